@@ -1,0 +1,47 @@
+# Shared by the set-up scripts; sourced, never run.
+# shellcheck shell=bash
+
+# The checkout, wherever the script was called from.
+ISOLAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Large things that outlive a checkout: a V8 build, cargo's target folder in CI.
+ISOLAB_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/isolab
+# What a running service leaves behind: logs.
+ISOLAB_STATE=${XDG_STATE_HOME:-$HOME/.local/state}/isolab
+export ISOLAB_ROOT ISOLAB_CACHE ISOLAB_STATE
+
+# One line a step; the subject is the part of set-up that speaks.
+say() { # subject message
+    printf '%-7s %s\n' "$1" "$2"
+}
+
+fail() { # subject message
+    printf '%-7s error: %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+has() { # command…
+    local name
+    for name in "$@"; do
+        command -v "$name" > /dev/null || return 1
+    done
+}
+
+can_install() {
+    [[ $(id -u) == 0 ]] && has apt-get
+}
+
+# Installs Debian packages; without root or apt-get it changes nothing and returns 1.
+install_packages() { # subject package…
+    local subject=$1 log; shift
+    can_install || return 1
+    say "$subject" "installing the packages $*"
+    log=$(mktemp)
+    if { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"; } \
+        > "$log" 2>&1 < /dev/null; then
+        rm -f "$log"
+        return 0
+    fi
+    tail -n 5 "$log" >&2
+    rm -f "$log"
+    return 1
+}
