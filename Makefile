@@ -1,0 +1,31 @@
+# What a person types. Everything that takes arguments is given them in ARGS:
+#     make bench ARGS='--executor wasm,v8 --function hello --quick'
+
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test microbench fmt lint
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## the toolchain, the V8 library, a Docker Engine, a C compiler for Wasm
+	@scripts/setup
+
+bench: setup ## set up, then measure: cargo run -- bench $(ARGS)
+	cargo run -- bench $(ARGS)
+
+test: setup ## set up, then run every test
+	@scripts/tests/setup-v8
+	cargo test --workspace --no-fail-fast $(ARGS)
+
+microbench: setup ## the criterion benches: start, invoke, start + invoke
+	cargo bench --workspace $(ARGS)
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+lint: ## formatting, clippy, shellcheck, and licences where cargo-deny is installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	@scripts/lint-optional
