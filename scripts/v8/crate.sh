@@ -6,7 +6,7 @@
 # The name is built as the crate's build.rs does, in `static_lib_url`.
 read_v8_crate() {
     local tree suffix=
-    tree=$(cd "$ISOLAB_ROOT" && cargo tree --quiet --locked --workspace --invert v8 --depth 0 --format '{p} {f}') ||
+    tree=$(cd "$ISOLAB_ROOT" && cargo tree --quiet --workspace --invert v8 --depth 0 --format '{p} {f}') ||
         fail v8 'cargo cannot tell which version of the crate v8 the workspace uses'
     read -r _ V8_VERSION V8_FEATURES <<< "${tree%%$'\n'*}"
     V8_VERSION=${V8_VERSION#v}
