@@ -1,0 +1,115 @@
+"use strict";
+// What the other scripts share, and the conversions that Web IDL makes at every
+// entrance. `dispatch.js`, the last script, takes all of it off the global again.
+Object.defineProperty(globalThis, "__isolab", {
+  configurable: true,
+  writable: true,
+  value: { host: globalThis.__host },
+});
+
+((internal) => {
+  const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+
+  /** A DOMString whose lone surrogates have become U+FFFD. */
+  internal.usvString = (value) => `${value}`.toWellFormed();
+
+  internal.isObject = (value) =>
+    (typeof value === "object" && value !== null) || typeof value === "function";
+
+  /** The bytes behind a BufferSource, not copied; undefined for any other value. */
+  internal.bytesOf = (value) => {
+    if (value instanceof Uint8Array) return value;
+    if (value instanceof ArrayBuffer) return new Uint8Array(value);
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return undefined;
+  };
+
+  /** Throws what Web IDL asks for when a call leaves required arguments out. */
+  internal.need = (given, count, operation) => {
+    if (given.length < count) {
+      throw new TypeError(`${operation} needs ${count} argument${count === 1 ? "" : "s"}, not ${given.length}`);
+    }
+  };
+
+  /** The two items of a pair in a sequence of pairs. */
+  internal.pairOf = (value, what) => {
+    const items = internal.isObject(value) ? [...value] : [];
+    if (items.length !== 2) throw new TypeError(`${what}: every item of a list must be a pair`);
+    return items;
+  };
+
+  /** Puts a class on the global the way Web IDL does. */
+  internal.expose = (Class) => {
+    const properties = Object.getOwnPropertyDescriptors(Class.prototype);
+    for (const [name, property] of Object.entries(properties)) {
+      if (name !== "constructor") Object.defineProperty(Class.prototype, name, { ...property, enumerable: true });
+    }
+    Object.defineProperty(Class.prototype, Symbol.toStringTag, { configurable: true, value: Class.name });
+    Object.defineProperty(globalThis, Class.name, { configurable: true, writable: true, value: Class });
+  };
+
+  /**
+   * Makes a class iterable over pairs. `entryAt(target, index)` answers the pair
+   * at a place, undefined behind the last one: iteration sees changes that are
+   * made on its way, as the standard wants it.
+   */
+  internal.makeIterable = (Class, entryAt) => {
+    const iterator = iteratorOver(Class, entryAt);
+    const methods = {
+      keys() {
+        return iterator(this, ([name]) => name);
+      },
+      values() {
+        return iterator(this, ([, value]) => value);
+      },
+      entries() {
+        return iterator(this, (entry) => entry);
+      },
+      forEach(callback, thisArgument = undefined) {
+        if (typeof callback !== "function") throw new TypeError(`${Class.name}.forEach needs a function`);
+        let entry;
+        for (let index = 0; (entry = entryAt(this, index)) !== undefined; index++) {
+          callback.call(thisArgument, entry[1], entry[0], this);
+        }
+      },
+    };
+    for (const [name, value] of Object.entries(methods)) {
+      Object.defineProperty(Class.prototype, name, { configurable: true, writable: true, value });
+    }
+    Object.defineProperty(Class.prototype, Symbol.iterator, {
+      configurable: true,
+      writable: true,
+      value: methods.entries,
+    });
+  };
+
+  function iteratorOver(Class, entryAt) {
+    class PairIterator {
+      #target;
+      #pick;
+      #index = 0;
+
+      constructor(target, pick) {
+        this.#target = target;
+        this.#pick = pick;
+      }
+
+      next() {
+        const entry = entryAt(this.#target, this.#index);
+        if (entry === undefined) return { value: undefined, done: true };
+        this.#index += 1;
+        return { value: this.#pick(entry), done: false };
+      }
+    }
+    delete PairIterator.prototype.constructor;
+    Object.setPrototypeOf(PairIterator.prototype, IteratorPrototype);
+    Object.defineProperty(PairIterator.prototype, Symbol.toStringTag, {
+      configurable: true,
+      value: `${Class.name} Iterator`,
+    });
+    return (target, pick) => {
+      entryAt(target, 0); // Refuses a `this` of another class before an iterator exists.
+      return new PairIterator(target, pick);
+    };
+  }
+})(globalThis.__isolab);

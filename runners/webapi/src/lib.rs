@@ -1,0 +1,57 @@
+//! The part of the web platform's API that a JavaScript handler may use, the same
+//! in every engine of the lab.
+//!
+//! A handler is an ES module, `export default { async fetch(request, env, ctx) {…} }`.
+//! Node brings its own web API; V8 and QuickJS have none, and are both given this
+//! one: [`SCRIPTS`], classic scripts that define `Headers`, `URL`,
+//! `URLSearchParams`, `Request`, `Response`, `TextEncoder`, `TextDecoder` and
+//! `console` on the global, as the WHATWG standards say. There are no streams,
+//! `Blob` or `FormData`; what would need them throws a `TypeError` that says so.
+//!
+//! # What an embedder does
+//!
+//! 1. Put an object `__host` on the global with five functions, whose halves in
+//!    Rust are here. Strings that the scripts pass are well-formed.
+//!
+//!    | function | answers |
+//!    |---|---|
+//!    | `parseUrl(href, base \| undefined)` | [`parse_url`]: an array of strings, or null |
+//!    | `setUrl(href, part, value)` | [`set_url`]: the same, or null |
+//!    | `encodeUtf8(string)` | a `Uint8Array` of its own |
+//!    | `decodeUtf8(bytes, fatal, ignoreBOM)` | [`decode_utf8`]: a string; throws a `TypeError` for [`NotUtf8`] |
+//!    | `log(level, text)` | nothing; `level` is `debug`, `error`, `info`, `log` or `warn` |
+//! 2. Evaluate [`SCRIPTS`] in order. `__host` is gone afterwards; the functions
+//!    live on in closures.
+//! 3. Take `__isolab` from the global: `dispatch(handler, method, url, headers, body)`
+//!    answers `[status, [name, value, …], body]` or a promise of it, and
+//!    `describe(thrown)` makes a text of an exception.
+//!
+//! [`conformance`] has handlers that test the result from the inside.
+
+pub mod conformance;
+mod url;
+mod utf8;
+
+pub use self::url::{URL_PARTS, parse_url, set_url};
+pub use self::utf8::{NotUtf8, decode_utf8};
+
+macro_rules! scripts {
+    ($($name:literal),* $(,)?) => {
+        &[$((concat!("isolab:", $name), include_str!(concat!("js/", $name)))),*]
+    };
+}
+
+/// Name and source of each script, in the order in which they are evaluated.
+pub const SCRIPTS: &[(&str, &str)] = scripts![
+    "internal.js",
+    "inspect.js",
+    "console.js",
+    "encoding.js",
+    "headers.js",
+    "search_params.js",
+    "url.js",
+    "body.js",
+    "request.js",
+    "response.js",
+    "dispatch.js",
+];

@@ -1,0 +1,131 @@
+//! URLs as the WHATWG standard parses and serialises them.
+
+use url::{Url, quirks};
+
+/// The parts that [`parse_url`] answers, by the names that the class `URL` has for
+/// them and in that order.
+pub const URL_PARTS: [&str; 11] = [
+    "href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search",
+    "hash",
+];
+
+/// The [`URL_PARTS`] of `href`, resolved against `base` if there is one; `None` if
+/// one of the two is no URL.
+pub fn parse_url(href: &str, base: Option<&str>) -> Option<[String; 11]> {
+    let base = match base {
+        Some(base) => Some(Url::parse(base).ok()?),
+        None => None,
+    };
+    Url::options().base_url(base.as_ref()).parse(href).ok().map(|url| parts(&url))
+}
+
+/// The parts of `href` after the setter of `part` was given `value`. Like the
+/// setters it ignores a value that does not fit; `None` only if the part is `href`
+/// and the value no URL, or if there is no such setter.
+pub fn set_url(href: &str, part: &str, value: &str) -> Option<[String; 11]> {
+    let mut url = Url::parse(href).ok()?;
+    // A refused value leaves the URL as it was, and so does its setter in the standard.
+    let _ignored = match part {
+        "href" => return parse_url(value, None),
+        "protocol" => quirks::set_protocol(&mut url, value),
+        "username" => quirks::set_username(&mut url, value),
+        "password" => quirks::set_password(&mut url, value),
+        "host" => quirks::set_host(&mut url, value),
+        "hostname" => quirks::set_hostname(&mut url, value),
+        "port" => quirks::set_port(&mut url, value),
+        "pathname" => {
+            quirks::set_pathname(&mut url, value);
+            Ok(())
+        }
+        "search" => {
+            quirks::set_search(&mut url, value);
+            Ok(())
+        }
+        "hash" => {
+            quirks::set_hash(&mut url, value);
+            Ok(())
+        }
+        _ => return None,
+    };
+    Some(parts(&url))
+}
+
+fn parts(url: &Url) -> [String; 11] {
+    [
+        quirks::href(url).to_owned(),
+        quirks::origin(url),
+        quirks::protocol(url).to_owned(),
+        quirks::username(url).to_owned(),
+        quirks::password(url).to_owned(),
+        quirks::host(url).to_owned(),
+        quirks::hostname(url).to_owned(),
+        quirks::port(url).to_owned(),
+        quirks::pathname(url).to_owned(),
+        quirks::search(url).to_owned(),
+        quirks::hash(url).to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn all_parts_are_answered_in_order() {
+        let parts = parse_url("https://me:pw@EXAMPLE.org:8080/a/../b?q=1#h", None).unwrap();
+        let expected = [
+            "https://me:pw@example.org:8080/b?q=1#h",
+            "https://example.org:8080",
+            "https:",
+            "me",
+            "pw",
+            "example.org:8080",
+            "example.org",
+            "8080",
+            "/b",
+            "?q=1",
+            "#h",
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn a_relative_url_needs_a_base() {
+        assert_eq!(parse_url("b?c", None), None);
+        assert_eq!(parse_url("b?c", Some("http://h/a/x")).unwrap()[0], "http://h/a/b?c");
+        assert_eq!(parse_url("b", Some("no base")), None);
+    }
+
+    #[test]
+    fn setters_ignore_what_does_not_fit() {
+        let set = |part, value| set_url("http://h:81/p?q#f", part, value).map(|parts| parts[0].clone());
+        assert_eq!(set("port", "80").as_deref(), Some("http://h/p?q#f"));
+        assert_eq!(set("port", "x").as_deref(), Some("http://h:81/p?q#f"));
+        assert_eq!(set("search", "").as_deref(), Some("http://h:81/p#f"));
+        assert_eq!(set("hash", "a b").as_deref(), Some("http://h:81/p?q#a%20b"));
+        assert_eq!(set("href", "nonsense"), None);
+        assert_eq!(set("origin", "http://x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_serialised_url_parses_to_itself(text in ".*", path in "[ -~]{0,30}") {
+            for href in [text, format!("http://localhost/{path}")] {
+                if let Some(parts) = parse_url(&href, None) {
+                    prop_assert_eq!(parse_url(&parts[0], None).unwrap(), parts);
+                }
+            }
+        }
+
+        #[test]
+        fn no_setter_makes_something_that_is_no_url(
+            part in prop::sample::select(URL_PARTS.as_slice()), value in ".*",
+        ) {
+            if let Some(parts) = set_url("http://u:p@h:81/p?q#f", part, &value) {
+                prop_assert_eq!(parse_url(&parts[0], None).unwrap(), parts);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! UTF-8 as `TextDecoder` and the readers of bodies decode it.
+
+use std::borrow::Cow;
+
+/// Bytes that should have been UTF-8, decoded with `fatal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8;
+
+impl std::fmt::Display for NotUtf8 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the encoded data was not valid UTF-8")
+    }
+}
+
+impl std::error::Error for NotUtf8 {}
+
+/// The text of `bytes`. A byte order mark at the beginning is dropped unless
+/// `ignore_bom`; what is not UTF-8 becomes U+FFFD, or an error if `fatal`.
+pub fn decode_utf8(bytes: &[u8], fatal: bool, ignore_bom: bool) -> Result<Cow<'_, str>, NotUtf8> {
+    let mark = if ignore_bom { None } else { bytes.strip_prefix(b"\xef\xbb\xbf") };
+    let bytes = mark.unwrap_or(bytes);
+    if fatal {
+        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| NotUtf8);
+    }
+    // Replaces maximal subparts, one U+FFFD each, as the Encoding standard's decoder does.
+    Ok(String::from_utf8_lossy(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_once() {
+        let text = b"\xef\xbb\xbf\xef\xbb\xbfa";
+        assert_eq!(decode_utf8(text, true, false).unwrap(), "\u{feff}a");
+        assert_eq!(decode_utf8(text, true, true).unwrap(), "\u{feff}\u{feff}a");
+    }
+
+    #[test]
+    fn maximal_subparts_are_replaced() {
+        // The example of the Unicode standard, section 3.9, table 3-8.
+        let text =
+            decode_utf8(b"\xf4\x91\x92\x93\xffA\x80\xbfB\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", false, true);
+        let expected =
+            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}A\u{fffd}\u{fffd}B\u{fffd}\u{fffd}\u{fffd}\u{fffd}A";
+        assert_eq!(text.unwrap(), expected);
+        assert_eq!(decode_utf8(b"a\xff", true, false), Err(NotUtf8));
+    }
+
+    proptest! {
+        #[test]
+        fn text_survives_and_bytes_never_fail(text in ".*", bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert_eq!(decode_utf8(text.as_bytes(), true, true).unwrap(), text.as_str());
+            let lossy = decode_utf8(&bytes, false, true).unwrap();
+            let strict = decode_utf8(&bytes, true, true);
+            prop_assert_eq!(strict.is_ok(), !lossy.contains('\u{fffd}') || strict == Ok(lossy));
+        }
+    }
+}
