@@ -1,0 +1,53 @@
+"""Writes the cases of a function; shared by the oracles, functions/*/oracle.py.
+
+An oracle works out the expected responses without the code under test.
+Running it again writes the same bytes and removes cases it no longer makes.
+"""
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote_plus
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+
+
+class Cases:
+    """The folder `cases` beside the oracle, emptied when this is made."""
+
+    def __init__(self, oracle: str):
+        self.folder = Path(oracle).resolve().parent / "cases"
+        self.folder.mkdir(exist_ok=True)
+        for old in self.folder.glob("*.json"):
+            old.unlink()
+
+    def get(self, name: str, query: str, response: dict) -> None:
+        self._write(name, {"method": "GET", "query": query}, response)
+
+    def post(self, name: str, body: str | bytes, response: dict) -> None:
+        request = {"method": "POST"}
+        if isinstance(body, bytes):
+            request["body_base64"] = base64.b64encode(body).decode("ascii")
+        else:
+            request["headers"] = {"content-type": JSON}
+            request["body"] = body
+        self._write(name, request, response)
+
+    def _write(self, name: str, request: dict, response: dict) -> None:
+        case = {"request": request, "response": response}
+        text = json.dumps(case, ensure_ascii=False, indent=2) + "\n"
+        (self.folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def response(status: int, content_type: str, body: str) -> dict:
+    return {"status": status, "headers": {"content-type": content_type}, "body": body}
+
+
+def compact(value) -> str:
+    """JSON without white space, escaping only what JSON demands."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def query(name: str, value: str) -> str:
+    return f"{name}={quote_plus(value)}"
