@@ -1,0 +1,3 @@
+//! The native server of `allocate`, which a container runs.
+
+isolab_sdk::serve!(function_allocate::handle);

@@ -1,0 +1,3 @@
+//! The native server of `flood`, which a container runs.
+
+isolab_sdk::serve!(function_flood::handle);

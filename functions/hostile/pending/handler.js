@@ -1,0 +1,10 @@
+// Answers with a promise that is never settled. `?calm=1` is answered with `calm`.
+
+const TEXT = { "content-type": "text/plain; charset=utf-8" };
+
+export default {
+  async fetch(request) {
+    if (new URL(request.url).searchParams.has("calm")) return new Response("calm", { headers: TEXT });
+    return new Promise(() => {});
+  },
+};

@@ -1,0 +1,11 @@
+// Answers with a promise that is rejected later. `?calm=1` is answered with `calm`.
+
+const TEXT = { "content-type": "text/plain; charset=utf-8" };
+
+export default {
+  async fetch(request) {
+    if (new URL(request.url).searchParams.has("calm")) return new Response("calm", { headers: TEXT });
+    await undefined;
+    return Promise.reject(new Error("reject was asked to fail"));
+  },
+};

@@ -1,0 +1,10 @@
+// Throws at once, before there is a promise. `?calm=1` is answered with `calm`.
+
+const TEXT = { "content-type": "text/plain; charset=utf-8" };
+
+export default {
+  fetch(request) {
+    if (new URL(request.url).searchParams.has("calm")) return new Response("calm", { headers: TEXT });
+    throw new Error("trap was asked to fail");
+  },
+};
