@@ -1,0 +1,64 @@
+//! The guest side of isolab: what a Rust function is written against.
+//!
+//! A function is a plain library function from [`Request`] to [`Response`]. Two
+//! macros turn that one crate into the artifacts that the isolation models take:
+//!
+//! ```ignore
+//! use isolab_sdk::{Request, Response};
+//!
+//! pub fn handle(request: &Request<'_>) -> Response {
+//!     let name = request.query_value("myName").unwrap_or("World".into());
+//!     Response::text(200, format!("Hello {name}"))
+//! }
+//!
+//! isolab_sdk::export!(handle); // lib.rs: the exports of the Wasm module
+//! isolab_sdk::serve!(my_function::handle); // main.rs: the server in the container
+//! ```
+//!
+//! | target | artifact | entry point |
+//! |---|---|---|
+//! | `wasm32-wasip1` | core Wasm module, for `wasm` and `v8` alike | [`wasm`]: `isolab_request`, `isolab_handle` |
+//! | `x86_64-unknown-linux-musl` | static server, for `docker` | `server` (feature `server`): hyper on a Unix socket or a port |
+//! | the lab's own target | a library, for `direct` | the function itself |
+//!
+//! The form in which a request crosses a sandbox's wall is [`wire`].
+
+mod message;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
+pub mod wire;
+
+pub use message::{Request, Response};
+
+/// Exports a function (`fn(&Request<'_>) -> Response`) from a Wasm module; on
+/// native targets it expands to nothing.
+#[macro_export]
+macro_rules! export {
+    ($handle:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        mod __isolab_exports {
+            #[unsafe(no_mangle)]
+            extern "C" fn isolab_request(len: usize) -> *mut u8 {
+                $crate::wasm::request(len)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn isolab_handle() -> *const u8 {
+                $crate::wasm::handle(super::$handle)
+            }
+        }
+    };
+}
+
+/// Makes the `main` of the native server around a function. Needs the feature
+/// `server`.
+#[macro_export]
+macro_rules! serve {
+    ($handle:path) => {
+        fn main() -> std::process::ExitCode {
+            $crate::server::main($handle)
+        }
+    };
+}

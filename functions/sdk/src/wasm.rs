@@ -1,0 +1,53 @@
+//! The exports of a function compiled to Wasm.
+//!
+//! The host calls `isolab_request(len)`, writes the request ([`crate::wire`]) to
+//! the address it gets, and calls `isolab_handle()`, which answers the address of
+//! the response, preceded by its length (u32, little endian). The response stays
+//! valid until the next call. A module has one thread, so one buffer each way
+//! serves, and a warm instance allocates nothing for them.
+
+use std::cell::RefCell;
+
+use crate::{Request, Response, wire};
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { request: Vec::new(), response: Vec::new() }) };
+}
+
+struct Buffers {
+    request: Vec<u8>,
+    response: Vec<u8>,
+}
+
+/// Makes room for a request of `len` bytes; the address of that room.
+pub fn request(len: usize) -> *mut u8 {
+    BUFFERS.with_borrow_mut(|buffers| {
+        buffers.request.clear();
+        buffers.request.resize(len, 0);
+        buffers.request.as_mut_ptr()
+    })
+}
+
+/// Takes what the host wrote where [`request`] said, for a guest that is given other
+/// things than requests too.
+pub fn take_request() -> Vec<u8> {
+    BUFFERS.with_borrow_mut(|buffers| std::mem::take(&mut buffers.request))
+}
+
+/// Answers the request in the buffer; the address of the response's length.
+///
+/// # Panics
+/// If the host wrote no well-formed request: then host and guest disagree about
+/// the wire, and a trap is the honest answer.
+pub fn handle(function: impl FnOnce(&Request<'_>) -> Response) -> *const u8 {
+    BUFFERS.with_borrow_mut(|buffers| {
+        let request = wire::decode_request(&buffers.request).expect("a request in the wire form");
+        let response = function(&request);
+        buffers.response.clear();
+        buffers.response.extend_from_slice(&[0; 4]);
+        wire::encode_response(&response, &mut buffers.response);
+        let len = (buffers.response.len() - 4) as u32;
+        buffers.response[..4].copy_from_slice(&len.to_le_bytes());
+        buffers.response.as_ptr()
+    })
+}

@@ -1,0 +1,196 @@
+//! A request with the response that every cell must give.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::Deserialize;
+
+use crate::function::LoadError;
+use crate::{Request, Response};
+
+/// One file under `cases/`.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file's stem.
+    pub name: String,
+    /// What is asked.
+    pub request: Request,
+    expected: Expected,
+}
+
+#[derive(Clone, Debug)]
+struct Expected {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Bytes,
+}
+
+impl Case {
+    /// Reads a case from its file.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read_to_string(path).map_err(|error| LoadError::new(path, error))?;
+        let form: CaseForm = serde_json::from_str(&text).map_err(|error| LoadError::new(path, error))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        form.into_case(name).map_err(|reason| LoadError::new(path, reason))
+    }
+
+    /// The body that is expected.
+    pub fn expected_body(&self) -> &Bytes {
+        &self.expected.body
+    }
+
+    /// Compares a response with what is expected: status, the headers that the case
+    /// names, and the body byte by byte. The first difference, if there is one.
+    pub fn check(&self, response: &Response) -> Result<(), String> {
+        let Expected { status, headers, body } = &self.expected;
+        if response.status().as_u16() != *status {
+            let body = String::from_utf8_lossy(response.body());
+            return Err(format!(
+                "status {} instead of {status}: {}",
+                response.status().as_u16(),
+                abridge(&body)
+            ));
+        }
+        for (name, expected) in headers {
+            let value = response.headers().get(name).map(HeaderValue::as_bytes);
+            if value != Some(expected.as_bytes()) {
+                let value = value.map_or("absent".into(), String::from_utf8_lossy);
+                return Err(format!("header {name}: {value} instead of {expected}"));
+            }
+        }
+        if response.body() != body {
+            let (got, wanted) = (String::from_utf8_lossy(response.body()), String::from_utf8_lossy(body));
+            return Err(format!("body {} instead of {}", abridge(&got), abridge(&wanted)));
+        }
+        Ok(())
+    }
+}
+
+fn abridge(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseForm {
+    request: RequestForm,
+    response: ResponseForm,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RequestForm {
+    method: String,
+    path: String,
+    query: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+    body_base64: Option<String>,
+}
+
+impl Default for RequestForm {
+    fn default() -> Self {
+        Self {
+            method: "GET".into(),
+            path: "/".into(),
+            query: String::new(),
+            headers: BTreeMap::new(),
+            body: String::new(),
+            body_base64: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResponseForm {
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    body: String,
+    body_base64: Option<String>,
+}
+
+impl CaseForm {
+    fn into_case(self, name: String) -> Result<Case, String> {
+        let Self { request, response } = self;
+        let uri = match request.query.as_str() {
+            "" => request.path,
+            query => format!("{}?{query}", request.path),
+        };
+        let request = Request::new(
+            request.method.parse::<Method>().map_err(|error| error.to_string())?,
+            uri.parse::<Uri>().map_err(|error| format!("`{uri}`: {error}"))?,
+            headers(&request.headers)?,
+            body(request.body, request.body_base64)?,
+        );
+        let expected = Expected {
+            status: response.status,
+            headers: response.headers,
+            body: body(response.body, response.body_base64)?,
+        };
+        Ok(Case { name, request, expected })
+    }
+}
+
+fn headers(form: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let header = |(name, value): (&String, &String)| {
+        let name: HeaderName = name.parse().map_err(|error| format!("header `{name}`: {error}"))?;
+        let value: HeaderValue = value.parse().map_err(|error| format!("header `{name}`: {error}"))?;
+        Ok((name, value))
+    };
+    form.iter().map(header).collect()
+}
+
+fn body(text: String, base64: Option<String>) -> Result<Bytes, String> {
+    match base64 {
+        None => Ok(text.into()),
+        Some(_) if !text.is_empty() => {
+            Err("a body is given as `body` or as `body_base64`, not as both".into())
+        }
+        Some(base64) => {
+            BASE64_STANDARD.decode(base64).map(Into::into).map_err(|error| format!("body_base64: {error}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(json: &str) -> Result<Case, String> {
+        serde_json::from_str::<CaseForm>(json).map_err(|error| error.to_string())?.into_case("a".into())
+    }
+
+    #[test]
+    fn a_case_finds_the_first_difference() {
+        let json = r#"{"request": {"path": "/x", "query": "a=1"},
+                       "response": {"status": 200, "headers": {"content-type": "text/plain"}, "body_base64": "b2s="}}"#;
+        let case = case(json).unwrap();
+        assert_eq!((case.request.path(), case.request.query()), ("/x", "a=1"));
+        let answer = |status, kind, body: &'static str| {
+            crate::message::response(status, [("content-type", kind)], Bytes::from(body)).unwrap()
+        };
+        assert_eq!(case.check(&answer(200, "text/plain", "ok")), Ok(()));
+        assert!(case.check(&answer(201, "text/plain", "ok")).unwrap_err().contains("status 201"));
+        assert!(case.check(&answer(200, "text/html", "ok")).unwrap_err().contains("content-type"));
+        assert!(case.check(&answer(200, "text/plain", "ok\n")).unwrap_err().contains("body"));
+    }
+
+    #[test]
+    fn a_case_with_an_unknown_key_or_two_bodies_is_refused() {
+        assert!(case(r#"{"request": {"verb": "GET"}, "response": {"status": 200}}"#).is_err());
+        assert!(
+            case(r#"{"request": {"body": "a", "body_base64": "YQ=="}, "response": {"status": 200}}"#)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! The suite that every executor must pass.
+//!
+//! ```ignore
+//! let report = conformance::run(&executor, &library).await;
+//! report.print();
+//! report.assert();
+//! ```
+//!
+//! Over every function and variant of the library it checks that all cases are
+//! answered, byte by byte, by a fresh instance and by a warm one; that instances
+//! share no state; and that a hostile function is stopped with the right cause
+//! while its neighbours go on. A cell that cannot run is `skipped` with its reason.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+
+use crate::direct::Native;
+use crate::function::LoadError;
+use crate::{
+    Cause, Executor, Function, Instance, Laps, Library, Prepared, Request, Response, Variant, guest, message,
+};
+
+/// What came of one check in one cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should be.
+    Passed,
+    /// Not run, for this reason.
+    Skipped(String),
+    /// Not as it should be.
+    Failed(String),
+}
+
+/// One check in one cell.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// `function/variant: check`.
+    pub name: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// All checks of one executor.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The checks in the order in which they ran.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// Fails the calling test if a check failed, or if none passed.
+    ///
+    /// # Panics
+    /// In those cases.
+    pub fn assert(&self) {
+        let failed = self.checks.iter().filter(|check| matches!(check.outcome, Outcome::Failed(_))).count();
+        let passed = self.checks.iter().filter(|check| check.outcome == Outcome::Passed).count();
+        assert!(failed == 0 && passed > 0, "{passed} checks passed, {failed} failed:\n{self}");
+    }
+
+    fn add(&mut self, function: &Function, variant: Variant, check: &str, result: Result<(), String>) {
+        let outcome = result.map_or_else(Outcome::Failed, |()| Outcome::Passed);
+        self.checks.push(Check { name: format!("{}/{variant}: {check}", function.name()), outcome });
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Check { name, outcome } in &self.checks {
+            match outcome {
+                Outcome::Passed => writeln!(f, "passed   {name}")?,
+                Outcome::Skipped(reason) => writeln!(f, "skipped  {name} ({reason})")?,
+                Outcome::Failed(reason) => writeln!(f, "FAILED   {name}: {reason}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The functions of this checkout, hostile ones included.
+pub fn library() -> Result<Library, LoadError> {
+    let functions: PathBuf = guest::workspace().join("functions");
+    Library::open(&[functions.clone(), functions.join("hostile")])
+}
+
+/// Fails the calling test unless a native call of `native` answers every case of
+/// the function in `folder`: what the crate of a Rust function tests itself with.
+///
+/// # Panics
+/// In that case, and if there is no case.
+pub fn assert_native(folder: &str, native: Native) {
+    let function = Function::load(Path::new(folder)).expect("a function");
+    assert!(!function.cases().is_empty(), "{} has no cases", function.name());
+    for case in function.cases() {
+        let answer = message::from_guest(native(&case.request.as_guest()), function.limits().response_bytes);
+        let checked = answer.map_err(|cause| cause.to_string()).and_then(|response| case.check(&response));
+        assert_eq!(checked, Ok(()), "case {}", case.name);
+    }
+}
+
+/// Runs every check over every cell of the library.
+pub async fn run(executor: &dyn Executor, library: &Library) -> Report {
+    let mut report = Report::default();
+    for function in library.iter() {
+        for variant in function.variants() {
+            if let Err(reason) = executor.supports(function, variant) {
+                let name = format!("{}/{variant}", function.name());
+                report.checks.push(Check { name, outcome: Outcome::Skipped(reason) });
+                continue;
+            }
+            let mut laps = Laps::begin();
+            match executor.prepare(function, variant, &mut laps).await {
+                Ok(prepared) => cell(&mut report, function, variant, &*prepared).await,
+                Err(error) => report.add(function, variant, "prepare", Err(error.to_string())),
+            }
+        }
+    }
+    report
+}
+
+async fn cell(report: &mut Report, function: &Function, variant: Variant, prepared: &dyn Prepared) {
+    report.add(function, variant, "every case, fresh", answers_fresh(function, prepared).await);
+    if prepared.max_uses().is_none() {
+        report.add(function, variant, "every case, warm", answers_warm(function, prepared).await);
+    }
+    if function.name() == "remember" {
+        report.add(function, variant, "instances share nothing", shares_nothing(prepared).await);
+    }
+    if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
+        report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
+        report.add(
+            function,
+            variant,
+            "leaves its neighbours alone",
+            attack.is_contained(function, prepared).await,
+        );
+    }
+}
+
+async fn answers_fresh(function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
+    for case in function.cases() {
+        let response =
+            with_instance(prepared, async |instance| invoke(instance, case.request.clone()).await).await?;
+        case.check(&response).map_err(|difference| format!("case {}: {difference}", case.name))?;
+    }
+    Ok(())
+}
+
+async fn answers_warm(function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
+    with_instance(prepared, async |instance| {
+        for case in function.cases().iter().chain(function.cases()) {
+            let response = invoke(instance, case.request.clone()).await?;
+            // How often an instance was used is the one thing that a warm one must not repeat.
+            if function.name() != "remember" {
+                case.check(&response).map_err(|difference| format!("case {}: {difference}", case.name))?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// `remember` answers how often its instance was asked.
+async fn shares_nothing(prepared: &dyn Prepared) -> Result<(), String> {
+    let mut instances = [start(prepared).await?, start(prepared).await?];
+    let mut counts = Vec::new();
+    for index in [0, 0, 1] {
+        let answer = invoke(&mut *instances[index], request("/")).await;
+        counts.push(answer.map(Response::into_body));
+    }
+    for instance in instances {
+        stop(instance).await?;
+    }
+    let counts: Vec<Bytes> = counts.into_iter().collect::<Result<_, _>>()?;
+    if counts == ["1", "2", "1"] { Ok(()) } else { Err(format!("counted {counts:?} instead of 1, 2, 1")) }
+}
+
+/// A hostile function, and how it may end.
+struct Attack {
+    function: &'static str,
+    ends_with: fn(&Cause) -> bool,
+}
+
+const ATTACKS: &[Attack] = &[
+    Attack { function: "spin", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
+    Attack { function: "trap", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
+    Attack { function: "reject", ends_with: |cause| matches!(cause, Cause::Trapped(_)) },
+    Attack {
+        function: "pending",
+        ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::DeadlineExceeded(_)),
+    },
+    Attack {
+        function: "allocate",
+        ends_with: |cause| matches!(cause, Cause::OutOfMemory(_) | Cause::Trapped(_) | Cause::Crashed(_)),
+    },
+    Attack {
+        function: "buffers",
+        ends_with: |cause| matches!(cause, Cause::OutOfMemory(_) | Cause::Trapped(_) | Cause::Crashed(_)),
+    },
+    Attack {
+        function: "recurse",
+        ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_) | Cause::OutOfMemory(_)),
+    },
+    Attack { function: "exit", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
+    Attack { function: "microtasks", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
+    Attack { function: "flood", ends_with: |cause| matches!(cause, Cause::ResponseTooLarge(_)) },
+];
+
+impl Attack {
+    async fn is_stopped(&self, function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
+        let mut instance = start(prepared).await?;
+        let result = instance.invoke(request("/"), &mut Laps::begin()).await;
+        stop(instance).await?;
+        match result {
+            Ok(response) => {
+                Err(format!("`{}` was not stopped and answered {}", function.name(), response.status()))
+            }
+            Err(error) if (self.ends_with)(&error.cause) => Ok(()),
+            Err(error) => Err(format!("stopped for another reason: {error}")),
+        }
+    }
+
+    /// An instance that was there before the attack, and one started after it, answer.
+    async fn is_contained(&self, function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
+        let mut neighbour = start(prepared).await?;
+        let stopped = self.is_stopped(function, prepared).await;
+        let calm = invoke(&mut *neighbour, request("/?calm=1")).await;
+        stop(neighbour).await?;
+        stopped?;
+        expect_calm(&calm?)?;
+        let response =
+            with_instance(prepared, async |instance| invoke(instance, request("/?calm=1")).await).await?;
+        expect_calm(&response)
+    }
+}
+
+fn expect_calm(response: &Response) -> Result<(), String> {
+    if response.body() == "calm" {
+        Ok(())
+    } else {
+        Err(format!("answered {:?} instead of calm", response.body()))
+    }
+}
+
+fn request(uri: &'static str) -> Request {
+    Request::new(Method::GET, Uri::from_static(uri), HeaderMap::new(), Bytes::new())
+}
+
+async fn start(prepared: &dyn Prepared) -> Result<Box<dyn Instance>, String> {
+    prepared.start(&mut Laps::begin()).await.map_err(|error| error.to_string())
+}
+
+async fn invoke(instance: &mut dyn Instance, request: Request) -> Result<Response, String> {
+    instance.invoke(request, &mut Laps::begin()).await.map_err(|error| error.to_string())
+}
+
+async fn stop(instance: Box<dyn Instance>) -> Result<(), String> {
+    instance.stop(&mut Laps::begin()).await.map_err(|error| error.to_string())
+}
+
+async fn with_instance<T>(
+    prepared: &dyn Prepared,
+    ask: impl AsyncFnOnce(&mut dyn Instance) -> Result<T, String>,
+) -> Result<T, String> {
+    let mut instance = start(prepared).await?;
+    let result = ask(&mut *instance).await;
+    stop(instance).await?;
+    result
+}

@@ -1,0 +1,131 @@
+//! The executor that isolates nothing: a native call in the server's own process.
+//!
+//! It is the floor that every model is compared with, and the double with which the
+//! front end is tested. It can enforce no deadline and no memory limit, and an
+//! `abort` of the function ends the server: that is what isolation is for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::cache::digest;
+use crate::{
+    Artifact, Cause, Error, Executor, Function, Instance, Laps, Phase, Prepared, Request, Response, Setting,
+    Spec, Variant, message,
+};
+
+/// A function compiled into this binary.
+pub type Native = fn(&isolab_sdk::Request<'_>) -> isolab_sdk::Response;
+
+/// `direct` has no settings.
+pub const SETTINGS: &[Setting] = &[];
+
+/// Calls functions that are part of this binary.
+pub struct Direct {
+    spec: Spec,
+    functions: &'static [(&'static str, Native)],
+}
+
+impl Direct {
+    /// An executor for these functions, by name.
+    pub fn new(spec: Spec, functions: &'static [(&'static str, Native)]) -> Self {
+        Self { spec, functions }
+    }
+
+    fn native(&self, name: &str) -> Option<Native> {
+        self.functions.iter().find(|(known, _)| *known == name).map(|(_, native)| *native)
+    }
+}
+
+#[async_trait]
+impl Executor for Direct {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
+        if variant != Variant::Rust {
+            return Err(format!("`direct` calls native code and cannot run the variant `{variant}`"));
+        }
+        self.native(function.name())
+            .map(|_| ())
+            .ok_or_else(|| format!("`{}` is not compiled into this binary", function.name()))
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        vec![("isolab".into(), env!("CARGO_PKG_VERSION").into())]
+    }
+
+    async fn prepare(
+        &self,
+        function: &Function,
+        variant: Variant,
+        _laps: &mut Laps,
+    ) -> Result<Arc<dyn Prepared>, Error> {
+        let unsupported =
+            |reason| Error::new(Phase::Prepare, &self.spec, function.name(), Cause::Artifact(reason));
+        self.supports(function, variant).map_err(unsupported)?;
+        let native = self.native(function.name()).ok_or_else(|| unsupported("no native code".into()))?;
+        Ok(Arc::new(PreparedDirect {
+            call: Call {
+                native,
+                spec: self.spec.to_string(),
+                function: function.name().to_owned(),
+                response_bytes: function.limits().response_bytes,
+            },
+            artifact: Artifact {
+                kind: "native code",
+                source_digest: digest([function.name().as_bytes()]),
+                bytes: 0,
+                cached: true,
+            },
+        }))
+    }
+}
+
+#[derive(Clone)]
+struct Call {
+    native: Native,
+    spec: String,
+    function: String,
+    response_bytes: u64,
+}
+
+struct PreparedDirect {
+    call: Call,
+    artifact: Artifact,
+}
+
+#[async_trait(?Send)]
+impl Prepared for PreparedDirect {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    async fn start(&self, _laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
+        Ok(Box::new(self.call.clone()))
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for Call {
+    async fn invoke(&mut self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
+        let guest = request.as_guest();
+        // A function owns nothing that outlives its call, so a panic leaves no broken state.
+        catch_unwind(AssertUnwindSafe(|| (self.native)(&guest)))
+            .map_err(|panic| Cause::Trapped(panic_text(&*panic)))
+            .and_then(|response| message::from_guest(response, self.response_bytes))
+            .map_err(|cause| Error::new(Phase::Invoke, &self.spec, &self.function, cause))
+    }
+
+    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".into())
+}

@@ -1,0 +1,145 @@
+//! The three traits of the life cycle.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Cache, Error, Function, Laps, Request, Response, Spec, Variant};
+
+/// What an executor is given when it is opened: everything about the process it
+/// lives in that is not its own setting.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Where artifacts are kept between runs.
+    pub cache: Cache,
+    /// Marks everything outside the process that this run makes, such as
+    /// containers, so that it can be found and swept.
+    pub run_id: String,
+    /// The most instances that will be live at once, over all functions.
+    pub max_instances: usize,
+}
+
+/// An isolation model with its settings. Phase `prepare` begins here.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// The spec with every setting resolved.
+    fn spec(&self) -> &Spec;
+
+    /// Whether this executor can be given `function` as `variant`; the reason if
+    /// it cannot, as a sentence without a full stop.
+    fn supports(&self, function: &Function, variant: Variant) -> Result<(), String>;
+
+    /// Versions of the engine and its parts, by name, for every report.
+    fn versions(&self) -> Vec<(String, String)>;
+
+    /// Makes the artifact of a variant: once a function, before any instance.
+    ///
+    /// May compute for seconds on the calling thread.
+    async fn prepare(
+        &self,
+        function: &Function,
+        variant: Variant,
+        laps: &mut Laps,
+    ) -> Result<Arc<dyn Prepared>, Error>;
+
+    /// Removes whatever this executor keeps outside its process for this run. Called
+    /// once, after the last instance has stopped.
+    async fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A function ready to be started any number of times, from any thread.
+#[async_trait(?Send)]
+pub trait Prepared: Send + Sync {
+    /// What was made, and whether it was found in the cache.
+    fn artifact(&self) -> &Artifact;
+
+    /// How often one instance may be invoked; `None` is no limit. A WASI command,
+    /// for one, runs once.
+    fn max_uses(&self) -> Option<u64> {
+        None
+    }
+
+    /// Starts one instance. Returns when the instance can answer; the instance
+    /// stays on the calling thread for its whole life.
+    async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error>;
+}
+
+/// One sandbox. It belongs to the thread that started it, and answers one request
+/// at a time. After an error from [`Instance::invoke`] it may only be stopped.
+///
+/// Dropping an instance without [`Instance::stop`] must leak nothing that outlives
+/// the process.
+#[async_trait(?Send)]
+pub trait Instance {
+    /// Answers one request. May compute on the calling thread until the deadline of
+    /// the function's [`Limits`], which the executor enforces.
+    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
+
+    /// What the model itself knows about this instance's memory.
+    fn memory(&mut self) -> Memory {
+        Memory::default()
+    }
+
+    /// Where this instance costs the host something outside of this process.
+    fn outside(&self) -> Outside {
+        Outside::default()
+    }
+
+    /// Ends the instance and frees all that it held.
+    async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error>;
+}
+
+/// What one instance may use. Comes from `function.toml`; every executor enforces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory of the sandbox, in bytes.
+    pub memory_bytes: u64,
+    /// Wall-clock time of one `invoke`.
+    pub deadline: Duration,
+    /// Body of a response, in bytes.
+    pub response_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: 128 << 20, deadline: Duration::from_secs(10), response_bytes: 16 << 20 }
+    }
+}
+
+/// What `prepare` made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// What it is, such as `compiled module`, `snapshot`, `image`.
+    pub kind: &'static str,
+    /// BLAKE3 digest, in hex, of the variant it was made from: equal for two
+    /// executors exactly if they were given the same bytes.
+    pub source_digest: String,
+    /// Size of the artifact, in bytes.
+    pub bytes: u64,
+    /// Whether the artifact was found instead of made.
+    pub cached: bool,
+}
+
+/// What a model reports of an instance's memory, in bytes. The host's view comes
+/// from the harness; this one only explains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Linear memory, heap, or what else the sandboxed code can address.
+    pub model_bytes: Option<u64>,
+}
+
+/// Parts of an instance that other processes hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Control group folders with the instance's processes, one for each
+    /// controller that the harness reads (`memory`, `cpuacct`; one and the same in
+    /// version 2).
+    pub cgroups: Vec<PathBuf>,
+    /// Processes that serve the instance but lie outside its control group, such as
+    /// a container's shim and its proxy.
+    pub helpers: Vec<u32>,
+}

@@ -1,0 +1,130 @@
+//! Building the artifacts that a Rust function is given to executors as.
+//!
+//! Cargo does the work, with the one configuration of `functions/guest.toml` for
+//! every target, and knows what is up to date. The lab's own build of a function
+//! (as a library, for `direct`) is not touched.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+/// What a function's crate is compiled to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A core Wasm module with WASI preview 1 imports at most.
+    Wasm,
+    /// A static native server.
+    Server,
+}
+
+impl Target {
+    /// The name by which rustc knows it.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm32-wasip1",
+            Self::Server => "x86_64-unknown-linux-musl",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Wasm => &["--lib"],
+            Self::Server => &["--bins", "--features", "server"],
+        }
+    }
+
+    fn makes(self, artifact: &CompilerArtifact) -> Option<PathBuf> {
+        match self {
+            Self::Wasm => {
+                artifact.filenames.iter().find(|file| file.extension().is_some_and(|kind| kind == "wasm"))
+            }
+            Self::Server => artifact.executable.as_ref(),
+        }
+        .cloned()
+    }
+}
+
+/// A function that could not be built.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("building {} for {triple} failed: {reason}", manifest.display())]
+pub struct BuildError {
+    /// The function's `Cargo.toml`.
+    pub manifest: PathBuf,
+    /// For what it was built.
+    pub triple: &'static str,
+    /// What Cargo said.
+    pub reason: String,
+}
+
+/// The root of the lab's checkout that this binary was built from.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("runners/core lies two folders deep")
+}
+
+/// Builds the crate of `manifest` for one target, if it is not up to date, and
+/// answers the artifact's path.
+pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
+    let mut arguments: Vec<OsString> = vec!["--target".into(), target.triple().into()];
+    arguments.extend(target.arguments().iter().map(OsString::from));
+    let failed = |reason| BuildError { manifest: manifest.to_owned(), triple: target.triple(), reason };
+    let artifacts = cargo(manifest, &arguments).map_err(failed)?;
+    let made = artifacts.iter().filter(|artifact| artifact.manifest_path == manifest);
+    made.filter_map(|artifact| target.makes(artifact)).next_back().ok_or_else(|| {
+        let reason = match target {
+            Target::Wasm => "no Wasm module came out; the crate needs `crate-type = [\"cdylib\", \"rlib\"]`",
+            Target::Server => "no server came out; the crate needs a binary with `isolab_sdk::serve!`",
+        };
+        failed(reason.to_owned())
+    })
+}
+
+/// Builds one crate with the profile and flags of every guest.
+///
+/// `arguments` choose the target and what to build; environment variables that an
+/// outer Cargo has set for its own build are taken away.
+pub fn cargo(manifest: &Path, arguments: &[OsString]) -> Result<Vec<CompilerArtifact>, String> {
+    let folder = manifest.parent().ok_or("a manifest lies in a folder")?;
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(folder)
+        .args(["build", "--quiet", "--profile", "guest", "--message-format", "json-render-diagnostics"])
+        .arg("--config")
+        .arg(workspace().join("functions/guest.toml"))
+        .arg("--manifest-path")
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(target_dir())
+        .args(arguments)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cargo cannot be run: {error}"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{}\n{}", output.status, text.trim_end()));
+    }
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// Where guests are built: a folder of its own below the target folder, so that a
+/// build of guests never waits for the lock of the lab's own build.
+fn target_dir() -> PathBuf {
+    let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    let base = if base.is_absolute() { base } else { workspace().join(base) };
+    base.join("guests")
+}
+
+/// One artifact as Cargo reports it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CompilerArtifact {
+    /// The manifest of the crate it was made from.
+    pub manifest_path: PathBuf,
+    /// The files made.
+    pub filenames: Vec<PathBuf>,
+    /// The binary, if it is one.
+    pub executable: Option<PathBuf>,
+}

@@ -1,0 +1,64 @@
+//! Named stretches within a phase.
+
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+
+/// Laps of one phase. The caller makes it at the phase's beginning; the executor
+/// marks where one stretch ends and the next begins.
+///
+/// Marks beyond the eighth are dropped: laps explain a phase, and a phase that
+/// needs more is two.
+#[derive(Clone, Debug)]
+pub struct Laps {
+    begun: Instant,
+    marks: ArrayVec<(&'static str, Instant), 8>,
+}
+
+impl Laps {
+    /// Begins the first lap now.
+    pub fn begin() -> Self {
+        Self { begun: Instant::now(), marks: ArrayVec::new() }
+    }
+
+    /// Ends the current lap, which is thereby named, and begins the next.
+    pub fn mark(&mut self, lap: &'static str) {
+        let _ = self.marks.try_push((lap, Instant::now()));
+    }
+
+    /// When the first lap began.
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// The laps with their durations, in order.
+    pub fn durations(&self) -> impl Iterator<Item = (&'static str, Duration)> + '_ {
+        let begins = std::iter::once(self.begun).chain(self.marks.iter().map(|(_, end)| *end));
+        self.marks.iter().zip(begins).map(|((lap, end), begin)| (*lap, end.duration_since(begin)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laps_adjoin() {
+        let mut laps = Laps::begin();
+        laps.mark("store");
+        laps.mark("instantiate");
+        let names: Vec<_> = laps.durations().map(|(lap, _)| lap).collect();
+        assert_eq!(names, ["store", "instantiate"]);
+        let total: Duration = laps.durations().map(|(_, duration)| duration).sum();
+        assert_eq!(laps.begun() + total, laps.marks[1].1);
+    }
+
+    #[test]
+    fn marks_beyond_the_room_are_dropped() {
+        let mut laps = Laps::begin();
+        for _ in 0..20 {
+            laps.mark("lap");
+        }
+        assert_eq!(laps.durations().count(), 8);
+    }
+}

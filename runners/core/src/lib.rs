@@ -1,0 +1,51 @@
+//! The contract between the code that isolates and the code that measures.
+//!
+//! An *executor* implements one isolation model. Each phase of its life cycle
+//! yields the receiver of the next, so that a wrong order cannot be written:
+//!
+//! ```text
+//! Executor ──prepare──► Prepared ──start──► Instance ──invoke*──► stop
+//!  one a process         one a function      one sandbox, one request at a time
+//! ```
+//!
+//! Where to look:
+//!
+//! - [`executor`]: the three traits, and what they take and give.
+//! - [`spec`]: `wasm:compiler=winch` on the command line, checked and completed.
+//! - [`function`]: what lies under `functions/`, and its [`case`]s.
+//! - [`guest`]: building the Wasm module and the native server of a function.
+//! - [`message`]: the request and the response that every model is given.
+//! - [`http1`]: HTTP/1.1 without I/O, for the way into a container and for the load
+//!   generator.
+//! - [`laps`]: named stretches within a phase. Executors mark them, the front end
+//!   reads the clock; an executor never measures itself.
+//! - [`error`]: what went wrong, by phase and cause.
+//! - [`cache`]: artifacts kept on disk under the digest of what they were made from.
+//! - [`direct`]: the executor that isolates nothing, the floor to compare with.
+//! - [`conformance`]: the suite that every executor must pass.
+//!
+//! This crate depends on no engine.
+
+pub mod cache;
+pub mod case;
+pub mod conformance;
+pub mod direct;
+pub mod error;
+pub mod executor;
+pub mod function;
+pub mod guest;
+pub mod http1;
+pub mod laps;
+pub mod message;
+pub mod reuse;
+pub mod spec;
+
+pub use cache::Cache;
+pub use case::Case;
+pub use error::{Cause, Error, Phase};
+pub use executor::{Artifact, Environment, Executor, Instance, Limits, Memory, Outside, Prepared};
+pub use function::{Function, Library, Variant};
+pub use laps::Laps;
+pub use message::{Request, Response};
+pub use reuse::Reuse;
+pub use spec::{Setting, Spec};

@@ -1,0 +1,163 @@
+//! The request and the response between the front end and an executor.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+
+use crate::Cause;
+
+/// A request as an executor is given it. Cheap to clone: the body is shared.
+///
+/// Header values are visible ASCII (the front end refuses others), so that every
+/// model can show the function the same text.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// All headers, as they came.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    uri: Uri,
+    /// How many bytes of the path name the function and are not shown to it.
+    mount_len: usize,
+}
+
+impl Request {
+    /// A request whose path's first `mount_len` bytes only chose the function.
+    ///
+    /// # Panics
+    /// If `mount_len` lies beyond the path or inside a segment.
+    pub fn mounted(method: Method, uri: Uri, headers: HeaderMap, body: Bytes, mount_len: usize) -> Self {
+        let below = &uri.path()[mount_len..];
+        assert!(
+            below.is_empty() || below.starts_with('/'),
+            "{mount_len} bytes of {uri} end inside a segment"
+        );
+        Self { method, headers, body, uri, mount_len }
+    }
+
+    /// A request whose path is all for the function.
+    pub fn new(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Self {
+        Self::mounted(method, uri, headers, body, 0)
+    }
+
+    /// The path below the function's name; `/` if there is none.
+    pub fn path(&self) -> &str {
+        match &self.uri.path()[self.mount_len..] {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// The query without its `?`; empty if there is none.
+    pub fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// The URL that a JavaScript handler sees, the same behind every executor.
+    pub fn url(&self) -> String {
+        let (path, query) = (self.path(), self.query());
+        let mut url = String::with_capacity(17 + path.len() + query.len());
+        url.push_str("http://localhost");
+        url.push_str(path);
+        if !query.is_empty() {
+            url.push('?');
+            url.push_str(query);
+        }
+        url
+    }
+
+    /// The same request in the form that Rust functions take.
+    pub fn as_guest(&self) -> isolab_sdk::Request<'_> {
+        let headers =
+            self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        isolab_sdk::Request {
+            method: self.method.as_str(),
+            path: self.path(),
+            query: self.query(),
+            headers: headers.collect(),
+            body: &self.body,
+        }
+    }
+}
+
+/// A response as an executor gives it.
+pub type Response = http::Response<Bytes>;
+
+/// Makes a [`Response`] of the parts that cross a sandbox's wall; refuses what is
+/// no HTTP.
+pub fn response<N, V>(
+    status: u16,
+    headers: impl IntoIterator<Item = (N, V)>,
+    body: Bytes,
+) -> Result<Response, Cause>
+where
+    N: AsRef<[u8]>,
+    V: AsRef<[u8]>,
+{
+    let invalid = |what: String| Cause::InvalidResponse(what);
+    let status = StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| (200..600).contains(&status.as_u16()))
+        .ok_or_else(|| invalid(format!("{status} is no status of a final response")))?;
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let name = HeaderName::from_bytes(name)
+            .map_err(|_| invalid(format!("`{}` is no header's name", text(name))))?;
+        let value = HeaderValue::from_bytes(value)
+            .map_err(|_| invalid(format!("the value of header `{name}` has characters that HTTP forbids")))?;
+        // A map of headers has an end, and a hostile function knows it.
+        let added = response.headers_mut().try_append(name, value);
+        added.map_err(|_| invalid("it has more headers than can be held".into()))?;
+    }
+    Ok(response)
+}
+
+/// Makes a [`Response`] of what a Rust function returned, and holds it to its
+/// limit in bytes.
+pub fn from_guest(guest: isolab_sdk::Response, limit_bytes: u64) -> Result<Response, Cause> {
+    if guest.body.len() as u64 > limit_bytes {
+        return Err(Cause::ResponseTooLarge(limit_bytes));
+    }
+    let headers = guest.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    response(guest.status, headers, Bytes::from(guest.body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounted(uri: &'static str, mount_len: usize) -> Request {
+        Request::mounted(Method::GET, Uri::from_static(uri), HeaderMap::new(), Bytes::new(), mount_len)
+    }
+
+    #[test]
+    fn a_function_sees_only_what_is_below_its_name() {
+        let request = mounted("/hello/a/b?x=1", 6);
+        assert_eq!((request.path(), request.query()), ("/a/b", "x=1"));
+        assert_eq!(request.url(), "http://localhost/a/b?x=1");
+        assert_eq!(mounted("/hello", 6).url(), "http://localhost/");
+    }
+
+    #[test]
+    fn what_is_no_http_is_refused() {
+        let none: [(&str, &str); 0] = [];
+        assert!(matches!(response(99, none, Bytes::new()), Err(Cause::InvalidResponse(_))));
+        assert!(matches!(response(200, [("a b", "c")], Bytes::new()), Err(Cause::InvalidResponse(_))));
+        assert!(matches!(response(200, [("a", "b\r\nc")], Bytes::new()), Err(Cause::InvalidResponse(_))));
+        let endless = (0..100_000).map(|index| (format!("x-{index}"), ""));
+        assert!(matches!(response(200, endless, Bytes::new()), Err(Cause::InvalidResponse(_))));
+        let answer = response(204, [("set-cookie", "a"), ("set-cookie", "b")], Bytes::new()).unwrap();
+        assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_response_beyond_its_limit_is_refused() {
+        let answer = isolab_sdk::Response::text(200, "four");
+        assert_eq!(from_guest(answer.clone(), 3), Err(Cause::ResponseTooLarge(3)));
+        assert_eq!(from_guest(answer, 4).unwrap().body(), "four");
+    }
+}
