@@ -1,0 +1,122 @@
+//! Reading a run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::run::SCHEMA_VERSION;
+use crate::{Row, Run};
+
+/// Name of the file with the rows.
+pub const ROWS: &str = "rows.jsonl";
+/// Name of the file that says what the run was.
+pub const RUN: &str = "run.json";
+
+/// A run as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunFolder {
+    /// `run.json`.
+    pub run: Run,
+    /// `rows.jsonl`.
+    pub rows: Vec<Row>,
+}
+
+/// A folder that is no run, or not one of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {error}; is this the folder of a run?", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A line is no row, or the file no run.
+    #[error("{}:{line}: {reason}", path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another version's run.
+    #[error("{} has schema version {found}; this binary reads {SCHEMA_VERSION}", path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+}
+
+/// Reads a run's two files.
+pub fn read(folder: &Path) -> Result<RunFolder, ReadError> {
+    Ok(RunFolder { run: read_run(&folder.join(RUN))?, rows: read_rows(&folder.join(ROWS))? })
+}
+
+fn text(path: &Path) -> Result<String, ReadError> {
+    fs::read_to_string(path).map_err(|error| ReadError::File { path: path.to_owned(), error })
+}
+
+fn form(path: &Path, line: usize, error: &serde_json::Error) -> ReadError {
+    ReadError::Form { path: path.to_owned(), line, reason: error.to_string() }
+}
+
+fn read_run(path: &Path) -> Result<Run, ReadError> {
+    let text = text(path)?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| form(path, error.line(), &error))?;
+    // The version first: what follows may have any form in another one.
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(SCHEMA_VERSION) => {
+            Err(ReadError::Version { path: path.to_owned(), found })
+        }
+        _ => serde_json::from_str(&text).map_err(|error| form(path, error.line(), &error)),
+    }
+}
+
+fn read_rows(path: &Path) -> Result<Vec<Row>, ReadError> {
+    let text = text(path)?;
+    let rows = text.lines().enumerate();
+    rows.map(|(index, line)| serde_json::from_str(line).map_err(|error| form(path, index + 1, &error)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(run: &str, rows: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(RUN), run).unwrap();
+        fs::write(folder.path().join(ROWS), rows).unwrap();
+        folder
+    }
+
+    const EMPTY: &str = r#"{"schema": 1, "id": "a", "status": "complete", "command": [], "seed": 1, "started": "",
+        "ended": null, "preset": {}, "machine": {}, "build": {}, "executors": [], "cells": [], "notes": []}"#;
+
+    #[test]
+    fn a_run_is_read_with_its_rows() {
+        let row = r#"{"executor":"wasm","function":"hello","variant":"rust","repetition":0,"sample":0,
+            "phase":"start","metric":"duration_ns","value":7,"build":"dev"}"#
+            .replace('\n', "");
+        let run = read(folder(EMPTY, &format!("{row}\n{row}\n")).path()).unwrap();
+        assert_eq!((run.run.id.as_str(), run.rows.len(), run.rows[1].value), ("a", 2, 7));
+    }
+
+    #[test]
+    fn what_is_no_run_is_refused_with_file_and_line() {
+        let refused = |run: &str, rows: &str| read(folder(run, rows).path()).unwrap_err().to_string();
+        assert!(refused(EMPTY, "{\"executor\":\"wa").contains("rows.jsonl:1: EOF"));
+        assert!(refused(EMPTY, "{}").contains("missing field"));
+        assert!(refused("{\n]", "").contains("run.json:2"));
+        assert!(refused(&EMPTY.replace("\"schema\": 1", "\"schema\": 9"), "").contains("schema version 9"));
+        assert!(
+            read(Path::new("/nowhere")).unwrap_err().to_string().contains("is this the folder of a run?")
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! From the rows of a run to something that a person reads.
+//!
+//! A run is a folder. The harness writes two files into it, and everything else can
+//! be made from them again, long after:
+//!
+//! - `rows.jsonl`: one [`Row`] a line, one number each, raw;
+//! - `run.json`: one [`Run`]: what was asked, on which machine, what came of it.
+//!
+//! The way through this crate:
+//!
+//! ```text
+//! folder::read ─► rows ─► summary (with statistics) ─► markdown, table
+//! ```
+//!
+//! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
+//! - [`folder`]: reading a run.
+//! - [`statistics`]: order statistics of samples, and intervals for medians.
+//! - [`summary`]: what a cell's rows come to.
+//! - [`markdown`], [`table`]: pure functions from a summary to text.
+//! - [`units`]: numbers as people read them.
+
+pub mod folder;
+pub mod markdown;
+pub mod row;
+pub mod run;
+pub mod statistics;
+pub mod summary;
+pub mod table;
+pub mod units;
+
+pub use folder::{ReadError, RunFolder};
+pub use row::Row;
+pub use run::{Cell, ExecutorInfo, Run, RunStatus, Status};
+pub use summary::Summary;
