@@ -1,0 +1,59 @@
+//! Receiving a request's body: all of it, within bounds of size and time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::EXPECT;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+
+use crate::config::Bounds;
+use crate::problem::{self, Problem};
+
+/// How long a refused body goes on being received.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Receives the body; for most requests there is none, which costs nothing.
+pub(crate) async fn receive(body: &mut Incoming, bounds: &Bounds) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    // What `Content-Length` says; nothing is read of a body that is announced as too large.
+    if body.size_hint().lower() > bounds.body_bytes {
+        return Err(too_large(bounds.body_bytes));
+    }
+    let limit = usize::try_from(bounds.body_bytes).unwrap_or(usize::MAX);
+    let collected =
+        Box::pin(tokio::time::timeout(bounds.body_wait, Limited::new(body, limit).collect())).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bounds.body_bytes)),
+        Ok(Err(error)) => Err(Problem::new(&problem::BAD_REQUEST, format!("the body broke off: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {:?}", bounds.body_wait);
+            Err(Problem::new(&problem::BODY_TIMEOUT, detail))
+        }
+    }
+}
+
+fn too_large(limit_bytes: u64) -> Problem {
+    Problem::new(&problem::BODY_TOO_LARGE, format!("the body is larger than {limit_bytes} bytes"))
+}
+
+/// Goes on receiving the rest of a refused request for a while and throws it away:
+/// if the connection were closed while the client still sends, the response would be
+/// lost (RFC 9112, §9.6).
+pub(crate) fn linger(mut body: Incoming, headers: &HeaderMap, bounds: &Bounds) {
+    // A client that waits for `100 Continue` has sent nothing, and must not be asked to.
+    if body.is_end_stream() || headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut rest = bounds.body_bytes;
+    tokio::task::spawn_local(tokio::time::timeout(LINGER, async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(left) = rest.checked_sub(frame.data_ref().map_or(0, Bytes::len) as u64) else { return };
+            rest = left;
+        }
+    }));
+}

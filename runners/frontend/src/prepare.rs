@@ -1,0 +1,129 @@
+//! Preparing a function once, for all workers, when it is first asked for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use isolab_core::{Cause, Error, Phase, Prepared};
+use tokio::sync::watch;
+
+use crate::capacity::Queue;
+use crate::lifecycle;
+use crate::metrics::{Durations, Histogram};
+use crate::record;
+use crate::route::Route;
+use crate::shared::Shared;
+
+/// One function on one executor, from untouched to prepared. A failure is told to
+/// everyone who waited for it and then forgotten: the next request tries again.
+pub(crate) struct Preparation {
+    state: Mutex<State>,
+    queue: Queue,
+    /// Written by the thread that prepares, of which there is one at a time.
+    histogram: Histogram,
+}
+
+enum State {
+    Untouched,
+    Running(watch::Receiver<Option<Outcome>>),
+    Ready(Arc<dyn Prepared>),
+}
+
+#[derive(Clone)]
+struct Outcome {
+    result: Result<Arc<dyn Prepared>, Error>,
+    duration: Duration,
+}
+
+impl Preparation {
+    pub(crate) fn new(queue: usize) -> Self {
+        Self {
+            state: Mutex::new(State::Untouched),
+            queue: Queue::new(queue),
+            histogram: Histogram::default(),
+        }
+    }
+
+    /// How many requests wait for a preparation that another one began.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What preparing took so far; nothing for the other phases.
+    pub(crate) fn durations(&self, phase: Phase) -> Durations {
+        if phase == Phase::Prepare { self.histogram.read() } else { Durations::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The prepared function, and what it took if this call was the one that began it.
+pub(crate) async fn prepared(
+    shared: &Arc<Shared>,
+    route: &Arc<Route>,
+) -> Result<(Arc<dyn Prepared>, Option<Duration>), Error> {
+    let preparation = &shared.preparations[route.index];
+    let failed = |cause| Error::new(Phase::Prepare, &route.served.spec, route.function.name(), cause);
+
+    let (mut outcome, began) = {
+        let mut state = preparation.state();
+        match &*state {
+            State::Ready(prepared) => return Ok((Arc::clone(prepared), None)),
+            // A closed channel: the preparing thread panicked. Try again.
+            State::Running(outcome) if outcome.has_changed().is_ok() => (outcome.clone(), false),
+            State::Running(_) | State::Untouched => {
+                let outcome = begin(shared, route)
+                    .map_err(|error| failed(Cause::Internal(format!("no thread to prepare on: {error}"))))?;
+                *state = State::Running(outcome.clone());
+                (outcome, true)
+            }
+        }
+    };
+
+    let settled = async {
+        let settled = outcome.wait_for(Option::is_some).await;
+        let settled =
+            settled.map_err(|_| failed(Cause::Internal("preparing panicked; see the log".into())))?;
+        Ok(settled.clone().expect("it was waited for"))
+    };
+    let Outcome { result, duration } = if began {
+        settled.await?
+    } else {
+        let wait = shared.config.bounds.queue_wait;
+        let turn = preparation.queue.enter();
+        let full =
+            || failed(Cause::OverCapacity("too many requests wait for the function to be prepared".into()));
+        let _turn = turn.ok_or_else(full)?;
+        let late = |_| failed(Cause::OverCapacity(format!("the function was not prepared within {wait:?}")));
+        tokio::time::timeout(wait, settled).await.map_err(late)??
+    };
+    Ok((result?, began.then_some(duration)))
+}
+
+/// Prepares on a thread of its own: it may compute for seconds, and goes on when
+/// the client that began it is gone.
+fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Receiver<Option<Outcome>>> {
+    let (sender, receiver) = watch::channel(None);
+    let (shared, route) = (Arc::clone(shared), Arc::clone(route));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || {
+        let executor = &*route.served.executor;
+        let timed = runtime.block_on(lifecycle::prepare(executor, &route.function, route.variant));
+
+        let preparation = &shared.preparations[route.index];
+        preparation.histogram.record(timed.duration);
+        if let Some(recorder) = &shared.recorder {
+            let cached = timed.value.as_ref().ok().map(|prepared| prepared.artifact().cached);
+            recorder.push(record::Entry::new(&route, Phase::Prepare, &timed).cached(cached));
+        }
+        *preparation.state() = match &timed.value {
+            Ok(prepared) => State::Ready(Arc::clone(prepared)),
+            Err(_) => State::Untouched,
+        };
+        sender.send_replace(Some(Outcome { result: timed.value, duration: timed.duration }));
+    };
+    std::thread::Builder::new().name("prepare".into()).spawn(work)?;
+    Ok(receiver)
+}

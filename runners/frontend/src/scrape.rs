@@ -1,0 +1,182 @@
+//! `/-/metrics`: the counts of all workers, added up, as `OpenMetrics` text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::metrics::{CellMetrics, Count, Durations, Histogram, PHASES};
+use crate::route::Route;
+use crate::shared::Shared;
+
+/// The media type of [`text`].
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics, now.
+pub(crate) fn text(shared: &Arc<Shared>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("isolab");
+    registry.register_collector(Box::new(Scrape(Arc::clone(shared))));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+struct Scrape(Arc<Shared>);
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scrape").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.responses(encoder.encode_descriptor(
+            "responses",
+            "Responses to requests that were not for a page; without labels where no function was found",
+            None,
+            MetricType::Counter,
+        )?)?;
+        self.phases(encoder.encode_descriptor(
+            "phase",
+            "Time that phases took, failed ones included",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?)?;
+        self.instances(
+            encoder.encode_descriptor("instances_live", "Instances there are", None, MetricType::Gauge)?,
+            |cell| &cell.live,
+        )?;
+        self.instances(
+            encoder.encode_descriptor(
+                "instances_idle",
+                "Of these without a request",
+                None,
+                MetricType::Gauge,
+            )?,
+            |cell| &cell.idle,
+        )?;
+        self.queue(encoder.encode_descriptor(
+            "queue_length",
+            "Requests that wait for an instance or for a preparation",
+            None,
+            MetricType::Gauge,
+        )?)?;
+        let open: usize =
+            self.0.workers.iter().map(|worker| worker.metrics.open.load(Ordering::Relaxed)).sum();
+        let metric = encoder.encode_descriptor("connections", "Open connections", None, MetricType::Gauge)?;
+        gauge(metric, open as u64)
+    }
+}
+
+impl Scrape {
+    /// A cell's counts, one for each worker that had to do with it.
+    fn cells(&self, route: &Route) -> impl Iterator<Item = &CellMetrics> {
+        self.0.workers.iter().filter_map(move |worker| worker.metrics.existing(route.index))
+    }
+
+    fn responses(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
+        for route in self.0.routes.iter() {
+            let mut statuses = BTreeMap::new();
+            for (status, count) in self.cells(route).flat_map(|cell| cell.responses.iter()) {
+                *statuses.entry(status).or_insert(0) += count;
+            }
+            responses(&mut metric, &route.served.spec, route.function.name(), &statuses)?;
+        }
+        let mut statuses = BTreeMap::new();
+        for (status, count) in self.0.workers.iter().flat_map(|worker| worker.metrics.unrouted.iter()) {
+            *statuses.entry(status).or_insert(0) += count;
+        }
+        responses(&mut metric, "", "", &statuses)
+    }
+
+    fn phases(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
+        for route in self.0.routes.iter() {
+            for phase in PHASES {
+                let mut durations = self.0.preparations[route.index].durations(phase);
+                for cell in self.cells(route) {
+                    durations += cell.phase(phase).read();
+                }
+                if durations.count() > 0 {
+                    let phase = phase.to_string();
+                    let labels = [labels(route)[0], labels(route)[1], ("phase", phase.as_str())];
+                    histogram(metric.encode_family(&labels)?, &durations)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn instances(&self, mut metric: MetricEncoder<'_>, count: fn(&CellMetrics) -> &Count) -> fmt::Result {
+        for route in self.0.routes.iter() {
+            if self.cells(route).next().is_some() {
+                let sum: u64 = self.cells(route).map(|cell| count(cell).get()).sum();
+                gauge(metric.encode_family(&labels(route))?, sum)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
+        for (executor_index, served) in self.0.routes.executors.iter().enumerate() {
+            let preparing: usize = self
+                .0
+                .routes
+                .of_executor(executor_index)
+                .map(|route| self.0.preparations[route.index].waiting())
+                .sum();
+            let waiting = preparing + self.0.capacities[executor_index].waiting();
+            let labels = [("executor", served.spec.as_str())];
+            gauge(metric.encode_family(&labels)?, waiting as u64)?;
+        }
+        Ok(())
+    }
+}
+
+fn labels(route: &Route) -> [(&str, &str); 2] {
+    [("executor", &route.served.spec), ("function", route.function.name())]
+}
+
+fn responses(
+    metric: &mut MetricEncoder<'_>,
+    executor: &str,
+    function: &str,
+    statuses: &BTreeMap<u16, u64>,
+) -> fmt::Result {
+    use prometheus_client::encoding::EncodeMetric;
+
+    for (status, count) in statuses {
+        let status = status.to_string();
+        let labels = [("executor", executor), ("function", function), ("status", status.as_str())];
+        ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn gauge(metric: MetricEncoder<'_>, value: u64) -> fmt::Result {
+    use prometheus_client::encoding::EncodeMetric;
+
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)
+}
+
+/// In seconds, as Prometheus wants durations.
+fn histogram(mut metric: MetricEncoder<'_>, durations: &Durations) -> fmt::Result {
+    let buckets: Vec<(f64, u64)> = durations
+        .buckets
+        .iter()
+        .enumerate()
+        .map(|(bucket, count)| {
+            (Histogram::bound_ns(bucket).map_or(f64::INFINITY, |bound| bound as f64 / 1e9), *count)
+        })
+        .collect();
+    let sum = durations.sum_ns as f64 / 1e9;
+    metric.encode_histogram::<[(&str, &str); 0]>(sum, durations.count(), &buckets, None)
+}

@@ -1,0 +1,132 @@
+//! The pages for experiments.
+
+use std::sync::Arc;
+
+use http::Method;
+use isolab_core::{Cause, Phase, Reuse};
+use isolab_frontend::Config;
+use serde_json::Value;
+
+use crate::support::scripted::{self, Script, count};
+use crate::support::{Answer, Running, config, library};
+
+fn controlled(reuse: Reuse) -> Config {
+    Config { control: true, workers: 8, ..config(reuse) }
+}
+
+async fn phases(server: &Running) -> Vec<Value> {
+    let text = server.get("/-/phases").await.text();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn put(server: &Running, function: &str, body: &str) -> Answer {
+    server.send(Method::PUT, &format!("/-/instances/{function}"), body).await
+}
+
+#[tokio::test]
+async fn without_control_the_pages_are_not_there() {
+    let server = Running::direct(config(Reuse::Warm));
+    server.get("/-/phases").await.problem(404, "unknown-page");
+    put(&server, "hello", r#"{"live":1}"#).await.problem(404, "unknown-page");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_phase_is_told_once_and_as_the_response_told_it() {
+    let (library, _folder) = library(&["a"]);
+    let script = Arc::new(Script::default());
+    let server = Running::start(controlled(Reuse::Fresh), vec![scripted::executor(&script)], library);
+    let answer = server.get("/a").await;
+    server.get("/a?fail=trapped").await.problem(502, "trapped");
+    server.until_metric("isolab_instances_live{executor=\"scripted\",function=\"a\"}", 0).await;
+
+    let lines = phases(&server).await;
+    let names: Vec<_> = lines.iter().map(|line| line["phase"].as_str().unwrap()).collect();
+    assert_eq!(names, ["prepare", "start", "invoke", "stop", "start", "invoke", "stop"]);
+    for line in &lines {
+        assert_eq!(
+            (&line["executor"], &line["function"], &line["variant"]),
+            (&"scripted".into(), &"a".into(), &"rust".into())
+        );
+    }
+    assert_eq!((&lines[0]["cached"], &lines[0]["instance"]), (&false.into(), &Value::Null));
+    for (line, (phase, duration)) in lines.iter().zip(answer.phases()) {
+        assert_eq!(line["phase"], phase);
+        assert_eq!(line["duration_ns"], duration.as_nanos() as u64);
+    }
+    let (id, uses) = answer.instance();
+    assert_eq!((&lines[2]["instance"], &lines[2]["uses"]), (&id.into(), &uses.into()));
+    assert_eq!((&lines[1]["instance"], &lines[1]["uses"]), (&id.into(), &0.into()));
+    let lap = &lines[1]["laps"][0];
+    assert!(lap[0] == "gate" && lap[1].as_u64() <= lines[1]["duration_ns"].as_u64(), "{}", lines[1]);
+    assert_eq!(lines[5]["failed"], "trapped");
+    let begun: Vec<_> = lines.iter().map(|line| line["begun_ns"].as_u64().unwrap()).collect();
+    assert!(begun.is_sorted(), "{begun:?}");
+
+    assert!(phases(&server).await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn phases_beyond_the_room_are_counted_as_lost() {
+    let server = Running::direct(controlled(Reuse::Warm));
+    put(&server, "hello", r#"{"live":1,"invocations":65540}"#).await;
+    let answer = server.get("/-/phases").await;
+    // Beside the invocations there were one prepare and one start.
+    assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (65_536, Some("6")));
+    assert_eq!(server.get("/-/phases").await.header("x-isolab-lost"), Some("0"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn idle_instances_are_brought_to_a_number_under_any_policy() {
+    for reuse in [Reuse::Fresh, Reuse::Warm, Reuse::Times(2)] {
+        let (library, _folder) = library(&["a"]);
+        let script = Arc::new(Script::default());
+        let server = Running::start(controlled(reuse), vec![scripted::executor(&script)], library);
+        for live in [3, 5, 1, 0, 2] {
+            let there = put(&server, "a", &format!("{{\"live\":{live}}}")).await.json();
+            assert_eq!((there["live"].as_u64(), script.live()), (Some(live), live as usize));
+            assert_eq!(there["model_bytes"].as_array().unwrap().len(), live as usize);
+            let outside = serde_json::json!({"cgroups": ["/sys/fs/cgroup/x"], "helpers": [7]});
+            assert_eq!(there["outside"], Value::from(vec![outside; live as usize]));
+        }
+        assert_eq!(count(&script.prepared), 1);
+        // A fresh request never gets one of them.
+        let uses = server.get("/a").await.phase_names();
+        assert_eq!(uses.contains(&"start".to_owned()), reuse == Reuse::Fresh);
+        server.stop().await;
+        assert_eq!((script.live(), count(&script.leaked)), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn new_instances_are_invoked_with_the_load_case() {
+    let server = Running::direct(controlled(Reuse::Warm));
+    let there = put(&server, "hello", r#"{"live":2,"invocations":3}"#).await.json();
+    assert_eq!((&there["live"], &there["model_bytes"]), (&2.into(), &serde_json::json!([null, null])));
+    assert_eq!(server.get("/hello").await.instance().1, 4);
+    let invoked = phases(&server).await.iter().filter(|line| line["phase"] == "invoke").count();
+    assert_eq!(invoked, 2 * 3 + 1);
+    put(&server, "echo", r#"{"live":1,"invocations":1}"#).await.problem(400, "bad-request");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_brought_about_is_refused() {
+    let mut config = controlled(Reuse::Warm);
+    config.bounds.instances = 2;
+    let (server, script) = Running::scripted(config);
+    for body in ["", "{}", r#"{"live":-1}"#, r#"{"live":1,"more":1}"#, "null"] {
+        put(&server, "a", body).await.problem(400, "bad-request");
+    }
+    put(&server, "nothing", r#"{"live":1}"#).await.problem(404, "unknown-function");
+    put(&server, "a", r#"{"live":3}"#).await.problem(503, "over-capacity");
+    assert_eq!(put(&server, "a", r#"{"live":0}"#).await.status, 200);
+    script.fail(Phase::Start, Cause::Unavailable("on purpose".into()));
+    put(&server, "a", r#"{"live":1}"#).await.problem(503, "unavailable");
+    let refused = server.get("/-/instances/a").await;
+    refused.problem(405, "method-not-allowed");
+    assert_eq!(refused.header("allow"), Some("PUT"));
+    server.stop().await;
+}

@@ -1,0 +1,12 @@
+//! The server over real sockets, with `direct` behind it, and with a scripted
+//! executor for faults that native code cannot have.
+
+mod control;
+mod drain;
+mod errors;
+mod functions;
+mod limits;
+mod pages;
+mod pools;
+mod prepare;
+mod support;

@@ -1,0 +1,237 @@
+//! Which instance answers, and what becomes of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use isolab_core::Reuse;
+use isolab_frontend::Config;
+
+use crate::support::scripted::{Script, count};
+use crate::support::{Running, config, until};
+
+const LIVE: &str = "isolab_instances_live{executor=\"scripted\",function=\"a\"}";
+const IDLE: &str = "isolab_instances_idle{executor=\"scripted\",function=\"a\"}";
+const QUEUE: &str = "isolab_queue_length{executor=\"scripted\"}";
+
+/// A scripted server with that many places.
+fn with_places(instances: usize, reuse: Reuse) -> (Running, Arc<Script>) {
+    let mut config = config(reuse);
+    config.bounds.instances = instances;
+    Running::scripted(config)
+}
+
+async fn instances_of(server: &Running, requests: usize) -> Vec<(u64, u64)> {
+    let mut client = server.client().await;
+    let mut instances = Vec::new();
+    for _ in 0..requests {
+        instances.push(client.get("/a").await.instance());
+    }
+    instances
+}
+
+#[tokio::test]
+async fn fresh_answers_once_and_is_stopped() {
+    let (server, script) = Running::scripted(config(Reuse::Fresh));
+    let instances = instances_of(&server, 5).await;
+    let ids: HashSet<_> = instances.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids.len(), 5);
+    assert!(instances.iter().all(|(_, uses)| *uses == 1));
+    server.until_metric(LIVE, 0).await;
+    assert_eq!((count(&script.started), count(&script.stopped)), (5, 5));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn warm_answers_always() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    let instances = instances_of(&server, 5).await;
+    assert_eq!(instances.iter().map(|(_, uses)| *uses).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert!(instances.iter().all(|(id, _)| *id == instances[0].0));
+    assert_eq!((server.metric(LIVE).await, server.metric(IDLE).await), (1, 1));
+    server.stop().await;
+    assert_eq!((count(&script.stopped), count(&script.closed)), (1, 1));
+}
+
+#[tokio::test]
+async fn reuse_3_answers_three_times() {
+    let (server, script) = Running::scripted(config(Reuse::Times(3)));
+    let instances = instances_of(&server, 7).await;
+    assert_eq!(instances.iter().map(|(_, uses)| *uses).collect::<Vec<_>>(), [1, 2, 3, 1, 2, 3, 1]);
+    server.until_metric(LIVE, 1).await;
+    assert_eq!((count(&script.started), count(&script.stopped)), (3, 2));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_instance_used_last_is_used_next() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    let (mut first, mut second) = (server.client().await, server.client().await);
+    let waiting = async {
+        until("one waits", || count(&script.waiting) == 1).await;
+        let inner = second.get("/a").await.instance();
+        script.invoke_gate.add_permits(1);
+        inner
+    };
+    let (outer, inner) = tokio::join!(first.get("/a?wait"), waiting);
+    assert_ne!(outer.instance().0, inner.0);
+    assert_eq!(second.get("/a").await.instance(), (outer.instance().0, 2));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_is_503_at_once() {
+    let mut config = config(Reuse::Warm);
+    (config.bounds.instances, config.bounds.queue) = (1, 1);
+    let (server, script) = Running::scripted(config);
+    let (mut running, mut queued) = (server.client().await, server.client().await);
+    let third = async {
+        server.until_metric(QUEUE, 1).await;
+        let answer = server.get("/a").await;
+        script.invoke_gate.add_permits(2);
+        answer
+    };
+    let (running, queued, third) = tokio::join!(running.get("/a?wait"), queued.get("/a?wait"), third);
+    assert_eq!((running.instance().1, queued.instance().1), (1, 2), "{running:?} {queued:?}");
+    third.problem(503, "over-capacity");
+    assert_eq!(third.header("retry-after"), Some("1"));
+    assert_eq!(server.metric(QUEUE).await, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn waiting_too_long_is_503() {
+    let mut config = config(Reuse::Fresh);
+    (config.bounds.instances, config.bounds.queue_wait) = (1, Duration::from_millis(20));
+    let (server, script) = Running::scripted(config);
+    let mut running = server.client().await;
+    let late = async {
+        until("one runs", || count(&script.waiting) == 1).await;
+        let answer = server.get("/a").await;
+        script.invoke_gate.add_permits(1);
+        answer
+    };
+    let (running, late) = tokio::join!(running.get("/a?wait"), late);
+    assert_eq!(running.status, 200);
+    let details = late.problem(503, "over-capacity");
+    assert_eq!(details["phase"], "start");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_is_served_when_an_instance_stops() {
+    for reuse in [Reuse::Fresh, Reuse::Warm, Reuse::Times(2)] {
+        let (server, script) = with_places(2, reuse);
+        let requests: Vec<_> = (0..20)
+            .map(|_| {
+                let client = server.client();
+                async move { client.await.get("/a?wait").await }
+            })
+            .collect();
+        let release = async {
+            server.until_metric(QUEUE, 18).await;
+            assert_eq!(count(&script.waiting), 2);
+            script.invoke_gate.add_permits(20);
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(requests), release);
+        assert!(answers.iter().all(|answer| answer.status == 200), "{reuse}");
+        server.stop().await;
+        assert_eq!((script.live(), count(&script.leaked)), (0, 0), "{reuse}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_instance_makes_place_for_another_function() {
+    let (server, script) = with_places(1, Reuse::Warm);
+    for target in ["/a", "/b", "/a", "/b"] {
+        let answer = server.get(target).await;
+        assert_eq!((answer.status.as_u16(), answer.instance().1), (200, 1));
+    }
+    assert_eq!((count(&script.started), script.live()), (4, 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_instance_makes_place_on_another_worker() {
+    let mut config = Config { workers: 2, ..config(Reuse::Warm) };
+    config.bounds.instances = 1;
+    let (server, script) = Running::scripted(config);
+    let (mut first, mut second) = (server.client().await, server.client().await);
+    for _ in 0..3 {
+        for client in [&mut first, &mut second] {
+            assert_eq!(client.get("/a").await.instance().1, 1);
+        }
+    }
+    assert_eq!((count(&script.started), script.live()), (6, 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_request_runs_leaves_nothing_behind() {
+    let (server, script) = with_places(1, Reuse::Warm);
+    let mut client = server.client().await;
+    tokio::select! {
+        _ = client.get("/a?wait") => panic!("the gate is closed"),
+        () = until("it runs", || count(&script.waiting) == 1) => {}
+    }
+    drop(client);
+    server.until_metric(LIVE, 0).await;
+    assert_eq!((count(&script.stopped), count(&script.leaked)), (1, 0));
+    assert_eq!(server.get("/a").await.instance().1, 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_the_queue_leaves_its_turn() {
+    let (server, script) = with_places(1, Reuse::Warm);
+    let (mut running, mut queued) = (server.client().await, server.client().await);
+    let others = async {
+        until("one runs", || count(&script.waiting) == 1).await;
+        tokio::select! {
+            _ = queued.get("/a") => panic!("there is no place"),
+            () = server.until_metric(QUEUE, 1) => {}
+        }
+        drop(queued);
+        server.until_metric(QUEUE, 0).await;
+        script.invoke_gate.add_permits(1);
+    };
+    let (running, ()) = tokio::join!(running.get("/a?wait"), others);
+    assert_eq!(running.status, 200);
+    assert_eq!(server.get("/a").await.instance(), (running.instance().0, 2));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_instance_starts_leaves_the_instance() {
+    for (reuse, started) in [(Reuse::Warm, 1), (Reuse::Fresh, 2)] {
+        let (server, script) = with_places(1, reuse);
+        script.close_start_gate();
+        let mut client = server.client().await;
+        tokio::select! {
+            _ = client.get("/a") => panic!("the gate is closed"),
+            () = until("it starts", || count(&script.starting) == 1) => {}
+        }
+        drop(client);
+        server.until_metric("isolab_connections", 1).await;
+        script.start_gate.add_permits(2);
+        // Warm: the instance that nobody asked is idle. Fresh: it is stopped, as its next
+        // client could not tell what it cost.
+        assert_eq!(server.get("/a").await.instance().1, 1);
+        server.stop().await;
+        assert_eq!((count(&script.started), script.live()), (started, 0), "{reuse}");
+        assert_eq!(count(&script.leaked), 0, "{reuse}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_failed_is_stopped() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    let mut client = server.client().await;
+    let first = client.get("/a").await.instance();
+    let failed = client.get("/a?fail=trapped").await;
+    assert_eq!(failed.instance(), (first.0, 2));
+    let next = client.get("/a").await.instance();
+    assert!(next.0 != first.0 && next.1 == 1);
+    assert_eq!(count(&script.stopped), 1);
+    server.stop().await;
+}

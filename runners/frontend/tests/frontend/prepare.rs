@@ -1,0 +1,85 @@
+//! Preparing once, however many ask.
+
+use std::time::Duration;
+
+use isolab_core::{Cause, Phase, Reuse};
+use isolab_frontend::Config;
+
+use crate::support::scripted::count;
+use crate::support::{Running, config, until};
+
+fn waits(config: &Config) -> Config {
+    Config { workers: 2, ..config.clone() }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_prepare_once_and_one_of_them_pays() {
+    let (server, script) = Running::scripted(waits(&config(Reuse::Warm)));
+    script.prepare_gate.forget_permits(1_000);
+    let requests: Vec<_> = (0..10)
+        .map(|_| {
+            let client = server.client();
+            async move { client.await.get("/a").await }
+        })
+        .collect();
+    let queue = "isolab_queue_length{executor=\"scripted\"}";
+    let release = async {
+        server.until_metric(queue, 9).await;
+        script.prepare_gate.add_permits(1);
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(requests), release);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let paid = answers.iter().filter(|answer| answer.phase_names().contains(&"prepare".to_owned())).count();
+    assert_eq!((paid, count(&script.prepared)), (1, 1));
+    assert_eq!(server.metric(queue).await, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_told_and_the_next_request_tries_again() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    script.fail(Phase::Prepare, Cause::Artifact("no compiler".into()));
+    for prepared in 1..=2 {
+        let details = server.get("/a").await.problem(500, "artifact");
+        assert_eq!(details["phase"], "prepare");
+        assert_eq!(count(&script.prepared), prepared);
+    }
+    script.recover();
+    assert_eq!(server.get("/a").await.phase_names(), ["prepare", "start", "invoke"]);
+    assert_eq!(count(&script.prepared), 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn preparing_goes_on_when_the_client_that_began_it_is_gone() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    script.prepare_gate.forget_permits(1_000);
+    let mut client = server.client().await;
+    tokio::select! {
+        _ = client.get("/a") => panic!("the gate is closed"),
+        () = until("preparing", || count(&script.prepared) == 1) => {}
+    }
+    drop(client);
+    script.prepare_gate.add_permits(1);
+    let answer = server.get("/a").await;
+    assert_eq!((answer.status.as_u16(), count(&script.prepared)), (200, 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_preparation_is_turned_away() {
+    let mut config = config(Reuse::Warm);
+    config.bounds.queue_wait = Duration::from_millis(20);
+    let (server, script) = Running::scripted(config);
+    script.prepare_gate.forget_permits(1_000);
+    let (mut first, mut second) = (server.client().await, server.client().await);
+    let others = async {
+        until("preparing", || count(&script.prepared) == 1).await;
+        let details = second.get("/a").await.problem(503, "over-capacity");
+        assert_eq!(details["phase"], "prepare");
+        script.prepare_gate.add_permits(1);
+    };
+    let (paid, ()) = tokio::join!(first.get("/a"), others);
+    assert_eq!(paid.phase_names(), ["prepare", "start", "invoke"]);
+    server.stop().await;
+}

@@ -1,0 +1,39 @@
+//! Functions for `direct`.
+
+use std::sync::Arc;
+
+use isolab_core::direct::{Direct, Native, SETTINGS};
+use isolab_core::{Executor, Spec};
+use isolab_sdk::{Request, Response};
+
+static FUNCTIONS: &[(&str, Native)] = &[
+    ("hello", function_hello::handle),
+    ("echo", echo),
+    ("panic", |_| panic!("on purpose")),
+    ("flood", |_| Response::text(200, "x".repeat(1_001))),
+    ("nonsense", |_| Response::text(99, "")),
+    ("frame", frame),
+];
+
+pub(crate) fn names() -> Vec<&'static str> {
+    FUNCTIONS.iter().map(|(name, _)| *name).filter(|name| *name != "hello").collect()
+}
+
+pub(crate) fn direct() -> Arc<dyn Executor> {
+    Arc::new(Direct::new(Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap(), FUNCTIONS))
+}
+
+/// Tells what it was asked.
+fn echo(request: &Request<'_>) -> Response {
+    let Request { method, path, query, body, .. } = request;
+    Response::text(200, format!("{method} {path} {query} {}", body.len()))
+}
+
+/// Tries to write headers that belong to the connection.
+fn frame(_: &Request<'_>) -> Response {
+    let mut response = Response::text(200, "four");
+    for (name, value) in [("content-length", "1"), ("connection", "close"), ("x-isolab-instance", "forged")] {
+        response.headers.push((name.into(), value.into()));
+    }
+    response
+}

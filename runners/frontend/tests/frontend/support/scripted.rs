@@ -1,0 +1,236 @@
+//! An executor that fails as it is told to, waits until it is let go, and counts.
+//!
+//! A query says what shall happen: `?fail=CAUSE`, `?wait`, `?panic`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use isolab_core::{
+    Artifact, Cause, Error, Executor, Function, Instance, Laps, Memory, Outside, Phase, Prepared, Request,
+    Response, Setting, Spec, Variant, message, spec::Values,
+};
+use tokio::sync::Semaphore;
+
+const SETTINGS: &[Setting] = &[
+    Setting { name: "level", default: "0", values: Values::Number(0, 9), help: "nothing" },
+    Setting { name: "mode", default: "calm", values: Values::OneOf(&["calm", "wild"]), help: "nothing" },
+];
+
+/// What the executor shall do, and what it did.
+pub(crate) struct Script {
+    /// Phases that fail with this cause.
+    pub(crate) fail: std::sync::Mutex<Option<(Phase, Cause)>>,
+    /// Every `prepare` and `start` takes a permit and never returns it; plenty by default.
+    pub(crate) prepare_gate: Semaphore,
+    pub(crate) start_gate: Semaphore,
+    /// Every `?wait` takes a permit; none by default.
+    pub(crate) invoke_gate: Semaphore,
+    pub(crate) prepared: AtomicUsize,
+    pub(crate) starting: AtomicUsize,
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) started: AtomicUsize,
+    pub(crate) stopped: AtomicUsize,
+    /// Dropped without having been stopped.
+    pub(crate) leaked: AtomicUsize,
+    pub(crate) closed: AtomicUsize,
+    pub(crate) close_fails: AtomicBool,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        let count = AtomicUsize::default;
+        Self {
+            fail: std::sync::Mutex::default(),
+            prepare_gate: Semaphore::new(1_000),
+            start_gate: Semaphore::new(1_000),
+            invoke_gate: Semaphore::new(0),
+            prepared: count(),
+            starting: count(),
+            waiting: count(),
+            started: count(),
+            stopped: count(),
+            leaked: count(),
+            closed: count(),
+            close_fails: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Script {
+    fn check(&self, phase: Phase, function: &str) -> Result<(), Error> {
+        match &*self.fail.lock().unwrap() {
+            Some((failing, cause)) if *failing == phase => {
+                Err(Error::new(phase, "scripted", function, cause.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn fail(&self, phase: Phase, cause: Cause) {
+        *self.fail.lock().unwrap() = Some((phase, cause));
+    }
+
+    pub(crate) fn recover(&self) {
+        *self.fail.lock().unwrap() = None;
+    }
+
+    pub(crate) fn fail_close(&self) {
+        self.close_fails.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn close_start_gate(&self) {
+        self.start_gate.forget_permits(1_000);
+    }
+
+    /// How many instances there are.
+    pub(crate) fn live(&self) -> usize {
+        let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        count(&self.started) - count(&self.stopped) - count(&self.leaked)
+    }
+}
+
+pub(crate) fn count(count: &AtomicUsize) -> usize {
+    count.load(Ordering::SeqCst)
+}
+
+async fn pass(gate: &Semaphore) {
+    gate.acquire().await.unwrap().forget();
+}
+
+/// Every cause by its name.
+pub(crate) fn causes() -> Vec<Cause> {
+    vec![
+        Cause::Trapped("on purpose".into()),
+        Cause::Crashed("on purpose".into()),
+        Cause::DeadlineExceeded(Duration::from_secs(1)),
+        Cause::OutOfMemory(1 << 20),
+        Cause::ResponseTooLarge(1_000),
+        Cause::InvalidResponse("on purpose".into()),
+        Cause::Artifact("on purpose".into()),
+        Cause::Unavailable("on purpose".into()),
+        Cause::OverCapacity("on purpose".into()),
+        Cause::Internal("on purpose".into()),
+    ]
+}
+
+pub(crate) fn executor(script: &Arc<Script>) -> Arc<dyn Executor> {
+    executor_with(script, "scripted")
+}
+
+pub(crate) fn executor_with(script: &Arc<Script>, spec: &str) -> Arc<dyn Executor> {
+    let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
+    Arc::new(Scripted { spec, script: Arc::clone(script) })
+}
+
+struct Scripted {
+    spec: Spec,
+    script: Arc<Script>,
+}
+
+#[async_trait]
+impl Executor for Scripted {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn supports(&self, function: &Function, _: Variant) -> Result<(), String> {
+        if function.name() == "hello" { Err("it greets nobody".into()) } else { Ok(()) }
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        vec![("script".into(), "1".into())]
+    }
+
+    async fn prepare(
+        &self,
+        function: &Function,
+        _: Variant,
+        laps: &mut Laps,
+    ) -> Result<Arc<dyn Prepared>, Error> {
+        self.script.prepared.fetch_add(1, Ordering::SeqCst);
+        pass(&self.script.prepare_gate).await;
+        laps.mark("gate");
+        self.script.check(Phase::Prepare, function.name())?;
+        let artifact = Artifact { kind: "script", source_digest: String::new(), bytes: 0, cached: false };
+        Ok(Arc::new(Ready { script: Arc::clone(&self.script), function: function.name().into(), artifact }))
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.script.closed.fetch_add(1, Ordering::SeqCst);
+        if self.script.close_fails.load(Ordering::SeqCst) {
+            let cause = Cause::Internal("a sandbox remains".into());
+            return Err(Error::new(Phase::Stop, &self.spec, "all", cause));
+        }
+        Ok(())
+    }
+}
+
+struct Ready {
+    script: Arc<Script>,
+    function: String,
+    artifact: Artifact,
+}
+
+#[async_trait(?Send)]
+impl Prepared for Ready {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
+        self.script.starting.fetch_add(1, Ordering::SeqCst);
+        pass(&self.script.start_gate).await;
+        laps.mark("gate");
+        self.script.check(Phase::Start, &self.function)?;
+        self.script.started.fetch_add(1, Ordering::SeqCst);
+        let (script, function) = (Arc::clone(&self.script), self.function.clone());
+        Ok(Box::new(Sandbox { script, function, stopped: false }))
+    }
+}
+
+struct Sandbox {
+    script: Arc<Script>,
+    function: String,
+    stopped: bool,
+}
+
+#[async_trait(?Send)]
+impl Instance for Sandbox {
+    async fn invoke(&mut self, request: Request, _: &mut Laps) -> Result<Response, Error> {
+        if request.query() == "wait" {
+            self.script.waiting.fetch_add(1, Ordering::SeqCst);
+            pass(&self.script.invoke_gate).await;
+        }
+        assert_ne!(request.query(), "panic", "the executor has a bug, on purpose");
+        if let Some(name) = request.query().strip_prefix("fail=") {
+            let cause = causes().into_iter().find(|cause| cause.name() == name).unwrap();
+            return Err(Error::new(Phase::Invoke, "scripted", &self.function, cause));
+        }
+        Ok(message::response(200, [("x-function", &self.function)], Bytes::from_static(b"answered")).unwrap())
+    }
+
+    fn memory(&mut self) -> Memory {
+        Memory { model_bytes: Some(4_096) }
+    }
+
+    fn outside(&self) -> Outside {
+        Outside { cgroups: vec!["/sys/fs/cgroup/x".into()], helpers: vec![7] }
+    }
+
+    async fn stop(mut self: Box<Self>, _: &mut Laps) -> Result<(), Error> {
+        self.stopped = true;
+        self.script.stopped.fetch_add(1, Ordering::SeqCst);
+        self.script.check(Phase::Stop, &self.function)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !self.stopped {
+            self.script.leaked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
