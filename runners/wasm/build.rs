@@ -1,0 +1,26 @@
+//! Tells the crate which versions of the engine it is built with: Cargo's lock file
+//! knows, the engine's public interface does not.
+
+use std::path::Path;
+
+const PACKAGES: [(&str, &str); 2] =
+    [("wasmtime", "WASMTIME_VERSION"), ("wasmtime-wizer", "WASMTIME_WIZER_VERSION")];
+
+fn main() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let text = std::fs::read_to_string(&lock).expect("the workspace has a Cargo.lock when it is built");
+    for (package, variable) in PACKAGES {
+        let version = version(&text, package).unwrap_or_else(|| panic!("{package} is not locked"));
+        println!("cargo::rustc-env={variable}={version}");
+    }
+}
+
+fn version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+    let entry = lock.split("[[package]]").find(|entry| quoted(entry, "name") == Some(package))?;
+    quoted(entry, "version")
+}
+
+fn quoted<'a>(entry: &'a str, key: &str) -> Option<&'a str> {
+    entry.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
+}

@@ -1,0 +1,181 @@
+//! Functions that speak the wire of `isolab_sdk`: the variants `rust` and `js`.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use isolab_core::{
+    Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
+};
+use isolab_sdk::wire;
+use wasmtime::{Memory, Module, ModuleExport, TypedFunc};
+
+use crate::fault::Failure;
+use crate::sandbox::{Linked, Sandbox, function_export, memory_export};
+use crate::wasi::Stdout;
+
+/// How much larger than its body a response may be, in bytes: what its status and
+/// headers may take.
+const HEAD_BYTES: u64 = 64 << 10;
+
+/// A function ready to be started.
+pub(crate) struct PreparedFunction {
+    linked: Linked,
+    artifact: Artifact,
+    exports: Exports,
+}
+
+/// Where a module's exports are, so that starting looks no name up.
+struct Exports {
+    memory: ModuleExport,
+    request: ModuleExport,
+    handle: ModuleExport,
+    /// A reactor's constructors; a snapshot has run them already.
+    initialize: Option<ModuleExport>,
+}
+
+impl Exports {
+    fn of(module: &Module) -> Result<Self, Cause> {
+        let wanted = |name, params| {
+            function_export(module, name, params, 1).ok_or_else(|| {
+                let form = if params == 1 { "(i32) -> i32" } else { "() -> i32" };
+                Cause::Artifact(format!(
+                    "the module exports no `{name}` of the form {form}; `isolab_sdk::export!` makes it"
+                ))
+            })
+        };
+        Ok(Self {
+            memory: memory_export(module)?,
+            request: wanted("isolab_request", 1)?,
+            handle: wanted("isolab_handle", 0)?,
+            initialize: function_export(module, "_initialize", 0, 0),
+        })
+    }
+}
+
+impl PreparedFunction {
+    pub(crate) fn new(linked: Linked, artifact: Artifact) -> Result<Self, Cause> {
+        let exports = Exports::of(linked.module())?;
+        Ok(Self { linked, artifact, exports })
+    }
+}
+
+#[async_trait(?Send)]
+impl Prepared for PreparedFunction {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
+        let mut sandbox = self.linked.start(Stdout::Console, Phase::Start, laps)?;
+        laps.mark("instantiate");
+        let begin = |sandbox: &mut Sandbox| -> Result<_, Failure> {
+            let memory = sandbox.memory(&self.exports.memory)?;
+            let request = sandbox.function(&self.exports.request)?;
+            let handle = sandbox.function(&self.exports.handle)?;
+            let initialize = self.exports.initialize.as_ref().map(|export| sandbox.function(export));
+            Ok((memory, request, handle, initialize.transpose()?))
+        };
+        let (memory, request, handle, initialize): (_, _, _, Option<TypedFunc<(), ()>>) =
+            begin(&mut sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))?;
+        if let Some(initialize) = initialize {
+            sandbox.run(Phase::Start, laps, |store, _| Ok(initialize.call(store, ())?))?;
+        }
+        Ok(Box::new(FunctionInstance { sandbox, memory, request, handle }))
+    }
+}
+
+/// A live sandbox with a function in it.
+struct FunctionInstance {
+    sandbox: Sandbox,
+    memory: Memory,
+    request: TypedFunc<u32, u32>,
+    handle: TypedFunc<(), u32>,
+}
+
+impl FunctionInstance {
+    fn answer(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
+        let Self { sandbox, memory, request: room_for, handle } = self;
+        let limit_bytes = sandbox.rules.limits.response_bytes;
+        let guest = request.as_guest();
+        sandbox.run(Phase::Invoke, laps, |store, laps| {
+            let len = u32::try_from(wire::request_len(&guest))
+                .map_err(|_| Cause::Internal("the request is larger than a 32-bit memory".into()))?;
+            let at = room_for.call(&mut *store, len)?;
+            let room = memory.data_mut(&mut *store).get_mut(at as usize..);
+            let room = room
+                .and_then(|room| room.get_mut(..len as usize))
+                .ok_or_else(|| Cause::Trapped("it made room for the request outside of its memory".into()))?;
+            wire::write_request(&guest, room);
+            laps.mark("write");
+            let at = handle.call(&mut *store, ())?;
+            laps.mark("call");
+            Ok(read_response(memory.data(&*store), at, limit_bytes)?)
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for FunctionInstance {
+    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+        self.answer(&request, laps)
+    }
+
+    fn memory(&mut self) -> MemoryUse {
+        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.store) as u64) }
+    }
+
+    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The response at an address, preceded by its length. Nothing is copied before the
+/// limit is known to be kept.
+fn read_response(memory: &[u8], at: u32, limit_bytes: u64) -> Result<Response, Cause> {
+    let outside = || Cause::InvalidResponse("it lies outside of the memory".into());
+    let (len, rest) =
+        memory.get(at as usize..).and_then(|rest| rest.split_first_chunk()).ok_or_else(outside)?;
+    let len = u32::from_le_bytes(*len);
+    if u64::from(len) > limit_bytes.saturating_add(HEAD_BYTES) {
+        return Err(Cause::ResponseTooLarge(limit_bytes));
+    }
+    let bytes = rest.get(..len as usize).ok_or_else(outside)?;
+    let parts =
+        wire::decode_response_parts(bytes).map_err(|error| Cause::InvalidResponse(error.to_string()))?;
+    if parts.body.len() as u64 > limit_bytes {
+        return Err(Cause::ResponseTooLarge(limit_bytes));
+    }
+    message::response(parts.status, parts.headers, Bytes::copy_from_slice(parts.body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(body: &str) -> Vec<u8> {
+        let mut bytes = vec![0; 8];
+        wire::encode_response(&isolab_sdk::Response::text(200, body), &mut bytes);
+        let len = (bytes.len() - 8) as u32;
+        bytes[4..8].copy_from_slice(&len.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_response_is_read_where_it_lies() {
+        let response = read_response(&memory("four"), 4, 4).unwrap();
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (200, b"four".as_slice()));
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+    }
+
+    #[test]
+    fn no_address_and_no_length_make_the_host_panic() {
+        let mut bytes = memory("four");
+        assert_eq!(read_response(&bytes, 4, 3).unwrap_err(), Cause::ResponseTooLarge(3));
+        for at in [bytes.len() as u32 - 3, bytes.len() as u32, u32::MAX] {
+            assert!(matches!(read_response(&bytes, at, 4), Err(Cause::InvalidResponse(_))), "{at}");
+        }
+        bytes[4] += 1;
+        assert!(matches!(read_response(&bytes, 4, 4), Err(Cause::InvalidResponse(_))));
+        bytes[4..8].fill(0xff);
+        assert_eq!(read_response(&bytes, 4, 4).unwrap_err(), Cause::ResponseTooLarge(4));
+    }
+}

@@ -1,0 +1,143 @@
+//! One instance in its store, and the rules it lives under.
+
+use std::sync::Arc;
+
+use isolab_core::{Cause, Error, Laps, Limits, Phase};
+use wasmtime::{
+    Extern, Instance, InstancePre, Memory, Module, ModuleExport, Store, TypedFunc, WasmParams, WasmResults,
+};
+
+use crate::fault::Failure;
+use crate::host::{Host, MemoryLimit};
+use crate::ticker::Ticker;
+use crate::wasi::{Stdout, Wasi};
+
+/// What holds for every instance of a function.
+pub(crate) struct Rules {
+    /// The executor's spec, in short form.
+    executor: String,
+    function: String,
+    pub(crate) limits: Limits,
+    /// The deadline in ticks of the epoch.
+    ticks: u64,
+    ticker: Arc<Ticker>,
+}
+
+impl Rules {
+    pub(crate) fn new(executor: String, function: &str, limits: Limits, ticker: Arc<Ticker>) -> Self {
+        let ticks = Ticker::ticks(limits.deadline);
+        Self { executor, function: function.to_owned(), limits, ticks, ticker }
+    }
+
+    pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
+        Error::new(phase, &self.executor, &self.function, cause)
+    }
+}
+
+/// A module whose imports are resolved.
+pub(crate) struct Linked {
+    pub(crate) pre: InstancePre<Host>,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Linked {
+    pub(crate) fn module(&self) -> &Module {
+        self.pre.module()
+    }
+
+    /// Starts an instance, of which nothing runs but a start section.
+    pub(crate) fn start(&self, stdout: Stdout, phase: Phase, laps: &mut Laps) -> Result<Sandbox, Error> {
+        let host = Host {
+            memory: MemoryLimit::new(self.rules.limits.memory_bytes),
+            wasi: Wasi::new(stdout, laps.begun()),
+        };
+        let mut store = Store::new(self.module().engine(), host);
+        store.limiter(|host| &mut host.memory);
+        laps.mark("store");
+        let instance =
+            run(&self.rules, &mut store, phase, laps, |store, _| Ok(self.pre.instantiate(store)?))?;
+        Ok(Sandbox { store, instance, rules: Arc::clone(&self.rules) })
+    }
+}
+
+/// A store with one instance in it.
+pub(crate) struct Sandbox {
+    pub(crate) store: Store<Host>,
+    pub(crate) instance: Instance,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Sandbox {
+    /// Lets the guest run until the deadline, counted from the first lap's beginning.
+    pub(crate) fn run<T>(
+        &mut self,
+        phase: Phase,
+        laps: &mut Laps,
+        guest: impl FnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        run(&self.rules, &mut self.store, phase, laps, guest)
+    }
+
+    /// An exported function whose type was checked when the module was linked.
+    pub(crate) fn function<P, R>(&mut self, export: &ModuleExport) -> Result<TypedFunc<P, R>, Failure>
+    where
+        P: WasmParams,
+        R: WasmResults,
+    {
+        let found = self.instance.get_module_export(&mut self.store, export);
+        match found.and_then(Extern::into_func) {
+            Some(function) => Ok(function.typed(&self.store)?),
+            None => Err(Cause::Internal("an export is not what it was when linked".into()).into()),
+        }
+    }
+
+    /// The exported memory.
+    pub(crate) fn memory(&mut self, export: &ModuleExport) -> Result<Memory, Failure> {
+        let found = self.instance.get_module_export(&mut self.store, export);
+        let memory = found.and_then(Extern::into_memory);
+        memory.ok_or_else(|| Cause::Internal("the memory is not what it was when linked".into()).into())
+    }
+
+    /// An error for a failure outside of [`Sandbox::run`].
+    pub(crate) fn error(&self, phase: Phase, failure: Failure) -> Error {
+        self.rules.error(phase, failure.cause(self.store.data(), &self.rules.limits))
+    }
+}
+
+fn run<T>(
+    rules: &Rules,
+    store: &mut Store<Host>,
+    phase: Phase,
+    laps: &mut Laps,
+    guest: impl FnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
+) -> Result<T, Error> {
+    let _watch = rules.ticker.watch();
+    store.set_epoch_deadline(rules.ticks);
+    store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
+    let result = guest(store, laps);
+    result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
+}
+
+/// The exported memory of a module, through which host and guest speak.
+pub(crate) fn memory_export(module: &Module) -> Result<ModuleExport, Cause> {
+    let found = module
+        .get_export("memory")
+        .filter(|kind| kind.memory().is_some_and(|memory| !memory.is_64() && !memory.is_shared()));
+    let index = found.and_then(|_| module.get_export_index("memory"));
+    index.ok_or_else(|| Cause::Artifact("the module exports no 32-bit `memory`".into()))
+}
+
+/// An exported function that takes and gives so many 32-bit integers; `None` if the
+/// module has none of that name and type.
+pub(crate) fn function_export(
+    module: &Module,
+    name: &str,
+    params: usize,
+    results: usize,
+) -> Option<ModuleExport> {
+    let kind = module.get_export(name)?;
+    let kind = kind.func()?;
+    let integers = kind.params().chain(kind.results()).all(|value| value.is_i32());
+    let fits = integers && kind.params().len() == params && kind.results().len() == results;
+    fits.then(|| module.get_export_index(name)).flatten()
+}

@@ -1,0 +1,44 @@
+//! What a module is made from.
+
+use std::path::Path;
+
+use isolab_core::guest::{self, Target};
+use isolab_core::{Cause, Function, Variant, cache};
+
+/// A variant's source, and the module that it comes to before anything is done to it.
+pub(crate) struct Source {
+    /// The Wasm module: for `js` that of the engine.
+    pub(crate) wasm: Vec<u8>,
+    /// The JavaScript handler, which is yet to be put into the engine.
+    pub(crate) handler: Option<Vec<u8>>,
+    /// Digest of what the user wrote: the handler, or else the module.
+    pub(crate) digest: String,
+}
+
+impl Source {
+    /// Builds or reads a variant.
+    pub(crate) fn of(function: &Function, variant: Variant) -> Result<Self, Cause> {
+        let path = function
+            .source(variant)
+            .ok_or_else(|| Cause::Artifact(format!("`{}` has no variant `{variant}`", function.name())))?;
+        let (wasm, handler) = match variant {
+            Variant::Rust => {
+                let built = guest::build(path, Target::Wasm);
+                (read(&built.map_err(|error| Cause::Artifact(error.to_string()))?)?, None)
+            }
+            Variant::Js => {
+                let engine =
+                    crate::javascript::engine().map_err(|error| Cause::Artifact(error.to_string()))?;
+                (read(&engine)?, Some(read(path)?))
+            }
+            Variant::Command => (read(path)?, None),
+        };
+        let digest = cache::digest([handler.as_deref().unwrap_or(&wasm)]);
+        Ok(Self { wasm, handler, digest })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Cause> {
+    std::fs::read(path)
+        .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", path.display())))
+}

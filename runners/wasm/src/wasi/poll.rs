@@ -1,0 +1,188 @@
+//! Clocks, and waiting for them.
+
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use wasmtime::Trap;
+
+use super::{Errno, Memory, Outcome, Refusal, Wasi};
+
+const REALTIME: u32 = 0;
+const MONOTONIC: u32 = 1;
+
+/// Sizes of `subscription` and `event`, in bytes.
+const SUBSCRIPTION: u32 = 48;
+const EVENT: u32 = 32;
+
+/// Where the monotonic clock began: any instant serves, as long as it is the same.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn now(clock: u32) -> Result<Duration, Refusal> {
+    match clock {
+        REALTIME => Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()),
+        MONOTONIC => Ok(ORIGIN.elapsed()),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+/// What a guest waits for.
+struct Subscription {
+    userdata: u64,
+    event: Awaited,
+}
+
+enum Awaited {
+    /// After this much time.
+    Clock(Duration),
+    /// Standard streams are always ready; nothing else can be waited for.
+    Stream { kind: u8, fd: u32 },
+}
+
+impl Subscription {
+    fn read(memory: &Memory<'_>, at: u32) -> Result<Self, Refusal> {
+        const ABSOLUTE: u8 = 1;
+        let [kind] = memory.array(at, 8)?;
+        let event = match kind {
+            0 => {
+                let (clock, [flags, _]) = (memory.u32(at, 16)?, memory.array(at, 40)?);
+                let time = Duration::from_nanos(memory.u64(at, 24)?);
+                let begin = if flags & ABSOLUTE == 0 { Duration::ZERO } else { now(clock)? };
+                Awaited::Clock(time.saturating_sub(begin))
+            }
+            1 | 2 => Awaited::Stream { kind, fd: memory.u32(at, 16)? },
+            _ => return Err(Errno::Inval.into()),
+        };
+        Ok(Self { userdata: memory.u64(at, 0)?, event })
+    }
+
+    /// The bytes of its event, if it has happened.
+    fn happened(&self, waited: Duration) -> Option<[u8; EVENT as usize]> {
+        let (errno, kind) = match self.event {
+            Awaited::Clock(after) if after <= waited => (Errno::Success, 0),
+            Awaited::Clock(_) => return None,
+            Awaited::Stream { kind, fd } if Wasi::is_stream(fd) => (Errno::Success, kind),
+            Awaited::Stream { kind, .. } => (Errno::Badf, kind),
+        };
+        let mut bytes = [0; EVENT as usize];
+        bytes[..8].copy_from_slice(&self.userdata.to_le_bytes());
+        bytes[8..10].copy_from_slice(&(errno as u16).to_le_bytes());
+        bytes[10] = kind;
+        Some(bytes)
+    }
+}
+
+impl Wasi {
+    pub(super) fn clock_res_get(memory: &mut Memory<'_>, clock: u32, at: u32) -> Outcome {
+        now(clock)?;
+        memory.put_u64(at, 1)
+    }
+
+    pub(super) fn clock_time_get(memory: &mut Memory<'_>, clock: u32, at: u32) -> Outcome {
+        let nanoseconds = u64::try_from(now(clock)?.as_nanos()).map_err(|_| Errno::Inval)?;
+        memory.put_u64(at, nanoseconds)
+    }
+
+    /// Waits on the calling thread, as all of a guest's work is done there, and at
+    /// most until the deadline.
+    pub(super) fn poll_oneoff(
+        &self,
+        memory: &mut Memory<'_>,
+        subscriptions: u32,
+        events: u32,
+        count: u32,
+        happened: u32,
+    ) -> Outcome {
+        if count == 0 {
+            return Err(Errno::Inval.into());
+        }
+        let all_bytes = count.checked_mul(SUBSCRIPTION).ok_or(Errno::Fault)?;
+        memory.slice(subscriptions, all_bytes)?;
+        let places = (0..count).map(|index| subscriptions + index * SUBSCRIPTION);
+        let awaited = places.map(|at| Subscription::read(memory, at)).collect::<Result<Vec<_>, _>>()?;
+        let waits = awaited.iter().map(|subscription| match subscription.event {
+            Awaited::Clock(after) => after,
+            Awaited::Stream { .. } => Duration::ZERO,
+        });
+        let wait = waits.min().unwrap_or_default();
+        self.sleep(wait)?;
+        let mut at = events;
+        for event in awaited.iter().filter_map(|subscription| subscription.happened(wait)) {
+            memory.put(at, &event)?;
+            at = at.wrapping_add(EVENT);
+        }
+        memory.put_u32(happened, at.wrapping_sub(events) / EVENT)
+    }
+
+    fn sleep(&self, wait: Duration) -> Outcome {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if !wait.is_zero() {
+            thread::sleep(wait.min(left));
+        }
+        if wait < left { Ok(()) } else { Err(Refusal::End(Trap::Interrupt.into())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wasi::Stdout;
+
+    fn wasi(left: Duration) -> Wasi {
+        Wasi::new(Stdout::Console, Instant::now() + left)
+    }
+
+    /// A memory with subscriptions to a clock, each with its user data and time, at 0.
+    fn clocks(subscriptions: &[(u64, Duration)]) -> Vec<u8> {
+        let mut bytes = vec![0; 512];
+        for (chunk, (userdata, after)) in bytes.chunks_mut(SUBSCRIPTION as usize).zip(subscriptions) {
+            chunk[..8].copy_from_slice(&userdata.to_le_bytes());
+            chunk[16] = MONOTONIC as u8;
+            chunk[24..32].copy_from_slice(&(after.as_nanos() as u64).to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_first_clock_ends_the_wait() {
+        let (short, long) = (Duration::from_millis(2), Duration::from_hours(1));
+        let mut bytes = clocks(&[(7, long), (8, short)]);
+        let begun = Instant::now();
+        let outcome = wasi(Duration::from_mins(1)).poll_oneoff(&mut Memory(&mut bytes), 0, 256, 2, 500);
+        assert!(outcome.is_ok() && begun.elapsed() >= short);
+        assert_eq!((bytes[500], bytes[256], bytes[264]), (1, 8, 0));
+    }
+
+    #[test]
+    fn a_sleep_ends_with_the_deadline() {
+        let mut bytes = clocks(&[(1, Duration::from_hours(1))]);
+        let outcome = wasi(Duration::from_millis(2)).poll_oneoff(&mut Memory(&mut bytes), 0, 256, 1, 500);
+        let Err(Refusal::End(error)) = outcome else { panic!("it slept on") };
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    }
+
+    #[test]
+    fn a_stream_is_ready_at_once_and_a_count_too_large_is_refused() {
+        let mut bytes = clocks(&[(1, Duration::from_hours(1))]);
+        bytes[SUBSCRIPTION as usize + 8] = 2;
+        bytes[SUBSCRIPTION as usize + 16] = 9;
+        let wasi = wasi(Duration::from_mins(1));
+        assert!(wasi.poll_oneoff(&mut Memory(&mut bytes), 0, 256, 2, 500).is_ok());
+        assert_eq!((bytes[500], bytes[264], bytes[266]), (1, Errno::Badf as u8, 2));
+        for count in [0, 1000, u32::MAX] {
+            let outcome = wasi.poll_oneoff(&mut Memory(&mut bytes), 0, 256, count, 500);
+            assert!(matches!(outcome, Err(Refusal::Errno(_))), "{count}");
+        }
+    }
+
+    #[test]
+    fn clocks_advance() {
+        let mut bytes = vec![0; 16];
+        let mut time = |clock| {
+            assert!(Wasi::clock_time_get(&mut Memory(&mut bytes), clock, 8).is_ok());
+            u64::from_le_bytes(std::array::from_fn(|index| bytes[8 + index]))
+        };
+        assert!(time(REALTIME) > 1_700_000_000_000_000_000);
+        assert!(time(MONOTONIC) <= time(MONOTONIC));
+    }
+}

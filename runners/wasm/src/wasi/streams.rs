@@ -1,0 +1,234 @@
+//! The standard streams: the only descriptors there are.
+
+use isolab_core::Cause;
+
+use super::{Errno, Memory, Outcome, Refusal, Stdout, Wasi};
+
+const STDIN: u32 = 0;
+const STDOUT: u32 = 1;
+const STDERR: u32 = 2;
+
+/// How much of standard error is kept, in bytes: enough for a panic's message.
+const TAIL_BYTES: usize = 4096;
+
+/// The end of a stream.
+#[derive(Default)]
+pub(super) struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+        // Cut only now and then, so that many short writes do not move the rest each time.
+        if self.0.len() > 2 * TAIL_BYTES {
+            self.0.drain(..self.0.len() - TAIL_BYTES);
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let last = &self.0[self.0.len().saturating_sub(TAIL_BYTES)..];
+        String::from_utf8_lossy(last).trim().to_owned()
+    }
+}
+
+/// The lab's log.
+pub(super) struct Console;
+
+impl Console {
+    fn push(bytes: &[u8]) {
+        tracing::info!(target: "isolab::console", "{}", String::from_utf8_lossy(bytes).trim_end());
+    }
+}
+
+impl Stdout {
+    fn push(&mut self, bytes: &[u8]) -> Outcome {
+        match self {
+            Self::Console => Console::push(bytes),
+            Self::Body { bytes: body, limit_bytes } => {
+                if (body.len() + bytes.len()) as u64 > *limit_bytes {
+                    return Err(Refusal::End(Cause::ResponseTooLarge(*limit_bytes).into()));
+                }
+                body.extend_from_slice(bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Wasi {
+    pub(super) fn fd_write(
+        &mut self,
+        memory: &mut Memory<'_>,
+        fd: u32,
+        vectors: u32,
+        count: u32,
+        written: u32,
+    ) -> Outcome {
+        if !matches!(fd, STDOUT | STDERR) {
+            return Err(Errno::Badf.into());
+        }
+        let mut total: u32 = 0;
+        for index in 0..count {
+            let bytes = vector(memory, vectors, index)?;
+            let bytes = memory.slice(bytes.at, bytes.len)?;
+            if fd == STDOUT {
+                self.stdout.push(bytes)?;
+            } else {
+                self.stderr.push(bytes);
+                Console::push(bytes);
+            }
+            total = total.saturating_add(bytes.len() as u32);
+        }
+        memory.put_u32(written, total)
+    }
+
+    pub(super) fn fd_read(
+        &mut self,
+        memory: &mut Memory<'_>,
+        fd: u32,
+        vectors: u32,
+        count: u32,
+        read: u32,
+    ) -> Outcome {
+        if fd != STDIN {
+            return Err(Errno::Badf.into());
+        }
+        let mut total = 0;
+        for index in 0..count {
+            let room = vector(memory, vectors, index)?;
+            let room = memory.slice_mut(room.at, room.len)?;
+            let len = room.len().min(self.stdin.len());
+            room[..len].copy_from_slice(&self.stdin.split_to(len));
+            total += len as u32;
+            if self.stdin.is_empty() {
+                break;
+            }
+        }
+        memory.put_u32(read, total)
+    }
+
+    pub(super) fn is_stream(fd: u32) -> bool {
+        fd <= STDERR
+    }
+
+    /// For a call that does nothing to a stream, and knows no other descriptor.
+    pub(super) fn on_stream(fd: u32, errno: Errno) -> Outcome {
+        match errno {
+            _ if !Self::is_stream(fd) => Err(Errno::Badf.into()),
+            Errno::Success => Ok(()),
+            errno => Err(errno.into()),
+        }
+    }
+
+    /// `fdstat`: file type, flags, rights and inherited rights. The type is unknown,
+    /// which is what a pipe has; only a terminal would have another.
+    pub(super) fn fd_fdstat_get(memory: &mut Memory<'_>, fd: u32, at: u32) -> Outcome {
+        const RIGHT_READ: u64 = 1 << 1;
+        const RIGHT_WRITE: u64 = 1 << 6;
+        Self::on_stream(fd, Errno::Success)?;
+        let rights = if fd == STDIN { RIGHT_READ } else { RIGHT_WRITE };
+        memory.put(at, &[0; 24])?;
+        memory.put_u64(at + 8, rights)
+    }
+
+    /// `filestat`: 64 bytes, of which a pipe fills none.
+    pub(super) fn fd_filestat_get(memory: &mut Memory<'_>, fd: u32, at: u32) -> Outcome {
+        Self::on_stream(fd, Errno::Success)?;
+        memory.put(at, &[0; 64])
+    }
+}
+
+/// A buffer of the guest.
+struct Vector {
+    at: u32,
+    len: u32,
+}
+
+fn vector(memory: &Memory<'_>, vectors: u32, index: u32) -> Result<Vector, Refusal> {
+    let offset = index.checked_mul(8).ok_or(Errno::Fault)?;
+    let at = vectors.checked_add(offset).ok_or(Errno::Fault)?;
+    Ok(Vector { at: memory.u32(at, 0)?, len: memory.u32(at, 4)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn wasi(stdout: Stdout) -> Wasi {
+        Wasi::new(stdout, Instant::now())
+    }
+
+    /// Two vectors at 0 that cover `ab` and `c`, and room for a count at 16.
+    fn memory() -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        bytes[0] = 32;
+        bytes[4] = 2;
+        bytes[8] = 40;
+        bytes[12] = 1;
+        bytes[32..34].copy_from_slice(b"ab");
+        bytes[40] = b'c';
+        bytes
+    }
+
+    fn errno(outcome: Outcome) -> Option<Errno> {
+        match outcome {
+            Err(Refusal::Errno(errno)) => Some(errno),
+            Err(Refusal::End(error)) => panic!("ended: {error}"),
+            Ok(()) => None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_to_stdout_is_the_body_up_to_its_limit() {
+        let mut bytes = memory();
+        let mut wasi = wasi(Stdout::Body { bytes: Vec::new(), limit_bytes: 5 });
+        assert!(wasi.fd_write(&mut Memory(&mut bytes), STDOUT, 0, 2, 16).is_ok());
+        assert_eq!(bytes[16], 3);
+        let second = wasi.fd_write(&mut Memory(&mut bytes), STDOUT, 0, 2, 16);
+        let Err(Refusal::End(error)) = second else { panic!("the limit was not kept") };
+        assert_eq!(error.downcast_ref(), Some(&Cause::ResponseTooLarge(5)));
+        assert_eq!(wasi.take_body(), "abcab");
+    }
+
+    #[test]
+    fn stderr_keeps_its_end_only() {
+        let mut tail = Tail::default();
+        for _ in 0..100 {
+            tail.push(&[b'x'; 1000]);
+            assert!(tail.0.len() <= 2 * TAIL_BYTES);
+        }
+        tail.push(b" the end\n");
+        assert_eq!(tail.text().len(), TAIL_BYTES - 1);
+        assert!(tail.text().ends_with("x the end"));
+    }
+
+    #[test]
+    fn stdin_is_read_in_pieces_until_its_end() {
+        let mut bytes = memory();
+        let mut wasi = wasi(Stdout::Console);
+        wasi.set_stdin("12345".into());
+        let mut read = |bytes: &mut Vec<u8>| {
+            assert!(wasi.fd_read(&mut Memory(bytes), STDIN, 0, 2, 16).is_ok());
+            bytes[16]
+        };
+        assert_eq!((read(&mut bytes), &bytes[32..34], bytes[40]), (3, b"12".as_slice(), b'3'));
+        assert_eq!((read(&mut bytes), &bytes[32..34]), (2, b"45".as_slice()));
+        assert_eq!(read(&mut bytes), 0);
+    }
+
+    #[test]
+    fn a_bad_address_or_descriptor_is_the_guests_fault() {
+        let mut bytes = memory();
+        let mut memory = Memory(&mut bytes);
+        let mut wasi = wasi(Stdout::Console);
+        assert_eq!(errno(wasi.fd_write(&mut memory, 3, 0, 2, 16)), Some(Errno::Badf));
+        assert_eq!(errno(wasi.fd_write(&mut memory, STDERR, 62, 1, 16)), Some(Errno::Fault));
+        assert_eq!(errno(wasi.fd_write(&mut memory, STDERR, u32::MAX, 2, 16)), Some(Errno::Fault));
+        assert_eq!(errno(wasi.fd_write(&mut memory, STDERR, 0, 2, 62)), Some(Errno::Fault));
+        assert_eq!(errno(wasi.fd_read(&mut memory, STDOUT, 0, 2, 16)), Some(Errno::Badf));
+        assert_eq!(errno(Wasi::fd_fdstat_get(&mut memory, STDIN, 50)), Some(Errno::Fault));
+        assert_eq!(errno(Wasi::on_stream(STDERR, Errno::Spipe)), Some(Errno::Spipe));
+        assert_eq!(errno(Wasi::on_stream(3, Errno::Success)), Some(Errno::Badf));
+    }
+}

@@ -1,0 +1,81 @@
+//! Compiled code between two runs.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use isolab_core::{Cause, Executor, Laps, Variant, conformance};
+use support::{ask, command, get, open, prepare, ready};
+
+const QUIET: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+/// The files that the executor keeps compiled code in.
+fn entries(folder: &tempfile::TempDir) -> Vec<PathBuf> {
+    let folder = fs::read_dir(folder.path().join("cache/wasm-code")).unwrap();
+    folder.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn the_second_executor_finds_what_the_first_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = command(folder.path(), "quiet", QUIET);
+    let laps = |spec: &str| {
+        let mut laps = Laps::begin();
+        let wasm = open(spec, folder.path());
+        let prepared = ready(wasm.prepare(&function, Variant::Command, &mut laps)).unwrap();
+        assert!(ask(&*prepared, get("/")).is_ok());
+        let names: Vec<_> = laps.durations().map(|(lap, _)| lap).collect();
+        (prepared.artifact().cached, names)
+    };
+    assert_eq!(laps("wasm"), (false, vec!["build", "compile", "link"]));
+    assert_eq!(laps("wasm"), (true, vec!["build", "load", "link"]));
+    assert!(!laps("wasm:compiler=winch").0, "settings that change the code share no entry");
+    assert!(laps("wasm:compiler=winch").0);
+}
+
+#[test]
+fn a_damaged_entry_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = command(folder.path(), "quiet", QUIET);
+    let cached = || {
+        let prepared = prepare(&open("wasm", folder.path()), &function, Variant::Command).unwrap();
+        assert!(ask(&*prepared, get("/")).is_ok());
+        prepared.artifact().cached
+    };
+    assert!(!cached());
+    let [entry] = entries(&folder).try_into().expect("one entry");
+    let whole = fs::read(&entry).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [&whole[..whole.len() / 2], &flipped, b""] {
+        // A new file, as a running executor may have the old one mapped.
+        fs::remove_file(&entry).unwrap();
+        fs::write(&entry, damaged).unwrap();
+        assert!(!cached(), "a damaged entry was used");
+        assert!(cached());
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_an_error_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cache"), "a file where the folder should be").unwrap();
+    let function = command(folder.path(), "quiet", QUIET);
+    let Err(error) = prepare(&open("wasm", folder.path()), &function, Variant::Command) else {
+        panic!("nothing was written and nobody said so")
+    };
+    assert!(matches!(error.cause, Cause::Internal(_)) && error.to_string().contains("wasm-code"), "{error}");
+}
+
+#[test]
+fn a_rust_function_is_the_same_source_for_every_compiler() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = conformance::library().unwrap();
+    let hello = library.get("hello").unwrap();
+    let digest = |spec| {
+        let prepared = prepare(&open(spec, folder.path()), hello, Variant::Rust).unwrap();
+        prepared.artifact().source_digest.clone()
+    };
+    assert_eq!(digest("wasm"), digest("wasm:compiler=winch"));
+}

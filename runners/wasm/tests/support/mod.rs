@@ -1,0 +1,58 @@
+//! What the integration tests share.
+
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, Method};
+use isolab_core::{
+    Cache, Environment, Error, Executor, Function, Laps, Prepared, Request, Response, Spec, Variant,
+};
+use isolab_wasm::{SETTINGS, Wasm};
+
+/// An executor with its cache in `folder`.
+pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
+    let spec = Spec::parse(spec).and_then(|spec| spec.resolve(SETTINGS)).unwrap();
+    let cache = Cache::new(folder.join("cache"));
+    Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8 }).unwrap()
+}
+
+/// What this executor answers is there at the first poll.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("this executor never waits")
+}
+
+/// Writes a WASI command in text form as a module, and loads it.
+pub(crate) fn command(folder: &Path, name: &str, text: &str) -> Function {
+    let path = folder.join(format!("{name}.wasm"));
+    std::fs::write(&path, wat(text)).unwrap();
+    Function::load(&path).unwrap()
+}
+
+/// The binary form of a module in text form.
+pub(crate) fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+pub(crate) fn prepare(
+    wasm: &Wasm,
+    function: &Function,
+    variant: Variant,
+) -> Result<Arc<dyn Prepared>, Error> {
+    ready(wasm.prepare(function, variant, &mut Laps::begin()))
+}
+
+pub(crate) fn get(uri: &str) -> Request {
+    Request::new(Method::GET, uri.parse().unwrap(), HeaderMap::new(), Bytes::new())
+}
+
+/// Starts an instance, asks it once and stops it.
+pub(crate) fn ask(prepared: &dyn Prepared, request: Request) -> Result<Response, Error> {
+    let mut instance = ready(prepared.start(&mut Laps::begin()))?;
+    let result = ready(instance.invoke(request, &mut Laps::begin()));
+    ready(instance.stop(&mut Laps::begin()))?;
+    result
+}
