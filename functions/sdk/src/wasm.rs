@@ -28,12 +28,6 @@ pub fn request(len: usize) -> *mut u8 {
     })
 }
 
-/// Takes what the host wrote where [`request`] said, for a guest that is given other
-/// things than requests too.
-pub fn take_request() -> Vec<u8> {
-    BUFFERS.with_borrow_mut(|buffers| std::mem::take(&mut buffers.request))
-}
-
 /// Answers the request in the buffer; the address of the response's length.
 ///
 /// # Panics

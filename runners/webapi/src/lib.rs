@@ -15,8 +15,8 @@
 //!
 //!    | function | answers |
 //!    |---|---|
-//!    | `parseUrl(href, base \| undefined)` | [`parse_url`]: an array of strings, or null |
-//!    | `setUrl(href, part, value)` | [`set_url`]: the same, or null |
+//!    | `parseUrl(href, base \| undefined)` | [`parse_url`]: an array of strings; null or undefined for `None` |
+//!    | `setUrl(href, part, value)` | [`set_url`]: the same |
 //!    | `encodeUtf8(string)` | a `Uint8Array` of its own |
 //!    | `decodeUtf8(bytes, fatal, ignoreBOM)` | [`decode_utf8`]: a string; throws a `TypeError` for [`NotUtf8`] |
 //!    | `log(level, text)` | nothing; `level` is `debug`, `error`, `info`, `log` or `warn` |

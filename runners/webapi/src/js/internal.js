@@ -8,6 +8,10 @@ Object.defineProperty(globalThis, "__isolab", {
 });
 
 ((internal) => {
+  // QuickJS brings these of the web's interfaces along, V8 does not: a handler that
+  // uses them would run in one engine only.
+  for (const name of ["DOMException", "atob", "btoa", "performance", "queueMicrotask"]) delete globalThis[name];
+
   const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 
   /** A DOMString whose lone surrogates have become U+FFFD. */

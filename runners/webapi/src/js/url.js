@@ -49,7 +49,7 @@
       get = (url, index) => url.#parts[index];
       set = (url, index, value) => {
         const parts = host.setUrl(url.#parts[HREF], PARTS[index], usvString(value));
-        if (parts === null) throw new TypeError(`Invalid URL: ${value}`);
+        if (parts == null) throw new TypeError(`Invalid URL: ${value}`);
         url.#parts = parts;
         if (url.#params !== undefined && (index === HREF || index === SEARCH)) {
           resetParams(url.#params, parts[SEARCH].slice(1));
@@ -67,13 +67,13 @@
     constructor(url, base = undefined) {
       need(arguments, 1, "URL");
       const parts = parse(url, base);
-      if (parts === null) throw new TypeError(`Invalid URL: ${url}`);
+      if (parts == null) throw new TypeError(`Invalid URL: ${url}`);
       this.#parts = parts;
     }
 
     static canParse(url, base = undefined) {
       need(arguments, 1, "URL.canParse");
-      return parse(url, base) !== null;
+      return parse(url, base) != null;
     }
 
     static parse(url, base = undefined) {
