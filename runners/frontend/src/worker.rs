@@ -63,6 +63,10 @@ impl Worker {
     }
 
     fn evict(&self, executor_index: usize) {
+        // Every worker is asked: another may have made place already.
+        if self.shared.capacities[executor_index].waiting() == 0 {
+            return;
+        }
         let mut pools = self.pools().filter(|pool| pool.route.executor_index == executor_index);
         if let Some((pool, slot)) = pools.find_map(|pool| pool.pop_idle().map(|slot| (pool, slot))) {
             pool.retire(slot);

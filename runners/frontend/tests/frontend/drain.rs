@@ -53,13 +53,17 @@ async fn who_waits_is_still_served() {
     config.bounds.instances = 1;
     let (server, script) = Running::scripted(config);
     let (mut running, mut queued) = (server.client().await, server.client().await);
+    let queued = async {
+        until("one runs", || count(&script.waiting) == 1).await;
+        queued.get("/b").await
+    };
     let shut_down = async {
         server.until_metric("isolab_queue_length{executor=\"scripted\"}", 1).await;
         let ended = server.shut_down();
         script.invoke_gate.add_permits(1);
         ended.await.unwrap().unwrap();
     };
-    let (running, queued, ()) = tokio::join!(running.get("/a?wait"), queued.get("/b"), shut_down);
+    let (running, queued, ()) = tokio::join!(running.get("/a?wait"), queued, shut_down);
     assert_eq!((running.status.as_u16(), queued.status.as_u16()), (200, 200));
     assert_eq!((script.live(), count(&script.leaked)), (0, 0));
 }
