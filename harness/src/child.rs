@@ -1,0 +1,239 @@
+//! The server that is measured: this binary again, as a process of its own.
+//!
+//! Memory and CPU time of a model are those of the child, so there is one child for
+//! each measurement, with one executor in it, on a processor of its own. It cannot
+//! outlive the harness: the kernel kills it when its parent dies.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use isolab_core::{Reuse, Spec, Variant};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::http1::Client;
+use crate::interrupt;
+
+/// How long a child may take until it listens.
+const STARTUP: Duration = Duration::from_mins(1);
+/// How long it may take to end after SIGTERM: twice the time that the front end
+/// gives to draining, and as long again for what an executor removes.
+const SHUTDOWN: Duration = Duration::from_mins(1);
+/// What a child announces on stdout once it can answer.
+pub const LISTENING: &str = "listening on http://";
+
+/// Everything a child must know.
+#[derive(Clone, Debug)]
+pub struct Order<'a> {
+    /// The one executor.
+    pub spec: &'a Spec,
+    /// The variant of all functions; the executor's choice if there is none.
+    pub variant: Option<Variant>,
+    /// The reuse policy.
+    pub reuse: Reuse,
+    /// Functions beside the lab's own.
+    pub functions: &'a [PathBuf],
+    /// Where artifacts are kept.
+    pub cache: &'a Path,
+    /// Marks what the child makes outside of itself.
+    pub run_id: &'a str,
+    /// The processor it stays on.
+    pub cpu: Option<usize>,
+    /// Whether it has the pages that experiments need.
+    pub control: bool,
+    /// Where its stderr goes.
+    pub log: &'a Path,
+}
+
+/// A child that does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct NotStarted {
+    /// What it said, or what happened to it.
+    pub reason: String,
+}
+
+/// A running server. It is killed when dropped.
+pub struct Child {
+    process: std::process::Child,
+    address: SocketAddr,
+    /// Kept open: a closed pipe would end the child at its next line.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Child {
+    /// Starts a server and waits until it listens.
+    pub fn spawn(order: &Order<'_>) -> Result<Self> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(order.log)
+            .with_context(|| format!("the log {} cannot be written", order.log.display()))?;
+        let said_before = log.metadata()?.len();
+        let binary = std::env::current_exe().context("this binary cannot be found")?;
+        let mut process = Command::new(binary)
+            .args(arguments(order))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .context("a server process cannot be started")?;
+        interrupt::register(group(&process));
+        let stdout = process.stdout.take().expect("stdout is a pipe");
+        let mut starting = Starting { process: Some(process) };
+        let Some((address, stdout)) = announcement(stdout) else {
+            let status = starting.end();
+            interrupt::check()?;
+            return Err(NotStarted { reason: last_words(order.log, said_before, status) }.into());
+        };
+        Ok(Self { process: starting.take(), address, _stdout: stdout })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Opens a connection to it.
+    pub fn connect(&self) -> Result<Client> {
+        Ok(Client::connect(self.address)?)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Has it drain and remove what its executor made. An error if it ends otherwise
+    /// than it should.
+    pub fn stop(mut self) -> Result<()> {
+        kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM).context("the server is gone")?;
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait()? {
+                break status;
+            }
+            anyhow::ensure!(begun.elapsed() < SHUTDOWN, "the server did not end within {SHUTDOWN:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        interrupt::check()?;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// A child that does not listen yet.
+struct Starting {
+    process: Option<std::process::Child>,
+}
+
+impl Starting {
+    fn take(&mut self) -> std::process::Child {
+        self.process.take().expect("it is taken once")
+    }
+
+    fn end(mut self) -> Option<ExitStatus> {
+        end(&mut self.take())
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            end(process);
+        }
+    }
+}
+
+/// Kills a child if it still runs, and reaps it.
+fn end(process: &mut std::process::Child) -> Option<ExitStatus> {
+    // The kill fails only where the child has ended already.
+    let _ = process.kill();
+    interrupt::forget();
+    process.wait().ok()
+}
+
+fn group(process: &std::process::Child) -> Pid {
+    Pid::from_raw(process.id().cast_signed())
+}
+
+fn arguments(order: &Order<'_>) -> Vec<String> {
+    let path = |path: &Path| path.display().to_string();
+    let mut arguments: Vec<String> =
+        ["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();
+    arguments.push(format!("{:#}", order.spec));
+    let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    option("reuse", order.reuse.to_string());
+    option("cache", path(order.cache));
+    option("run-id", order.run_id.to_owned());
+    option("parent", std::process::id().to_string());
+    if let Some(variant) = order.variant {
+        option("variant", variant.to_string());
+    }
+    if let Some(cpu) = order.cpu {
+        option("cpu", cpu.to_string());
+    }
+    for folder in order.functions {
+        option("functions", path(folder));
+    }
+    if order.control {
+        arguments.push("--control".into());
+    }
+    arguments
+}
+
+/// Waits for the line that names the address; `None` if the child ends without one,
+/// or takes too long.
+fn announcement(stdout: ChildStdout) -> Option<(SocketAddr, BufReader<ChildStdout>)> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line);
+        let address = line.trim_end().strip_prefix(LISTENING).and_then(|address| address.parse().ok());
+        // Nobody listens any more where the wait was given up.
+        let _ = send.send(read.ok().and(address).map(|address| (address, stdout)));
+    });
+    receive.recv_timeout(STARTUP).ok().flatten()
+}
+
+/// What a child that failed to start said at last: its last line, without the mark
+/// that it is an error.
+fn last_words(log: &Path, said_before: u64, status: Option<ExitStatus>) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(text.get(said_before as usize..).unwrap_or_default()).into_owned();
+    let said = text.split("error: ").last().map(str::trim).filter(|said| !said.is_empty());
+    match (said, status) {
+        (Some(said), _) => said.to_owned(),
+        (None, Some(status)) => format!("the server ended with {status} before it listened"),
+        (None, None) => format!("the server did not listen within {STARTUP:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_the_last_error_of_this_child() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let before = "error: of another child\n";
+        std::fs::write(log.path(), format!("{before}starting\nerror: no engine\n  at socket\n")).unwrap();
+        assert_eq!(last_words(log.path(), before.len() as u64, None), "no engine\n  at socket");
+        assert!(last_words(log.path(), 1_000, None).contains("did not listen"));
+    }
+}

@@ -1,0 +1,234 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::commands;
+
+/// Measures what an isolation model costs: Wasm instance, V8 isolate, container.
+#[derive(Debug, Parser)]
+#[command(name = "isolab", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure executors and write a run folder (what happens without a command, too)
+    Bench(BenchArgs),
+    /// Serve functions over HTTP
+    Serve(ServeArgs),
+    /// Have one function answer one request, in this process
+    Invoke(InvokeArgs),
+    /// Build what the functions are given to executors as
+    Build(BuildArgs),
+    /// Say what can run on this machine, and what to do about the rest
+    Doctor,
+    /// Send requests to a server and say how it answers
+    Load(LoadArgs),
+}
+
+/// `isolab bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Executors, with their settings: `wasm:compiler=winch,v8` [default: all that this machine can run]
+    #[arg(long, value_name = "SPEC")]
+    pub executor: Vec<String>,
+    /// Functions by name, or the path of a function's folder [default: all of the lab's]
+    #[arg(long, value_name = "NAME|PATH", value_delimiter = ',')]
+    pub function: Vec<String>,
+    /// Variants [default: rust,js]
+    #[arg(long, value_name = "VARIANT", value_delimiter = ',')]
+    pub variant: Vec<String>,
+    /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]
+    #[arg(long, value_name = "POLICY", value_delimiter = ',')]
+    pub reuse: Vec<String>,
+    /// Only see that all works: under three minutes for everything
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Measure for publication: hours
+    #[arg(long)]
+    pub full: bool,
+    /// Decides the order in which cells are measured [default: at random]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The run folder, new or empty [default: runs/<time>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where artifacts lie while measuring; each block gets a new folder in it [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+}
+
+/// `isolab serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Executors; the first answers where a request names none [default: all that this machine can run]
+    #[arg(long, value_name = "SPEC")]
+    pub executor: Vec<String>,
+    /// The variant of all functions [default: the first that the executor can run]
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// When an instance is used again: `fresh`, `warm`, `reuse:N`
+    #[arg(long, value_name = "POLICY", default_value = "warm")]
+    pub reuse: String,
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// More functions: a folder of them and of WASI commands `{name}.wasm`, or one of either
+    #[arg(long, value_name = "DIR")]
+    pub functions: Vec<PathBuf>,
+    /// Threads that serve connections and run functions [default: one a processor]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Add the pages that experiments need, with one worker
+    #[arg(long)]
+    pub control: bool,
+    /// Where artifacts are kept
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Marks what this server makes outside of its process
+    #[arg(long, hide = true)]
+    pub run_id: Option<String>,
+    /// Keep the server on one processor
+    #[arg(long, value_name = "N", hide = true)]
+    pub cpu: Option<usize>,
+    /// End when this process, the parent, ends
+    #[arg(long, value_name = "PID", hide = true)]
+    pub parent: Option<u32>,
+}
+
+/// `isolab invoke`.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The executor, with its settings
+    pub spec: String,
+    /// A function's name or path
+    pub function: String,
+    /// The variant [default: the first that the executor can run]
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// A pair of the query
+    #[arg(long, value_name = "K=V")]
+    pub query: Vec<String>,
+    /// The body of a POST; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub data: Option<String>,
+    /// Where artifacts are kept
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+}
+
+/// `isolab build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// Functions by name or path [default: all of the lab's]
+    #[arg(long, value_name = "NAME|PATH", value_delimiter = ',')]
+    pub function: Vec<String>,
+}
+
+/// `isolab load`.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// What to ask for, over plain HTTP
+    pub url: String,
+    /// Connections; each sends its next request when it has its answer
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub connections: u32,
+    /// How long: `500ms`, `10s`, `2m`
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = duration)]
+    pub duration: Duration,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// The method [default: GET, with --data POST]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<Method>,
+    /// A header
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    pub header: Vec<(HeaderName, HeaderValue)>,
+    /// The body; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub data: Option<String>,
+}
+
+/// Runs what the command line says, and answers the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
+    let Cli { command, bench } = Cli::parse_from(arguments);
+    match command.unwrap_or(Command::Bench(bench)) {
+        Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Invoke(arguments) => commands::invoke::run(&arguments),
+        Command::Build(arguments) => commands::build::run(&arguments),
+        Command::Doctor => commands::doctor::run(),
+        Command::Load(arguments) => commands::load::run(&arguments),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let form = || format!("`{text}` is no duration; write it as `500ms`, `10s` or `2m`");
+    let number: u64 = number.parse().map_err(|_| form())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    };
+    let duration = Duration::from_millis(milliseconds.ok_or_else(form)?);
+    let is_sensible = !duration.is_zero() && duration <= Duration::from_hours(24);
+    is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1ms and a day"))
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}` is no `Name: value`"))?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header's name"))?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is no header's value"))?;
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_is_bench() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        let cli =
+            parse("isolab --executor v8 --executor wasm:a=b,docker --function hello,json --quick").unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.bench.executor, ["v8", "wasm:a=b,docker"]);
+        assert_eq!(cli.bench.function, ["hello", "json"]);
+        assert!(parse("isolab bench --quick --full").is_err());
+        assert!(parse("isolab --quick serve").is_err());
+        assert!(parse("isolab load http://a --rate 5").is_err(), "not offered yet");
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        for text in ["", "5", "s", "-1s", "1.5s", "0s", "2000m", "99999999999999999999s", "5h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(header("x-a: b").is_ok());
+        assert!(header("x-a").is_err() && header("a b: c").is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! `isolab build`: everything that functions are given to executors as.
+
+use anyhow::{Context, Result};
+use isolab_core::Variant;
+
+use crate::cli::BuildArgs;
+use crate::exit::DONE;
+use crate::{executors, guests, library};
+
+/// Builds what is not up to date, and says what that was.
+pub fn run(arguments: &BuildArgs) -> Result<u8> {
+    let (functions, _) = library::select(&arguments.function)?;
+    let names: Vec<_> = executors::ALL.iter().map(|known| known.name).collect();
+    for step in guests::steps(&names, &functions, &Variant::ALL) {
+        let took = step.build().with_context(|| format!("{} cannot be built", step.name))?;
+        println!("{} ({:.1} s)", step.name, took.as_secs_f64());
+    }
+    Ok(DONE)
+}

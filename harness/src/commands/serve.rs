@@ -1,0 +1,112 @@
+//! `isolab serve`: the front end with one or more executors.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use isolab_core::{Cause, Environment, Executor, Spec};
+use isolab_frontend::{Bounds, Config, Server};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::child::LISTENING;
+use crate::cli::ServeArgs;
+use crate::exit::{BadInput, DONE, Interrupted};
+use crate::{affinity, executors, library};
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(arguments: &ServeArgs) -> Result<u8> {
+    if let Some(parent) = arguments.parent {
+        end_with(parent)?;
+    }
+    if let Some(cpu) = arguments.cpu {
+        affinity::pin(cpu)?;
+    }
+    super::log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(arguments))?;
+    Ok(DONE)
+}
+
+async fn serve(arguments: &ServeArgs) -> Result<()> {
+    // Taken first: a signal during a slow start must not end the process half-way.
+    let shutdown = shutdown()?;
+    let config = config(arguments)?;
+    let library = library::open(&arguments.functions)?;
+    let environment = Environment {
+        cache: super::cache(arguments.cache.as_ref()),
+        run_id: arguments.run_id.clone().unwrap_or_else(|| super::run_id()),
+        max_instances: config.bounds.instances,
+    };
+    let specs = executors::specs(&arguments.executor)?;
+    let executors = if specs.is_empty() {
+        open_available(executors::compiled_in(), &environment).await?
+    } else {
+        open_all(specs, &environment).await?
+    };
+    let listen = config.listen;
+    let server =
+        Server::bind(config, executors, library).with_context(|| format!("cannot serve on {listen}"))?;
+    println!("{LISTENING}{}", server.local_addr());
+    std::io::stdout().flush()?;
+    server.run(shutdown).await?;
+    Ok(())
+}
+
+fn config(arguments: &ServeArgs) -> Result<Config> {
+    let mut config =
+        Config { listen: arguments.listen, reuse: arguments.reuse.parse()?, ..Config::default() };
+    config.variant = arguments.variant.as_deref().map(super::variant).transpose()?;
+    if let Some(workers) = arguments.workers {
+        if workers == 0 {
+            return Err(BadInput::because("--workers must be at least 1"));
+        }
+        config.workers = workers;
+    }
+    config.control = arguments.control;
+    if arguments.control {
+        // An experiment counts by itself how much there is at once.
+        config.bounds = Bounds { connections: 16_384, queue: 16_384, ..config.bounds };
+    }
+    Ok(config)
+}
+
+async fn open_all(specs: Vec<Spec>, environment: &Environment) -> Result<Vec<Arc<dyn Executor>>> {
+    let mut opened = Vec::with_capacity(specs.len());
+    for spec in specs {
+        opened.push(executors::open(spec, environment).await?);
+    }
+    Ok(opened)
+}
+
+/// Opens what can run here, and says of the rest why it cannot.
+async fn open_available(specs: Vec<Spec>, environment: &Environment) -> Result<Vec<Arc<dyn Executor>>> {
+    let mut opened = Vec::with_capacity(specs.len());
+    for spec in specs {
+        match executors::open(spec, environment).await {
+            Ok(executor) => opened.push(executor),
+            Err(error) if matches!(error.cause, Cause::Unavailable(_)) => eprintln!("not served: {error}"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(opened)
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn shutdown() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    })
+}
+
+/// Has the kernel kill this process when its parent ends, however that ends.
+fn end_with(parent: u32) -> Result<()> {
+    set_pdeathsig(Signal::SIGKILL).context("this process cannot be tied to its parent")?;
+    // The parent may have ended before the line above.
+    if getppid().as_raw().cast_unsigned() == parent { Ok(()) } else { Err(Interrupted.into()) }
+}

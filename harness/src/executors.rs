@@ -1,0 +1,277 @@
+//! The one file that names all executors.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::Result;
+use isolab_core::direct::{self, Direct, Native};
+use isolab_core::guest::Target;
+use isolab_core::spec::SpecError;
+use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
+
+use crate::exit::BadInput;
+
+/// An executor as the lab knows it.
+pub struct Registration {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// The isolation model that it implements.
+    pub model: &'static str,
+    /// The cargo feature with which it is compiled in.
+    pub feature: Option<&'static str>,
+    /// Its settings, and how it is opened; none if it is not compiled in.
+    pub build: Option<Build>,
+    /// What has to be built before it can prepare a variant.
+    pub guests: fn(Variant) -> Option<Guest>,
+}
+
+/// The part of an executor that its cargo feature compiles in.
+#[derive(Clone, Copy)]
+pub struct Build {
+    /// What may follow its name in a spec.
+    pub settings: &'static [Setting],
+    open: fn(Spec, Environment) -> Opening,
+}
+
+/// What a variant is built into before `prepare`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// The function's crate, for this target.
+    Crate(Target),
+    /// The JavaScript engine that is compiled to Wasm, the same for all functions.
+    JavascriptEngine,
+}
+
+/// An executor that could not be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("executor `{executor}` cannot run: {}{}", reason(cause), hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default())]
+pub struct OpenError {
+    executor: String,
+    /// Why.
+    pub cause: Cause,
+    hint: Option<String>,
+}
+
+/// The text of a cause, without a word for its kind where the error says it already.
+fn reason(cause: &Cause) -> String {
+    match cause {
+        Cause::Unavailable(reason) => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl From<isolab_core::Error> for OpenError {
+    fn from(error: isolab_core::Error) -> Self {
+        Self { executor: error.executor, cause: error.cause, hint: error.hint }
+    }
+}
+
+type Opened = Result<Arc<dyn Executor>, OpenError>;
+type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
+
+/// The functions that `direct` calls.
+const NATIVE: &[(&str, Native)] = &[
+    ("blake3", function_blake3::handle),
+    ("fibonacci", function_fibonacci::handle),
+    ("hello", function_hello::handle),
+    ("json", function_json::handle),
+];
+
+/// All executors, in the order in which they are shown and served.
+pub const ALL: &[Registration] = &[
+    Registration {
+        name: "wasm",
+        model: "Wasm instance",
+        feature: Some("wasm"),
+        build: wasm(),
+        guests: |variant| match variant {
+            Variant::Rust => Some(Guest::Crate(Target::Wasm)),
+            Variant::Js => Some(Guest::JavascriptEngine),
+            Variant::Command => None,
+        },
+    },
+    Registration {
+        name: "v8",
+        model: "V8 isolate",
+        feature: Some("v8"),
+        build: v8(),
+        guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Wasm)),
+    },
+    Registration {
+        name: "docker",
+        model: "container",
+        feature: Some("docker"),
+        build: docker(),
+        guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Server)),
+    },
+    Registration {
+        name: "direct",
+        model: "none",
+        feature: None,
+        build: Some(Build {
+            settings: direct::SETTINGS,
+            open: |spec, _| Box::pin(async { Ok(Arc::new(Direct::new(spec, NATIVE)) as Arc<dyn Executor>) }),
+        }),
+        guests: |_| None,
+    },
+];
+
+#[cfg(feature = "wasm")]
+const fn wasm() -> Option<Build> {
+    Some(Build {
+        settings: isolab_wasm::SETTINGS,
+        open: |spec, environment| {
+            Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
+        },
+    })
+}
+
+#[cfg(not(feature = "wasm"))]
+const fn wasm() -> Option<Build> {
+    None
+}
+
+#[cfg(feature = "v8")]
+const fn v8() -> Option<Build> {
+    Some(Build {
+        settings: isolab_v8::SETTINGS,
+        open: |spec, environment| {
+            Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
+        },
+    })
+}
+
+#[cfg(not(feature = "v8"))]
+const fn v8() -> Option<Build> {
+    None
+}
+
+#[cfg(feature = "docker")]
+const fn docker() -> Option<Build> {
+    Some(Build {
+        settings: isolab_docker::SETTINGS,
+        open: |spec, environment| {
+            Box::pin(async move {
+                let executor = spec.to_string();
+                match isolab_docker::Docker::open(spec, &environment).await {
+                    Ok(docker) => Ok(Arc::new(docker) as _),
+                    Err(cause) => Err(OpenError { executor, cause, hint: None }),
+                }
+            })
+        },
+    })
+}
+
+#[cfg(not(feature = "docker"))]
+const fn docker() -> Option<Build> {
+    None
+}
+
+/// The registration of that name.
+pub fn find(name: &str) -> Result<&'static Registration, SpecError> {
+    ALL.iter().find(|known| known.name == name).ok_or_else(|| SpecError::Executor {
+        name: name.to_owned(),
+        known: ALL.iter().map(|known| known.name.to_owned()).collect(),
+    })
+}
+
+/// Reads the specs of a command line, every setting filled in. `asked` is what
+/// stands behind each `--executor`.
+pub fn specs(asked: &[String]) -> Result<Vec<Spec>> {
+    let mut specs: Vec<Spec> = Vec::new();
+    for list in asked {
+        for spec in Spec::parse_list(list)? {
+            let spec = resolve(spec)?;
+            if specs.contains(&spec) {
+                return Err(BadInput::because(format!("executor `{spec}` is asked for twice")));
+            }
+            specs.push(spec);
+        }
+    }
+    Ok(specs)
+}
+
+/// The default spec of every executor that is compiled in.
+pub fn compiled_in() -> Vec<Spec> {
+    let builds = ALL.iter().filter_map(|known| Some((known.name, known.build?)));
+    builds
+        .map(|(name, build)| {
+            let spec = Spec::parse(name).and_then(|spec| spec.resolve(build.settings));
+            spec.expect("a registered name is a spec")
+        })
+        .collect()
+}
+
+/// Checks a spec's name and settings and fills in the rest.
+pub fn resolve(spec: Spec) -> Result<Spec> {
+    let known = find(spec.name())?;
+    match &known.build {
+        Some(build) => Ok(spec.resolve(build.settings)?),
+        None => Err(BadInput::because(format!(
+            "executor `{0}` is not compiled into this binary; build it with `--features {1}`",
+            known.name,
+            known.feature.unwrap_or_default()
+        ))),
+    }
+}
+
+/// Opens the executor of a resolved spec.
+///
+/// # Errors
+/// With the cause `Unavailable` if it cannot run here.
+///
+/// # Panics
+/// If the spec was not resolved.
+pub async fn open(spec: Spec, environment: &Environment) -> Opened {
+    let build = find(spec.name()).ok().and_then(|known| known.build);
+    (build.expect("a resolved spec names an executor that is compiled in").open)(spec, environment.clone())
+        .await
+}
+
+/// Removes what a run has left outside of its processes; how many things there were.
+///
+/// # Errors
+/// If it could not be looked for, such as where no engine answers.
+#[cfg(feature = "docker")]
+pub fn sweep(run_id: &str) -> Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(isolab_docker::sweep(run_id))?)
+}
+
+/// No executor that is compiled in leaves anything outside of its process.
+#[cfg(not(feature = "docker"))]
+pub fn sweep(_run_id: &str) -> Result<usize> {
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+
+    #[test]
+    fn specs_are_resolved_and_stand_once() {
+        let asked = ["direct".to_owned(), "direct".to_owned()];
+        assert_eq!(specs(&asked[..1]).unwrap().len(), 1);
+        assert_eq!(exit::code(&specs(&asked).unwrap_err()), exit::BAD_INPUT);
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_what_there_is() {
+        let error = specs(&["wasn".to_owned()]).unwrap_err();
+        assert_eq!(exit::code(&error), exit::BAD_INPUT);
+        let text = error.to_string();
+        assert!(text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, direct"), "{text}");
+    }
+
+    #[test]
+    fn the_native_functions_are_those_of_the_lab() {
+        let library = isolab_core::Library::open(&[crate::library::own_folder()]).unwrap();
+        let has_rust =
+            |function: &&isolab_core::Function| function.variants().any(|variant| variant == Variant::Rust);
+        let names: Vec<_> =
+            library.iter().filter(has_rust).map(|function| function.name().to_owned()).collect();
+        assert_eq!(names, NATIVE.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,78 @@
+//! How the process ends: what its exit codes mean, and which error leads to which.
+
+use std::process::ExitCode;
+
+use isolab_core::function::{LoadError, UnknownFunction};
+use isolab_core::reuse::ReuseError;
+use isolab_core::spec::SpecError;
+
+/// Everything that was asked for was done.
+pub const DONE: u8 = 0;
+/// Something measured failed, or was asked for and is not there.
+pub const FAILED: u8 = 1;
+/// What was asked for cannot be understood.
+pub const BAD_INPUT: u8 = 2;
+/// Ctrl-C, or SIGTERM.
+pub const INTERRUPTED: u8 = 130;
+
+/// Input that cannot be understood, where no other error says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+impl BadInput {
+    /// An error for this reason.
+    pub fn because(reason: impl Into<String>) -> anyhow::Error {
+        Self(reason.into()).into()
+    }
+}
+
+/// The user does not want to wait any longer.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// The exit code of an error.
+pub fn code(error: &anyhow::Error) -> u8 {
+    let is_bad_input = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<BadInput>()
+            || cause.is::<SpecError>()
+            || cause.is::<ReuseError>()
+            || cause.is::<UnknownFunction>()
+            || cause.is::<LoadError>()
+    };
+    if error.chain().any(<dyn std::error::Error>::is::<Interrupted>) {
+        INTERRUPTED
+    } else if error.is::<BadInput>() || error.chain().any(is_bad_input) {
+        BAD_INPUT
+    } else {
+        FAILED
+    }
+}
+
+/// Says on stderr what went wrong, and ends with its code.
+pub fn report(result: anyhow::Result<u8>) -> ExitCode {
+    result
+        .unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            code(&error)
+        })
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use isolab_core::Spec;
+
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_code_through_context() {
+        let spec = Spec::parse("a b").context("reading --executor").unwrap_err();
+        assert_eq!(code(&spec), BAD_INPUT);
+        assert_eq!(code(&BadInput::because("no").context("outer")), BAD_INPUT);
+        assert_eq!(code(&anyhow::Error::from(Interrupted).context("outer")), INTERRUPTED);
+        assert_eq!(code(&anyhow::anyhow!("disk full")), FAILED);
+    }
+}

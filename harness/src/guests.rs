@@ -1,0 +1,97 @@
+//! Building what functions are given to executors as, before anything is timed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use isolab_core::guest::{self, Target};
+use isolab_core::{Function, Variant};
+
+use crate::executors::{ALL, Guest};
+
+/// One thing to build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    guest: Guest,
+    /// The function's manifest, for a crate.
+    manifest: Option<PathBuf>,
+    /// What it is, for people.
+    pub name: String,
+}
+
+/// What has to be built so that the executors of these names can prepare the variants
+/// of these functions, each thing once.
+pub fn steps(executors: &[&str], functions: &[Function], variants: &[Variant]) -> Vec<Step> {
+    let known = ALL.iter().filter(|known| known.build.is_some() && executors.contains(&known.name));
+    let mut steps: Vec<Step> = Vec::new();
+    for (executor, function) in
+        known.flat_map(|known| functions.iter().map(move |function| (known, function)))
+    {
+        for variant in function.variants().filter(|variant| variants.contains(variant)) {
+            let step = (executor.guests)(variant).map(|guest| step(guest, function));
+            steps.extend(step.filter(|step| !steps.contains(step)));
+        }
+    }
+    steps
+}
+
+fn step(guest: Guest, function: &Function) -> Step {
+    match guest {
+        Guest::JavascriptEngine => {
+            Step { guest, manifest: None, name: "the JavaScript engine for Wasm".into() }
+        }
+        Guest::Crate(target) => Step {
+            guest,
+            manifest: function.source(Variant::Rust).map(PathBuf::from),
+            name: match target {
+                Target::Wasm => format!("`{}` as a Wasm module", function.name()),
+                Target::Server => format!("`{}` as a native server", function.name()),
+            },
+        },
+    }
+}
+
+impl Step {
+    /// Builds it, if it is not up to date; how long that took.
+    pub fn build(&self) -> Result<Duration> {
+        let begun = Instant::now();
+        match self.guest {
+            Guest::JavascriptEngine => javascript_engine()?,
+            Guest::Crate(target) => {
+                let manifest = self.manifest.as_ref().context("a crate has a manifest")?;
+                guest::build(manifest, target)?;
+            }
+        }
+        Ok(begun.elapsed())
+    }
+}
+
+#[cfg(feature = "wasm")]
+fn javascript_engine() -> Result<()> {
+    isolab_wasm::javascript::engine()?;
+    Ok(())
+}
+
+#[cfg(not(feature = "wasm"))]
+fn javascript_engine() -> Result<()> {
+    anyhow::bail!("the executor that needs it is not compiled in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_built_twice_and_direct_needs_nothing() {
+        let library = crate::library::open(&[]).unwrap();
+        let functions = ["hello", "json"].map(|name| library.get(name).unwrap().clone());
+        let names = |executors: &[&str]| -> Vec<String> {
+            steps(executors, &functions, &Variant::ALL).into_iter().map(|step| step.name).collect()
+        };
+        assert_eq!(names(&["direct"]), Vec::<String>::new());
+        if cfg!(all(feature = "wasm", feature = "v8")) {
+            let all = names(&["wasm", "v8"]);
+            assert_eq!(all.len(), 3, "two modules shared by both, and the engine: {all:?}");
+        }
+    }
+}

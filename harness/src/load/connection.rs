@@ -1,0 +1,83 @@
+//! One connection's loop: send, read, compare, again.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use isolab_core::http1::Head;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::outcome::Fault;
+use super::tally::Tally;
+use super::{Expected, Load};
+use crate::http1::Receiver;
+
+/// Opens one connection.
+pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends until the tally's last window is over. A connection that breaks is counted
+/// as a fault and opened again; one that cannot be opened ends.
+pub async fn drive<F: FnMut()>(load: &Load, mut stream: TcpStream, tally: &RefCell<Tally<F>>) {
+    let mut receiver = Receiver::default();
+    let mut sent = Instant::now();
+    while tally.borrow().is_open() {
+        let answer = exchange(&mut stream, &mut receiver, load).await;
+        let now = Instant::now();
+        let keep_alive = answer.as_ref().is_ok_and(|head| head.keep_alive);
+        record(&mut tally.borrow_mut(), &load.expected, answer, receiver.body(), sent, now);
+        sent = now;
+        if !keep_alive && tally.borrow().is_open() {
+            match open(load.address).await {
+                Ok(opened) => stream = opened,
+                Err(error) => {
+                    tally.borrow_mut().fault(Fault::Transfer, now, || error.to_string());
+                    return;
+                }
+            }
+            sent = Instant::now();
+        }
+    }
+}
+
+async fn exchange(stream: &mut TcpStream, receiver: &mut Receiver, load: &Load) -> io::Result<Head> {
+    stream.write_all(&load.request.bytes).await?;
+    receiver.reset();
+    loop {
+        let read = stream.read(receiver.space()).await?;
+        let answer = receiver.advance(read, &load.request.method, |_, _| {});
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        if let Some(head) = answer.map_err(invalid)? {
+            return Ok(head);
+        }
+    }
+}
+
+fn record<F: FnMut()>(
+    tally: &mut Tally<F>,
+    expected: &Expected,
+    answer: io::Result<Head>,
+    body: &[u8],
+    sent: Instant,
+    now: Instant,
+) {
+    let head = match answer {
+        Ok(head) => head,
+        Err(error) => return tally.fault(Fault::Transfer, now, || error.to_string()),
+    };
+    if head.status != expected.status {
+        let text = String::from_utf8_lossy(body);
+        let reason = || format!("status {} instead of {}: {text}", head.status, expected.status);
+        return tally.fault(Fault::Status, now, reason);
+    }
+    let differs = *body != expected.body[..];
+    if differs && expected.is_strict {
+        return tally.fault(Fault::Body, now, || "a body that differs from what is expected".into());
+    }
+    tally.right(now.duration_since(sent), now, differs);
+}

@@ -1,0 +1,99 @@
+//! What a load came to.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Why an answer does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection, a broken one, or none of HTTP.
+    Transfer,
+    /// Another status than expected.
+    Status,
+    /// Another body than expected.
+    Body,
+    /// No answer in time.
+    TimedOut,
+}
+
+/// Faults by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Faults {
+    /// No connection, a broken one, or none of HTTP.
+    pub transfer_count: u64,
+    /// Another status than expected.
+    pub status_count: u64,
+    /// Another body than expected.
+    pub body_count: u64,
+    /// No answer in time.
+    pub timed_out_count: u64,
+}
+
+impl Faults {
+    /// Counts faults of one kind.
+    pub fn add(&mut self, fault: Fault, count: u64) {
+        let counter = match fault {
+            Fault::Transfer => &mut self.transfer_count,
+            Fault::Status => &mut self.status_count,
+            Fault::Body => &mut self.body_count,
+            Fault::TimedOut => &mut self.timed_out_count,
+        };
+        *counter += count;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.transfer_count + self.status_count + self.body_count + self.timed_out_count
+    }
+}
+
+/// One window: the right answers in it, and how long each took.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// From the answer before the first to the last.
+    pub duration: Duration,
+    /// Right answers.
+    pub responses: u64,
+    /// From sending a request to having its whole answer, in nanoseconds, to three
+    /// significant digits.
+    pub latency_ns: Histogram<u64>,
+}
+
+impl Window {
+    /// Right answers in a second.
+    pub fn per_second(&self) -> f64 {
+        self.responses as f64 / self.duration.as_secs_f64()
+    }
+
+    /// The latency that this share of the answers does not exceed, in nanoseconds.
+    pub fn quantile_ns(&self, quantile: f64) -> u64 {
+        self.latency_ns.value_at_quantile(quantile)
+    }
+}
+
+/// All windows of a load.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The windows that were finished, in order.
+    pub windows: Vec<Window>,
+    /// What does not count.
+    pub faults: Faults,
+    /// Right answers whose body was another than the first.
+    pub differing: u64,
+    /// The first fault in words.
+    pub first_fault: Option<String>,
+}
+
+impl Outcome {
+    /// The outcome, unless there was a fault.
+    pub fn faultless(self) -> anyhow::Result<Self> {
+        match self.faults.total() {
+            0 => Ok(self),
+            faults => anyhow::bail!(
+                "{faults} faulty answers under load, the first: {}",
+                self.first_fault.as_deref().unwrap_or("not known")
+            ),
+        }
+    }
+}

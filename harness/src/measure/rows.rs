@@ -1,0 +1,79 @@
+//! Rows of one block on their way into the run folder.
+
+use std::time::Duration;
+
+use isolab_core::Reuse;
+
+use super::page::PhaseLine;
+use crate::plan::Block;
+use crate::run_folder::{FolderError, RunFolder};
+use isolab_reports::Row;
+
+/// Collects the rows of a step and writes them when it is done, so that what a
+/// failing step made is not taken for a result.
+pub struct Rows<'a> {
+    folder: &'a mut RunFolder,
+    base: Row,
+    waiting: Vec<Row>,
+}
+
+impl<'a> Rows<'a> {
+    /// For the rows of one block.
+    pub fn new(folder: &'a mut RunFolder, block: &Block, build: &str) -> Self {
+        let base = Row {
+            executor: format!("{:#}", block.spec),
+            function: block.function.name().to_owned(),
+            variant: block.variant.to_string(),
+            repetition: block.repetition,
+            build: build.to_owned(),
+            ..Row::default()
+        };
+        Self { folder, base, waiting: Vec::new() }
+    }
+
+    /// A row that says which block it is of.
+    pub fn row(&self, phase: &str, sample: u64) -> Row {
+        Row { phase: phase.to_owned(), sample, ..self.base.clone() }
+    }
+
+    /// A row of one policy's cell.
+    pub fn row_of(&self, reuse: Reuse, phase: &str, sample: u64) -> Row {
+        Row { reuse: Some(reuse.to_string()), ..self.row(phase, sample) }
+    }
+
+    /// Adds one number to the step.
+    pub fn add(&mut self, row: &Row, metric: &str, value: u64) {
+        self.waiting.push(Row { metric: metric.to_owned(), value, ..row.clone() });
+    }
+
+    /// Adds a duration to the step.
+    pub fn add_duration(&mut self, row: &Row, duration: Duration) {
+        self.add(row, "duration_ns", nanoseconds(duration));
+    }
+
+    /// Adds a phase with its laps to the step.
+    pub fn add_phase(&mut self, row: &Row, line: &PhaseLine) {
+        let row = Row { instance: line.instance, uses: line.uses, cached: line.cached, ..row.clone() };
+        let name = line.phase.to_string();
+        self.add(&Row { phase: name.clone(), ..row.clone() }, "duration_ns", line.duration_ns);
+        for (lap, duration_ns) in &line.laps {
+            self.add(&Row { phase: format!("{name}.{lap}"), ..row.clone() }, "duration_ns", *duration_ns);
+        }
+    }
+
+    /// Writes what the step made.
+    pub fn commit(&mut self) -> Result<(), FolderError> {
+        let rows = std::mem::take(&mut self.waiting);
+        self.folder.append(&rows)
+    }
+
+    /// Forgets what a failed step made.
+    pub fn discard(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// A duration in the unit of rows.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,106 @@
+//! Memory and CPU time of a control group, in version 1 and 2.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// Bytes that the processes of a group hold, file pages that the kernel would give
+/// up first left out (`docker stats` does the same). `None` if `folder` belongs to
+/// a controller that does not count memory.
+pub fn memory_bytes(folder: &Path) -> io::Result<Option<u64>> {
+    let (usage, inactive) = if folder.join("memory.current").exists() {
+        ("memory.current", "inactive_file")
+    } else if folder.join("memory.usage_in_bytes").exists() {
+        ("memory.usage_in_bytes", "total_inactive_file")
+    } else {
+        return Ok(None);
+    };
+    let usage = number(folder, usage)?;
+    let inactive = field(folder, "memory.stat", inactive)?;
+    Ok(Some(usage.saturating_sub(inactive)))
+}
+
+/// CPU time that a group has used since it was made, groups below it included, also
+/// those that are gone. `None` if `folder` belongs to a controller that does not
+/// count CPU time.
+pub fn cpu_time(folder: &Path) -> io::Result<Option<Duration>> {
+    if folder.join("cpuacct.usage").exists() {
+        return Ok(Some(Duration::from_nanos(number(folder, "cpuacct.usage")?)));
+    }
+    // Version 2 has the file in every group, the field only where the controller is on.
+    if folder.join("cpu.stat").exists() && folder.join("cgroup.controllers").exists() {
+        return Ok(Some(Duration::from_micros(field(folder, "cpu.stat", "usage_usec")?)));
+    }
+    Ok(None)
+}
+
+fn number(folder: &Path, file: &str) -> io::Result<u64> {
+    let path = folder.join(file);
+    parse(std::fs::read_to_string(&path)?.trim(), &path)
+}
+
+fn field(folder: &Path, file: &str, name: &str) -> io::Result<u64> {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    parse(value.ok_or_else(|| invalid(&path, &format!("no field `{name}`")))?.trim(), &path)
+}
+
+fn parse(text: &str, path: &Path) -> io::Result<u64> {
+    text.parse().map_err(|_| invalid(path, &format!("`{text}` is no number")))
+}
+
+fn invalid(path: &Path, reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn version_1_has_a_folder_for_each_controller() {
+        let memory = folder(&[
+            ("memory.usage_in_bytes", "7000000\n"),
+            ("memory.stat", "inactive_file 1\ntotal_inactive_file 4000000\ntotal_active_file 9\n"),
+        ]);
+        assert_eq!(memory_bytes(memory.path()).unwrap(), Some(3_000_000));
+        assert_eq!(cpu_time(memory.path()).unwrap(), None);
+
+        let cpu = folder(&[("cpuacct.usage", "123456789\n")]);
+        assert_eq!(cpu_time(cpu.path()).unwrap(), Some(Duration::from_nanos(123_456_789)));
+        assert_eq!(memory_bytes(cpu.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn version_2_has_one_folder_for_all() {
+        let group = folder(&[
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("memory.current", "5000000\n"),
+            ("memory.stat", "anon 1\ninactive_file_x 7\ninactive_file 1000000\n"),
+            ("cpu.stat", "usage_usec 2500\nuser_usec 2000\n"),
+        ]);
+        assert_eq!(memory_bytes(group.path()).unwrap(), Some(4_000_000));
+        assert_eq!(cpu_time(group.path()).unwrap(), Some(Duration::from_micros(2500)));
+    }
+
+    #[test]
+    fn a_group_without_the_field_is_an_error_that_names_the_file() {
+        let group = folder(&[("memory.current", "1"), ("memory.stat", "anon 1\n")]);
+        let error = memory_bytes(group.path()).unwrap_err().to_string();
+        assert!(error.contains("memory.stat") && error.contains("inactive_file"), "{error}");
+    }
+
+    #[test]
+    fn a_group_that_is_gone_counts_nothing() {
+        assert_eq!(memory_bytes(Path::new("/nonexistent/group")).unwrap(), None);
+    }
+}

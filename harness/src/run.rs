@@ -1,0 +1,243 @@
+//! A run while it goes on: its folder, and what came of every cell so far.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use isolab_core::Reuse;
+use isolab_reports::folder::{self, RUN};
+use isolab_reports::run::SCHEMA_VERSION;
+use isolab_reports::{Cell, ExecutorInfo, RunStatus, Status, Summary, markdown, table};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::executors;
+use crate::machine::{Build, Machine};
+use crate::measure::survey::Survey;
+use crate::plan::Block;
+use crate::preset::Preset;
+use crate::run_folder::{FolderError, RunFolder};
+use crate::utc::Utc;
+
+/// A run that goes on.
+pub struct OpenRun {
+    /// Where it is written to.
+    pub folder: RunFolder,
+    run: isolab_reports::Run,
+}
+
+/// What is known before the first cell is measured.
+pub struct Beginning<'a> {
+    /// The run's id.
+    pub id: &'a str,
+    /// The seed of the order.
+    pub seed: u64,
+    /// How much is measured.
+    pub preset: &'a Preset,
+    /// The machine.
+    pub machine: &'a Machine,
+    /// How this binary was built.
+    pub build: &'a Build,
+    /// What each executor can run.
+    pub surveys: &'a [Survey],
+    /// Every block of one repetition, also those that cannot run.
+    pub blocks: &'a [Block],
+    /// What a reader must know besides.
+    pub notes: Vec<String>,
+}
+
+impl OpenRun {
+    /// Writes the folder's first `run.json`.
+    pub fn begin(folder: RunFolder, beginning: Beginning<'_>) -> Result<Self> {
+        let Beginning { id, seed, preset, machine, build, surveys, blocks, notes } = beginning;
+        let run = isolab_reports::Run {
+            schema: SCHEMA_VERSION,
+            id: id.to_owned(),
+            status: RunStatus::Running,
+            command: std::env::args().collect(),
+            seed,
+            started: Utc::now().rfc3339(),
+            ended: None,
+            preset: facts(preset)?,
+            machine: facts(machine)?,
+            build: facts(build)?,
+            executors: surveys.iter().map(info).collect(),
+            cells: blocks.iter().flat_map(|block| cells(block, surveys)).collect(),
+            notes,
+        };
+        let run = Self { folder, run };
+        run.save()?;
+        Ok(run)
+    }
+
+    /// Notes what came of a cell. A later repetition never makes a failed cell good.
+    pub fn note(&mut self, block: &Block, reuse: Reuse, outcome: &Result<()>) {
+        let key = (format!("{:#}", block.spec), block.variant.to_string(), reuse.to_string());
+        let is_meant = |cell: &&mut Cell| {
+            (&cell.executor, &cell.variant, &cell.reuse) == (&key.0, &key.1, &key.2)
+                && cell.function == block.function.name()
+        };
+        if let Some(cell) = self.run.cells.iter_mut().find(is_meant) {
+            match outcome {
+                Ok(()) if cell.status == Status::Pending => cell.status = Status::Ok,
+                Ok(()) => {}
+                Err(error) => {
+                    cell.status = Status::Failed;
+                    cell.reason.get_or_insert_with(|| format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    /// Writes `run.json` as it is now.
+    pub fn save(&self) -> Result<(), FolderError> {
+        self.folder.replace_json(RUN, &self.run)
+    }
+
+    /// Writes how the run ended, and the report.
+    pub fn finish(mut self, status: RunStatus) -> Result<Ended> {
+        self.run.status = status;
+        self.run.ended = Some(Utc::now().rfc3339());
+        self.save()?;
+        let summary = Summary::of(&folder::read(self.folder.dir())?);
+        self.folder.replace("report.md", markdown::render(&summary).as_bytes())?;
+        Ok(Ended { folder: self.folder, summary })
+    }
+}
+
+/// A run that has ended.
+pub struct Ended {
+    folder: RunFolder,
+    summary: Summary,
+}
+
+impl Ended {
+    /// The table for a terminal of this width.
+    pub fn table(&self, width: Option<u16>) -> String {
+        table::render(&self.summary, width)
+    }
+
+    /// Cells that failed, with their reasons.
+    pub fn failed(&self) -> impl Iterator<Item = &Cell> {
+        self.summary.run.cells.iter().filter(|cell| cell.status == Status::Failed)
+    }
+
+    /// The executor of a cell in short form.
+    pub fn executor<'a>(&'a self, cell: &'a Cell) -> &'a str {
+        self.summary.short_name(&cell.executor)
+    }
+
+    /// Where everything is.
+    pub fn dir(&self) -> &Path {
+        self.folder.dir()
+    }
+}
+
+fn facts(value: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(value)? {
+        Value::Object(facts) => Ok(facts),
+        other => anyhow::bail!("facts of a run must have names: {other}"),
+    }
+}
+
+fn info(survey: &Survey) -> ExecutorInfo {
+    let model = executors::find(survey.spec.name()).map(|known| known.model).unwrap_or_default();
+    let versions: BTreeMap<String, String> = survey.versions.clone().unwrap_or_default();
+    ExecutorInfo {
+        name: survey.spec.to_string(),
+        spec: format!("{:#}", survey.spec),
+        model: model.to_owned(),
+        versions: versions.into_iter().collect(),
+        unavailable: survey.versions.clone().err(),
+    }
+}
+
+fn cells<'a>(block: &'a Block, surveys: &'a [Survey]) -> impl Iterator<Item = Cell> + 'a {
+    let (status, reason) = match obstacle(block, surveys) {
+        None => (Status::Pending, None),
+        Some((status, reason)) => (status, Some(reason)),
+    };
+    block.reuses.iter().map(move |reuse| Cell {
+        executor: format!("{:#}", block.spec),
+        function: block.function.name().to_owned(),
+        variant: block.variant.to_string(),
+        reuse: reuse.to_string(),
+        status,
+        reason: reason.clone(),
+    })
+}
+
+/// Why a block cannot be measured, if it cannot.
+pub fn obstacle(block: &Block, surveys: &[Survey]) -> Option<(Status, String)> {
+    let survey = surveys.iter().find(|survey| survey.spec == block.spec)?;
+    if let Err(reason) = &survey.versions {
+        return Some((Status::Unavailable, reason.clone()));
+    }
+    let reason = survey.unsupported(block.function.name(), block.variant)?;
+    Some((Status::Skipped, reason.to_owned()))
+}
+
+/// The directory of a run without a given one.
+pub fn default_dir(id: &str) -> Result<std::path::PathBuf> {
+    let dir = std::env::current_dir().context("the current folder is gone")?;
+    Ok(dir.join("runs").join(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use isolab_core::{Spec, Variant};
+
+    use super::*;
+    use crate::preset::QUICK;
+
+    fn block() -> Block {
+        let library = crate::library::open(&[]).unwrap();
+        Block {
+            spec: Spec::parse("direct").unwrap(),
+            function: library.get("hello").unwrap().clone(),
+            variant: Variant::Rust,
+            reuses: vec![Reuse::Fresh, Reuse::Warm],
+            repetition: 0,
+        }
+    }
+
+    fn survey(versions: Result<BTreeMap<String, String>, String>) -> Survey {
+        Survey { spec: block().spec, versions, unsupported: Vec::new() }
+    }
+
+    #[test]
+    fn a_cell_that_failed_once_stays_failed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap();
+        let beginning = Beginning {
+            id: "test",
+            seed: 1,
+            preset: &QUICK,
+            machine: &Machine::look(),
+            build: &Build::look(),
+            surveys: &[survey(Ok(BTreeMap::new()))],
+            blocks: &[block()],
+            notes: Vec::new(),
+        };
+        let mut run = OpenRun::begin(folder, beginning).unwrap();
+        run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("first")));
+        run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("second")));
+        run.note(&block(), Reuse::Warm, &Ok(()));
+        run.note(&block(), Reuse::Fresh, &Ok(()));
+        let ended = run.finish(RunStatus::Complete).unwrap();
+        let failed: Vec<_> =
+            ended.failed().map(|cell| (cell.reuse.as_str(), cell.reason.as_deref())).collect();
+        assert_eq!(failed, [("warm", Some("first"))]);
+        assert!(ended.dir().join("report.md").is_file());
+    }
+
+    #[test]
+    fn what_cannot_run_has_its_reason() {
+        assert_eq!(obstacle(&block(), &[survey(Ok(BTreeMap::new()))]), None);
+        let (status, reason) = obstacle(&block(), &[survey(Err("no engine".into()))]).unwrap();
+        assert_eq!((status, reason.as_str()), (Status::Unavailable, "no engine"));
+        let mut fussy = survey(Ok(BTreeMap::new()));
+        fussy.unsupported.push(("hello".into(), Variant::Rust, "by nature".into()));
+        assert_eq!(obstacle(&block(), &[fussy]).unwrap().0, Status::Skipped);
+    }
+}
