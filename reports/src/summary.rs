@@ -214,8 +214,11 @@ fn values<'a>(rows: impl Iterator<Item = &'a Row>, phase: &str, metric: &str) ->
 /// The numbers of one window, by metric.
 type Window<'a> = BTreeMap<&'a str, f64>;
 
+/// Windows by repetition and sample.
+type Windows<'a> = BTreeMap<(u32, u64), Window<'a>>;
+
 fn loads(rows: &[&Row]) -> Vec<Load> {
-    let mut windows: BTreeMap<(&str, u64), BTreeMap<(u32, u64), Window<'_>>> = BTreeMap::new();
+    let mut windows: BTreeMap<(&str, u64), Windows<'_>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.phase == "load") {
         let load = (row.reuse.as_deref().unwrap_or_default(), row.connections.unwrap_or_default());
         let window = windows.entry(load).or_default().entry((row.repetition, row.sample)).or_default();

@@ -1,0 +1,118 @@
+//! `docker` against the engine's own command line, and against a container without a
+//! front end before it.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use isolab::affinity::Pinning;
+use isolab::http1::Client;
+use isolab_core::{Reuse, Variant};
+
+use crate::rounds::{self, Lab, Samples};
+
+const TARGET: &str = "/hello?myName=World";
+/// The path as the function's own server sees it.
+const BARE_TARGET: &str = "/?myName=World";
+const STARTS: usize = 10;
+/// Rounds of load: a warm container's rate is steadier than a start.
+const ROUNDS: usize = 5;
+
+pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
+    let Ok(fresh) = Lab::serve("docker", Variant::Rust, Reuse::Fresh, pinning) else {
+        println!("not compared: no Docker Engine answers");
+        return Ok(());
+    };
+    rounds::ask(fresh.child().address(), TARGET)?;
+    let image = image()?;
+    starts(&fresh, &image)?;
+    fresh.stop()?;
+
+    let warm = Lab::serve("docker", Variant::Rust, Reuse::Warm, pinning)?;
+    rounds::pin_generator(pinning)?;
+    let direct = Peer::run(&image)?;
+    direct.first_answer()?;
+    for connections in [1, 8] {
+        let [mut through, mut straight] = [const { Samples(Vec::new()) }; 2];
+        for _ in 0..ROUNDS {
+            through.push(rounds::rate(&rounds::load(warm.child().address(), TARGET, connections)?)?);
+            straight.push(rounds::rate(&rounds::load(direct.address, BARE_TARGET, connections)?)?);
+        }
+        let name = format!("docker hello rust warm / to the container, {connections} connections");
+        rounds::line(&name, &through.over(&straight).show(3), ">= 0.60");
+    }
+    warm.stop()
+}
+
+/// First answers of fresh containers, in turn with those of `docker run`.
+fn starts(fresh: &Lab, image: &str) -> Result<()> {
+    let address = fresh.child().address();
+    let (mut client, wire) = (Client::connect(address)?, rounds::get(TARGET, address)?);
+    let [mut ours, mut theirs] = [const { Samples(Vec::new()) }; 2];
+    for _ in 0..STARTS {
+        ours.push(client.send(&wire)?.duration.as_secs_f64() * 1e3);
+        let begun = Instant::now();
+        let peer = Peer::run(image)?;
+        peer.first_answer()?;
+        theirs.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    rounds::line("docker hello rust fresh: first answer, ms", &ours.show(0), "-");
+    rounds::line("docker run -d: first answer, ms", &theirs.show(0), "-");
+    rounds::line("docker fresh / docker run", &ours.over(&theirs).show(3), "<= 0.70");
+    Ok(())
+}
+
+/// A container that the command line started; it is removed when dropped.
+struct Peer {
+    id: String,
+    address: SocketAddr,
+}
+
+impl Peer {
+    fn run(image: &str) -> Result<Self> {
+        let id = docker(&["run", "-d", "--label", "isolab.peer=targets", "-e", "PORT=8080", image])?;
+        let peer = Self { id, address: SocketAddr::from(([0, 0, 0, 0], 8080)) };
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        let address = docker(&["inspect", "-f", format, &peer.id])?.parse::<std::net::IpAddr>()?;
+        // Field by field, because a peer that has an id must be removed whatever follows.
+        let mut peer = peer;
+        peer.address.set_ip(address);
+        Ok(peer)
+    }
+
+    fn first_answer(&self) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            if rounds::ask(self.address, BARE_TARGET).is_ok() {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        anyhow::bail!("container {} does not answer", self.id)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may be gone already; what is left has a label to be found by.
+        let _ = docker(&["rm", "-f", &self.id]);
+    }
+}
+
+/// The image that the lab built last for the function.
+fn image() -> Result<String> {
+    let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "isolab/hello-rust"])?;
+    images.lines().next().map(str::to_owned).context("the lab built no image")
+}
+
+fn docker(arguments: &[&str]) -> Result<String> {
+    let output =
+        Command::new("docker").args(arguments).output().context("the docker command is not there")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}

@@ -1,0 +1,61 @@
+//! What the front door costs, beside peers that do the same with less: `make targets`.
+//!
+//! Every figure is a ratio of two servers that were loaded in turn, round by round, in
+//! one run, each server on one processor and the load generator on another. A machine
+//! that drifts moves both; the ratio's range over the rounds shows what is left.
+//!
+//! - [`bare`]: a hyper server that answers the same bytes, the ceiling.
+//! - [`rounds`]: loading servers in turn.
+//! - [`http`]: the front end with `direct`, `wasm` and `v8` against that ceiling.
+//! - [`generator`]: the load generator against wrk.
+//! - [`container`]: `docker` against the engine's own command line, and against going
+//!   to the container directly.
+//! - [`isolate`]: first answers and memory of `v8`.
+//!
+//! A peer that is not there is said to be missing, and its line is left out. Phases
+//! against hand-written loops on the engines are criterion's business: `cargo bench`.
+
+mod bare;
+mod container;
+mod generator;
+mod http;
+mod isolate;
+mod rounds;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use isolab::affinity::Pinning;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        // The servers are this binary again: the lab's own, and the bare one.
+        Some("serve") => isolab::exit::report(isolab::cli::run(std::env::args_os())),
+        Some(bare::COMMAND) => isolab::exit::report(bare::serve(&arguments[2..]).map(|()| 0)),
+        _ => isolab::exit::report(compare(&arguments[1..]).map(|()| 0)),
+    }
+}
+
+type Comparison = fn(Option<Pinning>) -> Result<()>;
+
+/// Runs the comparisons whose names hold one of `words`, or all.
+fn compare(words: &[String]) -> Result<()> {
+    let words: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    let pinning = Pinning::choose();
+    if pinning.is_none() {
+        eprintln!("this process may use one processor only: nothing is pinned");
+    }
+    let comparisons: [(&str, Comparison); 4] = [
+        ("http", http::compare),
+        ("generator", generator::compare),
+        ("isolate", isolate::measure),
+        ("container", container::compare),
+    ];
+    for (name, compare) in comparisons.into_iter().filter(|(name, _)| is_wanted(name)) {
+        println!("\n== {name}");
+        compare(pinning)?;
+    }
+    Ok(())
+}

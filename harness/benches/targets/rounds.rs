@@ -1,0 +1,140 @@
+//! Loading servers in turn, and ratios of what they answered.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use http::{HeaderMap, Method};
+use isolab::affinity::{self, Pinning};
+use isolab::child::{Child, Order};
+use isolab::http1::{Client, Wire};
+use isolab::load::{self, Expected, Load, Outcome, Span};
+use isolab_core::{Response, Reuse, Spec, Variant};
+
+/// Connections, as in the peers' figures.
+pub(crate) const CONNECTIONS: usize = 32;
+/// How often each server is loaded.
+pub(crate) const ROUNDS: usize = 7;
+/// How long a server is loaded in each round.
+pub(crate) const LOADED: Duration = Duration::from_millis(1_500);
+
+/// A server of the lab with one executor, and where its traces lie.
+pub(crate) struct Lab {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Starts it.
+    pub(crate) fn serve(
+        spec: &str,
+        variant: Variant,
+        reuse: Reuse,
+        pinning: Option<Pinning>,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let spec: Spec = isolab::executors::specs(&[spec.to_owned()])?.swap_remove(0);
+        let cache = cache();
+        let child = Child::spawn(&Order {
+            spec: &spec,
+            variant: Some(variant),
+            reuse,
+            functions: &[],
+            cache: &cache,
+            run_id: &format!("targets-{}", std::process::id()),
+            cpu: pinning.map(|pinning| pinning.server_cpu),
+            control: true,
+            log: &folder.path().join("log"),
+        })?;
+        Ok(Self { child, folder })
+    }
+
+    /// The server's process.
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Drains it.
+    pub(crate) fn stop(self) -> Result<()> {
+        let log = self.folder.path().join("log");
+        self.child.stop().with_context(|| std::fs::read_to_string(log).unwrap_or_default())
+    }
+}
+
+/// Artifacts outlive a run of this bench: it is not about `prepare`.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("targets-cache")
+}
+
+/// Asks once for `target`.
+pub(crate) fn ask(address: SocketAddr, target: &str) -> Result<Response> {
+    let mut client = Client::connect(address)?;
+    let wire = get(target, address)?;
+    Ok(client.send(&wire)?.response)
+}
+
+/// A `GET`.
+pub(crate) fn get(target: &str, address: SocketAddr) -> Result<Wire> {
+    Wire::to(&Method::GET, target, &address.to_string(), HeaderMap::new(), bytes::Bytes::new())
+}
+
+/// Loads a server once. Every answer must be the one that it gave before.
+pub(crate) fn load(address: SocketAddr, target: &str, connections: usize) -> Result<Outcome> {
+    let first = ask(address, target)?;
+    let load = Load {
+        address,
+        request: get(target, address)?,
+        expected: Expected { status: first.status().as_u16(), body: first.into_body(), is_strict: true },
+        connections,
+        windows: vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)],
+        patience: Duration::from_secs(30),
+    };
+    load::run(&load, || {})?.faultless()
+}
+
+/// Requests per second of one load, its warm-up left out.
+pub(crate) fn rate(outcome: &Outcome) -> Result<f64> {
+    Ok(outcome.windows.last().context("the load was broken off")?.per_second())
+}
+
+/// Keeps the load generator, which is this thread, where it belongs.
+pub(crate) fn pin_generator(pinning: Option<Pinning>) -> Result<()> {
+    pinning.map_or(Ok(()), |pinning| affinity::pin(pinning.load_cpu))
+}
+
+/// A quantity round by round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples(pub(crate) Vec<f64>);
+
+impl Samples {
+    /// Adds a round's.
+    pub(crate) fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    /// The ratio to another quantity, round by round.
+    pub(crate) fn over(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+    }
+
+    /// The median.
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+    }
+
+    /// Median and range, with so many decimals.
+    pub(crate) fn show(&self, decimals: usize) -> String {
+        let (least, most) =
+            self.0.iter().fold((f64::INFINITY, 0_f64), |(least, most), x| (least.min(*x), most.max(*x)));
+        format!("{:.decimals$} [{least:.decimals$}, {most:.decimals$}]", self.median())
+    }
+}
+
+/// Prints one comparison beside what is aimed at.
+pub(crate) fn line(name: &str, figure: &str, aim: &str) {
+    println!("{name:<58} {figure:>24}   aim {aim}");
+}
