@@ -2,7 +2,7 @@
 //! in every engine of the lab.
 //!
 //! A handler is an ES module, `export default { async fetch(request, env, ctx) {…} }`.
-//! Node brings its own web API; V8 and QuickJS have none, and are both given this
+//! Node brings its own web API; V8 and `QuickJS` have none, and are both given this
 //! one: [`SCRIPTS`], classic scripts that define `Headers`, `URL`,
 //! `URLSearchParams`, `Request`, `Response`, `TextEncoder`, `TextDecoder` and
 //! `console` on the global, as the WHATWG standards say. There are no streams,

@@ -1,0 +1,198 @@
+//! A handler in its engine.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use isolab_sdk::{Request, Response};
+use isolab_webapi::SCRIPTS;
+use rquickjs::context::EvalOptions;
+use rquickjs::function::This;
+use rquickjs::{
+    Array, Context, Ctx, Error, Exception, Function, IntoJs, Module, Object, Persistent, Result, Runtime,
+    TypedArray, Value,
+};
+
+use crate::Platform;
+use crate::host;
+use crate::random::Random;
+
+/// How deep JavaScript may nest, in bytes of the stack that C's variables lie on;
+/// beyond it is a `RangeError`.
+///
+/// In Wasm that is 1 MiB of the linear memory (`build.toml`), but most of a frame is
+/// the compiled code's own, on Wasmtime's stack of 512 KiB, which must not run out
+/// first: 192 KiB would be too much, as `tests/module.rs` shows.
+const STACK_BYTES: usize = 128 << 10;
+
+/// How much a handler may allocate before the first collection. `QuickJS` would
+/// collect after 256 KiB altogether, that is during the first request of every
+/// instance.
+const GARBAGE_BYTES: usize = 1 << 20;
+
+/// Why a handler has no answer, as a text for people: what was thrown and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// An engine with one handler, already evaluated.
+pub struct Engine {
+    // Values first: they must be gone before the context they live in.
+    dispatch: Persistent<Function<'static>>,
+    describe: Persistent<Function<'static>>,
+    handler: Persistent<Value<'static>>,
+    context: Context,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts an engine and evaluates the module `source`, whose default export is
+    /// the handler.
+    ///
+    /// # Errors
+    /// If the module cannot be compiled, throws, or waits for what never comes.
+    pub fn load(source: &str, platform: Platform) -> std::result::Result<Self, Failure> {
+        let start = || {
+            let runtime = Runtime::new()?;
+            runtime.set_max_stack_size(STACK_BYTES);
+            Context::full(&runtime)
+        };
+        let context = start().map_err(|error| Failure(format!("the engine did not start: {error}")))?;
+        let random = Random::default();
+        let (dispatch, describe) = context
+            .with(|ctx| web_api(&ctx, platform, &random))
+            .map_err(|error| Failure(format!("the web API's scripts failed: {error}")))?;
+        let handler = context.with(|ctx| {
+            evaluate(&ctx, source).map(|handler| Persistent::save(&ctx, handler)).map_err(|error| {
+                failure(&ctx, &describe, error, "the module's top-level await never settles")
+            })
+        })?;
+        random.forget();
+        let runtime = context.runtime();
+        runtime.run_gc();
+        let used = usize::try_from(runtime.memory_usage().malloc_size).unwrap_or_default();
+        runtime.set_gc_threshold(used + GARBAGE_BYTES);
+        Ok(Self { dispatch, describe, handler, context })
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// If the handler throws, rejects, answers no response, or never settles. The
+    /// engine can go on after that; what state the handler is in is its own affair.
+    pub fn answer(&self, request: &Request<'_>) -> std::result::Result<Response, Failure> {
+        self.context.with(|ctx| {
+            self.dispatch(&ctx, request)
+                .map_err(|error| failure(&ctx, &self.describe, error, "the handler's promise never settles"))
+        })
+    }
+
+    fn dispatch(&self, ctx: &Ctx<'_>, request: &Request<'_>) -> Result<Response> {
+        let dispatch = self.dispatch.clone().restore(ctx)?;
+        let handler = self.handler.clone().restore(ctx)?;
+        let headers = Array::new(ctx.clone())?;
+        for (index, text) in request.headers.iter().flat_map(|(name, value)| [name, value]).enumerate() {
+            headers.set(index, *text)?;
+        }
+        let body = match request.body {
+            [] => Value::new_null(ctx.clone()),
+            bytes => TypedArray::<u8>::new_copy(ctx.clone(), bytes)?.into_value(),
+        };
+        let answer: Value<'_> = dispatch.call((handler, request.method, url(request), headers, body))?;
+        // To the last job, also what the handler left to be done after its answer.
+        while ctx.execute_pending_job() {}
+        let settled = match answer.as_promise() {
+            Some(promise) => promise.result().unwrap_or(Err(Error::WouldBlock))?,
+            None => answer.into_array().ok_or_else(|| Error::new_from_js("value", "array"))?,
+        };
+        response(&settled)
+    }
+}
+
+/// The URL that a handler sees, the same behind every executor.
+fn url(request: &Request<'_>) -> String {
+    let mark = if request.query.is_empty() { "" } else { "?" };
+    ["http://localhost", request.path, mark, request.query].concat()
+}
+
+/// Evaluates the web API's scripts; answers their `dispatch` and `describe`.
+fn web_api(
+    ctx: &Ctx<'_>,
+    platform: Platform,
+    random: &Random,
+) -> Result<(Persistent<Function<'static>>, Persistent<Function<'static>>)> {
+    random.install(ctx, platform.seed)?;
+    host::install(ctx, platform)?;
+    for (name, source) in SCRIPTS {
+        let mut options = EvalOptions::default();
+        options.filename = Some((*name).to_owned());
+        ctx.eval_with_options::<(), _>(*source, options)?;
+    }
+    let entrance: Object<'_> = ctx.globals().get("__isolab")?;
+    let (dispatch, describe): (Function<'_>, Function<'_>) =
+        (entrance.get("dispatch")?, entrance.get("describe")?);
+    Ok((Persistent::save(ctx, dispatch), Persistent::save(ctx, describe)))
+}
+
+/// Evaluates the handler's module; answers its default export.
+fn evaluate<'js>(ctx: &Ctx<'js>, source: &str) -> Result<Value<'js>> {
+    let (module, evaluated) = Module::declare(ctx.clone(), "handler.js", source)?.eval()?;
+    evaluated.finish::<()>()?;
+    let handler: Value<'_> = module.get("default")?;
+    let fetch = handler.as_object().map(|handler| handler.get::<_, Value<'_>>("fetch")).transpose()?;
+    match fetch {
+        Some(fetch) if fetch.is_function() => Ok(handler),
+        _ => Err(Exception::throw_type(ctx, "the module's default export has no function `fetch`")),
+    }
+}
+
+/// A response of `[status, [name, value, …], body]`.
+fn response(answer: &Array<'_>) -> Result<Response> {
+    let list: Array<'_> = answer.get(1)?;
+    let text = |index| Ok::<_, Error>(Cow::Owned(list.get::<String>(index)?));
+    let headers = (0..list.len()).step_by(2).map(|index| Ok((text(index)?, text(index + 1)?)));
+    Ok(Response {
+        status: answer.get(0)?,
+        headers: headers.collect::<Result<_>>()?,
+        body: body(&answer.get(2)?)?,
+    })
+}
+
+fn body(value: &Value<'_>) -> Result<Vec<u8>> {
+    if let Some(text) = value.as_string() {
+        // Only a string with lone surrogates has no form in UTF-8; `toWellFormed` gives it one.
+        let well_formed = || {
+            let text = value.clone().into_js(value.ctx())?;
+            let prototype: Object<'_> = value.ctx().eval("String.prototype")?;
+            prototype.get::<_, Function<'_>>("toWellFormed")?.call((This(text),))
+        };
+        return text.to_string().or_else(|_| well_formed()).map(String::into_bytes);
+    }
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    let bytes = TypedArray::<u8>::from_value(value.clone())?;
+    // SAFETY: no script runs while the bytes are copied.
+    let bytes = unsafe { bytes.as_bytes() }.map(<[u8]>::to_vec);
+    bytes.ok_or_else(|| Error::new_from_js("detached ArrayBuffer", "body"))
+}
+
+fn failure(ctx: &Ctx<'_>, describe: &Persistent<Function<'static>>, error: Error, pending: &str) -> Failure {
+    let described = |thrown| describe.clone().restore(ctx)?.call::<_, String>((thrown,));
+    Failure(match error {
+        Error::WouldBlock => pending.to_owned(),
+        Error::Exception => described(ctx.catch()).unwrap_or_else(|error| error.to_string()),
+        error => error.to_string(),
+    })
+}

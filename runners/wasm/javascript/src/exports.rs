@@ -1,0 +1,52 @@
+//! What the module exports.
+
+use std::cell::OnceCell;
+
+use isolab_sdk::{Request, Response};
+
+use crate::wasi::{self, Stream};
+use crate::{Engine, Failure, Platform};
+
+const PLATFORM: Platform = Platform { log, seed: wasi::random };
+
+thread_local! {
+    // A reference, because an engine in a thread-local would have to be dropped with the thread.
+    static ENGINE: OnceCell<&'static Engine> = const { OnceCell::new() };
+}
+
+isolab_sdk::export!(handle);
+
+unsafe extern "C" {
+    /// Made by the linker: runs what C wants run before everything else. A module in
+    /// which nobody calls it is taken for a command, and every export wrapped as a `main`.
+    fn __wasm_call_ctors();
+}
+
+#[unsafe(export_name = "wizer-initialize")]
+extern "C" fn initialize() {
+    // SAFETY: the host calls this export once, before any other.
+    unsafe { __wasm_call_ctors() };
+    std::panic::set_hook(Box::new(|panic| wasi::print(Stream::Error, &panic.to_string())));
+    let source = String::from_utf8(wasi::input())
+        .map_err(|error| Failure(format!("the handler's source is not UTF-8: {error}")));
+    match source.and_then(|source| Engine::load(&source, PLATFORM)) {
+        Ok(engine) => {
+            ENGINE.with(|slot| assert!(slot.set(Box::leak(Box::new(engine))).is_ok(), "initialised twice"))
+        }
+        Err(failure) => trap(&failure),
+    }
+}
+
+fn handle(request: &Request<'_>) -> Response {
+    let engine = ENGINE.with(|slot| *slot.get().expect("`wizer-initialize` comes before the first request"));
+    engine.answer(request).unwrap_or_else(|failure| trap(&failure))
+}
+
+fn log(_level: &str, text: &str) {
+    wasi::print(Stream::Output, text);
+}
+
+fn trap(failure: &Failure) -> ! {
+    wasi::print(Stream::Error, &failure.0);
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,44 @@
+//! The five functions that the web API's scripts ask of an embedder.
+
+use isolab_webapi::{decode_utf8, parse_url, set_url};
+use rquickjs::prelude::Opt;
+use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
+
+/// What an engine needs of the world around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Platform {
+    /// Takes a line of the console: its level, and the text without a line break.
+    pub log: fn(level: &str, text: &str),
+    /// A seed for `Math.random`, a different one at every call.
+    pub seed: fn() -> u64,
+}
+
+/// Puts `__host` on the global.
+pub(crate) fn install(ctx: &Ctx<'_>, platform: Platform) -> Result<()> {
+    let host = Object::new(ctx.clone())?;
+
+    let parse = |href: String, base: Opt<Option<String>>| {
+        parse_url(&href, base.0.flatten().as_deref()).map(Vec::from)
+    };
+    let set = |href: String, part: String, value: String| set_url(&href, &part, &value).map(Vec::from);
+    let log = move |level: String, text: String| (platform.log)(&level, &text);
+    host.set("parseUrl", Function::new(ctx.clone(), parse)?)?;
+    host.set("setUrl", Function::new(ctx.clone(), set)?)?;
+    host.set("encodeUtf8", Function::new(ctx.clone(), encode)?)?;
+    host.set("decodeUtf8", Function::new(ctx.clone(), decode)?)?;
+    host.set("log", Function::new(ctx.clone(), log)?)?;
+    ctx.globals().set("__host", host)
+}
+
+fn encode(ctx: Ctx<'_>, text: String) -> Result<TypedArray<'_, u8>> {
+    TypedArray::new(ctx, text.into_bytes())
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "rquickjs gives arguments by value")]
+fn decode<'js>(ctx: Ctx<'js>, bytes: TypedArray<'js, u8>, fatal: bool, ignore_bom: bool) -> Result<String> {
+    let detached = || Exception::throw_type(&ctx, "the bytes are gone: their ArrayBuffer is detached");
+    // SAFETY: no script runs while the bytes are decoded.
+    let bytes = unsafe { bytes.as_bytes() }.ok_or_else(detached)?;
+    let text = decode_utf8(bytes, fatal, ignore_bom);
+    text.map(Into::into).map_err(|error| Exception::throw_type(&ctx, &error.to_string()))
+}

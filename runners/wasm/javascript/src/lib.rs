@@ -1,0 +1,35 @@
+//! A JavaScript engine that, compiled to Wasm, is to the `wasm` executor just what a
+//! Rust function is.
+//!
+//! [`Engine`] is QuickJS-ng with the web API of `isolab-webapi` and one handler in
+//! it. It runs on any target, and its tests run natively. Compiled to
+//! `wasm32-unknown-unknown` the crate is a core module with these exports:
+//!
+//! | export | |
+//! |---|---|
+//! | `wizer-initialize()` | reads a handler's source from standard input, and loads it |
+//! | `isolab_request(len) -> ptr`, `isolab_handle() -> ptr` | as in every function: `isolab_sdk::wasm` |
+//!
+//! An embedder lets Wizer call the first one, and has a module in which the engine
+//! has started and the handler has been evaluated; its first request is a request
+//! like any other.
+//!
+//! A handler that throws, or whose promise can never settle, is reported on
+//! standard error and ends in a trap. The imports are four of WASI preview 1:
+//! `fd_read`, only for the source; `fd_write`, standard output for `console` and
+//! standard error for that report; `clock_time_get` for `Date`; `random_get` for
+//! `Math.random`.
+
+mod engine;
+mod host;
+mod random;
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+#[cfg(target_arch = "wasm32")]
+mod exports;
+#[cfg(target_arch = "wasm32")]
+mod wasi;
+
+pub use engine::{Engine, Failure};
+pub use host::Platform;

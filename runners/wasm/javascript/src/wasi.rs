@@ -1,0 +1,85 @@
+//! The four functions of WASI preview 1 that the module imports
+//! (<https://github.com/WebAssembly/WASI/blob/v0.2.1/legacy/preview1/docs.md>).
+//!
+//! They are declared here instead of taken from a C library for WASI, because then
+//! there are these four and no more.
+
+/// A stream of the process, by its file descriptor.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    Output = 1,
+    Error = 2,
+}
+
+/// Memory to write from or to read into.
+#[repr(C)]
+struct Chunk {
+    start: *const u8,
+    len: usize,
+}
+
+const INPUT: u32 = 0;
+const REALTIME: u32 = 0;
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn fd_read(descriptor: u32, chunks: *const Chunk, count: usize, read: *mut usize) -> u16;
+    fn fd_write(descriptor: u32, chunks: *const Chunk, count: usize, written: *mut usize) -> u16;
+    fn clock_time_get(clock: u32, precision_ns: u64, time_ns: *mut u64) -> u16;
+    fn random_get(start: *mut u8, len: usize) -> u16;
+}
+
+/// All that comes from standard input.
+pub(crate) fn input() -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0_u8; 64 << 10];
+    loop {
+        let chunk = Chunk { start: buffer.as_mut_ptr(), len: buffer.len() };
+        let mut read = 0;
+        // SAFETY: the pointers are to live values, and the chunk's may be written through.
+        let error = unsafe { fd_read(INPUT, &raw const chunk, 1, &raw mut read) };
+        assert_eq!(error, 0, "standard input cannot be read");
+        if read == 0 {
+            return all;
+        }
+        all.extend_from_slice(&buffer[..read]);
+    }
+}
+
+/// Writes a text and a line break. What the stream does not take is lost: there is
+/// nobody to tell.
+pub(crate) fn print(stream: Stream, text: &str) {
+    let mut line = Vec::with_capacity(text.len() + 1);
+    line.extend_from_slice(text.as_bytes());
+    line.push(b'\n');
+    let mut rest = line.as_slice();
+    while !rest.is_empty() {
+        let chunk = Chunk { start: rest.as_ptr(), len: rest.len() };
+        let mut written = 0;
+        // SAFETY: the pointers are to live values, and the chunk's are to `rest`.
+        let error = unsafe { fd_write(stream as u32, &raw const chunk, 1, &raw mut written) };
+        match rest.get(written..) {
+            Some(left) if error == 0 && written > 0 => rest = left,
+            _ => return,
+        }
+    }
+}
+
+/// Eight random bytes.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: the pointer is to as many bytes as are asked for.
+    let error = unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) };
+    assert_eq!(error, 0, "the host has no random numbers");
+    u64::from_le_bytes(bytes)
+}
+
+/// Microseconds since 1970: the clock that `rquickjs-sys` leaves to the host.
+#[unsafe(no_mangle)]
+extern "C" fn __rquickjs_host_now_us() -> f64 {
+    let mut time_ns = 0;
+    // SAFETY: the pointer is to a live value.
+    let error = unsafe { clock_time_get(REALTIME, 1000, &raw mut time_ns) };
+    assert_eq!(error, 0, "the host has no clock");
+    (time_ns / 1000) as f64
+}
