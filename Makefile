@@ -4,7 +4,7 @@
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test microbench fmt lint
+.PHONY: help setup bench test microbench targets fmt lint
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,12 @@ test: setup ## set up, then run every test
 	@scripts/tests/setup-v8
 	cargo test --workspace --no-fail-fast $(ARGS)
 
+# The dev profile generates the code of a release: nothing is built twice.
 microbench: setup ## the criterion benches: start, invoke, start + invoke
-	cargo bench --workspace $(ARGS)
+	cargo bench --profile dev --workspace --bench phases $(ARGS)
+
+targets: setup ## the front door beside its peers: a bare hyper server, wrk, docker run
+	cargo bench --profile dev -p isolab --bench targets $(ARGS)
 
 fmt: ## format the Rust code
 	cargo fmt --all
