@@ -116,15 +116,9 @@ impl Child {
     /// than it should.
     pub fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM).context("the server is gone")?;
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.process.try_wait()? {
-                break status;
-            }
-            anyhow::ensure!(begun.elapsed() < SHUTDOWN, "the server did not end within {SHUTDOWN:?}");
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let status = wait(&mut self.process, SHUTDOWN);
         interrupt::check()?;
+        let status = status.with_context(|| format!("the server did not end within {SHUTDOWN:?}"))?;
         anyhow::ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
@@ -159,12 +153,28 @@ impl Drop for Starting {
     }
 }
 
-/// Kills a child if it still runs, and reaps it.
+/// Kills a child if it still runs, and reaps it. After an interrupt it is given time
+/// to end by itself.
 fn end(process: &mut std::process::Child) -> Option<ExitStatus> {
+    if interrupt::is_requested() {
+        wait(process, interrupt::GRACE);
+    }
     // The kill fails only where the child has ended already.
     let _ = process.kill();
     interrupt::forget();
     process.wait().ok()
+}
+
+/// Waits for a child to end; `None` if it takes longer.
+fn wait(process: &mut std::process::Child, longest: Duration) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    while begun.elapsed() < longest {
+        if let Some(status) = process.try_wait().ok()? {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
 }
 
 fn group(process: &std::process::Child) -> Pid {

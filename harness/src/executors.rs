@@ -84,7 +84,7 @@ pub const ALL: &[Registration] = &[
         name: "wasm",
         model: "Wasm instance",
         feature: Some("wasm"),
-        build: wasm(),
+        build: WASM,
         guests: |variant| match variant {
             Variant::Rust => Some(Guest::Crate(Target::Wasm)),
             Variant::Js => Some(Guest::JavascriptEngine),
@@ -95,14 +95,14 @@ pub const ALL: &[Registration] = &[
         name: "v8",
         model: "V8 isolate",
         feature: Some("v8"),
-        build: v8(),
+        build: V8,
         guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Wasm)),
     },
     Registration {
         name: "docker",
         model: "container",
         feature: Some("docker"),
-        build: docker(),
+        build: DOCKER,
         guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Server)),
     },
     Registration {
@@ -118,55 +118,43 @@ pub const ALL: &[Registration] = &[
 ];
 
 #[cfg(feature = "wasm")]
-const fn wasm() -> Option<Build> {
-    Some(Build {
-        settings: isolab_wasm::SETTINGS,
-        open: |spec, environment| {
-            Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
-        },
-    })
-}
+const WASM: Option<Build> = Some(Build {
+    settings: isolab_wasm::SETTINGS,
+    open: |spec, environment| {
+        Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
+    },
+});
 
 #[cfg(not(feature = "wasm"))]
-const fn wasm() -> Option<Build> {
-    None
-}
+const WASM: Option<Build> = None;
 
 #[cfg(feature = "v8")]
-const fn v8() -> Option<Build> {
-    Some(Build {
-        settings: isolab_v8::SETTINGS,
-        open: |spec, environment| {
-            Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
-        },
-    })
-}
+const V8: Option<Build> = Some(Build {
+    settings: isolab_v8::SETTINGS,
+    open: |spec, environment| {
+        Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
+    },
+});
 
 #[cfg(not(feature = "v8"))]
-const fn v8() -> Option<Build> {
-    None
-}
+const V8: Option<Build> = None;
 
 #[cfg(feature = "docker")]
-const fn docker() -> Option<Build> {
-    Some(Build {
-        settings: isolab_docker::SETTINGS,
-        open: |spec, environment| {
-            Box::pin(async move {
-                let executor = spec.to_string();
-                match isolab_docker::Docker::open(spec, &environment).await {
-                    Ok(docker) => Ok(Arc::new(docker) as _),
-                    Err(cause) => Err(OpenError { executor, cause, hint: None }),
-                }
-            })
-        },
-    })
-}
+const DOCKER: Option<Build> = Some(Build {
+    settings: isolab_docker::SETTINGS,
+    open: |spec, environment| {
+        Box::pin(async move {
+            let executor = spec.to_string();
+            match isolab_docker::Docker::open(spec, &environment).await {
+                Ok(docker) => Ok(Arc::new(docker) as _),
+                Err(cause) => Err(OpenError { executor, cause, hint: None }),
+            }
+        })
+    },
+});
 
 #[cfg(not(feature = "docker"))]
-const fn docker() -> Option<Build> {
-    None
-}
+const DOCKER: Option<Build> = None;
 
 /// The registration of that name.
 pub fn find(name: &str) -> Result<&'static Registration, SpecError> {

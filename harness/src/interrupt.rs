@@ -1,9 +1,11 @@
 //! Ctrl-C while measuring.
 //!
 //! Measuring blocks on sockets, so that a signal must not only be noted: the child
-//! that is being measured is killed, whereupon every wait for it ends.
+//! that is being measured is told to end, whereupon every wait for it ends. It gets a
+//! moment to remove what it has made, such as containers, and is killed after that.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
@@ -24,6 +26,9 @@ fn state() -> std::sync::MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// How long a child has after an interrupt before it is killed.
+pub const GRACE: Duration = Duration::from_secs(3);
+
 /// Takes SIGINT and SIGTERM from now on. The first asks for an orderly end, the
 /// second ends the process at once.
 pub fn listen() -> Result<()> {
@@ -33,10 +38,15 @@ pub fn listen() -> Result<()> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     let wait = async move {
-        for is_first in [true, false] {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            if is_first { request() } else { std::process::exit(INTERRUPTED.into()) }
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        request();
+        tokio::select! {
+            _ = interrupt.recv() => std::process::exit(INTERRUPTED.into()),
+            _ = terminate.recv() => std::process::exit(INTERRUPTED.into()),
+            () = tokio::time::sleep(GRACE) => signal_victim(Signal::SIGKILL),
         }
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        std::process::exit(INTERRUPTED.into());
     };
     std::thread::Builder::new()
         .name("interrupt".into())
@@ -46,11 +56,14 @@ pub fn listen() -> Result<()> {
 }
 
 fn request() {
-    let mut state = state();
-    state.is_requested = true;
-    if let Some(group) = state.victim {
+    state().is_requested = true;
+    signal_victim(Signal::SIGTERM);
+}
+
+fn signal_victim(signal: Signal) {
+    if let Some(group) = state().victim {
         // It may have ended by itself, which is what is wanted.
-        let _ = killpg(group, Signal::SIGKILL);
+        let _ = killpg(group, signal);
     }
 }
 
@@ -64,12 +77,12 @@ pub fn check() -> Result<(), Interrupted> {
     if is_requested() { Err(Interrupted) } else { Ok(()) }
 }
 
-/// Names the process group that an interrupt kills, until [`forget`].
+/// Names the process group that an interrupt ends, until [`forget`].
 pub fn register(group: Pid) {
     let mut state = state();
     state.victim = Some(group);
     if state.is_requested {
-        let _ = killpg(group, Signal::SIGKILL);
+        let _ = killpg(group, Signal::SIGTERM);
     }
 }
 

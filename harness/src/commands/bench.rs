@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -173,8 +174,11 @@ fn measure_all(lab: &Lab<'_>, plan: &[Block], caches: &Caches, build: &str, run:
 /// What came of each cell of a block. An error is one that ends the run.
 fn measure_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result<()>)>> {
     let reuses = &bench.block.reuses;
-    let shared = measure::startup::measure(bench, rows)
-        .and_then(|character| measure::memory::measure(bench, &character, rows).map(|()| character));
+    let name = bench.block.name();
+    let shared = timed(&name, "startup", || measure::startup::measure(bench, rows)).and_then(|character| {
+        timed(&name, "memory", || measure::memory::measure(bench, &character, rows))?;
+        Ok(character)
+    });
     let character = match local(shared)? {
         Ok(character) => character,
         Err(error) => {
@@ -185,11 +189,21 @@ fn measure_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, R
     };
     let mut outcomes = Vec::with_capacity(reuses.len());
     for reuse in reuses {
-        let outcome = local(measure::cell::measure(bench, &character, *reuse, rows))?;
+        let step = reuse.to_string();
+        let measure = || measure::cell::measure(bench, &character, *reuse, rows);
+        let outcome = local(timed(&name, &step, measure))?;
         rows.discard();
         outcomes.push((*reuse, outcome));
     }
     Ok(outcomes)
+}
+
+/// Logs how long a step took, for those who tune the amounts.
+fn timed<T>(block: &str, step: &str, measure: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = measure();
+    tracing::info!(block, step, took = ?begun.elapsed());
+    result
 }
 
 /// Tells errors of a cell from those that end the run.

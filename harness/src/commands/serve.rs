@@ -38,7 +38,7 @@ async fn serve(arguments: &ServeArgs) -> Result<()> {
     let library = library::open(&arguments.functions)?;
     let environment = Environment {
         cache: super::cache(arguments.cache.as_ref()),
-        run_id: arguments.run_id.clone().unwrap_or_else(|| super::run_id()),
+        run_id: arguments.run_id.clone().unwrap_or_else(super::run_id),
         max_instances: config.bounds.instances,
     };
     let specs = executors::specs(&arguments.executor)?;

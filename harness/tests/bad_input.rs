@@ -1,0 +1,101 @@
+//! What cannot be understood, or is not there: said before anything is measured.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+mod support;
+
+use support::{finish, isolab, run};
+
+/// The command line must exit with this code and say all of these words.
+fn refused(line: &str, code: i32, words: &[&str]) {
+    let finished = run(line.split(' '));
+    assert_eq!(finished.code, Some(code), "{line}: {finished:?}");
+    for word in words {
+        assert!(finished.stderr.contains(word), "{line}: no `{word}` in {}", finished.stderr);
+    }
+    assert_eq!(finished.stdout, "", "{line}");
+}
+
+#[test]
+fn an_unknown_name_lists_what_there_is_with_the_nearest() {
+    for command in ["bench", "serve"] {
+        refused(
+            &format!("{command} --executor wasn"),
+            2,
+            &["did you mean `wasm`?", "wasm, v8, docker, direct"],
+        );
+        refused(&format!("{command} --executor wasm:compilr=winch"), 2, &["did you mean `compiler`?"]);
+        refused(&format!("{command} --executor wasm:compiler=gcc"), 2, &["cranelift, winch"]);
+        refused(&format!("{command} --variant ruts"), 2, &["there are: rust, js"]);
+        refused(&format!("{command} --reuse sometimes"), 2, &["`fresh`, `warm` or `reuse:N`"]);
+    }
+    refused("bench --function helo", 2, &["did you mean `hello`?", "blake3", "fibonacci", "json"]);
+    refused("--executor v9", 2, &["did you mean `v8`?"]);
+    refused("invoke direct helo", 2, &["did you mean `hello`?"]);
+    refused("invoke dirct hello", 2, &["did you mean `direct`?"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    refused("bench --executor direct,direct", 2, &["asked for twice"]);
+    refused("bench --executor direct: --function hello", 2, &["nothing follows the colon"]);
+    refused("bench --function hello,hello", 2, &["asked for twice"]);
+    refused("bench --function ./nowhere", 2, &["./nowhere"]);
+    refused("bench --variant command --executor direct", 2, &["none of the functions"]);
+    refused("bench --quick --full", 2, &["--full"]);
+    refused("bench --seed many", 2, &["many"]);
+    refused("serve --listen here", 2, &["here"]);
+    refused("serve --workers 0 --executor direct", 2, &["at least 1"]);
+    refused("serve --functions /nowhere --executor direct", 2, &["/nowhere"]);
+    refused("invoke direct hello --variant js", 2, &["cannot run"]);
+    refused("invoke direct hello --query myName", 2, &["no `K=V`"]);
+    refused("load localhost:80", 2, &["http://"]);
+    refused("load https://localhost/", 2, &["http://"]);
+    refused("load http://localhost/ --duration 5", 2, &["500ms"]);
+    refused("load http://localhost/ --connections 0", 2, &["0"]);
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_used_is_said_before_measuring() {
+    let parent = tempfile::tempdir().unwrap();
+    std::fs::write(parent.path().join("file"), "").unwrap();
+    let line = |out: &str| format!("--executor direct --function hello --out {out}");
+    refused(&line("/proc/run"), 2, &["--out", "/proc/run"]);
+    refused(&line(&parent.path().join("file/run").display().to_string()), 2, &["--out"]);
+    refused(&line(&parent.path().display().to_string()), 2, &["not empty"]);
+    let cache = parent.path().join("file/cache");
+    refused(&format!("--executor direct --function hello --cache {}", cache.display()), 2, &["cache"]);
+}
+
+#[test]
+fn a_port_in_use_is_said_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let line = format!("serve --executor direct --listen {address}");
+    refused(&line, 1, &[&address.to_string(), "in use", "port 0"]);
+}
+
+#[test]
+fn without_an_engine_docker_is_refused_at_once() {
+    let begun = Instant::now();
+    for command in ["bench", "serve"] {
+        let mut asked = isolab();
+        asked.args([command, "--executor", "docker", "--function", "hello"]);
+        if command == "serve" {
+            asked = isolab();
+            asked.args(["serve", "--executor", "docker"]);
+        }
+        let finished = finish(asked.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("docker") && finished.stderr.contains("cannot run"), "{finished:?}");
+        assert_eq!(finished.stdout, "");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_is_not_there_cannot_be_loaded() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    refused(&format!("load http://{free}/ --duration 100ms"), 1, &["no connection", &free.to_string()]);
+}

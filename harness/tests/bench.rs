@@ -1,0 +1,173 @@
+//! Runs of a few cells: what is in their folders, and what happens when cells fail.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use isolab_reports::{Row, RunStatus, Status, folder};
+
+mod support;
+
+use support::{can_run, finish, isolab, run, write_function};
+
+fn read(dir: &Path) -> isolab_reports::RunFolder {
+    folder::read(dir).expect("a run folder can be read")
+}
+
+fn valid(schema: &str, values: impl IntoIterator<Item = serde_json::Value>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/schema").join(schema);
+    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for value in values {
+        if let Err(error) = validator.validate(&value) {
+            panic!("{error}: {value}");
+        }
+    }
+}
+
+fn count<'a>(rows: impl IntoIterator<Item = &'a Row>, phase: &str, metric: &str) -> usize {
+    rows.into_iter().filter(|row| row.phase == phase && row.metric == metric).count()
+}
+
+#[test]
+fn a_run_folder_has_every_experiment_in_the_published_form() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("run");
+    let finished = run([
+        "--executor",
+        "direct,wasm",
+        "--function",
+        "hello,fibonacci",
+        "--variant",
+        "rust",
+        "--quick",
+        "--seed",
+        "7",
+        "--out",
+        dir.to_str().unwrap(),
+    ]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.last_line(), dir.canonicalize().unwrap().display().to_string());
+    assert!(finished.stdout.contains("hello rust"), "{}", finished.stdout);
+    assert_eq!(finished.stderr, "", "no progress where stderr is no terminal");
+
+    let lines = std::fs::read_to_string(dir.join("rows.jsonl")).unwrap();
+    valid("row.schema.json", lines.lines().map(|line| serde_json::from_str(line).unwrap()));
+    valid(
+        "run.schema.json",
+        [serde_json::from_slice(&std::fs::read(dir.join("run.json")).unwrap()).unwrap()],
+    );
+    assert!(std::fs::read_to_string(dir.join("report.md")).unwrap().contains("| `wasm` |"));
+
+    let folder::ReadError::File { .. } = folder::read(parent.path()).unwrap_err() else {
+        panic!("the parent is no run folder")
+    };
+    let isolab_reports::RunFolder { run, rows } = read(&dir);
+    assert_eq!((run.status, run.seed, run.cells.len()), (RunStatus::Complete, 7, 8));
+    assert!(run.cells.iter().all(|cell| cell.status == Status::Ok), "{:?}", run.cells);
+    for executor in &run.executors {
+        let of: Vec<_> =
+            rows.iter().filter(|row| row.executor == executor.spec && row.function == "hello").collect();
+        let of = || of.iter().copied();
+        assert_eq!(count(of(), "prepare", "duration_ns"), 2, "without and with cache");
+        for phase in ["start", "invoke", "stop", "response"] {
+            assert!(count(of(), phase, "duration_ns") > 5, "{phase}");
+        }
+        assert_eq!(count(of(), "memory", "pss_bytes"), 6, "three counts of instances, invoked 0 and 1 times");
+        for metric in ["responses_count", "duration_ns", "latency_p50_ns", "latency_p99_ns", "cpu_ns"] {
+            assert_eq!(count(of(), "load", metric), 12, "{metric}: two policies, two loads, three windows");
+        }
+        let cold = of().filter(|row| row.phase == "invoke" && row.reuse.is_none());
+        let uses: BTreeSet<_> = cold.map(|row| row.uses).collect();
+        assert_eq!(uses, BTreeSet::from([Some(1)]), "cold is proved");
+    }
+}
+
+#[test]
+fn cells_fail_with_their_cause_and_the_rest_goes_on() {
+    if !can_run("v8") {
+        return;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let fetch = |body: &str| format!("export default {{ async fetch(request) {{ {body} }} }};");
+    let functions = [
+        ("throws", fetch("throw new Error('out of luck');"), "out of luck"),
+        ("spins", fetch("for (;;) {}"), "deadline"),
+        ("differs", fetch("return new Response('no');"), "broken: case ok"),
+        ("misspelt", "export default {".to_owned(), "misspelt"),
+    ];
+    let mut arguments = vec!["--quick".to_owned(), "--executor".into(), "v8,direct".into()];
+    for (name, handler, _) in &functions {
+        let folder = parent.path().join(name);
+        write_function(&folder, handler);
+        arguments.extend(["--function".into(), folder.display().to_string()]);
+    }
+    let dir = parent.path().join("run");
+    arguments.extend(["--function", "fibonacci", "--out", dir.to_str().unwrap()].map(str::to_owned));
+    let finished = run(&arguments);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+
+    let isolab_reports::RunFolder { run, rows } = read(&dir);
+    assert_eq!(run.status, RunStatus::Complete);
+    let report = std::fs::read_to_string(dir.join("report.md")).unwrap();
+    for (name, _, cause) in functions {
+        let mut cells =
+            run.cells.iter().filter(|cell| cell.function == name && cell.executor.starts_with("v8"));
+        assert!(
+            cells.all(|cell| cell.status == Status::Failed
+                && cell.reason.as_deref().is_some_and(|reason| reason.contains(cause))),
+            "{name}: {:?}",
+            run.cells
+        );
+        assert!(rows.iter().all(|row| row.function != name), "{name} is never a number");
+        assert!(report.contains(name) && finished.stderr.contains(cause), "{report}");
+    }
+    let ok = run.cells.iter().filter(|cell| cell.status == Status::Ok).count();
+    assert_eq!(ok, 6, "fibonacci on v8 as rust and js, on direct as rust: {:?}", run.cells);
+    let skipped = run.cells.iter().filter(|cell| cell.status == Status::Skipped);
+    assert!(skipped.into_iter().all(|cell| cell.executor == "direct" && cell.variant == "js"));
+}
+
+#[test]
+fn what_cannot_run_here_is_unavailable_in_the_report() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("run");
+    let finished = finish(
+        isolab()
+            .args(["--function", "hello", "--variant", "rust", "--reuse", "warm", "--quick", "--out"])
+            .arg(&dir)
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock"),
+    );
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let isolab_reports::RunFolder { run, .. } = read(&dir);
+    let docker = run.cells.iter().find(|cell| cell.executor.starts_with("docker")).unwrap();
+    assert_eq!(docker.status, Status::Unavailable);
+    assert!(docker.reason.as_deref().unwrap().contains("/nowhere/docker.sock"), "{docker:?}");
+    assert!(std::fs::read_to_string(dir.join("report.md")).unwrap().contains("unavailable"));
+}
+
+#[test]
+fn a_container_that_dies_at_start_fails_its_cells() {
+    if !can_run("docker") {
+        return;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("dies");
+    write_function(&folder, "process.exit(7);\nexport default { fetch() { return new Response('ok'); } };");
+    let dir = parent.path().join("run");
+    let finished = run([
+        "--executor",
+        "docker",
+        "--function",
+        folder.to_str().unwrap(),
+        "--quick",
+        "--reuse",
+        "warm",
+        "--out",
+        dir.to_str().unwrap(),
+    ]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let isolab_reports::RunFolder { run, rows } = read(&dir);
+    let reason = run.cells[0].reason.as_deref().unwrap();
+    assert!(run.cells[0].status == Status::Failed && reason.contains("exit code 7"), "{reason}");
+    assert!(rows.is_empty());
+}

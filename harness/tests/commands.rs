@@ -1,0 +1,145 @@
+//! `serve`, `invoke` and `load`, by the real binary over real sockets.
+
+use std::process::Command;
+
+mod support;
+
+use support::{Serving, can_run, finish, isolab, run};
+
+const GREETING: &str = r#"{"message":"Hello World"}"#;
+
+/// Every executor that is compiled in.
+const EXECUTORS: [&str; 4] = ["direct", "wasm", "v8", "docker"];
+
+#[test]
+fn every_executor_serves_hello_and_drains() {
+    for executor in EXECUTORS.into_iter().filter(|executor| can_run(executor)) {
+        let server = Serving::start(&["--executor", executor, "--variant", "rust"]);
+        let answer = server.connect().get("/hello").unwrap().response;
+        assert_eq!(answer.body(), GREETING, "{executor}");
+        assert_eq!(answer.headers()["x-isolab-executor"], executor);
+        let status = server.terminate();
+        assert!(status.success(), "{executor}: {status}");
+    }
+}
+
+#[test]
+fn without_an_executor_all_that_can_run_are_served() {
+    let server = Serving::start(&[]);
+    let page = server.connect().get("/-/executors").unwrap().response;
+    let page: serde_json::Value = serde_json::from_slice(page.body()).unwrap();
+    let specs: Vec<_> = page.as_array().unwrap().iter().map(|it| it["spec"].as_str().unwrap()).collect();
+    assert!(specs.starts_with(&["wasm"]) && specs.ends_with(&["direct"]), "{specs:?}");
+}
+
+#[test]
+fn a_wasi_command_is_served_from_a_folder() {
+    let module = wat::parse_str(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 8) "greetings\n")
+            (func (export "_start")
+                (i32.store (i32.const 0) (i32.const 8))
+                (i32.store (i32.const 4) (i32.const 10))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))))"#,
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("greet.wasm"), module).unwrap();
+    let folder = folder.path().display().to_string();
+    let server = Serving::start(&["--executor", "wasm", "--functions", &folder]);
+    let mut client = server.connect();
+    for _ in 0..2 {
+        assert_eq!(client.get("/greet").unwrap().response.body(), "greetings\n");
+    }
+    assert_eq!(client.get("/hello").unwrap().response.body(), GREETING, "the lab's own are still there");
+}
+
+#[test]
+fn a_server_ends_with_its_parent() {
+    let binary = env!("CARGO_BIN_EXE_isolab");
+    // A shell that starts a server, waits until it listens, and is killed.
+    let script = format!(
+        "{binary} serve --executor direct --listen 127.0.0.1:0 --parent $$ > \"$0\" & \
+         until grep -q listening \"$0\"; do :; done; kill -9 $$"
+    );
+    let said = tempfile::NamedTempFile::new().unwrap();
+    let finished = finish(Command::new("sh").args(["-c", &script]).arg(said.path()));
+    // The pipe of stderr ends when the server does.
+    assert_eq!(finished.code, None, "the shell was killed: {finished:?}");
+    let said = std::fs::read_to_string(said.path()).unwrap();
+    assert!(said.starts_with("listening on"), "{said}");
+}
+
+#[test]
+fn invoke_prints_the_body_and_nothing_else_on_stdout() {
+    for executor in EXECUTORS.into_iter().filter(|executor| can_run(executor)) {
+        let finished = run(["invoke", executor, "hello", "--variant", "rust", "--query", "myName=Ada & Bob"]);
+        assert_eq!(finished.stdout, r#"{"message":"Hello Ada & Bob"}"#, "{finished:?}");
+        for phase in ["prepare", "start", "invoke", "stop", "200"] {
+            assert!(finished.stderr.contains(phase), "{phase}: {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn invoke_takes_a_body_as_text_or_from_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"myName":"Ada"}"#).unwrap();
+    for data in [r#"{"myName":"Ada"}"#.to_owned(), format!("@{}", file.path().display())] {
+        let finished = run(["invoke", "direct", "hello", "--data", &data]);
+        assert_eq!(finished.stdout, r#"{"message":"Hello Ada"}"#, "{finished:?}");
+    }
+}
+
+#[test]
+fn load_says_how_a_server_answers() {
+    let server = Serving::start(&["--executor", "direct", "--workers", "1"]);
+    let url = format!("http://{}/hello?myName=World", server.address);
+    let finished = run(["load", &url, "--connections", "4", "--duration", "200ms", "--json"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let json: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let number = |pointer: &str| json.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap();
+    let (count, seconds) = (number("/requests_count"), number("/duration_ns") / 1e9);
+    assert!(count > 100.0 && seconds >= 0.2, "{json}");
+    assert!((number("/requests_per_s") / (count / seconds) - 1.0).abs() < 1e-6, "{json}");
+    assert_eq!((number("/errors_count"), number("/differing_count")), (0.0, 0.0), "{json}");
+    let quantiles =
+        ["min", "p50", "p90", "p99", "p999", "max"].map(|name| number(&format!("/latency_ns/{name}")));
+    assert!(quantiles.is_sorted() && quantiles[0] > 0.0, "{json}");
+
+    let data = ["load", &url, "--duration", "50ms", "--data", r#"{"myName":"Ada"}"#, "--header", "x-a: b"];
+    let finished = run(data);
+    assert!(finished.code == Some(0) && finished.stdout.contains("requests/s"), "{finished:?}");
+}
+
+#[test]
+fn an_error_page_is_not_loaded() {
+    let server = Serving::start(&["--executor", "direct"]);
+    let finished = run(["load", &format!("http://{}/helo", server.address), "--duration", "50ms"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("404") && finished.stderr.contains("did you mean `hello`?"),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn doctor_names_every_executor() {
+    let finished = run(["doctor"]);
+    for word in EXECUTORS.into_iter().chain(["processor", "cgroups", "advice", "opt-level 3"]) {
+        assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
+    }
+    let without = finish(isolab().arg("doctor").env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    assert_eq!(without.code, Some(1));
+    assert!(without.stdout.contains("cannot run"), "{}", without.stdout);
+}
+
+#[test]
+fn build_says_what_it_built() {
+    let finished = run(["build", "--function", "hello"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("`hello` as a Wasm module"), "{}", finished.stdout);
+}

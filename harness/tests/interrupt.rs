@@ -1,0 +1,101 @@
+//! Ctrl-C in the middle of a run.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use isolab_reports::{RunStatus, Status, folder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+mod support;
+
+use support::{can_run, isolab};
+
+/// Processes of a run: every child has its id on its command line.
+fn processes_of(id: &str) -> Vec<i32> {
+    let all = procfs::process::all_processes().unwrap().flatten();
+    let is_of_run = |process: &procfs::process::Process| {
+        process.cmdline().is_ok_and(|arguments| arguments.iter().any(|argument| argument == id))
+    };
+    all.filter(is_of_run).map(|process| process.pid).collect()
+}
+
+fn containers_of(id: &str) -> String {
+    let filter = format!("label=isolab.run={id}");
+    let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
+    String::from_utf8(listed.expect("the engine has its command").stdout).unwrap()
+}
+
+/// Names of socket folders that some session holds or has left behind.
+fn socket_folders(within: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(within).unwrap().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Polls until it holds.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Interrupts a run over `executor` as soon as it has rows, and looks at what is left.
+fn leaves_nothing_behind(executor: &str) {
+    let parent = tempfile::tempdir().unwrap();
+    let temporary = parent.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let dir = parent.path().join("run");
+    let mut bench = isolab()
+        .args([
+            "bench",
+            "--full",
+            "--executor",
+            executor,
+            "--function",
+            "hello",
+            "--variant",
+            "rust",
+            "--out",
+        ])
+        .arg(&dir)
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let rows = dir.join("rows.jsonl");
+    wait_until("the first rows", || std::fs::metadata(&rows).is_ok_and(|file| file.len() > 0));
+    let id = folder::read(&dir).unwrap().run.id;
+    wait_until("a child", || !processes_of(&id).is_empty());
+
+    kill(Pid::from_raw(bench.id().cast_signed()), Signal::SIGINT).unwrap();
+    let begun = Instant::now();
+    let status = bench.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?} to end", begun.elapsed());
+
+    let left = folder::read(&dir).unwrap();
+    assert_eq!(left.run.status, RunStatus::Interrupted);
+    assert!(left.run.ended.is_some() && !left.rows.is_empty());
+    assert!(left.run.cells.iter().any(|cell| cell.status == Status::Pending), "{:?}", left.run.cells);
+    assert!(std::fs::read_to_string(dir.join("report.md")).unwrap().contains("interrupted"));
+    assert_eq!(processes_of(&id), Vec::<i32>::new(), "a child is left");
+    assert_eq!(socket_folders(&temporary), Vec::<String>::new(), "files are left");
+    if executor == "docker" {
+        assert_eq!(containers_of(&id), "", "a container is left");
+    }
+}
+
+#[test]
+fn an_interrupted_run_is_valid_and_leaves_nothing_behind() {
+    leaves_nothing_behind("direct");
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_container() {
+    if can_run("docker") {
+        leaves_nothing_behind("docker");
+    }
+}
