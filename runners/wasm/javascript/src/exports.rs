@@ -31,7 +31,8 @@ extern "C" fn initialize() {
         .map_err(|error| Failure(format!("the handler's source is not UTF-8: {error}")));
     match source.and_then(|source| Engine::load(&source, PLATFORM)) {
         Ok(engine) => {
-            ENGINE.with(|slot| assert!(slot.set(Box::leak(Box::new(engine))).is_ok(), "initialised twice"))
+            let first = ENGINE.with(|slot| slot.set(Box::leak(Box::new(engine))).is_ok());
+            assert!(first, "initialised twice");
         }
         Err(failure) => trap(&failure),
     }

@@ -6,11 +6,16 @@
   /** https://url.spec.whatwg.org/#concept-urlencoded-parser, as a list of pairs. */
   function parse(query) {
     const list = [];
-    if (query === "") return list;
-    for (const part of query.split("&")) {
-      if (part === "") continue;
-      const at = part.indexOf("=");
-      list.push(at < 0 ? [decode(part), ""] : [decode(part.slice(0, at)), decode(part.slice(at + 1))]);
+    for (let start = 0; start < query.length; ) {
+      const next = query.indexOf("&", start);
+      const end = next < 0 ? query.length : next;
+      const sign = query.indexOf("=", start);
+      if (sign >= 0 && sign < end) {
+        list.push([decode(query.slice(start, sign)), decode(query.slice(sign + 1, end))]);
+      } else if (start < end) {
+        list.push([decode(query.slice(start, end)), ""]);
+      }
+      start = end + 1;
     }
     return list;
   }
