@@ -55,8 +55,11 @@ async fn listen(handle: Handle) -> io::Result<()> {
 fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, handle: Handle) {
     let service = service_fn(move |request| answer(request, handle));
     tokio::spawn(async move {
+        let mut server = http1::Builder::new();
+        // A date is the front end's to add: no other model's response has one.
+        server.auto_date_header(false);
         // A connection that breaks is its peer's business; the server goes on.
-        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        let _ = server.serve_connection(TokioIo::new(stream), service).await;
     });
 }
 

@@ -1,0 +1,258 @@
+//! The way into a container: HTTP/1.1 over one kept connection.
+//!
+//! One write and, for a response that fits the buffer, one read a request. A general
+//! client would add a task, channels and a pool to a path that is measured.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use isolab_core::http1::{self, Body, Head, ParseError};
+use isolab_core::{Cause, Request, Response};
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Room made for each read: a small response arrives whole.
+const READ_BYTES: usize = 16 << 10;
+
+/// With this header `server.mjs` says why there is no response: a cause's name, a
+/// colon, and a text that is percent-encoded.
+const FAILURE: &str = "x-isolab-failure";
+
+/// A stream to the server in a container, whatever carries it.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// A connection and its buffers, which are used again for every request.
+pub(crate) struct Connection {
+    stream: Box<dyn Stream>,
+    output: Vec<u8>,
+    input: Vec<u8>,
+}
+
+/// Why an exchange gave no response.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The server closed the connection: what became of the container tells why.
+    Closed,
+    /// Anything that needs no look at the container.
+    Cause(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Truncated => Self::Closed,
+            _ => Self::Cause(Cause::InvalidResponse(error.to_string())),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Errors of a connected stream all mean that the peer is gone.
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), output: Vec::new(), input: Vec::new() }
+    }
+
+    /// Sends a request and reads its response, whose body may have `limit_bytes`.
+    /// `None` in place of the connection: it cannot be used again.
+    pub(crate) async fn exchange(
+        mut self,
+        request: &Request,
+        limit_bytes: u64,
+    ) -> Result<(Response, Option<Self>), Failure> {
+        self.output.clear();
+        http1::write_request(request, &mut self.output);
+        self.stream.write_all(&self.output).await?;
+        let (head, headers) = self.head(&request.method).await?;
+        if let Some(failure) = headers.get(FAILURE) {
+            return Err(failure_cause(failure).into());
+        }
+        let body = self.body(&head, limit_bytes).await?;
+        if !self.input.is_empty() {
+            let reason = format!("{} bytes follow its end", self.input.len());
+            return Err(Cause::InvalidResponse(reason).into());
+        }
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = StatusCode::from_u16(head.status)
+            .map_err(|_| Cause::InvalidResponse(format!("{} is no status", head.status)))?;
+        *response.headers_mut() = headers;
+        Ok((response, head.keep_alive.then_some(self)))
+    }
+
+    /// Reads until the head is there, and takes it out of the input.
+    async fn head(&mut self, method: &Method) -> Result<(Head, HeaderMap), Failure> {
+        loop {
+            if self.fill().await? == 0 {
+                return Err(Failure::Closed);
+            }
+            let (mut headers, mut invalid) = (HeaderMap::new(), None);
+            let head = http1::parse_head(&self.input, method, |name, value| {
+                if let Err(cause) = keep(&mut headers, name, value) {
+                    invalid = Some(cause);
+                }
+            })?;
+            if let Some(cause) = invalid {
+                return Err(cause.into());
+            }
+            if let Some(head) = head {
+                self.input.drain(..head.len);
+                return Ok((head, headers));
+            }
+        }
+    }
+
+    async fn body(&mut self, head: &Head, limit_bytes: u64) -> Result<Vec<u8>, Failure> {
+        let mut decoder = Body::new(head.framing);
+        let mut body = Vec::new();
+        // What is announced to be too large is not waited for.
+        let announced = match head.framing {
+            http1::Framing::Length(length) => length,
+            _ => 0,
+        };
+        loop {
+            let used = decoder.decode(&self.input, &mut body)?;
+            self.input.drain(..used);
+            if announced.max(body.len() as u64) > limit_bytes {
+                return Err(Cause::ResponseTooLarge(limit_bytes).into());
+            }
+            if decoder.is_done() {
+                return Ok(body);
+            }
+            if self.fill().await? == 0 {
+                decoder.end()?;
+                return Ok(body);
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        self.input.reserve(READ_BYTES);
+        self.stream.read_buf(&mut self.input).await
+    }
+}
+
+/// Keeps a header, unless it speaks of this connection or of the body's length on it.
+fn keep(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), Cause> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Cause::InvalidResponse(format!("`{name}` is no header's name")))?;
+    if name == http::header::CONTENT_LENGTH || http1::is_hop_by_hop(name.as_str()) {
+        return Ok(());
+    }
+    let value = HeaderValue::from_bytes(value)
+        .map_err(|_| Cause::InvalidResponse(format!("the value of `{name}` has forbidden characters")))?;
+    headers.append(name, value);
+    Ok(())
+}
+
+fn failure_cause(value: &HeaderValue) -> Cause {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (kind, text) = value.split_once(':').unwrap_or(("", &value));
+    let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
+    match kind {
+        "invalid-response" => Cause::InvalidResponse(text),
+        _ => Cause::Trapped(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Uri;
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Asks a server that answers `answer` and then, unless `stays`, hangs up.
+    async fn ask(answer: &'static [u8], stays: bool) -> Result<(Response, bool), Failure> {
+        let (near, far) = duplex(64);
+        let server = async {
+            let kept = serve(far, answer).await;
+            let kept = Some(kept).filter(|_| stays);
+            std::future::pending::<()>().await;
+            drop(kept);
+        };
+        let request = Request::new(Method::GET, Uri::from_static("/"), HeaderMap::new(), Bytes::new());
+        tokio::select! {
+            () = server => unreachable!("the server never ends"),
+            result = Connection::new(near).exchange(&request, 10) => {
+                result.map(|(response, kept)| (response, kept.is_some()))
+            }
+        }
+    }
+
+    async fn serve(mut stream: DuplexStream, answer: &[u8]) -> DuplexStream {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        stream.write_all(answer).await.unwrap();
+        stream
+    }
+
+    fn cause(result: Result<(Response, bool), Failure>) -> Cause {
+        match result {
+            Err(Failure::Cause(cause)) => cause,
+            other => panic!("no cause: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_leaves_its_connection_behind() {
+        let answer = b"HTTP/1.1 201 Created\r\nx-a: 1\r\nkeep-alive: 5\r\ncontent-length: 3\r\n\r\nabc";
+        let (response, is_kept) = ask(answer, true).await.unwrap();
+        let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(
+            (response.status().as_u16(), &response.body()[..], is_kept),
+            (201, b"abc".as_slice(), true)
+        );
+        assert_eq!(names, ["x-a"]);
+        let (response, is_kept) = ask(b"HTTP/1.0 200 OK\r\n\r\nabc", false).await.unwrap();
+        assert_eq!((&response.body()[..], is_kept), (b"abc".as_slice(), false));
+    }
+
+    #[tokio::test]
+    async fn a_response_beyond_its_limit_is_refused_however_it_is_framed() {
+        for answer in [
+            b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n".as_slice(),
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n0123456789a",
+        ] {
+            assert_eq!(cause(ask(answer, true).await), Cause::ResponseTooLarge(10));
+        }
+        let full = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
+        assert_eq!(ask(full, true).await.unwrap().0.body().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_early_says_nothing_of_the_cause() {
+        for answer in [b"".as_slice(), b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab"] {
+            assert!(matches!(ask(answer, false).await, Err(Failure::Closed)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_response_and_what_the_server_reports_are_causes() {
+        let surplus = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab";
+        assert!(matches!(cause(ask(surplus, true).await), Cause::InvalidResponse(_)));
+        assert!(matches!(cause(ask(b"SSH-2.0\r\n", true).await), Cause::InvalidResponse(_)));
+        let trap =
+            b"HTTP/1.1 500 Error\r\nx-isolab-failure: trapped:Error%3A%20%C3%A4\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(cause(ask(trap, true).await), Cause::Trapped("Error: ä".into()));
+        let invalid =
+            b"HTTP/1.1 500 Error\r\nx-isolab-failure: invalid-response:no\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(cause(ask(invalid, true).await), Cause::InvalidResponse("no".into()));
+    }
+}

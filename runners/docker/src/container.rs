@@ -1,0 +1,264 @@
+//! One container: how it is confined, how it is removed, and why it died.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bollard::container::LogOutput;
+use bollard::models::{
+    ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+};
+use bollard::query_parameters::{LogsOptions, RemoveContainerOptions};
+use futures_util::{StreamExt, TryStreamExt};
+use isolab_core::{Cause, Limits};
+
+use crate::engine::{Engine, EngineError, is_absent, is_conflict};
+use crate::session::{self, SocketFolder};
+use crate::settings::Settings;
+
+/// Marks a container with its run's id.
+pub(crate) const LABEL_RUN: &str = "isolab.run";
+/// Marks a container with the session that made it.
+pub(crate) const LABEL_SESSION: &str = "isolab.session";
+/// Marks a container or an image with its function.
+pub(crate) const LABEL_FUNCTION: &str = "isolab.function";
+
+/// Where the shared folder lies in the container.
+const FOLDER: &str = "/run/isolab";
+/// On what port a container on the bridge is told to listen.
+pub(crate) const PORT: u16 = 8080;
+
+/// How much of what a container wrote is kept, for the text of an error.
+const LOG_BYTES: &str = "64k";
+/// How much of that is shown.
+const SHOWN_CHARS: usize = 400;
+
+/// How long the engine may take to notice that a container has died; it learns that
+/// from its shim, usually within 10 ms.
+const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
+const DEATH_POLL: Duration = Duration::from_millis(5);
+
+/// How long a removal by somebody else is waited for; one takes some 100 ms.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
+const REMOVAL_POLL: Duration = Duration::from_millis(10);
+
+/// What all containers of one function have in common.
+pub(crate) struct Confinement<'a> {
+    pub(crate) image: &'a str,
+    pub(crate) labels: HashMap<String, String>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) limits: Limits,
+    /// The engine's name for the network namespace.
+    pub(crate) network: String,
+}
+
+impl Confinement<'_> {
+    /// A container whose server listens in `folder`, or else on [`PORT`].
+    pub(crate) fn body(self, folder: Option<&SocketFolder>) -> ContainerCreateBody {
+        let listen = match folder {
+            Some(_) => format!("ISOLAB_SOCKET={FOLDER}/socket"),
+            None => format!("PORT={PORT}"),
+        };
+        let (user, group) = session::user();
+        ContainerCreateBody {
+            image: Some(self.image.to_owned()),
+            user: Some(format!("{user}:{group}")),
+            env: Some(vec![listen]),
+            labels: Some(self.labels),
+            host_config: Some(HostConfig {
+                network_mode: Some(self.network),
+                runtime: Some(self.settings.runtime.clone()),
+                mounts: Some(folder.into_iter().map(mount).collect()),
+                memory: Some(self.limits.memory_bytes.cast_signed()),
+                // Memory and swap together: none of it may be swapped out.
+                memory_swap: Some(self.limits.memory_bytes.cast_signed()),
+                nano_cpus: Some(self.settings.cpus.cast_signed() * 1_000_000_000),
+                pids_limit: Some(self.settings.pids.cast_signed()),
+                cap_drop: Some(vec!["ALL".into()]),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                readonly_rootfs: Some(true),
+                // Writing a core takes longer than all the rest of a crash.
+                ulimits: Some(vec![ulimit("core", 0)]),
+                log_config: Some(log()),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        }
+    }
+}
+
+fn mount(folder: &SocketFolder) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.path().to_string_lossy().into_owned()),
+        target: Some(FOLDER.into()),
+        ..Mount::default()
+    }
+}
+
+fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) }
+}
+
+/// `local`, the driver that can be read back at the least cost; a start with `none`
+/// is not measurably faster, and a crash would have no text.
+fn log() -> HostConfigLogConfig {
+    let options = [("max-size", LOG_BYTES), ("max-file", "1"), ("compress", "false")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some("local".into()), config: Some(HashMap::from(options)) }
+}
+
+/// A container that exists. Dropping it without [`Container::remove`] has it removed
+/// in the background, if there is still a runtime to do so; else the sweep does.
+pub(crate) struct Container {
+    engine: Engine,
+    pub(crate) id: String,
+    is_removed: bool,
+}
+
+impl Container {
+    pub(crate) async fn create(engine: &Engine, body: ContainerCreateBody) -> Result<Self, EngineError> {
+        let created = engine.api.create_container(None, body).await;
+        let id = created.map_err(engine.refused("create a container"))?.id;
+        Ok(Self { engine: engine.clone(), id, is_removed: false })
+    }
+
+    pub(crate) async fn start(&self) -> Result<(), EngineError> {
+        let started = self.engine.api.start_container(&self.id, None).await;
+        started.map_err(self.engine.refused("start a container"))
+    }
+
+    pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
+        self.is_removed = true;
+        remove(&self.engine, &self.id).await
+    }
+
+    /// The address on the engine's bridge.
+    pub(crate) async fn address(&self) -> Result<String, EngineError> {
+        let inspected = self.engine.api.inspect_container(&self.id, None).await;
+        let inspected = inspected.map_err(self.engine.refused("inspect a container"))?;
+        let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let mut addresses = networks.into_values().filter_map(|network| network.ip_address);
+        addresses.find(|address| !address.is_empty()).ok_or_else(|| EngineError::Refused {
+            action: "say a container's address",
+            reason: "it is on no network with addresses".into(),
+        })
+    }
+
+    /// Why the container has died; `None` if it lives.
+    pub(crate) async fn cause_of_death(&self, limits: Limits) -> Result<Option<Cause>, EngineError> {
+        let inspected = self.engine.api.inspect_container(&self.id, None).await;
+        let inspected = inspected.map_err(self.engine.refused("inspect a container"))?;
+        let state = inspected.state.unwrap_or_default();
+        if state.running.unwrap_or(false) {
+            return Ok(None);
+        }
+        let written = self.last_words().await?;
+        Ok(Some(cause_of_death(&state, &written, limits)))
+    }
+
+    /// The same, while the engine may not have noticed yet.
+    pub(crate) async fn await_death(&self, limits: Limits) -> Result<Option<Cause>, EngineError> {
+        let watch = async {
+            loop {
+                if let Some(cause) = self.cause_of_death(limits).await? {
+                    return Ok(Some(cause));
+                }
+                tokio::time::sleep(DEATH_POLL).await;
+            }
+        };
+        tokio::time::timeout(DEATH_TIMEOUT, watch).await.unwrap_or(Ok(None))
+    }
+
+    /// What it wrote to stderr last.
+    async fn last_words(&self) -> Result<String, EngineError> {
+        let options = LogsOptions { stderr: true, tail: "20".into(), ..LogsOptions::default() };
+        let logs = self.engine.api.logs(&self.id, Some(options)).map_ok(LogOutput::into_bytes);
+        let lines: Vec<_> =
+            logs.boxed().try_collect().await.map_err(self.engine.refused("read a container's log"))?;
+        Ok(String::from_utf8_lossy(&lines.concat()).trim().to_owned())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.is_removed {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
+            runtime.spawn(async move {
+                if let Err(error) = remove(&engine, &id).await {
+                    tracing::warn!(%error, id, "a dropped container is left to the sweep");
+                }
+            });
+        }
+    }
+}
+
+/// Kills and removes a container. One that is gone is fine; one that somebody else is
+/// removing is waited for, so that afterwards there is none.
+pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    let options = RemoveContainerOptions { force: true, v: true, link: false };
+    let begun = Instant::now();
+    loop {
+        match engine.api.remove_container(id, Some(options.clone())).await {
+            Ok(()) => return Ok(()),
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) if is_conflict(&error) && begun.elapsed() < REMOVAL_TIMEOUT => {
+                tokio::time::sleep(REMOVAL_POLL).await;
+            }
+            Err(error) => return Err(engine.refused("remove a container")(error)),
+        }
+    }
+}
+
+/// The kernel kills for memory with SIGKILL, and nobody else kills a container that
+/// was not stopped; V8 gives up by itself and says so.
+fn cause_of_death(state: &ContainerState, written: &str, limits: Limits) -> Cause {
+    const KILLED: i64 = 128 + 9;
+    let code = state.exit_code.unwrap_or_default();
+    let is_oom =
+        state.oom_killed.unwrap_or(false) || code == KILLED || written.contains("heap out of memory");
+    if is_oom {
+        return Cause::OutOfMemory(limits.memory_bytes);
+    }
+    let reason =
+        [state.error.as_deref().unwrap_or_default(), written].into_iter().find(|text| !text.is_empty());
+    Cause::Crashed(match reason {
+        Some(reason) => format!("exit code {code}: {}", abridge(reason)),
+        None => format!("exit code {code}, and nothing on stderr"),
+    })
+}
+
+/// The beginning, where a stack trace has its message.
+fn abridge(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn died(code: i64, oom_killed: bool, written: &str) -> Cause {
+        let state = ContainerState {
+            exit_code: Some(code),
+            oom_killed: Some(oom_killed),
+            ..ContainerState::default()
+        };
+        cause_of_death(&state, written, Limits { memory_bytes: 7, ..Limits::default() })
+    }
+
+    #[test]
+    fn a_death_is_told_from_its_traces() {
+        assert_eq!(died(137, false, ""), Cause::OutOfMemory(7));
+        assert_eq!(died(1, true, ""), Cause::OutOfMemory(7));
+        assert_eq!(died(134, false, "FATAL ERROR: … JavaScript heap out of memory"), Cause::OutOfMemory(7));
+        assert_eq!(died(134, false, "panicked"), Cause::Crashed("exit code 134: panicked".into()));
+        assert_eq!(died(0, false, ""), Cause::Crashed("exit code 0, and nothing on stderr".into()));
+        let Cause::Crashed(long) = died(1, false, &"ä".repeat(1000)) else { panic!("not a crash") };
+        assert!(long.chars().count() < 450 && long.ends_with('…'));
+    }
+}

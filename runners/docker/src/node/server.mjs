@@ -1,0 +1,112 @@
+// Serves one handler in a container: HTTP in, the handler's `Request` and `Response`, HTTP out.
+//
+// It listens where the environment says: ISOLAB_SOCKET, a path, or else PORT. What is thrown
+// outside of a request ends the process, as Node has it by default.
+
+import { createServer } from "node:http";
+
+// Node 18 lacks these two of ES2024.
+const LONE_SURROGATE = /\p{Surrogate}/u;
+String.prototype.isWellFormed ??= function () { return !LONE_SURROGATE.test(this); };
+String.prototype.toWellFormed ??= function () { return this.replace(/\p{Surrogate}/gu, "\ufffd"); };
+
+/** Tells the executor why there is no response: `<cause>:<text>`, percent-encoded. */
+const FAILURE = "x-isolab-failure";
+const FAILURE_LENGTH = 1000;
+
+/** A body up to this size goes out in one piece with its length. */
+const FLUSH_BYTES = 64 * 1024;
+
+/** Headers that this server writes itself. */
+const OWN_HEADERS = new Set(["connection", "content-length", "keep-alive", "transfer-encoding"]);
+
+const environment = Object.freeze({});
+const context = Object.freeze({
+  waitUntil(_promise) {},
+  passThroughOnException() {},
+});
+
+const { default: handler } = await import("./handler.js");
+if (typeof handler?.fetch !== "function") {
+  throw new TypeError("the module's default export has no function `fetch`");
+}
+
+const server = createServer(
+  // The lab bounds time and connections; a kept connection stays.
+  { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
+  (incoming, outgoing) => void answer(incoming, outgoing),
+);
+server.on("error", (error) => { throw error; });
+server.listen(process.env.ISOLAB_SOCKET ?? Number(process.env.PORT));
+
+async function answer(incoming, outgoing) {
+  outgoing.sendDate = false;
+  let response;
+  try {
+    response = await handler.fetch(await requestFrom(incoming), environment, context);
+  } catch (thrown) {
+    return fail(outgoing, "trapped", describe(thrown));
+  }
+  if (!(response instanceof Response)) {
+    return fail(outgoing, "invalid-response", "the handler returned no Response");
+  }
+  try {
+    await send(response, outgoing);
+  } catch (thrown) {
+    fail(outgoing, "trapped", describe(thrown));
+  }
+}
+
+async function requestFrom(incoming) {
+  const headers = new Headers();
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    headers.append(incoming.rawHeaders[i], incoming.rawHeaders[i + 1]);
+  }
+  const chunks = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  const hasBody = incoming.method !== "GET" && incoming.method !== "HEAD" && chunks.length > 0;
+  const body = hasBody ? joined(chunks) : null;
+  return new Request(`http://localhost${incoming.url}`, { method: incoming.method, headers, body });
+}
+
+async function send(response, outgoing) {
+  outgoing.statusCode = response.status;
+  for (const [name, value] of response.headers) {
+    if (!OWN_HEADERS.has(name)) outgoing.appendHeader(name, value);
+  }
+  let chunks = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size <= FLUSH_BYTES) continue;
+    if (!outgoing.write(joined(chunks))) await drained(outgoing);
+    if (outgoing.destroyed) return;
+    [chunks, size] = [[], 0];
+  }
+  outgoing.end(joined(chunks));
+}
+
+function joined(chunks) {
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+function drained(outgoing) {
+  return new Promise((resolve) => outgoing.once("drain", resolve).once("close", resolve));
+}
+
+/** Where the head is out already, only a broken connection can tell. */
+function fail(outgoing, cause, text) {
+  if (outgoing.headersSent) return outgoing.destroy();
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
+  const shown = encodeURIComponent(text.slice(0, FAILURE_LENGTH).toWellFormed());
+  outgoing.writeHead(500, { [FAILURE]: `${cause}:${shown}` }).end();
+}
+
+function describe(thrown) {
+  try {
+    return thrown instanceof Error ? `${thrown.stack ?? thrown}` : `${String(thrown)} was thrown, which is no Error`;
+  } catch {
+    return "something was thrown that cannot be shown";
+  }
+}

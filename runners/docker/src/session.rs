@@ -1,0 +1,225 @@
+//! Who a container belongs to, and the folder through which it is reached.
+//!
+//! A session is one opened executor. Its name says which process holds it, so that
+//! anyone can tell whether it is over: boot, process namespace, process, start time
+//! and a number. Containers carry the name as a label, the folder as its own name.
+
+use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Every folder of a session begins so.
+const PREFIX: &str = "isolab-";
+
+/// The user `nobody` of Debian, and of images `FROM scratch` as well as any.
+const NOBODY: u32 = 65_534;
+
+/// The name of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionName {
+    boot: String,
+    namespace: String,
+    process: u32,
+    /// Clock ticks from boot until the process began: a process id is used again.
+    began: u64,
+    number: u64,
+}
+
+impl SessionName {
+    /// A new name for this process.
+    fn next() -> io::Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let process = std::process::id();
+        let began = began(process).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
+        Ok(Self {
+            boot: boot()?,
+            namespace: namespace()?,
+            process,
+            began,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// Whether the process that holds the session is gone. One of another process
+    /// namespace cannot be seen from here, so it counts as there; one from before
+    /// the last boot is gone.
+    pub(crate) fn is_over(&self) -> io::Result<bool> {
+        Ok(self.boot != boot()?
+            || (self.namespace == namespace()? && began(self.process) != Some(self.began)))
+    }
+}
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { boot, namespace, process, began, number } = self;
+        write!(f, "{boot}-{namespace}-{process}-{began}-{number}")
+    }
+}
+
+impl FromStr for SessionName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let parts: Vec<_> = text.split('-').collect();
+        let [boot, namespace, process, began, number] = parts[..] else { return Err(()) };
+        Ok(Self {
+            boot: boot.to_owned(),
+            namespace: namespace.to_owned(),
+            process: process.parse().map_err(|_| ())?,
+            began: began.parse().map_err(|_| ())?,
+            number: number.parse().map_err(|_| ())?,
+        })
+    }
+}
+
+fn boot() -> io::Result<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.chars().take_while(|digit| *digit != '-').collect())
+}
+
+/// The number in `pid:[4026531836]`.
+fn namespace() -> io::Result<String> {
+    let link = fs::read_link("/proc/self/ns/pid")?;
+    Ok(link.to_string_lossy().chars().filter(char::is_ascii_digit).collect())
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)), counted behind the command, which is in
+/// parentheses and may itself hold any character.
+fn began(process: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// One opened executor. Dropping it removes its folder.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) name: SessionName,
+    folder: PathBuf,
+    next: AtomicU64,
+}
+
+impl Session {
+    /// Opens a session with a folder of its own, which only this user can enter.
+    pub(crate) fn open() -> io::Result<Self> {
+        let name = SessionName::next()?;
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{name}"));
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self { name, folder, next: AtomicU64::new(0) })
+    }
+
+    /// A folder for one instance's socket, in which the instance's user may write.
+    pub(crate) fn socket_folder(&self) -> io::Result<SocketFolder> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let folder = SocketFolder { path: self.folder.join(number.to_string()) };
+        DirBuilder::new().mode(0o700).create(&folder.path)?;
+        let (user, group) = user();
+        std::os::unix::fs::chown(&folder.path, Some(user), Some(group))?;
+        Ok(folder)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        remove(&self.folder);
+    }
+}
+
+/// As whom a container runs: as nobody, where this process may hand the folder over
+/// to nobody; else as this user, who could not connect to another's socket.
+pub(crate) fn user() -> (u32, u32) {
+    let user = nix::unistd::geteuid();
+    if user.is_root() { (NOBODY, NOBODY) } else { (user.as_raw(), nix::unistd::getegid().as_raw()) }
+}
+
+/// The folder shared with one instance. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct SocketFolder {
+    path: PathBuf,
+}
+
+impl SocketFolder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the instance's server listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path.join("socket")
+    }
+}
+
+impl Drop for SocketFolder {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %folder.display(), %error, "a folder of sockets could not be removed");
+    }
+}
+
+/// Removes the folders of this user's sessions that are over.
+pub(crate) fn sweep_folders() -> io::Result<()> {
+    for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
+        let name = entry.file_name();
+        let session = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<SessionName>().ok());
+        let Some(session) = session else { continue };
+        // Only what looks like a session's folder in every respect is removed.
+        let is_private =
+            entry.metadata().is_ok_and(|it| it.is_dir() && it.permissions().mode() & 0o777 == 0o700);
+        if is_private && session.is_over()? {
+            remove(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_name_tells_whether_it_is_over() {
+        let mine = SessionName::next().unwrap();
+        assert_eq!(mine.to_string().parse(), Ok(mine.clone()));
+        assert!(!mine.is_over().unwrap());
+        let earlier = SessionName { began: mine.began - 1, ..mine.clone() };
+        let other_boot = SessionName { boot: "0".into(), ..mine.clone() };
+        assert!(earlier.is_over().unwrap() && other_boot.is_over().unwrap());
+        let unseen = SessionName { namespace: "1".into(), ..earlier };
+        assert!(!unseen.is_over().unwrap());
+        for text in ["", "a-b-c", "a-b-c-d-e", "a-1-1-1-1-1"] {
+            assert_eq!(text.parse::<SessionName>(), Err(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_go_with_their_owners() {
+        let session = Session::open().unwrap();
+        let folder = session.socket_folder().unwrap();
+        let (outer, inner) = (session.folder.clone(), folder.path().to_owned());
+        assert!(inner.is_dir());
+        drop(folder);
+        assert!(!inner.exists() && outer.is_dir());
+        drop(session);
+        assert!(!outer.exists());
+    }
+
+    #[test]
+    fn the_folder_of_a_dead_process_is_swept_and_a_live_one_is_not() {
+        let session = Session::open().unwrap();
+        let dead = SessionName { began: session.name.began - 1, ..session.name.clone() };
+        let left = std::env::temp_dir().join(format!("{PREFIX}{dead}"));
+        DirBuilder::new().mode(0o700).create(&left).unwrap();
+        sweep_folders().unwrap();
+        assert!(!left.exists() && session.folder.is_dir());
+    }
+}

@@ -1,0 +1,65 @@
+//! The executor's settings.
+
+use isolab_core::Setting;
+use isolab_core::Spec;
+use isolab_core::spec::Values;
+
+/// What may be written behind `docker:`.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "network",
+        default: "shared",
+        values: Values::OneOf(&["shared", "none", "bridge"]),
+        help: "one empty namespace for all instances of a function, an empty one each, or the engine's bridge",
+    },
+    Setting {
+        name: "runtime",
+        default: "runc",
+        values: Values::Text,
+        help: "the OCI runtime, by the name under which the engine knows it",
+    },
+    Setting {
+        name: "cpus",
+        default: "1",
+        values: Values::Number(1, 1024),
+        help: "processors' worth of time that an instance may use",
+    },
+    Setting {
+        name: "pids",
+        default: "64",
+        values: Values::Number(1, 1 << 22),
+        help: "processes and threads that an instance may have",
+    },
+];
+
+/// How an instance is reached and what else it can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// The namespace of the function's holder.
+    Shared,
+    /// An empty namespace of its own.
+    None,
+    /// The engine's default bridge: reached by TCP, and able to reach out.
+    Bridge,
+}
+
+/// The settings of a resolved spec.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) network: Network,
+    pub(crate) runtime: String,
+    pub(crate) cpus: u64,
+    pub(crate) pids: u64,
+}
+
+impl Settings {
+    pub(crate) fn of(spec: &Spec) -> Self {
+        let network = match spec.get("network") {
+            "none" => Network::None,
+            "bridge" => Network::Bridge,
+            _ => Network::Shared,
+        };
+        let (cpus, pids) = (spec.number("cpus"), spec.number("pids"));
+        Self { network, runtime: spec.get("runtime").to_owned(), cpus, pids }
+    }
+}

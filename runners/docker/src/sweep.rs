@@ -1,0 +1,74 @@
+//! Removing what runs have left behind.
+
+use std::collections::HashMap;
+
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::ListContainersOptions;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::container::{self, LABEL_RUN, LABEL_SESSION};
+use crate::engine::{self, Engine, EngineError};
+use crate::session::{self, SessionName};
+
+/// Containers removed at the same time: the engine takes some 100 ms for each, most
+/// of them waiting.
+const AT_ONCE: usize = 8;
+
+/// Removes every container of a run, whoever made it, and the containers and socket
+/// folders of makers that are gone; how many containers there were.
+///
+/// # Errors
+/// If no engine answers, or if it cannot remove a container.
+pub async fn sweep(run_id: &str) -> Result<usize, EngineError> {
+    let engine = Engine::connect(&engine::host()).await?;
+    let is_meant = |labels: &HashMap<String, String>| {
+        labels.get(LABEL_RUN).is_some_and(|run| run == run_id) || is_left_over(labels)
+    };
+    let removed = remove(&engine, is_meant).await?;
+    sweep_folders();
+    Ok(removed)
+}
+
+/// Removes what is left of sessions whose process is gone.
+pub(crate) async fn leftovers(engine: &Engine) -> Result<usize, EngineError> {
+    sweep_folders();
+    remove(engine, is_left_over).await
+}
+
+fn sweep_folders() {
+    if let Err(error) = session::sweep_folders() {
+        tracing::warn!(%error, "folders of earlier runs could not be looked for");
+    }
+}
+
+/// Removes what a session has made.
+pub(crate) async fn session(engine: &Engine, name: &SessionName) -> Result<usize, EngineError> {
+    let name = name.to_string();
+    remove(engine, |labels| labels.get(LABEL_SESSION) == Some(&name)).await
+}
+
+fn is_left_over(labels: &HashMap<String, String>) -> bool {
+    let name = labels.get(LABEL_SESSION).and_then(|name| name.parse::<SessionName>().ok());
+    name.is_some_and(|name| name.is_over().unwrap_or(false))
+}
+
+async fn remove(
+    engine: &Engine,
+    is_meant: impl Fn(&HashMap<String, String>) -> bool,
+) -> Result<usize, EngineError> {
+    let filters = HashMap::from([("label".to_owned(), vec![LABEL_SESSION.to_owned()])]);
+    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
+    let listed = engine.api.list_containers(Some(options)).await;
+    let listed = listed.map_err(engine.refused("list its containers"))?;
+    let meant = |container: ContainerSummary| {
+        container.labels.as_ref().is_some_and(&is_meant).then_some(container.id).flatten()
+    };
+    let ids: Vec<String> = listed.into_iter().filter_map(meant).collect();
+    let removed = ids.len();
+    let removals = stream::iter(ids).map(|id| {
+        let engine = engine.clone();
+        async move { container::remove(&engine, &id).await }
+    });
+    removals.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    Ok(removed)
+}

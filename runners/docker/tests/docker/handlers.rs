@@ -1,0 +1,101 @@
+//! Handlers that misbehave, and what holds them.
+
+use crate::lab::{Lab, get, stop};
+use isolab_core::{Cause, Variant};
+
+#[tokio::test]
+async fn a_container_that_dies_at_start_says_why() {
+    let Some(mut lab) = Lab::open("docker").await else { return };
+    let function = lab.handler("dies-at-start", "", "throw new Error('no will to live');");
+    let error = lab.start(&function, Variant::Js).await.err().unwrap();
+    let Cause::Crashed(reason) = &error.cause else { panic!("{error}") };
+    assert!(reason.contains("exit code 1") && reason.contains("no will to live"), "{reason}");
+    let function = lab.handler("no-handler", "", "export default 1;");
+    let error = lab.start(&function, Variant::Js).await.err().unwrap();
+    assert!(error.to_string().contains("no function `fetch`"), "{error}");
+}
+
+const MISBEHAVES: &str = r#"
+const encoder = new TextEncoder();
+const ways = {
+  "/throw": () => { throw new RangeError("too far, \u00e4\ud800"); },
+  "/value": () => "no response",
+  "/stray": () => { setImmediate(() => { throw new Error("a stray one"); }); return new Promise(() => {}); },
+  "/unhandled": () => { Promise.reject(new Error("nobody caught this")); return new Promise(() => {}); },
+  "/exit": () => process.exit(3),
+  "/broken": () => new Response(new ReadableStream({
+    async pull(controller) {
+      controller.enqueue(encoder.encode("x".repeat(200_000)));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      controller.error(new Error("midway"));
+    },
+  })),
+  "/early": () => new Response(new ReadableStream({ pull(controller) { controller.error(new Error("at once")); } })),
+  "/stream": () => new Response(new ReadableStream({
+    start(controller) {
+      for (let i = 0; i < 50; i++) controller.enqueue(encoder.encode(String(i % 10).repeat(10_000)));
+      controller.close();
+    },
+  }), { status: 201, headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["content-length", "3"]] }),
+  "/empty": () => new Response(null, { status: 204 }),
+};
+export default { async fetch(request) { return ways[new URL(request.url).pathname](); } };
+"#;
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_cause() {
+    let Some(mut lab) = Lab::open("docker").await else { return };
+    let function = lab.handler("misbehaves", "", MISBEHAVES);
+    let mut instance = lab.start(&function, Variant::Js).await.unwrap();
+    // What only fails a request leaves the server as it is.
+    assert!(
+        matches!(get(&mut *instance, "/throw").await, Err(Cause::Trapped(text)) if text.contains("RangeError: too far, ä\u{fffd}"))
+    );
+    assert!(matches!(get(&mut *instance, "/value").await, Err(Cause::InvalidResponse(_))));
+    assert!(
+        matches!(get(&mut *instance, "/early").await, Err(Cause::Trapped(text)) if text.contains("at once"))
+    );
+    assert!(
+        matches!(get(&mut *instance, "/broken").await, Err(Cause::Trapped(text)) if text.contains("broken off"))
+    );
+    let response = get(&mut *instance, "/stream").await.unwrap();
+    assert_eq!((response.status().as_u16(), response.body().len()), (201, 500_000));
+    let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+    let response = get(&mut *instance, "/empty").await.unwrap();
+    assert_eq!((response.status().as_u16(), response.body().len()), (204, 0));
+    stop(instance).await;
+    for (path, word) in
+        [("/stray", "a stray one"), ("/unhandled", "nobody caught this"), ("/exit", "exit code 3")]
+    {
+        let mut instance = lab.start(&function, Variant::Js).await.unwrap();
+        let cause = get(&mut *instance, path).await.unwrap_err();
+        stop(instance).await;
+        assert!(matches!(&cause, Cause::Crashed(text) if text.contains(word)), "{path}: {cause}");
+    }
+}
+
+const LOOKS_AROUND: &str = r#"
+import { readFileSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+function canWrite(path) { try { writeFileSync(path, "x"); return true; } catch { return false; } }
+export default { fetch() {
+  const status = readFileSync("/proc/self/status", "utf8");
+  const field = (name) => status.match(new RegExp(`${name}:\\s*(\\S+)`))[1];
+  return new Response([
+    process.getuid() !== 0, canWrite("/tmp"), canWrite("/x"), canWrite("/function/x"),
+    field("CapEff"), field("CapBnd"), field("NoNewPrivs"), field("Seccomp"),
+    Object.keys(networkInterfaces()).join(),
+  ].join(" "));
+} };
+"#;
+
+#[tokio::test]
+async fn a_container_is_confined() {
+    let Some(mut lab) = Lab::open("docker").await else { return };
+    let function = lab.handler("looks-around", "", LOOKS_AROUND);
+    let mut instance = lab.start(&function, Variant::Js).await.unwrap();
+    let seen = get(&mut *instance, "/").await.unwrap();
+    stop(instance).await;
+    assert_eq!(seen.body(), "true false false false 0000000000000000 0000000000000000 1 2 lo");
+}

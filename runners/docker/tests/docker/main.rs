@@ -1,0 +1,7 @@
+//! Containers of a real engine. Without one these tests are skipped, unless
+//! `ISOLAB_REQUIRE` names `docker`.
+
+mod conformance;
+mod handlers;
+mod lab;
+mod lifecycle;
