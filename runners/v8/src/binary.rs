@@ -1,0 +1,120 @@
+//! The one change that is made to a Wasm module: its memory gets the limit as maximum.
+//!
+//! V8 limits the memories of all isolates of a process alike, by a flag. A module's own
+//! maximum is exact, and holds for each function: growth beyond it fails, as the
+//! specification wants it, with -1. No other byte of the module changes.
+//!
+//! Encoding: WebAssembly core specification 2.0, §5.5.2 (sections), §5.3.7 (limits),
+//! §5.2.2 (integers).
+
+/// Bytes of a page of Wasm memory.
+pub(crate) const PAGE: u64 = 1 << 16;
+
+const HEADER: &[u8] = b"\0asm\x01\0\0\0";
+const MEMORY_SECTION: u8 = 5;
+
+/// The module with a maximum of `limit_bytes` for its memory; an error says what is
+/// wrong with the module.
+pub(crate) fn limit_memory(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
+    let mut rest = module.strip_prefix(HEADER).ok_or("it is no core Wasm module of version 1")?;
+    let mut limited = HEADER.to_vec();
+    while let Some((&id, after_id)) = rest.split_first() {
+        let (len, after_len) = integer(after_id)?;
+        let (section, after) = after_len.split_at_checked(len as usize).ok_or(TRUNCATED)?;
+        if id == MEMORY_SECTION {
+            limited.push(id);
+            let section = limit_section(section, limit_bytes)?;
+            put_integer(&mut limited, section.len() as u32);
+            limited.extend(section);
+            limited.extend(after);
+            return Ok(limited);
+        }
+        limited.extend_from_slice(&rest[..rest.len() - after.len()]);
+        rest = after;
+    }
+    Err("it has no memory of its own".into())
+}
+
+const TRUNCATED: &str = "it ends in the middle of a section";
+
+/// The memory section with one memory, `min` and `max` in pages.
+fn limit_section(section: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
+    let (count, rest) = integer(section)?;
+    if count != 1 {
+        return Err(format!("it has {count} memories instead of one"));
+    }
+    let (&flags, rest) = rest.split_first().ok_or(TRUNCATED)?;
+    let (min, rest) = integer(rest)?;
+    let max = match flags {
+        0 => u32::MAX,
+        1 => integer(rest)?.0,
+        _ => return Err("its memory is shared or has 64-bit addresses".into()),
+    };
+    let limit = u32::try_from(limit_bytes / PAGE).unwrap_or(u32::MAX);
+    if min > limit {
+        let least = u64::from(min) * PAGE;
+        return Err(format!("its memory begins with {least} bytes, above the limit of {limit_bytes} bytes"));
+    }
+    let mut limited = vec![1, 1];
+    put_integer(&mut limited, min);
+    put_integer(&mut limited, max.min(limit));
+    Ok(limited)
+}
+
+/// An unsigned integer in LEB128, and what follows it.
+fn integer(bytes: &[u8]) -> Result<(u32, &[u8]), String> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            let value = u32::try_from(value).map_err(|_| "an integer has more than 32 bits")?;
+            return Ok((value, &bytes[index + 1..]));
+        }
+    }
+    Err(TRUNCATED.into())
+}
+
+fn put_integer(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module of a custom section, a memory section and another custom section.
+    fn module(memory: &[u8]) -> Vec<u8> {
+        let custom = [0, 2, 1, b'a'];
+        let section = [&[MEMORY_SECTION, memory.len() as u8], memory].concat();
+        [HEADER, &custom, &section, &custom].concat()
+    }
+
+    #[test]
+    fn the_maximum_is_set_or_lowered_and_nothing_else_changes() {
+        let limit = 3 * PAGE + 1;
+        assert_eq!(limit_memory(&module(&[1, 0, 2]), limit), Ok(module(&[1, 1, 2, 3])));
+        assert_eq!(limit_memory(&module(&[1, 1, 2, 0x80, 1]), limit), Ok(module(&[1, 1, 2, 3])));
+        assert_eq!(limit_memory(&module(&[1, 1, 1, 2]), limit), Ok(module(&[1, 1, 1, 2])));
+        assert_eq!(limit_memory(&module(&[1, 0, 2]), 200 * PAGE), Ok(module(&[1, 1, 2, 200, 1])));
+    }
+
+    #[test]
+    fn a_module_that_cannot_be_limited_is_refused() {
+        let refused = |module: &[u8], reason: &str| {
+            let error = limit_memory(module, PAGE).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        };
+        refused(b"MZ", "no core Wasm module");
+        refused(HEADER, "no memory of its own");
+        refused(&module(&[1, 0, 2]), "begins with 131072 bytes");
+        refused(&module(&[2, 0, 1, 0, 1]), "2 memories");
+        refused(&module(&[1, 3, 1, 1]), "shared");
+        refused(&module(&[1, 0]), "in the middle");
+        refused(&module(&[1, 0, 1])[..16], "in the middle");
+        refused(&module(&[1, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]), "32 bits");
+    }
+}

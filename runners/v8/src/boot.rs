@@ -1,0 +1,126 @@
+//! From an empty context to a handler that can be called.
+
+use deno_core::v8;
+use isolab_core::Cause;
+
+use crate::exception;
+use crate::isolate::Failure;
+use crate::natives;
+
+/// What a context holds once it is booted.
+pub(crate) struct Booted<'s> {
+    /// `dispatch(handler, method, url, headers, body)` of the web API.
+    pub(crate) dispatch: v8::Local<'s, v8::Function>,
+    /// The handler module's default export.
+    pub(crate) handler: v8::Local<'s, v8::Value>,
+}
+
+/// Evaluates the web API and the handler's module in the scope's context.
+pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<Booted<'s>, Failure> {
+    natives::install(scope).ok_or(Failure::Thrown)?;
+    for (name, source) in isolab_webapi::SCRIPTS {
+        let mut source = script_source(scope, name, source, false)?;
+        let options = v8::script_compiler::CompileOptions::EagerCompile;
+        let script = v8::script_compiler::compile(scope, &mut source, options, NO_REASON);
+        script.and_then(|script| script.run(scope)).ok_or(Failure::Thrown)?;
+    }
+    let dispatch = dispatch(scope)?;
+    Ok(Booted { dispatch, handler: evaluate(scope, source)? })
+}
+
+const NO_REASON: v8::script_compiler::NoCacheReason = v8::script_compiler::NoCacheReason::NoReason;
+
+/// Takes `WebAssembly` from the scope's context: its memories would escape the memory
+/// limit, and no other engine has it for handlers. To be done in every context, for V8
+/// puts it into those from a snapshot too.
+pub(crate) fn remove_wasm(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
+    let global = scope.get_current_context().global(scope);
+    let name = text(scope, "WebAssembly")?;
+    global.delete(scope, name.into()).map(|_| ()).ok_or(Failure::Thrown)
+}
+
+/// What the last script of the web API left on the global object.
+fn dispatch<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Function>, Failure> {
+    let mut value: v8::Local<'_, v8::Value> = scope.get_current_context().global(scope).into();
+    for name in ["__isolab", "dispatch"] {
+        let name = text(scope, name)?;
+        let object = value.to_object(scope).ok_or(Failure::Thrown)?;
+        value = object.get(scope, name.into()).ok_or(Failure::Thrown)?;
+    }
+    value.try_into().map_err(|_| Cause::Internal("the web API has no `__isolab.dispatch`".into()).into())
+}
+
+/// Evaluates the handler's module and answers its default export.
+fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let mut source = script_source(scope, "handler.js", source, true)?;
+    let options = v8::script_compiler::CompileOptions::EagerCompile;
+    let module = v8::script_compiler::compile_module2(scope, &mut source, options, NO_REASON)
+        .ok_or(Failure::Thrown)?;
+    module.instantiate_module(scope, refuse_import).ok_or(Failure::Thrown)?;
+    let settled = module.evaluate(scope).ok_or(Failure::Thrown)?;
+    scope.perform_microtask_checkpoint();
+    let settled: v8::Local<'_, v8::Promise> =
+        settled.try_into().map_err(|_| Cause::Internal("a module's evaluation is no promise".into()))?;
+    match settled.state() {
+        v8::PromiseState::Fulfilled => {}
+        v8::PromiseState::Pending => {
+            let reason = "handler.js: a top-level await never settles";
+            return Err(Cause::Artifact(reason.into()).into());
+        }
+        v8::PromiseState::Rejected => {
+            let exception = settled.result(scope);
+            return Err(Failure::Rejected(exception::describe(scope, exception)));
+        }
+    }
+    let namespace = module.get_module_namespace().to_object(scope).ok_or(Failure::Thrown)?;
+    let name = text(scope, "default")?;
+    let handler = namespace.get(scope, name.into()).ok_or(Failure::Thrown)?;
+    check(scope, handler)?;
+    Ok(handler)
+}
+
+/// A handler is an object with a function `fetch`.
+fn check(scope: &mut v8::PinScope<'_, '_>, handler: v8::Local<'_, v8::Value>) -> Result<(), Failure> {
+    let name = text(scope, "fetch")?;
+    let object = v8::Local::<v8::Object>::try_from(handler).ok();
+    let fetch = object.and_then(|object| object.get(scope, name.into()));
+    if fetch.is_some_and(|fetch| fetch.is_function()) {
+        return Ok(());
+    }
+    let reason = "handler.js: the default export is no object with a function `fetch`";
+    Err(Cause::Artifact(reason.into()).into())
+}
+
+fn refuse_import<'s>(
+    context: v8::Local<'s, v8::Context>,
+    specifier: v8::Local<'s, v8::String>,
+    _attributes: v8::Local<'s, v8::FixedArray>,
+    _referrer: v8::Local<'s, v8::Module>,
+) -> Option<v8::Local<'s, v8::Module>> {
+    v8::callback_scope!(unsafe scope, context);
+    let message = format!(
+        "a handler imports nothing, but this one imports `{}`",
+        specifier.to_rust_string_lossy(scope)
+    );
+    let message = v8::String::new(scope, &message)?;
+    let exception = v8::Exception::type_error(scope, message);
+    scope.throw_exception(exception);
+    None
+}
+
+fn script_source(
+    scope: &mut v8::PinScope<'_, '_>,
+    name: &str,
+    source: &str,
+    is_module: bool,
+) -> Result<v8::script_compiler::Source, Failure> {
+    let (name, source) = (text(scope, name)?, text(scope, source)?);
+    let origin =
+        v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, None);
+    Ok(v8::script_compiler::Source::new(source, Some(&origin)))
+}
+
+/// A string; `Thrown` if it is longer than any string can be.
+fn text<'s>(scope: &v8::PinScope<'s, '_>, text: &str) -> Result<v8::Local<'s, v8::String>, Failure> {
+    v8::String::new(scope, text).ok_or(Failure::Thrown)
+}

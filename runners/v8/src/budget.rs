@@ -1,0 +1,164 @@
+//! The memory limit of one isolate.
+//!
+//! What JavaScript can allocate lies in two places: V8's heap, and the buffers behind
+//! typed arrays, which come from an allocator. Both count against one limit:
+//!
+//! - The heap has the limit as its own. When V8 is about to pass it, the isolate is
+//!   terminated, and given room for what it was just allocating: V8 would otherwise end
+//!   the process.
+//! - The allocator refuses what would take the buffers alone beyond the limit, which
+//!   throws a `RangeError`.
+//! - After every full collection the sum is compared with the limit. It is exact only
+//!   then, so the two together may pass the limit until V8 next collects.
+//!
+//! The memory of a Wasm module is neither; its limit is part of the module (see
+//! [`crate::binary`]).
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use deno_core::v8;
+
+/// How far a heap may grow beyond its limit between the moment that V8 asks and the
+/// moment that the termination takes hold. One allocation is at most 1 GiB (the
+/// largest string or array), and a built-in function may make a few.
+const LAST_RESORT_BYTES: usize = 4 << 30;
+
+/// The budget of one isolate. Must outlive it.
+pub(crate) struct Budget {
+    limit: usize,
+    buffers: Arc<Buffers>,
+    exhausted: Cell<bool>,
+    isolate: v8::IsolateHandle,
+}
+
+impl Budget {
+    /// Adds the limit to what an isolate is made with.
+    pub(crate) fn params(limit_bytes: u64, params: v8::CreateParams) -> (v8::CreateParams, Arc<Buffers>) {
+        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        let buffers = Arc::new(Buffers { used: AtomicUsize::new(0), limit, denied: AtomicBool::new(false) });
+        // SAFETY: the allocator owns the reference that `into_raw` leaves behind, and
+        // `Buffers::drop` gives it back.
+        let allocator = unsafe { v8::new_rust_allocator(Arc::into_raw(buffers.clone()), &Buffers::VTABLE) };
+        (params.heap_limits(0, limit).array_buffer_allocator(allocator), buffers)
+    }
+
+    /// Holds an isolate that was made with [`Budget::params`] to its limit.
+    #[allow(clippy::unnecessary_box_returns, reason = "V8 holds its address")]
+    pub(crate) fn install(isolate: &mut v8::Isolate, buffers: Arc<Buffers>) -> Box<Self> {
+        let budget = Box::new(Self {
+            limit: buffers.limit,
+            buffers,
+            exhausted: Cell::new(false),
+            isolate: isolate.thread_safe_handle(),
+        });
+        let data = std::ptr::from_ref(&*budget).cast_mut().cast();
+        isolate.add_near_heap_limit_callback(near_heap_limit, data);
+        isolate.add_gc_epilogue_callback(after_collection, data, v8::GCType::kGCTypeMarkSweepCompact);
+        budget
+    }
+
+    /// Whether the limit was reached: the isolate must not run again.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted.get()
+    }
+
+    /// Whether the allocator's last word was a refusal.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.buffers.denied.load(Relaxed)
+    }
+
+    fn exhaust(&self) {
+        self.exhausted.set(true);
+        self.isolate.terminate_execution();
+    }
+}
+
+/// V8 calls this on the isolate's thread, when a collection has not freed enough.
+extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize) -> usize {
+    // SAFETY: `install` passed the budget, which outlives its isolate.
+    let budget = unsafe { &*data.cast::<Budget>() };
+    budget.exhaust();
+    current.saturating_add(LAST_RESORT_BYTES)
+}
+
+extern "C" fn after_collection(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _kind: v8::GCType,
+    _flags: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: `install` passed the budget, which outlives its isolate.
+    let budget = unsafe { &*data.cast::<Budget>() };
+    // SAFETY: V8 passes the isolate that has just collected, on its own thread.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    if used_bytes(&mut isolate) > budget.limit {
+        budget.exhaust();
+    }
+}
+
+/// Bytes that an isolate's heap and buffers hold.
+pub(crate) fn used_bytes(isolate: &mut v8::Isolate) -> usize {
+    let statistics = isolate.get_heap_statistics();
+    statistics.used_heap_size() + statistics.external_memory()
+}
+
+/// What an isolate's buffers use. V8 frees buffers on threads of its own.
+pub(crate) struct Buffers {
+    used: AtomicUsize,
+    limit: usize,
+    denied: AtomicBool,
+}
+
+impl Buffers {
+    const VTABLE: v8::RustAllocatorVtable<Self> = v8::RustAllocatorVtable {
+        allocate: Self::allocate,
+        allocate_uninitialized: Self::allocate_uninitialised,
+        free: Self::free,
+        drop: Self::drop,
+    };
+
+    fn reserve(&self, len: usize, allocate: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
+        let room = |used: usize| used.checked_add(len).filter(|used| *used <= self.limit);
+        let granted = self.used.fetch_update(Relaxed, Relaxed, room).is_ok();
+        self.denied.store(!granted, Relaxed);
+        if !granted {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the layout's size is not 0.
+        let data = layout(len).map_or(std::ptr::null_mut(), |layout| unsafe { allocate(layout) });
+        if data.is_null() {
+            self.used.fetch_sub(len, Relaxed);
+        }
+        data.cast()
+    }
+
+    unsafe extern "C" fn allocate(&self, len: usize) -> *mut c_void {
+        self.reserve(len, alloc_zeroed)
+    }
+
+    unsafe extern "C" fn allocate_uninitialised(&self, len: usize) -> *mut c_void {
+        self.reserve(len, alloc)
+    }
+
+    unsafe extern "C" fn free(&self, data: *mut c_void, len: usize) {
+        if let (false, Some(layout)) = (data.is_null(), layout(len)) {
+            self.used.fetch_sub(len, Relaxed);
+            // SAFETY: V8 frees, once, what `reserve` gave for the same length.
+            unsafe { dealloc(data.cast(), layout) };
+        }
+    }
+
+    unsafe extern "C" fn drop(this: *const Self) {
+        // SAFETY: `Budget::params` left this reference with the allocator.
+        drop(unsafe { Arc::from_raw(this) });
+    }
+}
+
+/// Aligned as `malloc` aligns, which typed arrays rely on. Never of size 0.
+fn layout(len: usize) -> Option<Layout> {
+    Layout::from_size_align(len.max(1), 16).ok()
+}

@@ -1,0 +1,51 @@
+//! Exceptions as text for people.
+
+use deno_core::v8;
+
+/// What is kept of a stack: a recursion without end has thousands of lines.
+const MAX_LEN: usize = 2048;
+
+type TryCatch<'a, 's, 'o, 'i> = v8::PinnedRef<'a, v8::TryCatch<'s, 'o, v8::HandleScope<'i>>>;
+
+/// The exception that was caught, with its stack, or with its place where it has none.
+pub(crate) fn caught(scope: &mut TryCatch<'_, '_, '_, '_>) -> String {
+    if scope.has_terminated() {
+        return "terminated".into();
+    }
+    let Some(exception) = scope.exception() else {
+        return "an exception without a value".into();
+    };
+    let place = scope.message().and_then(|message| {
+        let script = message.get_script_resource_name(scope)?.to_rust_string_lossy(scope);
+        Some(format!("{script}:{}:{}", message.get_line_number(scope)?, message.get_start_column() + 1))
+    });
+    let text = describe(scope, exception);
+    // A syntax error's stack does not say where in the source the error is.
+    match place {
+        Some(place) if !text.contains(&place) => format!("{text}\n    at {place}"),
+        _ => text,
+    }
+}
+
+/// A value that was thrown: an error's stack, which begins with its name and message,
+/// or else its text.
+pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {
+    // Stacks are made when they are first read, by code that the function can replace.
+    v8::tc_scope!(let scope, scope);
+    let stack = value
+        .to_object(scope)
+        .filter(|_| value.is_native_error())
+        .and_then(|error| {
+            let name = v8::String::new(scope, "stack")?;
+            error.get(scope, name.into())
+        })
+        .filter(|stack| stack.is_string());
+    let text = stack.unwrap_or(value).to_detail_string(scope);
+    let mut text = text
+        .map_or_else(|| "an exception that has no text".to_owned(), |text| text.to_rust_string_lossy(scope));
+    if text.len() > MAX_LEN {
+        text.truncate(text.floor_char_boundary(MAX_LEN));
+        text.push('…');
+    }
+    text
+}

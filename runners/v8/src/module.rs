@@ -1,0 +1,309 @@
+//! The variant `rust`: a Wasm module in V8's own Wasm engine.
+//!
+//! The module is compiled once, and all its instances share the code: V8 compiles each
+//! function with its fast compiler when it is first called, and anew with its optimising
+//! one, in the background, once it is hot. V8's API for Rust cannot serialise that code,
+//! so it is never found in the cache.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use deno_core::v8;
+use isolab_core::{
+    Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, message,
+};
+use isolab_sdk::wire;
+
+use crate::binary;
+use crate::executor::Label;
+use crate::isolate::{Failure, Isolate};
+use crate::linear::Linear;
+use crate::wasi::{self, Wasi};
+use crate::watchdog::Watchdog;
+
+/// What the headers of a response may take in its wire form, besides its body.
+const HEADERS_BYTES: u64 = 64 << 10;
+
+/// A module that is ready to be started.
+pub(crate) struct PreparedModule {
+    label: Label,
+    compiled: v8::CompiledWasmModule,
+    /// Names of what it imports from WASI.
+    imports: Vec<String>,
+    limits: Limits,
+    dog: Arc<Watchdog>,
+    artifact: Artifact,
+}
+
+impl PreparedModule {
+    /// Compiles a module, and starts it once to see that it can be.
+    pub(crate) fn new(
+        label: Label,
+        module: &[u8],
+        limits: Limits,
+        dog: &Arc<Watchdog>,
+        source_digest: String,
+        laps: &mut Laps,
+    ) -> Result<Self, Cause> {
+        let limited = binary::limit_memory(module, limits.memory_bytes).map_err(Cause::Artifact)?;
+        let mut isolate = Isolate::new(None, limits, dog);
+        let compile = |scope: &mut v8::PinScope<'_, '_>| {
+            let module = v8::WasmModuleObject::compile(scope, &limited).ok_or(Failure::Thrown)?;
+            Ok((module.get_compiled_module(), wasi_imports(scope, module)?))
+        };
+        let (_, (compiled, imports)) = isolate.begin(compile).map_err(as_artifact)?;
+        laps.mark("compile");
+        let bytes = module.len() as u64;
+        let artifact = Artifact { kind: "compiled module", source_digest, bytes, cached: false };
+        let prepared = Self { label, compiled, imports, limits, dog: dog.clone(), artifact };
+        ModuleInstance::start(&prepared, &mut Laps::begin()).map_err(as_artifact)?;
+        laps.mark("try");
+        Ok(prepared)
+    }
+}
+
+/// What keeps a module from its first start is wrong with the module.
+fn as_artifact(cause: Cause) -> Cause {
+    match cause {
+        Cause::Trapped(text) | Cause::InvalidResponse(text) => Cause::Artifact(text),
+        cause => cause,
+    }
+}
+
+/// What the module imports from WASI; of what it imports from elsewhere V8 says, when it
+/// is started, that it is not there.
+fn wasi_imports(
+    scope: &mut v8::PinScope<'_, '_>,
+    module: v8::Local<'_, v8::WasmModuleObject>,
+) -> Result<Vec<String>, Failure> {
+    let list = function(scope, &["WebAssembly", "Module", "imports"])?;
+    let undefined = v8::undefined(scope).into();
+    let list = list.call(scope, undefined, &[module.into()]).ok_or(Failure::Thrown)?;
+    let list = v8::Local::<v8::Array>::try_from(list).map_err(|_| Failure::Thrown)?;
+    let mut names = Vec::new();
+    for index in 0..list.length() {
+        let import = list.get_index(scope, index).ok_or(Failure::Thrown)?;
+        if property(scope, import, "module")?.to_rust_string_lossy(scope) == wasi::MODULE {
+            names.push(property(scope, import, "name")?.to_rust_string_lossy(scope));
+        }
+    }
+    Ok(names)
+}
+
+#[async_trait(?Send)]
+impl Prepared for PreparedModule {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
+        let instance =
+            ModuleInstance::start(self, laps).map_err(|cause| self.label.error(Phase::Start, cause))?;
+        Ok(Box::new(instance))
+    }
+}
+
+/// What the host calls and reads of an instance.
+struct Exports {
+    memory: v8::Global<v8::WasmMemoryObject>,
+    request: v8::Global<v8::Function>,
+    handle: v8::Global<v8::Function>,
+}
+
+/// An isolate with an instance of a module in it.
+struct ModuleInstance {
+    label: Label,
+    limits: Limits,
+    context: v8::Global<v8::Context>,
+    exports: Exports,
+    isolate: Isolate,
+}
+
+impl ModuleInstance {
+    fn start(prepared: &PreparedModule, laps: &mut Laps) -> Result<Self, Cause> {
+        let limits = prepared.limits;
+        let mut isolate = Isolate::new(None, limits, &prepared.dog);
+        laps.mark("isolate");
+        let started = isolate.begin(|scope| instantiate(scope, prepared));
+        let (context, exports) = started.map_err(|cause| explained(cause, &isolate, limits))?;
+        laps.mark("instantiate");
+        Ok(Self { label: prepared.label.clone(), limits, context, exports, isolate })
+    }
+
+    fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
+        let Self { limits, context, exports, isolate, .. } = self;
+        let answered = isolate.run(context, |scope| {
+            let memory = v8::Local::new(scope, &exports.memory);
+            let guest = request.as_guest();
+            let len = u32::try_from(wire::request_len(&guest))
+                .map_err(|_| Cause::Trapped("the request is larger than any memory".into()))?;
+            let at = address(scope, &exports.request, &[len])?;
+            let mut linear = Linear::new(&memory);
+            let room = linear.get_mut(at, len).ok_or_else(|| outside("room for the request", at))?;
+            wire::write_request(&guest, room);
+            let at = address(scope, &exports.handle, &[])?;
+            laps.mark("call");
+            read(&Linear::new(&memory), at, limits.response_bytes)
+        });
+        answered.map_err(|cause| explained(cause, isolate, *limits))
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for ModuleInstance {
+    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+        ModuleInstance::invoke(self, &request, laps).map_err(|cause| self.label.error(Phase::Invoke, cause))
+    }
+
+    /// Heap and linear memory.
+    fn memory(&mut self) -> Memory {
+        let Self { context, exports, isolate, .. } = self;
+        let linear = isolate.run(context, |scope| {
+            let memory = v8::Local::new(scope, &exports.memory);
+            Ok(Linear::new(&memory).len() as u64)
+        });
+        Memory { model_bytes: linear.ok().map(|linear| linear + self.isolate.used_bytes()) }
+    }
+
+    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Makes an instance in the scope's context, and initialises it if it is a reactor.
+fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> Result<Exports, Failure> {
+    scope.set_slot(Wasi::new());
+    let module =
+        v8::WasmModuleObject::from_compiled_module(scope, &prepared.compiled).ok_or(Failure::Thrown)?;
+    let functions = v8::Object::new(scope);
+    for name in &prepared.imports {
+        let function = wasi::import(scope, name).ok_or(Failure::Thrown)?;
+        set(scope, functions, name, function.into())?;
+    }
+    let imports = v8::Object::new(scope);
+    set(scope, imports, wasi::MODULE, functions.into())?;
+    let constructor = function(scope, &["WebAssembly", "Instance"])?;
+    let instance =
+        constructor.new_instance(scope, &[module.into(), imports.into()]).ok_or(Failure::Thrown)?;
+    let exports = property(scope, instance.into(), "exports")?;
+    let memory: v8::Local<'_, v8::WasmMemoryObject> = export(scope, exports, "memory")?;
+    let memory = v8::Global::new(scope, memory);
+    if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
+        wasi.attach(memory.clone());
+    }
+    if let Ok(initialise) = export::<v8::Function>(scope, exports, "_initialize") {
+        let undefined = v8::undefined(scope).into();
+        initialise.call(scope, undefined, &[]).ok_or(Failure::Thrown)?;
+    }
+    let [request, handle] = ["isolab_request", "isolab_handle"].map(|name| {
+        let function: v8::Local<'_, v8::Function> = export(scope, exports, name)?;
+        Ok::<_, Failure>(v8::Global::new(scope, function))
+    });
+    Ok(Exports { memory, request: request?, handle: handle? })
+}
+
+/// Calls a function that answers an address.
+fn address(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: &v8::Global<v8::Function>,
+    numbers: &[u32],
+) -> Result<u32, Failure> {
+    let mut arguments: [v8::Local<'_, v8::Value>; 1] = [v8::undefined(scope).into()];
+    for (argument, number) in arguments.iter_mut().zip(numbers) {
+        *argument = v8::Integer::new_from_unsigned(scope, *number).into();
+    }
+    let function = v8::Local::new(scope, function);
+    let answer = function.call(scope, v8::undefined(scope).into(), &arguments[..numbers.len()]);
+    answer.and_then(|answer| answer.uint32_value(scope)).ok_or(Failure::Thrown)
+}
+
+/// Reads the response at an address, which begins with its own length.
+fn read(linear: &Linear<'_>, at: u32, limit: u64) -> Result<Response, Failure> {
+    let len = linear.u32(at).ok_or_else(|| outside("the response", at))?;
+    if u64::from(len) > limit.saturating_add(HEADERS_BYTES) {
+        return Err(Cause::ResponseTooLarge(limit).into());
+    }
+    let bytes =
+        at.checked_add(4).and_then(|at| linear.get(at, len)).ok_or_else(|| outside("the response", at))?;
+    let parts =
+        wire::decode_response_parts(bytes).map_err(|error| Cause::InvalidResponse(error.to_string()))?;
+    if parts.body.len() as u64 > limit {
+        return Err(Cause::ResponseTooLarge(limit).into());
+    }
+    Ok(message::response(parts.status, parts.headers, Bytes::copy_from_slice(parts.body))?)
+}
+
+fn outside(what: &str, at: u32) -> Cause {
+    Cause::InvalidResponse(format!("{what} at address {at:#x} lies outside of the memory"))
+}
+
+/// The cause with what WASI knows of it: an exit, or the end of standard error.
+///
+/// V8 does not tell that it refused to grow a memory, so running out of memory is known
+/// by the message with which Rust's standard library aborts then.
+fn explained(cause: Cause, isolate: &Isolate, limits: Limits) -> Cause {
+    let (Cause::Trapped(text), Some(wasi)) = (&cause, isolate.slot::<Wasi>()) else {
+        return cause;
+    };
+    let stderr = wasi.stderr();
+    if stderr.lines().any(|line| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed"))
+    {
+        return Cause::OutOfMemory(limits.memory_bytes);
+    }
+    let with_stderr = |text: &str| if stderr.is_empty() { text.into() } else { format!("{text}: {stderr}") };
+    match wasi.exit_code() {
+        Some(code) => Cause::Crashed(with_stderr(&format!("exit code {code}"))),
+        None => Cause::Trapped(with_stderr(text)),
+    }
+}
+
+/// The function at a path below the global object.
+fn function<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    path: &[&str],
+) -> Result<v8::Local<'s, v8::Function>, Failure> {
+    let mut value: v8::Local<'_, v8::Value> = scope.get_current_context().global(scope).into();
+    for name in path {
+        value = property(scope, value, name)?;
+    }
+    value.try_into().map_err(|_| Cause::Internal(format!("V8 has no function {}", path.join("."))).into())
+}
+
+fn property<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'_, v8::Value>,
+    name: &str,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let name = v8::String::new(scope, name).ok_or(Failure::Thrown)?;
+    let object = value.to_object(scope).ok_or(Failure::Thrown)?;
+    object.get(scope, name.into()).ok_or(Failure::Thrown)
+}
+
+fn set(
+    scope: &mut v8::PinScope<'_, '_>,
+    object: v8::Local<'_, v8::Object>,
+    name: &str,
+    value: v8::Local<'_, v8::Value>,
+) -> Result<(), Failure> {
+    let name = v8::String::new(scope, name).ok_or(Failure::Thrown)?;
+    object.set(scope, name.into(), value).map(|_| ()).ok_or(Failure::Thrown)
+}
+
+/// An export of the given kind; its absence is the module's fault.
+fn export<'s, T>(
+    scope: &mut v8::PinScope<'s, '_>,
+    exports: v8::Local<'_, v8::Value>,
+    name: &str,
+) -> Result<v8::Local<'s, T>, Failure>
+where
+    v8::Local<'s, v8::Value>: TryInto<v8::Local<'s, T>>,
+{
+    let value = property(scope, exports, name)?;
+    value.try_into().map_err(|_| {
+        Cause::Artifact(format!(
+            "the module does not export `{name}`; a function needs `isolab_sdk::export!`"
+        ))
+        .into()
+    })
+}

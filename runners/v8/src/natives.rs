@@ -1,0 +1,138 @@
+//! The functions of the web API whose halves are in Rust.
+//!
+//! They are part of every snapshot, as indices into [`references`].
+
+#![allow(clippy::needless_pass_by_value, reason = "V8 calls these functions, and passes so")]
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use deno_core::v8;
+use v8::MapFnTo as _;
+
+/// Name and callback of each function, in the order in which snapshots refer to them.
+static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 5]> = LazyLock::new(|| {
+    [
+        ("parseUrl", parse_url.map_fn_to()),
+        ("setUrl", set_url.map_fn_to()),
+        ("encodeUtf8", encode_utf8.map_fn_to()),
+        ("decodeUtf8", decode_utf8.map_fn_to()),
+        ("log", log.map_fn_to()),
+    ]
+});
+
+/// What in this binary a snapshot may refer to.
+pub(crate) fn references() -> Cow<'static, [v8::ExternalReference]> {
+    let functions = NATIVES.iter().map(|(_, function)| v8::ExternalReference { function: *function });
+    let end = v8::ExternalReference { pointer: std::ptr::null_mut() };
+    functions.chain([end]).collect()
+}
+
+/// Puts the functions on the global object, as `__host`. `None` if JavaScript threw.
+pub(crate) fn install(scope: &mut v8::PinScope<'_, '_>) -> Option<()> {
+    let host = v8::Object::new(scope);
+    for (name, callback) in NATIVES.iter() {
+        let function =
+            v8::Function::builder_raw(*callback).constructor_behavior(v8::ConstructorBehavior::Throw);
+        let (name, function) = (v8::String::new(scope, name)?, function.build(scope)?);
+        host.set(scope, name.into(), function.into())?;
+    }
+    let name = v8::String::new(scope, "__host")?;
+    scope.get_current_context().global(scope).set(scope, name.into(), host.into())?;
+    Some(())
+}
+
+fn parse_url(
+    scope: &mut v8::PinScope<'_, '_>,
+    args: v8::FunctionCallbackArguments<'_>,
+    result: v8::ReturnValue<'_>,
+) {
+    let href = args.get(0).to_rust_string_lossy(scope);
+    let base = args.get(1);
+    let base = (!base.is_undefined()).then(|| base.to_rust_string_lossy(scope));
+    answer_parts(scope, isolab_webapi::parse_url(&href, base.as_deref()), result);
+}
+
+fn set_url(
+    scope: &mut v8::PinScope<'_, '_>,
+    args: v8::FunctionCallbackArguments<'_>,
+    result: v8::ReturnValue<'_>,
+) {
+    let [href, part, value] = [0, 1, 2].map(|index| args.get(index).to_rust_string_lossy(scope));
+    answer_parts(scope, isolab_webapi::set_url(&href, &part, &value), result);
+}
+
+fn answer_parts(
+    scope: &mut v8::PinScope<'_, '_>,
+    parts: Option<[String; 11]>,
+    mut result: v8::ReturnValue<'_>,
+) {
+    // Nothing to convert: the parts of a URL that was a string are short enough for strings.
+    let strings = parts.and_then(|parts| {
+        let strings: Option<Vec<v8::Local<'_, v8::Value>>> =
+            parts.iter().map(|part| v8::String::new(scope, part).map(Into::into)).collect();
+        strings
+    });
+    match strings {
+        Some(strings) => result.set(v8::Array::new_with_elements(scope, &strings).into()),
+        None => result.set_null(),
+    }
+}
+
+fn encode_utf8(
+    scope: &mut v8::PinScope<'_, '_>,
+    args: v8::FunctionCallbackArguments<'_>,
+    mut result: v8::ReturnValue<'_>,
+) {
+    let bytes = args.get(0).to_rust_string_lossy(scope).into_bytes();
+    match byte_array(scope, bytes) {
+        Some(array) => result.set(array.into()),
+        None => throw(scope, "the text is too long for a Uint8Array"),
+    }
+}
+
+/// A `Uint8Array` that owns `bytes`. Not made by V8's own allocation, which ends the
+/// process where there is no room.
+pub(crate) fn byte_array<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: Vec<u8>,
+) -> Option<v8::Local<'s, v8::Uint8Array>> {
+    let len = bytes.len();
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    v8::Uint8Array::new(scope, buffer, 0, len)
+}
+
+fn decode_utf8(
+    scope: &mut v8::PinScope<'_, '_>,
+    args: v8::FunctionCallbackArguments<'_>,
+    mut result: v8::ReturnValue<'_>,
+) {
+    let Ok(view) = v8::Local::<v8::Uint8Array>::try_from(args.get(0)) else {
+        return throw(scope, "only a Uint8Array can be decoded");
+    };
+    let [fatal, ignore_bom] = [1, 2].map(|index| args.get(index).boolean_value(scope));
+    let text = isolab_webapi::decode_utf8(view.get_contents(&mut []), fatal, ignore_bom);
+    match text.map(|text| v8::String::new(scope, &text)) {
+        Ok(Some(text)) => result.set(text.into()),
+        Ok(None) => throw(scope, "the bytes are too many for a string"),
+        Err(error) => throw(scope, &error.to_string()),
+    }
+}
+
+fn log(scope: &mut v8::PinScope<'_, '_>, args: v8::FunctionCallbackArguments<'_>, _: v8::ReturnValue<'_>) {
+    let [level, text] = [0, 1].map(|index| args.get(index).to_rust_string_lossy(scope));
+    match level.as_str() {
+        "error" => tracing::error!(target: "isolab::console", "{text}"),
+        "warn" => tracing::warn!(target: "isolab::console", "{text}"),
+        "debug" => tracing::debug!(target: "isolab::console", "{text}"),
+        _ => tracing::info!(target: "isolab::console", "{text}"),
+    }
+}
+
+/// Throws a `TypeError`, as the web's standards do for values that do not fit.
+fn throw(scope: &mut v8::PinScope<'_, '_>, message: &str) {
+    let message = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
+    let exception = v8::Exception::type_error(scope, message);
+    scope.throw_exception(exception);
+}

@@ -1,0 +1,91 @@
+//! From the web API's answer, `[status, [name, value, …], body]`, to a response.
+
+use bytes::Bytes;
+use deno_core::v8;
+use isolab_core::{Cause, Response, message};
+
+use crate::isolate::Failure;
+
+/// Reads an answer; its body must not be larger than `limit` bytes.
+pub(crate) fn read(
+    scope: &mut v8::PinScope<'_, '_>,
+    answer: v8::Local<'_, v8::Value>,
+    limit: u64,
+) -> Result<Response, Failure> {
+    let answer = array(answer)?;
+    let status = item(scope, answer, 0)?.uint32_value(scope).ok_or(Failure::Thrown)?;
+    let status = u16::try_from(status).map_err(|_| Cause::InvalidResponse(format!("the status {status}")))?;
+    let headers = item(scope, answer, 1)?;
+    let headers = headers_of(scope, array(headers)?)?;
+    let body = item(scope, answer, 2)?;
+    let body = body_of(scope, body, limit)?;
+    Ok(message::response(status, headers, body)?)
+}
+
+/// Name and value of a header.
+type Header = (Vec<u8>, Vec<u8>);
+
+fn headers_of(
+    scope: &mut v8::PinScope<'_, '_>,
+    headers: v8::Local<'_, v8::Array>,
+) -> Result<Vec<Header>, Failure> {
+    let mut text = |index| {
+        let value = item(scope, headers, index)?;
+        let value = v8::Local::<v8::String>::try_from(value).map_err(|_| malformed("a header is no text"))?;
+        byte_string(scope, value)
+    };
+    (0..headers.length() / 2).map(|pair| Ok((text(2 * pair)?, text(2 * pair + 1)?))).collect()
+}
+
+/// The bytes of a `ByteString`: its characters are bytes.
+fn byte_string(
+    scope: &mut v8::PinScope<'_, '_>,
+    text: v8::Local<'_, v8::String>,
+) -> Result<Vec<u8>, Failure> {
+    match v8::ValueView::new(scope, text).data() {
+        v8::ValueViewData::OneByte(bytes) => Ok(bytes.to_vec()),
+        v8::ValueViewData::TwoByte(_) => Err(malformed("a header has characters that are no bytes")),
+    }
+}
+
+fn body_of(
+    scope: &mut v8::PinScope<'_, '_>,
+    body: v8::Local<'_, v8::Value>,
+    limit: u64,
+) -> Result<Bytes, Failure> {
+    let within = |len: usize| {
+        if len as u64 > limit { Err(Cause::ResponseTooLarge(limit)) } else { Ok(()) }
+    };
+    if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
+        // Each character takes a byte at least: so nothing is copied that must be too large.
+        within(text.length())?;
+        let view = v8::ValueView::new(scope, text);
+        let bytes = match view.as_str() {
+            Some(text) => Bytes::copy_from_slice(text.as_bytes()),
+            None => Bytes::from(view.to_cow_lossy().into_owned()),
+        };
+        within(bytes.len())?;
+        return Ok(bytes);
+    }
+    if let Ok(view) = v8::Local::<v8::Uint8Array>::try_from(body) {
+        within(view.byte_length())?;
+        return Ok(Bytes::copy_from_slice(view.get_contents(&mut [])));
+    }
+    if body.is_null() { Ok(Bytes::new()) } else { Err(malformed("the body is neither text nor bytes")) }
+}
+
+fn array(value: v8::Local<'_, v8::Value>) -> Result<v8::Local<'_, v8::Array>, Failure> {
+    value.try_into().map_err(|_| malformed("it is no array"))
+}
+
+fn item<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    array: v8::Local<'_, v8::Array>,
+    index: u32,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    array.get_index(scope, index).ok_or(Failure::Thrown)
+}
+
+fn malformed(reason: &str) -> Failure {
+    Cause::InvalidResponse(format!("the web API's answer is malformed: {reason}")).into()
+}

@@ -1,0 +1,60 @@
+//! What the tests of the executor share.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use isolab_core::{
+    Cache, Environment, Error, Executor as _, Function, Instance, Laps, Prepared, Request, Response, Spec,
+    Variant,
+};
+use isolab_v8::{SETTINGS, V8};
+
+/// An executor with a cache in `folder`.
+pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
+    let environment =
+        Environment { cache: Cache::new(folder.join("cache")), run_id: "test".into(), max_instances: 16 };
+    V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
+}
+
+/// A function of the variant `js`, in `folder`, with more lines for its `function.toml`.
+pub(crate) fn handler(folder: &Path, limits: &str, source: &str) -> Function {
+    let path = folder.join("function");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("function.toml"), format!("description = \"\"\n[limits]\n{limits}")).unwrap();
+    std::fs::write(path.join("handler.js"), source).unwrap();
+    Function::load(&path).unwrap()
+}
+
+pub(crate) async fn prepare(executor: &V8, function: &Function) -> Result<Arc<dyn Prepared>, Error> {
+    executor.prepare(function, Variant::Js, &mut Laps::begin()).await
+}
+
+pub(crate) async fn start(prepared: &dyn Prepared) -> Box<dyn Instance> {
+    prepared.start(&mut Laps::begin()).await.unwrap()
+}
+
+pub(crate) async fn invoke(instance: &mut dyn Instance, request: Request) -> Result<Response, Error> {
+    instance.invoke(request, &mut Laps::begin()).await
+}
+
+pub(crate) async fn stop(instance: Box<dyn Instance>) {
+    instance.stop(&mut Laps::begin()).await.unwrap();
+}
+
+pub(crate) fn get(uri: &str) -> Request {
+    Request::new(Method::GET, uri.parse::<Uri>().unwrap(), HeaderMap::new(), Bytes::new())
+}
+
+/// What a handler of this source answers to one request to a fresh instance.
+pub(crate) async fn answer(limits: &str, source: &str, request: Request) -> Result<Response, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepare(&open("v8", folder.path()), &handler(folder.path(), limits, source)).await?;
+    let mut instance = start(&*prepared).await;
+    let answer = invoke(&mut *instance, request).await;
+    stop(instance).await;
+    answer
+}

@@ -1,0 +1,44 @@
+//! The suite that every executor passes, over all functions of the checkout.
+
+mod common;
+
+use isolab_core::conformance;
+use isolab_core::{Function, Library};
+
+async fn passes(spec: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let report = conformance::run(&common::open(spec, folder.path()), &conformance::library().unwrap()).await;
+    println!("{report}");
+    report.assert();
+}
+
+#[tokio::test]
+async fn with_snapshots() {
+    passes("v8").await;
+}
+
+#[tokio::test]
+async fn without_snapshots() {
+    passes("v8:snapshot=off").await;
+}
+
+/// The web API's own tests, from the inside of a handler.
+#[tokio::test]
+async fn the_web_api() {
+    for (name, source) in isolab_webapi::conformance::handlers() {
+        let mut request = common::get("/");
+        request.headers.insert("x-test", "1".parse().unwrap());
+        let response = common::answer("", &source, request).await.unwrap();
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        isolab_webapi::conformance::check(&body).unwrap_or_else(|failed| panic!("{name}: {failed}"));
+    }
+}
+
+#[test]
+fn a_library_has_what_the_suite_needs() {
+    let library: Library = conformance::library().unwrap();
+    let names: Vec<_> = library.iter().map(Function::name).collect();
+    for name in ["hello", "spin", "allocate", "buffers", "remember"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+}
