@@ -90,8 +90,8 @@ fn fresh(engine: &Engine, pre: &InstancePre<()>, request: &[u8]) -> wasmtime::Re
     let mut store = Store::new(engine, ());
     store.set_epoch_deadline(FAR);
     let instance = pre.instantiate(&mut store)?;
-    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
-        initialize.call(&mut store, ())?;
+    if let Some(initialize) = instance.get_func(&mut store, "_initialize") {
+        initialize.typed::<(), ()>(&store)?.call(&mut store, ())?;
     }
     let memory = instance.get_memory(&mut store, "memory").expect("a function exports its memory");
     let room = instance.get_typed_func::<u32, u32>(&mut store, "isolab_request")?;

@@ -22,6 +22,13 @@ pub const SETTINGS: &[Setting] = &[
         help: "pooling reserves the memory of all instances at once and uses slots again; \
                ondemand maps and unmaps each instance's memory",
     },
+    Setting {
+        name: "reset",
+        default: "scan",
+        values: Values::OneOf(&["scan", "clear"]),
+        help: "how the pool makes a slot clean: scan asks Linux (6.7 or later) which pages are there; \
+               clear overwrites the lowest and unmaps the rest, which is faster for tiny memories only",
+    },
 ];
 
 /// The most elements that a table may have, with either allocator. Large programs
@@ -32,6 +39,9 @@ pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 /// function writes far less; what a larger one writes beyond is given back to the
 /// operating system, and faulted in again.
 const RESIDENT_BYTES: usize = 1 << 20;
+
+/// The same where all of it is overwritten each time, whether or not it was written.
+const RESIDENT_BYTES_CLEARED: usize = 256 << 10;
 
 /// Wasmtime's configuration for a resolved spec. Public so that a bench can use
 /// Wasmtime directly with the same settings.
@@ -49,24 +59,25 @@ pub fn config(spec: &Spec, max_instances: usize) -> Config {
         // store without a garbage-collected heap is made faster.
         .gc_support(false);
     if spec.get("allocator") == "pooling" {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));
+        let pool = pool(max_instances, spec.get("reset") == "scan");
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
 }
 
-fn pool(max_instances: usize) -> PoolingAllocationConfig {
+fn pool(max_instances: usize, scan: bool) -> PoolingAllocationConfig {
     // One more than are live: a snapshot is made in an instance of its own.
     let slots = u32::try_from(max_instances).unwrap_or(u32::MAX).saturating_add(1);
+    let (scan, resident_bytes) =
+        if scan { (Enabled::Auto, RESIDENT_BYTES) } else { (Enabled::No, RESIDENT_BYTES_CLEARED) };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots)
         .total_memories(slots)
         .total_tables(slots)
         .total_gc_heaps(0)
         .table_elements(TABLE_ELEMENTS)
-        .linear_memory_keep_resident(RESIDENT_BYTES)
-        .table_keep_resident(RESIDENT_BYTES)
-        // Linux tells which pages were written since the slot was last reset, so that no
-        // others have to be.
-        .pagemap_scan(Enabled::Auto);
+        .linear_memory_keep_resident(resident_bytes)
+        .table_keep_resident(resident_bytes)
+        .pagemap_scan(scan);
     pool
 }

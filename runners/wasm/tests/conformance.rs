@@ -2,14 +2,48 @@
 
 mod support;
 
-use isolab_core::{Library, conformance};
-use support::{open, ready};
+use std::path::Path;
 
+use isolab_core::{Cache, Cause, Environment, Library, Spec, Variant, conformance};
+use isolab_wasm::{SETTINGS, Wasm};
+use support::{ask, open, prepare, ready};
+
+/// The cache stays from one run to the next: compiling the JavaScript engine for every
+/// handler takes minutes, and `tests/cache.rs` is where the cache itself is tested.
 fn pass(spec: &str, library: &Library) {
-    let folder = tempfile::tempdir().unwrap();
-    let report = ready(conformance::run(&open(spec, folder.path()), library));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let report = ready(conformance::run(&open(spec, folder), library));
     println!("{report}");
     report.assert();
+}
+
+#[test]
+fn threads_share_what_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = open("wasm", folder.path());
+    let library = some(&["hello"]);
+    let hello = library.get("hello").unwrap();
+    let prepared = prepare(&wasm, hello, Variant::Rust).unwrap();
+    let case = hello.load_case().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    case.check(&ask(&*prepared, case.request.clone()).unwrap()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn more_instances_than_fit_into_the_address_space_are_said_to() {
+    let spec = Spec::parse("wasm").unwrap().resolve(SETTINGS).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path());
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 10_000_000 };
+    let Err(error) = Wasm::open(spec, &environment) else { panic!("40 PiB were reserved") };
+    assert!(matches!(error.cause, Cause::Unavailable(_)) && error.hint.is_some(), "{error}");
 }
 
 /// The functions of these names.
@@ -35,4 +69,9 @@ fn the_one_pass_compiler() {
 #[test]
 fn memory_on_demand() {
     pass("wasm:allocator=ondemand", &some(&["hello", "remember", "spin", "allocate", "flood"]));
+}
+
+#[test]
+fn slots_cleared_instead_of_scanned() {
+    pass("wasm:reset=clear", &some(&["hello", "remember", "allocate"]));
 }

@@ -47,6 +47,9 @@ impl From<Errno> for Refusal {
     }
 }
 
+/// The most random bytes of one call: the deadline does not end it.
+const RANDOM_BYTES: u32 = 16 << 20;
+
 type Outcome = std::result::Result<(), Refusal>;
 
 /// Where standard output goes.
@@ -119,6 +122,9 @@ impl Wasi {
     }
 
     fn random(memory: &mut Memory<'_>, at: u32, len: u32) -> Outcome {
+        if len > RANDOM_BYTES {
+            return Err(Errno::Inval.into());
+        }
         rand::RngCore::fill_bytes(&mut rand::rng(), memory.slice_mut(at, len)?);
         Ok(())
     }

@@ -15,6 +15,9 @@ const MONOTONIC: u32 = 1;
 const SUBSCRIPTION: u32 = 48;
 const EVENT: u32 = 32;
 
+/// The most subscriptions of one call, for each of which the host takes memory.
+const SUBSCRIPTIONS: u32 = 4096;
+
 /// Where the monotonic clock began: any instant serves, as long as it is the same.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -93,11 +96,10 @@ impl Wasi {
         count: u32,
         happened: u32,
     ) -> Outcome {
-        if count == 0 {
+        if !(1..=SUBSCRIPTIONS).contains(&count) {
             return Err(Errno::Inval.into());
         }
-        let all_bytes = count.checked_mul(SUBSCRIPTION).ok_or(Errno::Fault)?;
-        memory.slice(subscriptions, all_bytes)?;
+        memory.slice(subscriptions, count * SUBSCRIPTION)?;
         let places = (0..count).map(|index| subscriptions + index * SUBSCRIPTION);
         let awaited = places.map(|at| Subscription::read(memory, at)).collect::<Result<Vec<_>, _>>()?;
         let waits = awaited.iter().map(|subscription| match subscription.event {
