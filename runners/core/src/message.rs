@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_response_beyond_its_limit_is_refused() {
         let answer = isolab_sdk::Response::text(200, "four");
-        assert_eq!(from_guest(answer.clone(), 3), Err(Cause::ResponseTooLarge(3)));
+        assert_eq!(from_guest(answer.clone(), 3).unwrap_err(), Cause::ResponseTooLarge(3));
         assert_eq!(from_guest(answer, 4).unwrap().body(), "four");
     }
 }
