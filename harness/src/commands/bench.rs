@@ -42,7 +42,6 @@ pub fn run(arguments: &BenchArgs) -> Result<u8> {
 
     let dir = arguments.out.clone().map_or_else(|| default_dir(&id), Ok)?;
     let folder = RunFolder::create(&dir)?;
-    build_guests(&selection, &surveys)?;
     let (machine, build) = (Machine::look(), Build::look());
     let seed = arguments.seed.unwrap_or_else(rand::random);
     let beginning = Beginning {
@@ -59,7 +58,8 @@ pub fn run(arguments: &BenchArgs) -> Result<u8> {
     let possible: Vec<_> = blocks.into_iter().filter(|block| obstacle(block, &surveys).is_none()).collect();
     let plan = shuffled(&possible, lab.preset.repetitions, seed);
 
-    let measured = measure_all(&lab, &plan, &caches, &build.summary(), &mut run);
+    let measured = build_guests(&selection, &surveys)
+        .and_then(|()| measure_all(&lab, &plan, &caches, &build.summary(), &mut run));
     sweep(&selection, &id);
     conclude(run, measured)
 }
