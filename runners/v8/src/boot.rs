@@ -19,24 +19,32 @@ pub(crate) struct Booted<'s> {
 pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<Booted<'s>, Failure> {
     natives::install(scope).ok_or(Failure::Thrown)?;
     for (name, source) in isolab_webapi::SCRIPTS {
-        let mut source = script_source(scope, name, source, false)?;
-        let options = v8::script_compiler::CompileOptions::EagerCompile;
-        let script = v8::script_compiler::compile(scope, &mut source, options, NO_REASON);
-        script.and_then(|script| script.run(scope)).ok_or(Failure::Thrown)?;
+        run(scope, name, source)?;
     }
     let dispatch = dispatch(scope)?;
     Ok(Booted { dispatch, handler: evaluate(scope, source)? })
 }
 
+/// Runs a script for its effects.
+pub(crate) fn run(scope: &mut v8::PinScope<'_, '_>, name: &str, source: &str) -> Result<(), Failure> {
+    let mut source = script_source(scope, name, source, false)?;
+    let options = v8::script_compiler::CompileOptions::EagerCompile;
+    let script = v8::script_compiler::compile(scope, &mut source, options, NO_REASON);
+    script.and_then(|script| script.run(scope)).map(|_| ()).ok_or(Failure::Thrown)
+}
+
 const NO_REASON: v8::script_compiler::NoCacheReason = v8::script_compiler::NoCacheReason::NoReason;
 
-/// Takes `WebAssembly` from the scope's context: its memories would escape the memory
-/// limit, and no other engine has it for handlers. To be done in every context, for V8
-/// puts it into those from a snapshot too.
-pub(crate) fn remove_wasm(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
+/// Takes from the scope's context what it does not have where snapshots are made, and
+/// gets only when it is restored: a handler shall see the same world while it is evaluated
+/// and afterwards. Besides, Wasm memories would escape the memory limit.
+pub(crate) fn remove_late_globals(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
     let global = scope.get_current_context().global(scope);
-    let name = text(scope, "WebAssembly")?;
-    global.delete(scope, name.into()).map(|_| ()).ok_or(Failure::Thrown)
+    for name in ["WebAssembly", "SharedArrayBuffer"] {
+        let name = text(scope, name)?;
+        global.delete(scope, name.into()).ok_or(Failure::Thrown)?;
+    }
+    Ok(())
 }
 
 /// What the last script of the web API left on the global object.
@@ -121,6 +129,9 @@ fn script_source(
 }
 
 /// A string; `Thrown` if it is longer than any string can be.
-fn text<'s>(scope: &v8::PinScope<'s, '_>, text: &str) -> Result<v8::Local<'s, v8::String>, Failure> {
+pub(crate) fn text<'s>(
+    scope: &v8::PinScope<'s, '_>,
+    text: &str,
+) -> Result<v8::Local<'s, v8::String>, Failure> {
     v8::String::new(scope, text).ok_or(Failure::Thrown)
 }

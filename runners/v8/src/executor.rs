@@ -33,6 +33,10 @@ pub(crate) struct Label {
 }
 
 impl Label {
+    pub(crate) fn new(executor: &str, function: &str) -> Self {
+        Self { executor: executor.into(), function: function.into() }
+    }
+
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
         Error::new(phase, &self.executor, &self.function, cause)
     }
@@ -131,7 +135,7 @@ impl Executor for V8 {
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        vec![("v8".into(), v8::V8::get_version().into()), ("v8-crate".into(), v8::VERSION_STRING.into())]
+        vec![("v8".into(), v8::V8::get_version().into()), ("v8-flags".into(), platform::FLAGS.into())]
     }
 
     async fn prepare(
@@ -140,7 +144,7 @@ impl Executor for V8 {
         variant: Variant,
         laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error> {
-        let label = Label { executor: self.spec.to_string().into(), function: function.name().into() };
+        let label = Label::new(&self.spec.to_string(), function.name());
         let failed = |cause| label.error(Phase::Prepare, cause);
         self.supports(function, variant).map_err(|reason| failed(Cause::Artifact(reason)))?;
         let path = function.source(variant).ok_or_else(|| failed(Cause::Artifact("no source".into())))?;

@@ -82,7 +82,7 @@ impl HandlerInstance {
         let mut isolate = Isolate::new(blob, prepared.limits, &prepared.dog);
         laps.mark("isolate");
         let (context, (dispatch, handler)) = isolate.begin(|scope| {
-            boot::remove_wasm(scope)?;
+            boot::remove_late_globals(scope)?;
             let booted = match &prepared.origin {
                 Origin::Snapshot(_) => snapshot::restore(scope),
                 Origin::Source(source) => boot::boot(scope, source),

@@ -10,19 +10,19 @@
 //!
 //! Where to look:
 //!
-//! - [`executor`]: what `prepare` does for each variant.
-//! - [`platform`]: what V8 keeps once a process.
-//! - [`isolate`]: isolates that are entered only while they run, so that a thread may
+//! - `executor`: what `prepare` does for each variant.
+//! - `platform`: what V8 keeps once a process.
+//! - `isolate`: isolates that are entered only while they run, so that a thread may
 //!   hold many and end them in any order.
-//! - [`watchdog`]: deadlines. [`budget`]: the memory limit.
-//! - [`handler`]: the variant `js`. [`boot`] evaluates the web API, whose native half is
-//!   [`natives`], and the handler; [`snapshot`] keeps the result; [`reply`] reads answers.
-//! - [`module`]: the variant `rust`. [`binary`] sets the memory's maximum, [`linear`] is
-//!   the memory, [`wasi`] the imports.
-//! - [`exception`]: what was thrown, as text.
+//! - `watchdog`: deadlines. `budget`: the memory limit.
+//! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
+//!   `natives`, and the handler; `snapshot` keeps the result; `reply` reads answers.
+//! - `module`: the variant `rust`. `binary` sets the memory's maximum, `linear` is
+//!   the memory, `wasi` the imports.
+//! - `exception`: what was thrown, as text.
 //!
 //! Deadlines strike between two instructions of JavaScript or Wasm, not within one
-//! built-in function; see [`budget`] for how exact the memory limit is.
+//! built-in function; see `budget` for how exact the memory limit is.
 //!
 //! V8's foreground tasks are never run: they finish garbage collections early and call
 //! the callbacks of `FinalizationRegistry`, and neither has a place between requests.

@@ -307,3 +307,6 @@ where
         .into()
     })
 }
+
+#[cfg(test)]
+mod tests;

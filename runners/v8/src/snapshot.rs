@@ -121,13 +121,29 @@ fn make(source: &str, limits: Limits, dog: &Arc<Watchdog>) -> Result<Vec<u8>, Ca
     blob.map(|blob| blob.to_vec()).ok_or_else(|| Cause::Internal("V8 made no snapshot".into()))
 }
 
+/// V8 ends the process if a snapshot is to hold one of Intl's objects, so there are none
+/// until the handler is evaluated.
+const REFUSE_INTL: &str = r#"
+Object.defineProperty(globalThis, "Intl", {
+  configurable: true,
+  get() {
+    throw new TypeError("V8 can keep no object of Intl in a snapshot: use Intl within fetch, or v8:snapshot=off");
+  },
+});
+"#;
+
 /// Boots the context and keeps what came of it with the snapshot.
 fn keep(
     scope: &mut v8::PinScope<'_, '_>,
     context: v8::Local<'_, v8::Context>,
     source: &str,
 ) -> Result<(), Failure> {
+    let name = boot::text(scope, "Intl")?;
+    let intl = context.global(scope).get(scope, name.into()).ok_or(Failure::Thrown)?;
+    boot::run(scope, "isolab:snapshot.js", REFUSE_INTL)?;
     let Booted { dispatch, handler } = boot::boot(scope, source)?;
+    let hidden = v8::PropertyAttribute::DONT_ENUM;
+    context.global(scope).define_own_property(scope, name.into(), intl, hidden).ok_or(Failure::Thrown)?;
     let places = [scope.add_context_data(context, dispatch), scope.add_context_data(context, handler)];
     if places == [DISPATCH, HANDLER] {
         Ok(())

@@ -177,6 +177,23 @@ async fn memory_is_limited_wherever_it_lies() {
     }
 }
 
+#[tokio::test]
+async fn intl_is_there_for_requests_but_in_no_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let request =
+        "export default { fetch() { return new Response(new Intl.NumberFormat('en').format(1e3)) } }";
+    let module = "const f = new Intl.NumberFormat('en'); export default { fetch() { return new Response(f.format(1e3)) } }";
+    for (spec, source) in [("v8", request), ("v8:snapshot=off", request), ("v8:snapshot=off", module)] {
+        let function = handler(folder.path(), "", source);
+        let prepared = prepare(&open(spec, folder.path()), &function).await.unwrap();
+        let mut instance = start(&*prepared).await;
+        assert_eq!(invoke(&mut *instance, get("/")).await.unwrap().body(), "1,000");
+        stop(instance).await;
+    }
+    let error = answer("", module, get("/")).await.unwrap_err();
+    assert!(error.to_string().contains("within fetch, or v8:snapshot=off"), "{error}");
+}
+
 /// Its memories would not be limited.
 #[tokio::test]
 async fn handlers_have_no_wasm() {
