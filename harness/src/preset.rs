@@ -91,7 +91,7 @@ pub const QUICK: Preset = Preset {
     },
 };
 
-/// Some twenty minutes for everything on two processors.
+/// Some half an hour for everything on two processors.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
     repetitions: 2,
