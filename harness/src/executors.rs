@@ -204,6 +204,17 @@ pub fn resolve(spec: Spec) -> Result<Spec> {
     }
 }
 
+/// Does what must be done before the first of several executors is opened.
+///
+/// Wasmtime's handler for `SIGSEGV` hands on what is not its own and V8's does not, so
+/// V8's has to be there first.
+pub fn settle(specs: &[Spec]) {
+    #[cfg(feature = "v8")]
+    if specs.iter().any(|spec| spec.name() == "v8") {
+        isolab_v8::initialise();
+    }
+}
+
 /// Opens the executor of a resolved spec.
 ///
 /// # Errors

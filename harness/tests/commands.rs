@@ -2,6 +2,10 @@
 
 use std::process::Command;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use isolab::http1::Wire;
+
 mod support;
 
 use support::{Serving, can_run, finish, isolab, run};
@@ -55,6 +59,26 @@ fn a_wasi_command_is_served_from_a_folder() {
         assert_eq!(client.get("/greet").unwrap().response.body(), "greetings\n");
     }
     assert_eq!(client.get("/hello").unwrap().response.body(), GREETING, "the lab's own are still there");
+}
+
+/// Both engines turn a bad access of their guests into a trap with a signal handler of
+/// their own, and a process has one for each signal.
+#[test]
+fn engines_of_one_process_take_no_trap_from_each_other() {
+    let hostile = format!("{}/../functions/hostile", env!("CARGO_MANIFEST_DIR"));
+    let server = Serving::start(&["--executor", "wasm,v8", "--variant", "rust", "--functions", &hostile]);
+    let mut client = server.connect();
+    for executor in ["wasm", "v8", "wasm", "v8"] {
+        for (target, status) in [("/overrun", 502), ("/overrun?calm=1", 200)] {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static("x-isolab-executor"),
+                HeaderValue::from_static(executor),
+            )]);
+            let wire = Wire::to(&Method::GET, target, &client.host(), headers, Bytes::new()).unwrap();
+            let answer = client.send(&wire).unwrap().response;
+            assert_eq!(answer.status(), status, "{executor}{target}: {answer:?}");
+        }
+    }
 }
 
 #[test]

@@ -43,8 +43,11 @@ async fn serve(arguments: &ServeArgs) -> Result<()> {
     };
     let specs = executors::specs(&arguments.executor)?;
     let executors = if specs.is_empty() {
-        open_available(executors::compiled_in(), &environment).await?
+        let specs = executors::compiled_in();
+        executors::settle(&specs);
+        open_available(specs, &environment).await?
     } else {
+        executors::settle(&specs);
         open_all(specs, &environment).await?
     };
     let listen = config.listen;

@@ -187,6 +187,7 @@ struct Attack {
 const ATTACKS: &[Attack] = &[
     Attack { function: "spin", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
     Attack { function: "trap", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
+    Attack { function: "overrun", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
     Attack { function: "reject", ends_with: |cause| matches!(cause, Cause::Trapped(_)) },
     Attack {
         function: "pending",

@@ -47,6 +47,7 @@ use isolab_core::Setting;
 use isolab_core::spec::Values;
 
 pub use executor::V8;
+pub use platform::initialise;
 
 /// The executor's name.
 pub const NAME: &str = "v8";

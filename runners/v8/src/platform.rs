@@ -18,12 +18,12 @@ use deno_core::v8;
 /// function `allocate` has such a loop.
 pub(crate) const FLAGS: &str = "--no-extensible-ro-snapshot --no-turboshaft-loop-unrolling";
 
-/// Starts V8 unless it runs already.
+/// Starts V8 unless it runs already; opening the executor does so too.
 ///
 /// V8's handler for `SIGSEGV` turns accesses beyond a Wasm memory into traps. Where
 /// another engine with such a handler serves in the same process, V8 has to be first:
 /// the later handler is asked first, and V8's passes nothing on.
-pub(crate) fn initialise() {
+pub fn initialise() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         v8::V8::set_flags_from_string(FLAGS);
