@@ -11,7 +11,7 @@ use isolab_core::{
 use crate::engine::{self, Engine};
 use crate::image::{self, Image, Recipe};
 use crate::node::Node;
-use crate::prepared::{self, PreparedDocker};
+use crate::prepared::{PreparedDocker, Shared};
 use crate::session::Session;
 use crate::settings::{Network, Settings};
 use crate::{holder, native, sweep};
@@ -83,7 +83,7 @@ impl Docker {
         let (recipe, source_digest) = self.recipe(function, variant, laps).await?;
         let (image, cached) = image::of_function(&self.engine, &recipe, &self.cache).await?;
         laps.mark("image");
-        let shared = Arc::new(prepared::Function {
+        let shared = Arc::new(Shared {
             engine: self.engine.clone(),
             session: Arc::clone(&self.session),
             settings: self.settings.clone(),
@@ -98,7 +98,7 @@ impl Docker {
         };
         laps.mark("network");
         let artifact = artifact(&image, source_digest, cached);
-        Ok(PreparedDocker { function: shared, image, artifact, holder })
+        Ok(PreparedDocker { shared, image, artifact, holder })
     }
 }
 
@@ -128,9 +128,11 @@ impl Executor for Docker {
             .map_err(|cause| Error::new(Phase::Prepare, &self.spec, function.name(), cause))
     }
 
-    /// Removes the containers of this executor, such as those that keep its networks.
+    /// Removes the containers of this executor, such as those that keep its networks,
+    /// and the folder of its sockets.
     async fn close(&self) -> Result<(), Error> {
         let swept = sweep::session(&self.engine, &self.session.name).await;
+        self.session.close();
         swept.map(|_| ()).map_err(|error| Error::new(Phase::Stop, &self.spec, "all functions", error.into()))
     }
 }

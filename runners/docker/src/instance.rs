@@ -8,11 +8,11 @@ use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Respons
 use crate::connection::{Connection, Failure};
 use crate::container::Container;
 use crate::outside;
-use crate::prepared::{Address, Function};
+use crate::prepared::{Address, Shared};
 use crate::session::SocketFolder;
 
 pub(crate) struct DockerInstance {
-    pub(crate) function: Arc<Function>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) container: Container,
     pub(crate) address: Address,
     /// `None` after a response that ended its connection, and after a failure.
@@ -24,7 +24,7 @@ pub(crate) struct DockerInstance {
 #[async_trait(?Send)]
 impl Instance for DockerInstance {
     async fn invoke(&mut self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
-        let deadline = self.function.limits.deadline;
+        let deadline = self.shared.limits.deadline;
         let failure = match tokio::time::timeout(deadline, self.exchange(&request)).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(failure)) => failure,
@@ -34,7 +34,7 @@ impl Instance for DockerInstance {
             Failure::Cause(cause) => cause,
             Failure::Closed => self.cause_of_silence().await,
         };
-        Err(self.function.error(Phase::Invoke, cause))
+        Err(self.shared.error(Phase::Invoke, cause))
     }
 
     fn outside(&self) -> Outside {
@@ -42,12 +42,12 @@ impl Instance for DockerInstance {
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
-        let Self { function, container, connection, folder, .. } = *self;
+        let Self { shared, container, connection, folder, .. } = *self;
         drop(connection);
         let removed = container.remove().await;
         laps.mark("remove");
         drop(folder);
-        removed.map_err(|error| function.error(Phase::Stop, error))
+        removed.map_err(|error| shared.error(Phase::Stop, error))
     }
 }
 
@@ -57,7 +57,7 @@ impl DockerInstance {
             Some(connection) => connection,
             None => self.address.connect().await?,
         };
-        let limit_bytes = self.function.limits.response_bytes;
+        let limit_bytes = self.shared.limits.response_bytes;
         let (response, connection) = connection.exchange(request, limit_bytes).await?;
         self.connection = connection;
         Ok(response)
@@ -65,7 +65,7 @@ impl DockerInstance {
 
     /// Why the server hung up: it died, or the function broke off its answer.
     async fn cause_of_silence(&self) -> Cause {
-        match self.container.await_death(self.function.limits).await {
+        match self.container.await_death(self.shared.limits).await {
             Ok(Some(cause)) => cause,
             Ok(None) => Cause::Trapped("the answer was broken off, while the container goes on".into()),
             Err(error) => error.into(),

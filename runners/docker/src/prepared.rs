@@ -26,7 +26,7 @@ const READY_POLL: Duration = Duration::from_millis(1);
 const POLLS_A_LOOK: u32 = 50;
 
 /// What all instances of a function share.
-pub(crate) struct Function {
+pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) session: Arc<Session>,
     pub(crate) settings: Settings,
@@ -36,7 +36,7 @@ pub(crate) struct Function {
     pub(crate) limits: Limits,
 }
 
-impl Function {
+impl Shared {
     pub(crate) fn labels(&self) -> HashMap<String, String> {
         let labels = [
             (LABEL_RUN, self.run_id.clone()),
@@ -52,7 +52,7 @@ impl Function {
 }
 
 pub(crate) struct PreparedDocker {
-    pub(crate) function: Arc<Function>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) image: Image,
     pub(crate) artifact: Artifact,
     /// Keeps the shared network namespace, if there is one.
@@ -87,20 +87,20 @@ impl Prepared for PreparedDocker {
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let started = tokio::time::timeout(START_TIMEOUT, self.start_container(laps)).await;
         let instance = started.unwrap_or(Err(Cause::DeadlineExceeded(START_TIMEOUT)));
-        instance.map_err(|cause| self.function.error(Phase::Start, cause))
+        instance.map_err(|cause| self.shared.error(Phase::Start, cause))
     }
 }
 
 impl PreparedDocker {
     async fn start_container(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Cause> {
-        let Function { engine, settings, limits, .. } = &*self.function;
+        let Shared { engine, settings, limits, .. } = &*self.shared;
         let folder = match settings.network {
             Network::Bridge => None,
             Network::Shared | Network::None => Some(self.socket_folder()?),
         };
         let confinement = Confinement {
             image: &self.image.tag,
-            labels: self.function.labels(),
+            labels: self.shared.labels(),
             settings,
             limits: *limits,
             network: self.network_mode(),
@@ -115,20 +115,20 @@ impl PreparedDocker {
         };
         let connection = self.await_ready(&container, &address).await?;
         laps.mark("ready");
-        let function = Arc::clone(&self.function);
-        Ok(Box::new(DockerInstance { function, container, address, connection: Some(connection), folder }))
+        let shared = Arc::clone(&self.shared);
+        Ok(Box::new(DockerInstance { shared, container, address, connection: Some(connection), folder }))
     }
 
     async fn bridge_address(&self, container: &Container) -> Result<Address, Cause> {
         match container.address().await {
             Ok(address) => Ok(Address::Tcp(address)),
             // A dead container has no address, and its death is the better reason.
-            Err(error) => Err(container.cause_of_death(self.function.limits).await?.unwrap_or(error.into())),
+            Err(error) => Err(container.cause_of_death(self.shared.limits).await?.unwrap_or(error.into())),
         }
     }
 
     fn socket_folder(&self) -> Result<SocketFolder, Cause> {
-        let folder = self.function.session.socket_folder();
+        let folder = self.shared.session.socket_folder();
         let folder = folder.map_err(|error| {
             let place = std::env::temp_dir();
             Cause::Internal(format!("no folder for a socket could be made in {}: {error}", place.display()))
@@ -138,7 +138,7 @@ impl PreparedDocker {
     }
 
     fn network_mode(&self) -> String {
-        match (self.function.settings.network, &self.holder) {
+        match (self.shared.settings.network, &self.holder) {
             (Network::Shared, Some(holder)) => format!("container:{}", holder.id),
             (Network::Bridge, _) => "bridge".into(),
             _ => "none".into(),
@@ -156,7 +156,7 @@ impl PreparedDocker {
                 return Err(Cause::Internal(format!("the container cannot be connected to: {refusal}")));
             }
             if poll % POLLS_A_LOOK == 0
-                && let Some(cause) = container.cause_of_death(self.function.limits).await?
+                && let Some(cause) = container.cause_of_death(self.shared.limits).await?
             {
                 return Err(cause);
             }

@@ -120,11 +120,17 @@ impl Session {
         std::os::unix::fs::chown(&folder.path, Some(user), Some(group))?;
         Ok(folder)
     }
+
+    /// Removes the folder before the session is dropped, which instances that were
+    /// never stopped may keep from happening.
+    pub(crate) fn close(&self) {
+        remove(&self.folder);
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        remove(&self.folder);
+        self.close();
     }
 }
 

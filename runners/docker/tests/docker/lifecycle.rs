@@ -103,6 +103,8 @@ async fn a_run_is_swept_with_what_it_leaked() {
     // The namespace is gone with its holder, and that is an error, not a hang.
     let error = start(&*prepared).await.err().unwrap();
     assert!(matches!(error.cause, Cause::Internal(_)), "{error}");
+    // The leaked instance would keep the folder of its socket.
+    lab.docker.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -126,6 +128,13 @@ async fn leaks_until_it_is_killed() {
     stop(instance).await;
 }
 
+/// How many folders of sockets a process has, or has left behind.
+fn session_folders(process: u32) -> usize {
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("isolab-") && name.contains(&format!("-{process}-"))).count()
+}
+
 #[tokio::test]
 async fn a_killed_process_is_swept_after() {
     if Lab::open("docker").await.is_none() {
@@ -138,13 +147,15 @@ async fn a_killed_process_is_swept_after() {
         .unwrap();
     let lines = BufReader::new(leaker.stdout.take().unwrap()).lines();
     let run_id = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("run=").map(str::to_owned));
+    let run_id = run_id.unwrap_or_default();
+    // Counted while it lives: from then on any other test may sweep.
+    let made = (containers(&run_id).await.len(), session_folders(leaker.id()));
     leaker.kill().unwrap();
     leaker.wait().unwrap();
-    let run_id = run_id.expect("the other half starts an instance");
-    assert_eq!(containers(&run_id).await.len(), 2);
+    assert_eq!(made, (2, 1), "of run `{run_id}`");
     // Any executor that is opened later cleans up, whatever its own run.
     let lab = Lab::open("docker").await.unwrap();
-    assert_eq!(containers(&run_id).await.len(), 0);
+    assert_eq!((containers(&run_id).await.len(), session_folders(leaker.id())), (0, 0));
     drop(lab);
 }
 
