@@ -31,15 +31,17 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
 
     let warm = Lab::serve("docker", Variant::Rust, Reuse::Warm, pinning)?;
     rounds::pin_generator(pinning)?;
-    let direct = Peer::run(&image)?;
-    direct.first_answer()?;
     for connections in [1, 8] {
         let [mut through, mut straight] = [const { Samples(Vec::new()) }; 2];
+        // As many containers as the front end has, for each answers one at a time.
+        let peers = (0..connections).map(|_| Peer::run(&image)).collect::<Result<Vec<_>>>()?;
+        peers.iter().try_for_each(Peer::first_answer)?;
+        let addresses: Vec<_> = peers.iter().map(|peer| peer.address).collect();
         for _ in 0..ROUNDS {
-            through.push(rounds::rate(&rounds::load(warm.child().address(), TARGET, connections)?)?);
-            straight.push(rounds::rate(&rounds::load(direct.address, BARE_TARGET, connections)?)?);
+            through.push(rounds::rate(&rounds::load(&[warm.child().address()], TARGET, connections)?)?);
+            straight.push(rounds::rate(&rounds::load(&addresses, BARE_TARGET, connections)?)?);
         }
-        let name = format!("docker hello rust warm / to the container, {connections} connections");
+        let name = format!("docker hello rust warm / straight to {connections} containers");
         rounds::line(&name, &through.over(&straight).show(3), ">= 0.60");
     }
     warm.stop()
@@ -72,12 +74,10 @@ struct Peer {
 impl Peer {
     fn run(image: &str) -> Result<Self> {
         let id = docker(&["run", "-d", "--label", "isolab.peer=targets", "-e", "PORT=8080", image])?;
-        let peer = Self { id, address: SocketAddr::from(([0, 0, 0, 0], 8080)) };
+        // A peer from here on: it has to be removed whatever comes of the next line.
+        let mut peer = Self { id, address: SocketAddr::from(([0, 0, 0, 0], 8080)) };
         let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let address = docker(&["inspect", "-f", format, &peer.id])?.parse::<std::net::IpAddr>()?;
-        // Field by field, because a peer that has an id must be removed whatever follows.
-        let mut peer = peer;
-        peer.address.set_ip(address);
+        peer.address.set_ip(docker(&["inspect", "-f", format, &peer.id])?.parse()?);
         Ok(peer)
     }
 

@@ -79,12 +79,12 @@ pub(crate) fn get(target: &str, address: SocketAddr) -> Result<Wire> {
     Wire::to(&Method::GET, target, &address.to_string(), HeaderMap::new(), bytes::Bytes::new())
 }
 
-/// Loads a server once. Every answer must be the one that it gave before.
-pub(crate) fn load(address: SocketAddr, target: &str, connections: usize) -> Result<Outcome> {
-    let first = ask(address, target)?;
+/// Loads servers once. Every answer must be the one that the first gave before.
+pub(crate) fn load(addresses: &[SocketAddr], target: &str, connections: usize) -> Result<Outcome> {
+    let first = ask(addresses[0], target)?;
     let load = Load {
-        address,
-        request: get(target, address)?,
+        addresses: addresses.to_vec(),
+        request: get(target, addresses[0])?,
         expected: Expected { status: first.status().as_u16(), body: first.into_body(), is_strict: true },
         connections,
         windows: vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)],

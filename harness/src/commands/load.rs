@@ -32,7 +32,7 @@ pub fn run(arguments: &LoadArgs) -> Result<u8> {
         String::from_utf8_lossy(first.body()).trim_end()
     );
     let load = Load {
-        address,
+        addresses: vec![address],
         request,
         expected: Expected { status: first.status().as_u16(), body: first.into_body(), is_strict: false },
         connections: arguments.connections as usize,

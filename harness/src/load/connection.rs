@@ -23,7 +23,12 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
 
 /// Sends until the tally's last window is over. A connection that breaks is counted
 /// as a fault and opened again; one that cannot be opened ends.
-pub async fn drive<F: FnMut()>(load: &Load, mut stream: TcpStream, tally: &RefCell<Tally<F>>) {
+pub async fn drive<F: FnMut()>(
+    load: &Load,
+    address: SocketAddr,
+    mut stream: TcpStream,
+    tally: &RefCell<Tally<F>>,
+) {
     let mut receiver = Receiver::default();
     let mut sent = Instant::now();
     while tally.borrow().is_open() {
@@ -33,7 +38,7 @@ pub async fn drive<F: FnMut()>(load: &Load, mut stream: TcpStream, tally: &RefCe
         record(&mut tally.borrow_mut(), &load.expected, answer, receiver.body(), sent, now);
         sent = now;
         if !keep_alive && tally.borrow().is_open() {
-            match open(load.address).await {
+            match open(address).await {
                 Ok(opened) => stream = opened,
                 Err(error) => {
                     tally.borrow_mut().fault(Fault::Transfer, now, || error.to_string());

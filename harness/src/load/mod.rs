@@ -34,8 +34,8 @@ use crate::http1::Wire;
 /// What is sent, to whom, and for how long.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// The server.
-    pub address: SocketAddr,
+    /// The servers, at least one; connections are spread over them in turn.
+    pub addresses: Vec<SocketAddr>,
     /// The one request that all connections send.
     pub request: Wire,
     /// What makes an answer a right one.
@@ -87,14 +87,15 @@ pub fn run(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
 
 async fn generate(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
     let mut streams = Vec::with_capacity(load.connections);
-    for _ in 0..load.connections {
-        let stream = connection::open(load.address).await;
-        streams.push(stream.with_context(|| {
-            format!("connection {} of {} to {} failed", streams.len() + 1, load.connections, load.address)
-        })?);
+    for address in load.addresses.iter().copied().cycle().take(load.connections) {
+        let stream = connection::open(address).await.with_context(|| {
+            format!("connection {} of {} to {address} failed", streams.len() + 1, load.connections)
+        })?;
+        streams.push((address, stream));
     }
     let tally = Rc::new(RefCell::new(Tally::begin(&load.windows, at_boundary)));
-    let drivers = streams.into_iter().map(|stream| connection::drive(load, stream, &tally));
+    let drivers =
+        streams.into_iter().map(|(address, stream)| connection::drive(load, address, stream, &tally));
     let is_stalled = tokio::select! {
         _ = join_all(drivers) => false,
         () = stall(load, &tally) => true,

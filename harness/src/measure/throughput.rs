@@ -84,7 +84,7 @@ fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: us
     let mut windows = vec![warm_up];
     windows.resize(1 + amounts.windows as usize, span);
     Ok(Load {
-        address: child.address(),
+        addresses: vec![child.address()],
         request: Wire::of_case(case, bench.function(), &child.address().to_string())?,
         expected: Expected {
             status: first.response.status().as_u16(),
