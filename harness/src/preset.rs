@@ -91,29 +91,29 @@ pub const QUICK: Preset = Preset {
     },
 };
 
-/// Some half an hour for everything on two processors.
+/// Some quarter of an hour for everything on two processors.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
     repetitions: 2,
     light: Amounts {
-        starts: 1_000,
-        starts_time: ms(2_000),
-        warm_answers: 1_000,
+        starts: 500,
+        starts_time: ms(1_000),
+        warm_answers: 500,
         connections: &[1, 8, 32],
-        windows: 5,
-        window: ms(500),
+        windows: 3,
+        window: ms(300),
         window_answers: 10,
         live: &[0, 1, 16, 64],
     },
     heavy: Amounts {
-        starts: 15,
-        starts_time: ms(5_000),
-        warm_answers: 500,
-        connections: &[1, 4, 8],
+        starts: 8,
+        starts_time: ms(2_000),
+        warm_answers: 200,
+        connections: &[1, 4],
         windows: 3,
-        window: ms(500),
+        window: ms(300),
         window_answers: 4,
-        live: &[0, 1, 4, 8],
+        live: &[0, 1, 4],
     },
 };
 
