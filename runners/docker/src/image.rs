@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use bollard::query_parameters::BuildImageOptions;
+use bollard::query_parameters::{BuildImageOptions, ListImagesOptions, RemoveImageOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use isolab_core::cache::{Cache, digest};
@@ -15,6 +16,9 @@ use crate::engine::{Engine, EngineError, is_absent};
 
 /// The kind of cache entry that remembers which image was built here.
 const CACHE_KIND: &str = "docker-image";
+
+/// How long an image that is just being built may be without its tag.
+const TAGGING: Duration = Duration::from_mins(1);
 
 /// What an image is made of.
 pub(crate) struct Recipe {
@@ -160,12 +164,27 @@ async fn build(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
     find(engine, &tag).await?.ok_or_else(|| refused(format!("it was built, but there is no {tag}")))
 }
 
-/// Removes the image that a new one has taken the tag from, unless a container of
-/// another process still needs it.
+/// Removes the images that newer ones have taken the tag from, where no container
+/// needs them any more.
+pub(crate) async fn sweep(engine: &Engine) -> Result<(), EngineError> {
+    let filters = [("dangling", "true"), ("label", LABEL_FUNCTION)];
+    let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+    let options = ListImagesOptions { filters: Some(HashMap::from(filters)), ..ListImagesOptions::default() };
+    let listed = engine.api.list_images(Some(options)).await.map_err(engine.refused("list its images"))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    for image in listed {
+        let age = now.saturating_sub(Duration::from_secs(image.created.unsigned_abs()));
+        if age > TAGGING {
+            remove_untagged(engine, &image.id).await;
+        }
+    }
+    Ok(())
+}
+
+/// Removes an image, unless a container of another process still needs it: then the
+/// next sweep does.
 async fn remove_untagged(engine: &Engine, id: &str) {
-    let removed =
-        engine.api.remove_image(id, None::<bollard::query_parameters::RemoveImageOptions>, None).await;
-    if let Err(error) = removed {
+    if let Err(error) = engine.api.remove_image(id, None::<RemoveImageOptions>, None).await {
         tracing::debug!(%error, id, "an older image stays");
     }
 }

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::container::{self, LABEL_RUN, LABEL_SESSION};
 use crate::engine::{self, Engine, EngineError};
+use crate::image;
 use crate::session::{self, SessionName};
 
 /// Containers removed at the same time: the engine takes some 100 ms for each, most
@@ -32,7 +33,9 @@ pub async fn sweep(run_id: &str) -> Result<usize, EngineError> {
 /// Removes what is left of sessions whose process is gone.
 pub(crate) async fn leftovers(engine: &Engine) -> Result<usize, EngineError> {
     sweep_folders();
-    remove(engine, is_left_over).await
+    let removed = remove(engine, is_left_over).await?;
+    image::sweep(engine).await?;
+    Ok(removed)
 }
 
 fn sweep_folders() {
