@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::Request;
 use http::header::EXPECT;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -44,11 +44,12 @@ fn too_large(limit_bytes: u64) -> Problem {
 /// Goes on receiving the rest of a refused request for a while and throws it away:
 /// if the connection were closed while the client still sends, the response would be
 /// lost (RFC 9112, §9.6).
-pub(crate) fn linger(mut body: Incoming, headers: &HeaderMap, bounds: &Bounds) {
+pub(crate) fn linger(request: Request<Incoming>, bounds: &Bounds) {
     // A client that waits for `100 Continue` has sent nothing, and must not be asked to.
-    if body.is_end_stream() || headers.contains_key(EXPECT) {
+    if request.body().is_end_stream() || request.headers().contains_key(EXPECT) {
         return;
     }
+    let mut body = request.into_body();
     let mut rest = bounds.body_bytes;
     tokio::task::spawn_local(tokio::time::timeout(LINGER, async move {
         while let Some(Ok(frame)) = body.frame().await {

@@ -21,6 +21,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::dispatch;
 use crate::metrics::WorkerMetrics;
+use crate::stream::SharedStream;
 use crate::worker::Worker;
 
 /// A connection's admission; gives its place back when the connection ends.
@@ -52,6 +53,25 @@ struct Status {
     waker: RefCell<Option<Waker>>,
 }
 
+/// Marks a connection as having a request in work, until it is dropped.
+pub(crate) struct InWork {
+    status: Rc<Status>,
+    now: Rc<Cell<u64>>,
+}
+
+impl InWork {
+    fn begin(status: &Rc<Status>, now: &Rc<Cell<u64>>) -> Self {
+        status.quiet_since.set(None);
+        Self { status: Rc::clone(status), now: Rc::clone(now) }
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.status.quiet_since.set(Some(self.now.get()));
+    }
+}
+
 /// All connections of a worker.
 ///
 /// Idle ones are found by a sweep instead of a timer for each: a request then costs
@@ -71,6 +91,9 @@ impl Connections {
     pub(crate) fn new(worker: &Rc<Worker>) -> Self {
         let mut http = http1::Builder::new();
         http.header_read_timeout(None).max_buf_size(worker.shared.config.bounds.head_bytes);
+        // Otherwise hyper looks whether the client is still there before it even polls the
+        // service, for which it allocates a second buffer. `Closable` looks where it matters.
+        http.half_close(true);
         Self {
             worker: Rc::clone(worker),
             http,
@@ -95,16 +118,11 @@ impl Connections {
 
         let (worker, now, seen) = (Rc::clone(&self.worker), Rc::clone(&self.now), Rc::clone(&status));
         let service = service_fn(move |request| {
-            let (worker, now, seen) = (Rc::clone(&worker), Rc::clone(&now), Rc::clone(&seen));
-            async move {
-                seen.quiet_since.set(None);
-                let response = dispatch::answer(&worker, request).await;
-                seen.quiet_since.set(Some(now.get()));
-                Ok::<_, Infallible>(response)
-            }
+            dispatch::answer(Rc::clone(&worker), request, InWork::begin(&seen, &now))
         });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let closable = Closable { connection, status: Rc::clone(&status) };
+        let stream = SharedStream::new(stream);
+        let connection = self.http.serve_connection(TokioIo::new(stream.clone()), service);
+        let closable = Closable { connection, stream, status: Rc::clone(&status) };
         let handle = self.running.spawn_local(async move {
             if let Err(error) = closable.await {
                 tracing::debug!("a connection ended: {error}");
@@ -159,9 +177,10 @@ impl Connections {
     }
 }
 
-/// A connection that can be told to end.
+/// A connection that can be told to end, and ends when its client goes away.
 struct Closable<S: HttpService<Incoming>> {
-    connection: http1::Connection<TokioIo<TcpStream>, S>,
+    connection: http1::Connection<TokioIo<SharedStream>, S>,
+    stream: SharedStream,
     status: Rc<Status>,
 }
 
@@ -173,7 +192,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // hyper's connection is `Unpin` if its transport is.
-        let Self { connection, status } = self.get_mut();
+        let Self { connection, stream, status } = self.get_mut();
         let mut connection = Pin::new(connection);
         if status.closing.get() {
             connection.as_mut().graceful_shutdown();
@@ -183,6 +202,11 @@ where
                 *waker = Some(context.waker().clone());
             }
         }
-        connection.poll(context)
+        let polled = connection.poll(context);
+        if polled.is_pending() && status.quiet_since.get().is_none() {
+            // The request waits for something; nobody may be left to answer.
+            return stream.poll_gone(context).map(Ok);
+        }
+        polled
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::lifecycle::Live;
 use crate::pool::Pool;
 use crate::problem::{self, Problem};
+use crate::timing::EXECUTOR;
 use crate::worker::Worker;
 use crate::{body, pages, route};
 
@@ -82,7 +83,7 @@ async fn instances(
     let (head, mut received) = request.into_parts();
     let path = format!("/{name}");
     let (name, _) = route::split(&path);
-    let route = worker.shared.routes.find(&name, &head.headers)?;
+    let route = worker.shared.routes.find(&name, head.headers.get(EXECUTOR))?;
     let body = body::receive(&mut received, &worker.shared.config.bounds).await?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(&problem::BAD_REQUEST, format!("the body is not as it should be: {error}"))
@@ -127,8 +128,9 @@ async fn start(pool: &Rc<Pool>, invocations: u64) -> Result<(), Problem> {
     let mut lease = pool.start(place).await?;
     for _ in 0..invocations {
         let case = function.load_case().expect("it was checked that there is a case");
-        let response = lease.invoke(case.request.clone()).await.value?;
-        case.check(&response).map_err(|difference| {
+        let timed = lease.begin().invoke(case.request.clone()).await;
+        lease.end(&timed.value, timed.duration, &timed.laps);
+        case.check(&timed.value?).map_err(|difference| {
             let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
             Error::new(Phase::Invoke, &pool.route.served.spec, function.name(), wrong)
         })?;

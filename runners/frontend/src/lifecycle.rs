@@ -4,6 +4,7 @@
 //! `prepare`, `start`, `invoke` or `stop` where a duration is wanted: the server,
 //! `isolab invoke` and the benches all go through here.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,13 +24,22 @@ pub struct Timed<T> {
     pub laps: Laps,
 }
 
-impl<T> Timed<T> {
-    fn end(laps: Laps, value: T) -> Self {
-        Self { value, duration: laps.begun().elapsed(), laps }
+/// The time of one phase, from its making to [`Clock::end`].
+pub(crate) struct Clock {
+    pub(crate) laps: Laps,
+}
+
+impl Clock {
+    pub(crate) fn begin() -> Self {
+        Self { laps: Laps::begin() }
     }
 
-    fn map<U>(self, change: impl FnOnce(T) -> U) -> Timed<U> {
-        Timed { value: change(self.value), duration: self.duration, laps: self.laps }
+    pub(crate) fn end(&self) -> Duration {
+        self.laps.begun().elapsed()
+    }
+
+    fn timed<T>(self, value: T) -> Timed<T> {
+        Timed { duration: self.end(), value, laps: self.laps }
     }
 }
 
@@ -47,10 +57,13 @@ pub async fn prepare(
     function: &Function,
     variant: Variant,
 ) -> Timed<Result<Arc<dyn Prepared>, Error>> {
-    let mut laps = Laps::begin();
-    let value = executor.prepare(function, variant, &mut laps).await;
-    Timed::end(laps, value)
+    let mut clock = Clock::begin();
+    let value = executor.prepare(function, variant, &mut clock.laps).await;
+    clock.timed(value)
 }
+
+/// What an instance's answer comes from.
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>;
 
 /// A live instance, its identity, and how often it was asked.
 pub struct Live {
@@ -64,26 +77,32 @@ impl Live {
     pub async fn start(prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-        let mut laps = Laps::begin();
-        let started = prepared.start(&mut laps).await;
-        Timed::end(laps, started).map(|started| {
-            started.map(|instance| Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), uses: 0, instance })
-        })
+        let mut clock = Clock::begin();
+        let started = prepared.start(&mut clock.laps).await;
+        let Timed { value, duration, laps } = clock.timed(started);
+        let id = || NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Timed { value: value.map(|instance| Self { id: id(), uses: 0, instance }), duration, laps }
     }
 
     /// Has the instance answer one request. After an error it may only be stopped.
     pub async fn invoke(&mut self, request: Request) -> Timed<Result<Response, Error>> {
+        let mut clock = Clock::begin();
+        let value = self.invoke_on(&mut clock, request).await;
+        clock.timed(value)
+    }
+
+    /// As [`Live::invoke`], for the server, where every request would pay for moving a
+    /// [`Timed`] about.
+    pub(crate) fn invoke_on<'a>(&'a mut self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
         self.uses += 1;
-        let mut laps = Laps::begin();
-        let value = self.instance.invoke(request, &mut laps).await;
-        Timed::end(laps, value)
+        self.instance.invoke(request, &mut clock.laps)
     }
 
     /// Ends the instance.
     pub async fn stop(self) -> Timed<Result<(), Error>> {
-        let mut laps = Laps::begin();
-        let value = self.instance.stop(&mut laps).await;
-        Timed::end(laps, value)
+        let mut clock = Clock::begin();
+        let value = self.instance.stop(&mut clock.laps).await;
+        clock.timed(value)
     }
 
     /// Unique in this process, counted from 1 in the order of starting.

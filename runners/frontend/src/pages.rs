@@ -16,9 +16,11 @@ use crate::route::{Routes, Served};
 use crate::worker::Worker;
 use crate::{control, scrape};
 
-/// Answers a request for the page `/-/{page}`.
-pub(crate) async fn answer(worker: &Rc<Worker>, page: &str, request: Request<Incoming>) -> Response<Bytes> {
+/// Answers a request for a page.
+pub(crate) async fn answer(worker: &Rc<Worker>, request: Request<Incoming>) -> Response<Bytes> {
     let routes = &worker.shared.routes;
+    let uri = request.uri().clone();
+    let page = uri.path().strip_prefix("/-/").unwrap_or_default();
     let result = match page {
         "healthz" => get(&request, || Ok(text("ok\n".into()))),
         "functions" => get(&request, || Ok(json(&functions(routes)))),

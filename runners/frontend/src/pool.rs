@@ -1,8 +1,6 @@
 //! The instances of one function on one executor, on one worker.
 //!
-//! Reuse is decided here and nowhere else. A request gets a [`Lease`]; dropping it,
-//! also because the client went away in the middle, gives the instance back or has
-//! it stopped.
+//! Reuse is decided here and nowhere else.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::pin::pin;
@@ -11,11 +9,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use isolab_core::{Cause, Error, Phase, Prepared, Request, Response, Reuse};
+use isolab_core::{Cause, Error, Laps, Phase, Prepared, Reuse};
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 use crate::capacity::Capacity;
-use crate::lifecycle::{Live, Timed};
+use crate::lease::Lease;
+use crate::lifecycle::Live;
 use crate::metrics::CellMetrics;
 use crate::prepare;
 use crate::record;
@@ -186,17 +185,24 @@ impl Pool {
         let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
         let timed = Live::start(&**self.prepared()).await;
         let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
-        self.observe(Phase::Start, &timed, instance);
+        self.observe(Phase::Start, &timed.value, timed.duration, &timed.laps, instance);
         let mut lease = Lease::new(&self, Slot { live: timed.value?, place });
         lease.started = Some(timed.duration);
         Ok(lease)
     }
 
     /// Counts a phase, and keeps it where experiments want it.
-    fn observe<T>(&self, phase: Phase, timed: &Timed<Result<T, Error>>, instance: Option<(u64, u64)>) {
-        self.metrics.phase(phase).record(timed.duration);
+    pub(crate) fn observe<T>(
+        &self,
+        phase: Phase,
+        result: &Result<T, Error>,
+        duration: Duration,
+        laps: &Laps,
+        instance: Option<(u64, u64)>,
+    ) {
+        self.metrics.phase(phase).record(duration);
         if let Some(recorder) = &self.shared.recorder {
-            recorder.push(record::Entry::new(&self.route, phase, timed).instance(instance));
+            recorder.push(record::Entry::new(&self.route, phase, result, duration, laps).instance(instance));
         }
     }
 
@@ -229,7 +235,7 @@ impl Pool {
         self.idle.borrow_mut().iter_mut().map(|slot| &mut slot.live).for_each(ask);
     }
 
-    fn put_idle(&self, slot: Slot) {
+    pub(crate) fn put_idle(&self, slot: Slot) {
         self.idle.borrow_mut().push(slot);
         self.metrics.idle.add(1);
         if self.waiting.get() > 0 {
@@ -238,7 +244,7 @@ impl Pool {
     }
 
     /// Takes an instance after its request.
-    fn give_back(self: &Rc<Self>, slot: Slot, answered: bool) {
+    pub(crate) fn give_back(self: &Rc<Self>, slot: Slot, answered: bool) {
         // Whoever waits elsewhere needs the place; who waits here, the instance.
         let wanted_elsewhere = self.waiting.get() == 0 && self.capacity().waiting() > 0;
         if answered && self.is_reusable(slot.live.uses()) && !wanted_elsewhere {
@@ -259,7 +265,7 @@ impl Pool {
         let Slot { live, place } = slot;
         let instance = Some((live.id(), live.uses()));
         let timed = live.stop().await;
-        self.observe(Phase::Stop, &timed, instance);
+        self.observe(Phase::Stop, &timed.value, timed.duration, &timed.laps, instance);
         if let Err(error) = timed.value {
             tracing::error!("{error}");
         }
@@ -280,54 +286,5 @@ impl<'a> Waiter<'a> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
-    }
-}
-
-/// An instance for the time of one request.
-pub(crate) struct Lease {
-    pool: Rc<Pool>,
-    /// There until the lease is dropped or kept.
-    slot: Option<Slot>,
-    /// How long starting took, if the instance was started for this request.
-    pub(crate) started: Option<Duration>,
-    /// False while a request is in work and after one failed: the instance may then
-    /// only be stopped.
-    answered: bool,
-}
-
-impl Lease {
-    fn new(pool: &Rc<Pool>, slot: Slot) -> Self {
-        Self { pool: Rc::clone(pool), slot: Some(slot), started: None, answered: true }
-    }
-
-    /// Has the instance answer.
-    pub(crate) async fn invoke(&mut self, request: Request) -> Timed<Result<Response, Error>> {
-        self.answered = false;
-        let live = &mut self.slot.as_mut().expect("a lease has its slot").live;
-        let timed = live.invoke(request).await;
-        let instance = Some((live.id(), live.uses()));
-        self.pool.observe(Phase::Invoke, &timed, instance);
-        self.answered = timed.value.is_ok();
-        timed
-    }
-
-    /// The instance's id and how often it was used.
-    pub(crate) fn instance(&self) -> (u64, u64) {
-        let live = &self.slot.as_ref().expect("a lease has its slot").live;
-        (live.id(), live.uses())
-    }
-
-    /// Lets the instance live on without a request, whatever the policy.
-    pub(crate) fn keep(mut self) {
-        let slot = self.slot.take().expect("a lease has its slot");
-        self.pool.put_idle(slot);
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            self.pool.give_back(slot, self.answered);
-        }
     }
 }

@@ -116,7 +116,10 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
         preparation.histogram.record(timed.duration);
         if let Some(recorder) = &shared.recorder {
             let cached = timed.value.as_ref().ok().map(|prepared| prepared.artifact().cached);
-            recorder.push(record::Entry::new(&route, Phase::Prepare, &timed).cached(cached));
+            recorder.push(
+                record::Entry::new(&route, Phase::Prepare, &timed.value, timed.duration, &timed.laps)
+                    .cached(cached),
+            );
         }
         *preparation.state() = match &timed.value {
             Ok(prepared) => State::Ready(Arc::clone(prepared)),

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use isolab_core::{Error, Phase};
+use isolab_core::{Error, Laps, Phase};
 use serde::Serialize;
 
-use crate::lifecycle::Timed;
 use crate::route::Route;
 
 /// How many phases are kept; the oldest are lost first.
@@ -28,16 +27,22 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new<T>(route: &Route, phase: Phase, timed: &Timed<Result<T, Error>>) -> Self {
+    pub(crate) fn new<T>(
+        route: &Route,
+        phase: Phase,
+        result: &Result<T, Error>,
+        duration: Duration,
+        laps: &Laps,
+    ) -> Self {
         Self {
             route: route.index,
             phase,
             instance: None,
-            begun: timed.laps.begun(),
-            duration: timed.duration,
-            laps: timed.laps.durations().collect(),
+            begun: laps.begun(),
+            duration,
+            laps: laps.durations().collect(),
             cached: None,
-            failed: timed.value.as_ref().err().map(|error| error.cause.name()),
+            failed: result.as_ref().err().map(|error| error.cause.name()),
         }
     }
 

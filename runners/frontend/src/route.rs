@@ -1,15 +1,14 @@
 //! From a path and a header to what answers.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use isolab_core::{Executor, Function, Library, Spec, Variant};
 use percent_encoding::percent_decode_str;
 
 use crate::problem::{self, Problem};
-use crate::timing;
 
 /// An executor as it is served.
 pub(crate) struct Served {
@@ -36,7 +35,7 @@ pub(crate) struct Routes {
     pub(crate) executors: Vec<Arc<Served>>,
     pub(crate) library: Library,
     /// Place of a function, by name.
-    functions: HashMap<String, usize>,
+    functions: BTreeMap<String, usize>,
     /// Executor by executor, all functions; the reason where a pair cannot run.
     pairs: Vec<Result<Arc<Route>, String>>,
 }
@@ -76,8 +75,8 @@ impl Routes {
 
     /// The executor that a request chooses by header, else the first; and of that one
     /// the function of this name.
-    pub(crate) fn find(&self, name: &str, headers: &HeaderMap) -> Result<&Arc<Route>, Problem> {
-        let executor = match headers.get(timing::EXECUTOR) {
+    pub(crate) fn find(&self, name: &str, executor: Option<&HeaderValue>) -> Result<&Arc<Route>, Problem> {
+        let executor = match executor {
             None => 0,
             Some(value) => self.executor(value)?,
         };
@@ -142,8 +141,11 @@ fn choose_variant(
 /// the function `""`, which there is not.
 pub(crate) fn split(path: &str) -> (Cow<'_, str>, usize) {
     let Some(below) = path.strip_prefix('/') else { return (Cow::Borrowed(""), 0) };
-    let segment = below.split('/').next().unwrap_or_default();
-    (percent_decode_str(segment).decode_utf8_lossy(), 1 + segment.len())
+    let len = below.bytes().position(|byte| byte == b'/').unwrap_or(below.len());
+    let segment = &below[..len];
+    let is_plain = !segment.bytes().any(|byte| byte == b'%');
+    let name = if is_plain { segment.into() } else { percent_decode_str(segment).decode_utf8_lossy() };
+    (name, 1 + len)
 }
 
 #[cfg(test)]

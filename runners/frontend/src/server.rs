@@ -1,6 +1,7 @@
 //! Binding, accepting, draining.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,10 +14,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::connection::Ticket;
+use crate::connection::{Connections, Ticket};
 use crate::metrics::WorkerMetrics;
 use crate::prepare::Preparation;
 use crate::record::Recorder;
@@ -120,6 +122,7 @@ impl Server {
         let crew = Crew::start(&shared, inboxes).await?;
         tokio::select! {
             never = accept(&listener, &shared) => match never {},
+            never = sweep(&shared) => match never {},
             () = shutdown => {}
         }
         drop(listener);
@@ -164,24 +167,21 @@ fn reach(cells: usize) -> (Reach, UnboundedReceiver<Message>) {
 }
 
 /// Gives every connection to the worker that has the fewest.
-async fn accept(listener: &TcpListener, shared: &Shared) -> std::convert::Infallible {
+async fn accept(listener: &TcpListener, shared: &Shared) -> Infallible {
     let places = Arc::new(Semaphore::new(shared.config.bounds.connections));
     loop {
         let permit = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        // Responses are written whole; waiting to fill a segment would only delay them.
+        let accepted = listener.accept().await.and_then(|(stream, _)| {
+            stream.set_nodelay(true)?;
+            stream.into_std()
+        });
+        let stream = match accepted {
+            Ok(stream) => stream,
             Err(error) => {
                 // Of the client's making, or passing: the listener itself stays good.
                 tracing::warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(ACCEPT_REST).await;
-                continue;
-            }
-        };
-        // Responses are written whole; waiting to fill a segment would only delay them.
-        let stream = match stream.set_nodelay(true).and_then(|()| stream.into_std()) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::debug!("a connection ended at once: {error}");
                 continue;
             }
         };
@@ -190,6 +190,19 @@ async fn accept(listener: &TcpListener, shared: &Shared) -> std::convert::Infall
         let ticket = Ticket::new(permit, &worker.metrics);
         if worker.inbox.send(Message::Serve(stream, ticket)).is_err() {
             tracing::error!("a worker is gone; its connection was closed");
+        }
+    }
+}
+
+/// Has the workers look for quiet connections.
+async fn sweep(shared: &Shared) -> Infallible {
+    let mut tick = tokio::time::interval(shared.config.bounds.idle / Connections::TICKS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        for worker in &shared.workers {
+            // A worker that is gone has no connections.
+            let _ = worker.inbox.send(Message::Sweep);
         }
     }
 }

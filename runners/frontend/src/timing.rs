@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
 
 /// Chooses an executor in a request, and says in a response which one it was.
 pub(crate) const EXECUTOR: HeaderName = HeaderName::from_static("x-isolab-executor");
@@ -24,7 +24,7 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Writes the headers, in place of any that the function gave by these names.
+    /// Writes the headers, of which there must be none yet.
     pub(crate) fn write(&self, headers: &mut HeaderMap, executor: Option<&HeaderValue>) {
         let phases = [("prepare", self.prepare), ("start", self.start), ("invoke", self.invoke)];
         let mut text = Text::<128>::new();
@@ -38,17 +38,17 @@ impl Visit {
             text.push_milliseconds(duration);
         }
         if text.len > 0 {
-            headers.insert(SERVER_TIMING, text.value());
+            headers.append(SERVER_TIMING, text.value());
         }
         if let Some((id, uses)) = self.instance {
             let mut text = Text::<64>::new();
             text.push(itoa::Buffer::new().format(id).as_bytes());
             text.push(b";uses=");
             text.push(itoa::Buffer::new().format(uses).as_bytes());
-            headers.insert(INSTANCE, text.value());
+            headers.append(INSTANCE, text.value());
         }
         if let Some(executor) = executor {
-            headers.insert(EXECUTOR, executor.clone());
+            headers.append(EXECUTOR, executor.clone());
         }
     }
 }
@@ -96,7 +96,6 @@ mod tests {
 
     fn written(visit: Visit) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(INSTANCE, HeaderValue::from_static("forged"));
         visit.write(&mut headers, Some(&HeaderValue::from_static("direct")));
         headers
     }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::connection::{Connections, Ticket};
 use crate::metrics::WorkerMetrics;
@@ -28,6 +28,9 @@ pub(crate) enum Message {
     Serve(std::net::TcpStream, Ticket),
     /// Stop one idle instance of the executor at that place, if there is one.
     Evict(usize),
+    /// Close the connections that have been quiet for too long. Comes from the
+    /// acceptor: a worker without timers of its own sleeps and wakes faster.
+    Sweep,
     /// Finish what is in flight, stop all instances, and end.
     Drain,
 }
@@ -102,8 +105,6 @@ pub(crate) fn run(
 async fn work(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Message>) {
     let bounds = &worker.shared.config.bounds;
     let mut connections = Connections::new(worker);
-    let mut sweep = tokio::time::interval(bounds.idle / Connections::TICKS);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut deadline = pin!(tokio::time::sleep(Duration::MAX));
     let mut draining = false;
 
@@ -112,6 +113,7 @@ async fn work(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Message>) {
             message = inbox.recv() => match message {
                 Some(Message::Serve(stream, ticket)) => serve(&mut connections, stream, ticket),
                 Some(Message::Evict(executor_index)) => worker.evict(executor_index),
+                Some(Message::Sweep) => connections.sweep(),
                 Some(Message::Drain) | None => {
                     draining = true;
                     deadline.as_mut().reset(Instant::now() + bounds.drain);
@@ -119,7 +121,6 @@ async fn work(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Message>) {
                 }
             },
             () = connections.one_ended(), if !connections.is_empty() => {}
-            _ = sweep.tick() => connections.sweep(),
             () = &mut deadline, if draining => {
                 tracing::warn!("{} connections did not end within {:?}", connections.len(), bounds.drain);
                 connections.abort().await;
