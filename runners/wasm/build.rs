@@ -7,7 +7,9 @@ const PACKAGES: [(&str, &str); 2] =
     [("wasmtime", "WASMTIME_VERSION"), ("wasmtime-wizer", "WASMTIME_WIZER_VERSION")];
 
 fn main() {
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    // Asked for when it runs: a target folder may serve several checkouts.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo says where the crate lies");
+    let lock = Path::new(&folder).join("../../Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
     let text = std::fs::read_to_string(&lock).expect("the workspace has a Cargo.lock when it is built");
     for (package, variable) in PACKAGES {

@@ -22,6 +22,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use crate::dispatch;
 use crate::metrics::WorkerMetrics;
 use crate::stream::SharedStream;
+use crate::tasks::Tasks;
 use crate::worker::Worker;
 
 /// A connection's admission; gives its place back when the connection ends.
@@ -122,7 +123,8 @@ impl Connections {
         });
         let stream = SharedStream::new(stream);
         let connection = self.http.serve_connection(TokioIo::new(stream.clone()), service);
-        let closable = Closable { connection, stream, status: Rc::clone(&status) };
+        let tasks = Rc::clone(&self.worker.tasks);
+        let closable = Closable { connection, stream, status: Rc::clone(&status), tasks };
         let handle = self.running.spawn_local(async move {
             if let Err(error) = closable.await {
                 tracing::debug!("a connection ended: {error}");
@@ -182,6 +184,7 @@ struct Closable<S: HttpService<Incoming>> {
     connection: http1::Connection<TokioIo<SharedStream>, S>,
     stream: SharedStream,
     status: Rc<Status>,
+    tasks: Rc<Tasks>,
 }
 
 impl<S> Future for Closable<S>
@@ -192,7 +195,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // hyper's connection is `Unpin` if its transport is.
-        let Self { connection, stream, status } = self.get_mut();
+        let Self { connection, stream, status, tasks } = self.get_mut();
         let mut connection = Pin::new(connection);
         if status.closing.get() {
             connection.as_mut().graceful_shutdown();
@@ -203,6 +206,8 @@ where
             }
         }
         let polled = connection.poll(context);
+        // Responses that were made have been handed to the kernel.
+        tasks.run_deferred();
         if polled.is_pending() && status.quiet_since.get().is_none() {
             // The request waits for something; nobody may be left to answer.
             return stream.poll_gone(context).map(Ok);

@@ -257,7 +257,7 @@ impl Pool {
     /// Stops an instance after the response that it gave is on its way.
     pub(crate) fn retire(self: &Rc<Self>, slot: Slot) {
         let pool = Rc::clone(self);
-        self.tasks.spawn(async move { pool.stop(slot).await });
+        self.tasks.defer(async move { pool.stop(slot).await });
     }
 
     /// Stops an instance now. Nobody waits for what comes of it but the log.

@@ -1,8 +1,10 @@
 //! Work that outlives the request it came from.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::Notify;
 
 /// Counts the tasks of one worker that must end before the worker does. Dropped
@@ -11,6 +13,7 @@ use tokio::sync::Notify;
 pub(crate) struct Tasks {
     running: Cell<usize>,
     ended: Notify,
+    deferred: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
 }
 
 impl Tasks {
@@ -21,6 +24,29 @@ impl Tasks {
             work.await;
             drop(running);
         });
+    }
+
+    /// Keeps `work` until the response that is being made has been written, and then runs
+    /// it before anything else: what an instance touched is still in the processor's cache,
+    /// and the next request finds its place free.
+    pub(crate) fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
+        let is_first = self.deferred.borrow().is_empty();
+        self.deferred.borrow_mut().push(Box::pin(work));
+        if is_first {
+            // For work that comes from elsewhere than a connection, or from a dropped one.
+            let tasks = Rc::clone(self);
+            self.spawn(async move { tasks.run_deferred() });
+        }
+    }
+
+    /// Runs what was deferred. What does not end at once goes on as a task.
+    pub(crate) fn run_deferred(self: &Rc<Self>) {
+        loop {
+            let Some(mut work) = self.deferred.borrow_mut().pop() else { return };
+            if work.as_mut().now_or_never().is_none() {
+                self.spawn(work);
+            }
+        }
     }
 
     /// How many there are.
