@@ -38,8 +38,13 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
         peers.iter().try_for_each(Peer::first_answer)?;
         let addresses: Vec<_> = peers.iter().map(|peer| peer.address).collect();
         for _ in 0..ROUNDS {
-            through.push(rounds::rate(&rounds::load(&[warm.child().address()], TARGET, connections)?)?);
-            straight.push(rounds::rate(&rounds::load(&addresses, BARE_TARGET, connections)?)?);
+            through.push(rounds::rate(&rounds::load(
+                &[warm.child().address()],
+                TARGET,
+                connections,
+                false,
+            )?)?);
+            straight.push(rounds::rate(&rounds::load(&addresses, BARE_TARGET, connections, false)?)?);
         }
         let name = format!("docker hello rust warm / straight to {connections} containers");
         rounds::line(&name, &through.over(&straight).show(3), ">= 0.60");

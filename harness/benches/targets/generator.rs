@@ -26,7 +26,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     let [mut rate, mut p50, mut p99] = [const { Samples(Vec::new()) }; 3];
     for _ in 0..ROUNDS {
         let wrk = wrk(bare.address)?;
-        let outcome = rounds::load(&[bare.address], TARGET, CONNECTIONS)?;
+        let outcome = rounds::load(&[bare.address], TARGET, CONNECTIONS, false)?;
         let window = outcome.windows.last().context("the load was broken off")?;
         rate.push(window.per_second() / wrk.rate);
         p50.push(window.quantile_ns(0.5) as f64 / wrk.p50.as_nanos() as f64);

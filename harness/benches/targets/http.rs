@@ -38,9 +38,14 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     let mut ceiling = Samples::default();
     let mut rates = vec![Samples::default(); labs.len()];
     for _ in 0..ROUNDS {
-        ceiling.push(rounds::rate(&rounds::load(&[bare.address], TARGET, CONNECTIONS)?)?);
+        ceiling.push(rounds::rate(&rounds::load(&[bare.address], TARGET, CONNECTIONS, pinning.is_some())?)?);
         for (lab, rates) in labs.iter().zip(&mut rates) {
-            rates.push(rounds::rate(&rounds::load(&[lab.child().address()], TARGET, CONNECTIONS)?)?);
+            rates.push(rounds::rate(&rounds::load(
+                &[lab.child().address()],
+                TARGET,
+                CONNECTIONS,
+                pinning.is_some(),
+            )?)?);
         }
     }
     rounds::line("bare hyper, requests/s", &ceiling.show(0), "-");

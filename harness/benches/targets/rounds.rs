@@ -80,7 +80,12 @@ pub(crate) fn get(target: &str, address: SocketAddr) -> Result<Wire> {
 }
 
 /// Loads servers once. Every answer must be the one that the first gave before.
-pub(crate) fn load(addresses: &[SocketAddr], target: &str, connections: usize) -> Result<Outcome> {
+pub(crate) fn load(
+    addresses: &[SocketAddr],
+    target: &str,
+    connections: usize,
+    is_spinning: bool,
+) -> Result<Outcome> {
     let first = ask(addresses[0], target)?;
     let load = Load {
         addresses: addresses.to_vec(),
@@ -89,6 +94,7 @@ pub(crate) fn load(addresses: &[SocketAddr], target: &str, connections: usize) -
         connections,
         windows: vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)],
         patience: Duration::from_secs(30),
+        is_spinning,
     };
     load::run(&load, || {})?.faultless()
 }

@@ -130,7 +130,8 @@ fn notes(lab: &Lab<'_>) -> Vec<String> {
     let pinned = match lab.pinning {
         Some(Pinning { server_cpu, load_cpu }) => format!(
             "The server was kept on processor {server_cpu}, the load generator on {load_cpu}; \
-             containers ran where the engine put them."
+             containers ran where the engine put them. The load generator looked for answers without \
+             sleeping, so that a server need not wake it, except where containers shared its processor."
         ),
         None => "Server and load generator shared one processor and disturbed each other.".into(),
     };

@@ -38,6 +38,7 @@ pub fn run(arguments: &LoadArgs) -> Result<u8> {
         connections: arguments.connections as usize,
         windows: vec![WARM_UP, Span::lasting(arguments.duration)],
         patience: PATIENCE,
+        is_spinning: false,
     };
     let outcome = load::run(&load, || {})?;
     let window = outcome.windows.get(1).with_context(|| {

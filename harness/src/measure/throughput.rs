@@ -94,6 +94,8 @@ fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: us
         connections,
         windows,
         patience: PATIENCE,
+        // Containers run on the load generator's processor too.
+        is_spinning: bench.lab.pinning.is_some() && !character.is_outside(),
     })
 }
 

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The head, the headers, the body, and how many bytes follow the response.
+type Parsed = (Head, Vec<(String, String)>, Vec<u8>, usize);
+
 fn request(
     method: Method,
     uri: &'static str,
@@ -19,10 +22,7 @@ fn request(
 }
 
 /// Feeds a response piece by piece; what came out, and how many bytes were left over.
-fn respond(
-    pieces: &[&[u8]],
-    method: &Method,
-) -> Result<(Head, Vec<(String, String)>, Vec<u8>, usize), ParseError> {
+fn respond(pieces: &[&[u8]], method: &Method) -> Result<Parsed, ParseError> {
     let (mut input, mut body, mut parsed) = (Vec::new(), Vec::new(), None);
     let mut headers = Vec::new();
     for piece in pieces {
@@ -46,7 +46,7 @@ fn respond(
     Ok((head, headers, body, input.len()))
 }
 
-fn get(response: &[u8]) -> Result<(Head, Vec<(String, String)>, Vec<u8>, usize), ParseError> {
+fn get(response: &[u8]) -> Result<Parsed, ParseError> {
     respond(&[response], &Method::GET)
 }
 
