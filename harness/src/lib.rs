@@ -33,6 +33,7 @@ pub mod machine;
 pub mod measure;
 pub mod plan;
 pub mod preset;
+pub mod prices;
 pub mod probes;
 pub mod run;
 pub mod run_folder;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
-use isolab_reports::run::SCHEMA_VERSION;
+use isolab_reports::run::{SCHEMA_VERSION, Selection};
 use isolab_reports::{Cell, ExecutorInfo, RunStatus, Status, Summary, markdown, table};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,6 +64,10 @@ impl OpenRun {
             executors: surveys.iter().map(info).collect(),
             cells: blocks.iter().flat_map(|block| cells(block, surveys)).collect(),
             notes,
+            host_warnings: Vec::new(),
+            prices: crate::prices::DEFAULT.into(),
+            selection: Selection::default(),
+            blocks_done: Vec::new(),
         };
         let run = Self { folder, run };
         run.save()?;
@@ -162,6 +166,7 @@ fn cells<'a>(block: &'a Block, surveys: &'a [Survey]) -> impl Iterator<Item = Ce
         function: block.function.name().to_owned(),
         variant: block.variant.to_string(),
         reuse: reuse.to_string(),
+        twin: false,
         status,
         reason: reason.clone(),
     })

@@ -96,8 +96,11 @@ mod tests {
         folder
     }
 
-    const EMPTY: &str = r#"{"schema": 1, "id": "a", "status": "complete", "command": [], "seed": 1, "started": "",
-        "ended": null, "preset": {}, "machine": {}, "build": {}, "executors": [], "cells": [], "notes": []}"#;
+    const EMPTY: &str = r#"{"schema": 2, "id": "a", "status": "complete", "command": [], "seed": 1, "started": "",
+        "ended": null, "preset": {}, "machine": {}, "build": {}, "executors": [], "cells": [], "notes": [],
+        "host_warnings": [], "blocks_done": [],
+        "prices": {"per_cpu_second": 0, "per_gib_second": 0, "currency": "", "source": ""},
+        "selection": {"executors": [], "functions": [], "variants": [], "reuses": [], "experiments": []}}"#;
 
     #[test]
     fn a_run_is_read_with_its_rows() {
@@ -114,7 +117,7 @@ mod tests {
         assert!(refused(EMPTY, "{\"executor\":\"wa").contains("rows.jsonl:1: EOF"));
         assert!(refused(EMPTY, "{}").contains("missing field"));
         assert!(refused("{\n]", "").contains("run.json:2"));
-        assert!(refused(&EMPTY.replace("\"schema\": 1", "\"schema\": 9"), "").contains("schema version 9"));
+        assert!(refused(&EMPTY.replace("\"schema\": 2", "\"schema\": 9"), "").contains("schema version 9"));
         assert!(
             read(Path::new("/nowhere")).unwrap_err().to_string().contains("is this the folder of a run?")
         );

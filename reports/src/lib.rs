@@ -20,6 +20,7 @@
 //! - [`units`]: numbers as people read them.
 
 pub mod folder;
+pub mod grid;
 pub mod markdown;
 pub mod row;
 pub mod run;

@@ -5,12 +5,47 @@
 //! | `prepare` | `duration_ns`, `artifact_bytes` | `cached` |
 //! | `start`, `invoke`, `stop` | `duration_ns` | `instance`, `uses`, `sample` |
 //! | `start.<lap>` and so on | `duration_ns` | as its phase |
-//! | `response` | `duration_ns`, from the client's side, one request at a time | `reuse`, `uses` |
-//! | `load` | `responses_count`, `duration_ns`, `latency_{p50,p90,p99,p999,max}_ns`, `cpu_ns`, `cgroup_cpu_ns`, `helpers_cpu_ns`, `faults_count` | `reuse`, `connections`; `sample` counts windows |
-//! | `memory` | `pss_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `model_bytes` | `live_instances`, `invocations` |
+//! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
+//! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_*_ns`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
+//! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_*_ns` from the intended and `service_*_ns` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
+//! | `burst`: so many requests at once, from idle | `responses_count`, `duration_ns` to the last answer, `latency_*_ns` | `reuse`, `connections` |
+//! | `memory` | `pss_bytes` and `private_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `model_bytes` | `live_instances`, `invocations` |
+//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
+//! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
+//!
+//! `*` is one of [`LATENCIES`].
+//!
+//! What a load or an open loop cost, all of it between the ends of a window:
+//!
+//! | metric | of |
+//! |---|---|
+//! | `cpu_ns`, `user_cpu_ns`, `system_cpu_ns` | the server; the last two in steps of the kernel's clock tick |
+//! | `cgroup_cpu_ns`, `cgroup_user_cpu_ns`, `cgroup_system_cpu_ns` | its containers |
+//! | `helpers_cpu_ns` | their shims |
+//! | `daemon_cpu_ns` | the container engine's daemons |
+//! | `minor_faults_count`, `major_faults_count` | the server |
+//! | `voluntary_switches_count`, `involuntary_switches_count` | the server |
+//! | `energy_uj` | the processor packages, where the host counts it |
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Points of a distribution of latencies that are kept: the name in a metric, and the
+/// quantile.
+pub const LATENCIES: [(&str, f64); 9] = [
+    ("p10", 0.1),
+    ("p25", 0.25),
+    ("p50", 0.5),
+    ("p75", 0.75),
+    ("p90", 0.9),
+    ("p95", 0.95),
+    ("p99", 0.99),
+    ("p999", 0.999),
+    ("max", 1.0),
+];
+
+/// The executor's name in rows that speak of the machine and not of a cell.
+pub const HOST: &str = "host";
 
 /// One number with everything that tells it from others. Keys that do not apply are
 /// left out of the line.
@@ -36,7 +71,22 @@ pub struct Row {
     pub metric: String,
     /// The number.
     pub value: u64,
-    /// Connections that requests were sent over.
+    /// Whether this is the second, identical cell of an A/A pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<bool>,
+    /// What was cold when a response was asked for; left out where it was warm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<Cold>,
+    /// Requests that were meant to be sent in a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<u64>,
+    /// The part of the closed loop's highest rate that `rate_per_s` is, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_percent: Option<u64>,
+    /// What ended an experiment that looks for a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// Connections that requests were sent over; of a burst, requests at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u64>,
     /// Instances that were live.
@@ -56,4 +106,31 @@ pub struct Row {
     pub cached: Option<bool>,
     /// How the measuring binary was built.
     pub build: String,
+}
+
+/// How much of what answers a request was not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cold {
+    /// The server's process: from its spawning on, the artifact being cached.
+    Host,
+    /// The function: the first request for it in a server that listens; `cached` tells
+    /// whether its artifact was there.
+    Function,
+    /// The instance, of a function that is prepared.
+    Instance,
+}
+
+/// What ended an experiment that looks for a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Limit {
+    /// The set bound of memory was reached.
+    Memory,
+    /// The set 99th percentile was passed.
+    Latency,
+    /// The set number of instances was live, and neither of the others reached.
+    Instances,
+    /// The set time was over.
+    Time,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Version of both files' form. A reader refuses any other.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything about a run that is not a measured number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,45 @@ pub struct Run {
     pub cells: Vec<Cell>,
     /// What a reader must know besides, such as where processes were pinned.
     pub notes: Vec<String>,
+    /// Why the host was no good one while this was measured; empty if it was.
+    pub host_warnings: Vec<String>,
+    /// What processor time and memory are priced at.
+    pub prices: Prices,
+    /// What was asked for, to take up an interrupted run.
+    pub selection: Selection,
+    /// Blocks that are done, as their places in the order that the seed makes.
+    pub blocks_done: Vec<u32>,
+}
+
+/// A stated model of what running something costs, in a currency of its reader's
+/// choice. It derives a column and is no measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// One second of processor time.
+    pub per_cpu_second: f64,
+    /// One gibibyte of memory held for one second.
+    pub per_gib_second: f64,
+    /// The currency, as it is shown.
+    pub currency: String,
+    /// Where the prices are from.
+    pub source: String,
+}
+
+/// What was asked for, everything resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Executor specs with all settings.
+    pub executors: Vec<String>,
+    /// Functions, by name or path.
+    pub functions: Vec<String>,
+    /// Variants.
+    pub variants: Vec<String>,
+    /// Reuse policies.
+    pub reuses: Vec<String>,
+    /// Experiments, such as `startup`; all of the preset's if empty.
+    pub experiments: Vec<String>,
 }
 
 /// How a run ended.
@@ -81,6 +120,9 @@ pub struct Cell {
     pub variant: String,
     /// The reuse policy.
     pub reuse: String,
+    /// Whether this is the second, identical cell of an A/A pair.
+    #[serde(default)]
+    pub twin: bool,
     /// What came of it.
     pub status: Status,
     /// Why, for all but `ok`.

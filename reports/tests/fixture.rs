@@ -1,6 +1,6 @@
 //! Fixed rows, from which every rendering is made once and compared for ever.
 
-use isolab_reports::run::SCHEMA_VERSION;
+use isolab_reports::run::{Prices, SCHEMA_VERSION, Selection};
 use isolab_reports::{Cell, ExecutorInfo, Row, Run, RunFolder, RunStatus, Status, Summary, markdown, table};
 use serde_json::{Map, Value, json};
 
@@ -161,6 +161,7 @@ fn run() -> Run {
         function: "hello".into(),
         variant: "rust".into(),
         reuse: reuse.into(),
+        twin: false,
         status,
         reason: reason.map(Into::into),
     };
@@ -189,6 +190,15 @@ fn run() -> Run {
             cell("v8:snapshot=on", "warm", Status::Unavailable, no_v8),
         ],
         notes: vec!["The server was pinned to processor 0, the load generator to processor 1.".into()],
+        host_warnings: Vec::new(),
+        prices: Prices {
+            per_cpu_second: 0.000_02,
+            per_gib_second: 0.000_002,
+            currency: "USD".into(),
+            source: "a price list".into(),
+        },
+        selection: Selection::default(),
+        blocks_done: vec![0, 1],
     }
 }
 

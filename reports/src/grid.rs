@@ -1,0 +1,16 @@
+//! A table before it is rendered: what Markdown, the page and the exports share.
+
+/// A titled table of text, its figures rounded already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grid {
+    /// What it shows, in a few words.
+    pub title: String,
+    /// The names of the columns; the first ones name things, all others hold figures.
+    pub head: Vec<String>,
+    /// How many columns at the left name things.
+    pub names: usize,
+    /// The lines, each as long as the head.
+    pub lines: Vec<Vec<String>>,
+    /// What must be known to read it, in whole sentences; empty if nothing.
+    pub note: String,
+}
