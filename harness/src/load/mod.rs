@@ -1,6 +1,7 @@
-//! The load generator: a closed loop over kept connections.
+//! The load generator: a closed loop over kept connections, an open loop at a fixed
+//! rate ([`open`]), and a burst ([`burst`]).
 //!
-//! Every connection sends its next request when it has the answer to the last.
+//! In the closed loop, every connection sends its next request when it has the answer to the last.
 //! All of them share one thread, and nothing is allocated while they run: the
 //! request was serialised before, answers are read into a reused buffer and
 //! compared there with what is expected.
@@ -12,10 +13,22 @@
 //! - [`connection`]: one connection's loop.
 //! - [`tally`]: what the connections count together.
 //! - [`outcome`]: what comes out.
+//! - [`open`]: the open loop, out of [`schedule`], when requests are due, [`timer`], which
+//!   waits for that, [`queue`], where they wait for a connection, and [`ledger`], which
+//!   counts them.
+//! - [`burst`]: many requests at once.
+//! - [`exchange`]: one request, its answer, and what that is worth, for these two.
 
+pub mod burst;
 pub mod connection;
+pub mod exchange;
+pub mod ledger;
+pub mod open;
 pub mod outcome;
+pub mod queue;
+pub mod schedule;
 pub mod tally;
+pub mod timer;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -1,0 +1,197 @@
+//! A burst: from idle to many requests at once.
+//!
+//! Each has a connection of its own that was opened beforehand and has been idle since:
+//! what is measured is how a server gets from no work to much, and not how fast it
+//! accepts. All are meant to be sent at the same instant, the burst's beginning, so that
+//! is where every latency counts from; [`BurstOutcome::sending`] says how far from that
+//! the last request was really sent.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hdrhistogram::Histogram;
+use http::StatusCode;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::ledger;
+use super::outcome::{Fault, Faults};
+use super::{Expected, connection, exchange, spin};
+use crate::http1::{Receiver, Wire};
+
+/// What is sent, to whom, and how often at once.
+#[derive(Clone, Debug)]
+pub struct Burst {
+    /// The server.
+    pub address: SocketAddr,
+    /// The request.
+    pub request: Wire,
+    /// What makes an answer a right one.
+    pub expected: Expected,
+    /// How many are sent at once, each over a connection of its own.
+    pub requests: usize,
+    /// How long the connections are idle after the last was opened, so that the server
+    /// has accepted all of them.
+    pub idle: Duration,
+    /// How long answers are waited for.
+    pub patience: Duration,
+    /// Whether this thread looks for answers without ever sleeping; it then has to have a
+    /// processor to itself.
+    pub is_spinning: bool,
+}
+
+/// What a burst came to. `requests` is the sum of `responses`, `refused` and all faults.
+#[derive(Clone, Debug)]
+pub struct BurstOutcome {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Right answers.
+    pub responses: u64,
+    /// Answers that said that there is no capacity: 503, where it was not expected.
+    pub refused: u64,
+    /// What else does not count.
+    pub faults: Faults,
+    /// Right answers whose body was another than the expected one.
+    pub differing: u64,
+    /// The first fault in words.
+    pub first_fault: Option<String>,
+    /// From before the first request was sent to having the last answer, right or not.
+    pub duration: Duration,
+    /// From before the first request was sent until the last one was.
+    pub sending: Duration,
+    /// From the burst's beginning to having the whole answer, of right answers.
+    pub latency_ns: Histogram<u64>,
+}
+
+impl BurstOutcome {
+    fn new(requests: usize) -> Self {
+        Self {
+            requests: requests as u64,
+            responses: 0,
+            refused: 0,
+            faults: Faults::default(),
+            differing: 0,
+            first_fault: None,
+            duration: Duration::ZERO,
+            sending: Duration::ZERO,
+            latency_ns: ledger::histogram(),
+        }
+    }
+
+    /// The latency that this share of *all* requests does not exceed, in nanoseconds.
+    /// What has no right answer counts as slower than every answer; a quantile that falls
+    /// there has no value.
+    pub fn latency_at(&self, quantile: f64) -> Option<u64> {
+        ledger::at(&self.latency_ns, self.requests, quantile)
+    }
+
+    /// The outcome, unless there was a fault. Refused requests are none.
+    pub fn faultless(self) -> Result<Self> {
+        match self.faults.total() {
+            0 => Ok(self),
+            faults => anyhow::bail!(
+                "{faults} faulty answers in a burst, the first: {}",
+                self.first_fault.as_deref().unwrap_or("not known")
+            ),
+        }
+    }
+
+    fn answer(&mut self, expected: &Expected, answer: &exchange::Answer, body: &[u8], since: Duration) {
+        self.duration = since;
+        match exchange::judge(expected, answer, body) {
+            exchange::Verdict::Right { differs } => {
+                self.responses += 1;
+                self.differing += u64::from(differs);
+                self.latency_ns.saturating_record(ledger::nanoseconds(since));
+            }
+            exchange::Verdict::Faulty(Fault::Status) if is_refusal(answer) => self.refused += 1,
+            exchange::Verdict::Faulty(fault) => {
+                self.faults.add(fault, 1);
+                self.first_fault.get_or_insert_with(|| exchange::reason(expected, answer, body));
+            }
+        }
+    }
+
+    fn give_up(&mut self, patience: Duration) {
+        let outstanding = self.requests - self.responses - self.refused - self.faults.total();
+        if outstanding > 0 {
+            self.faults.add(Fault::TimedOut, outstanding);
+            self.first_fault.get_or_insert_with(|| format!("no answer within {patience:?}"));
+        }
+    }
+}
+
+fn is_refusal(answer: &exchange::Answer) -> bool {
+    answer.as_ref().is_ok_and(|head| head.status == StatusCode::SERVICE_UNAVAILABLE.as_u16())
+}
+
+/// Opens the connections, waits, and runs the burst on the calling thread.
+pub fn run(burst: &Burst) -> Result<BurstOutcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the load generator's runtime cannot be made")?;
+    runtime.block_on(generate(burst))
+}
+
+async fn generate(burst: &Burst) -> Result<BurstOutcome> {
+    anyhow::ensure!(burst.requests > 0, "a burst needs a request");
+    let streams = connection::open_all(burst.address, burst.requests).await?;
+    let receivers: Vec<_> = streams.iter().map(|_| Receiver::default()).collect();
+    let outcome = RefCell::new(BurstOutcome::new(burst.requests));
+    let mut written = Vec::with_capacity(burst.requests);
+    tokio::time::sleep(burst.idle).await;
+
+    let began = Instant::now();
+    // All are sent before any answer is looked at. Only a request that is larger than the
+    // kernel's buffer is left to be finished afterwards.
+    written.extend(streams.iter().map(|stream| match stream.try_write(&burst.request.bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        result => result,
+    }));
+    outcome.borrow_mut().sending = began.elapsed();
+    let mut answers: FuturesUnordered<_> = streams
+        .into_iter()
+        .zip(receivers)
+        .zip(written)
+        .map(|((stream, receiver), written)| finish(burst, stream, receiver, written, began, &outcome))
+        .collect();
+    tokio::select! {
+        () = async { while answers.next().await.is_some() {} } => {}
+        () = tokio::time::sleep(burst.patience) => {}
+        () = spin(), if burst.is_spinning => unreachable!("spinning never ends"),
+    }
+    drop(answers);
+    let mut outcome = outcome.into_inner();
+    outcome.give_up(burst.patience);
+    Ok(outcome)
+}
+
+/// Sends what is left of one request, and counts its answer.
+async fn finish(
+    burst: &Burst,
+    mut stream: TcpStream,
+    mut receiver: Receiver,
+    written: io::Result<usize>,
+    began: Instant,
+    outcome: &RefCell<BurstOutcome>,
+) {
+    let request = &burst.request;
+    let answer = async {
+        let rest = &request.bytes[written?..];
+        if !rest.is_empty() {
+            stream.write_all(rest).await?;
+            let mut outcome = outcome.borrow_mut();
+            outcome.sending = outcome.sending.max(began.elapsed());
+        }
+        exchange::receive(&mut stream, &mut receiver, request).await
+    }
+    .await;
+    let since = began.elapsed();
+    outcome.borrow_mut().answer(&burst.expected, &answer, receiver.body(), since);
+}

@@ -1,0 +1,122 @@
+//! When requests are meant to be sent.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// How the requests of an open loop are spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// One interval between any two.
+    Constant,
+    /// At random and independent of each other: intervals are exponentially
+    /// distributed, as with users who do not know of each other.
+    Poisson {
+        /// Decides the intervals; the same seed gives the same ones.
+        seed: u64,
+    },
+}
+
+/// The intended instants, each as the time since the load's beginning, without end.
+/// None depends on when an earlier one was kept.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    per_s: NonZeroU64,
+    next: Next,
+}
+
+#[derive(Clone, Debug)]
+enum Next {
+    Index(u64),
+    // Larger than the other by the generator's state, and there is one of it in a load.
+    Random { generator: Box<StdRng>, at_ns: f64 },
+}
+
+impl Schedule {
+    /// So many a second.
+    pub fn new(per_s: NonZeroU64, arrivals: Arrivals) -> Self {
+        let next = match arrivals {
+            Arrivals::Constant => Next::Index(0),
+            Arrivals::Poisson { seed } => {
+                Next::Random { generator: Box::new(StdRng::seed_from_u64(seed)), at_ns: 0.0 }
+            }
+        };
+        Self { per_s, next }
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Duration;
+
+    /// Constant: request *k* at *k* / rate, from *k* alone, so that no rounding adds up.
+    /// Poisson: the inverse of the exponential distribution, -ln(1 - u) / rate, of a *u*
+    /// that is uniform in [0, 1).
+    fn next(&mut self) -> Option<Duration> {
+        let per_s = self.per_s.get();
+        let since_begin_ns = match &mut self.next {
+            Next::Index(index) => {
+                let ns = u128::from(*index) * u128::from(NS_PER_S) / u128::from(per_s);
+                *index += 1;
+                u64::try_from(ns).ok()?
+            }
+            Next::Random { generator, at_ns } => {
+                let uniform: f64 = generator.random();
+                *at_ns -= (-uniform).ln_1p() * NS_PER_S as f64 / per_s as f64;
+                *at_ns as u64
+            }
+        };
+        Some(Duration::from_nanos(since_begin_ns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(per_s: u64, arrivals: Arrivals) -> Schedule {
+        Schedule::new(NonZeroU64::new(per_s).unwrap(), arrivals)
+    }
+
+    #[test]
+    fn constant_intervals_do_not_drift() {
+        // A third of a second is no whole number of nanoseconds.
+        let offsets: Vec<_> = schedule(3, Arrivals::Constant).take(4).map(|at| at.as_nanos()).collect();
+        assert_eq!(offsets, [0, 333_333_333, 666_666_666, 1_000_000_000]);
+        let after_an_hour = schedule(7, Arrivals::Constant).nth(7 * 3600);
+        assert_eq!(after_an_hour, Some(Duration::from_hours(1)));
+        let in_a_second =
+            schedule(1000, Arrivals::Constant).take_while(|at| *at < Duration::from_secs(1)).count();
+        assert_eq!(in_a_second, 1000);
+    }
+
+    /// Mean and standard deviation of an exponential distribution are both 1 / rate, and
+    /// e^-1 of its values exceed the mean.
+    #[test]
+    fn poisson_intervals_are_exponential() {
+        let count = 100_000;
+        let offsets: Vec<_> =
+            schedule(1000, Arrivals::Poisson { seed: 1 }).take(count).map(|at| at.as_secs_f64()).collect();
+        assert!(offsets.is_sorted());
+        let gaps: Vec<f64> =
+            std::iter::once(offsets[0]).chain(offsets.windows(2).map(|pair| pair[1] - pair[0])).collect();
+        let mean = offsets[count - 1] / count as f64;
+        let deviation = (gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / count as f64).sqrt();
+        // The standard error of both is below 1e-3 / sqrt(1e5) * sqrt(2), and this is five of them.
+        for value in [mean, deviation] {
+            assert!((value - 1e-3).abs() < 2.5e-5, "{mean} {deviation}");
+        }
+        let longer = gaps.iter().filter(|gap| **gap > 1e-3).count() as f64 / count as f64;
+        assert!((longer - (-1.0_f64).exp()).abs() < 0.01, "{longer}");
+    }
+
+    #[test]
+    fn a_seed_decides_the_intervals() {
+        let first = |seed| schedule(10, Arrivals::Poisson { seed }).take(20).collect::<Vec<_>>();
+        assert_eq!(first(1), first(1));
+        assert_ne!(first(1), first(2));
+    }
+}
