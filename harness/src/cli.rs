@@ -2,14 +2,18 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::commands;
+
+/// More than any one thread can send.
+const RATE_MAX_PER_S: u64 = 10_000_000;
 
 /// Measures what an isolation model costs: Wasm instance, V8 isolate, container.
 #[derive(Debug, Parser)]
@@ -141,9 +145,24 @@ pub struct BuildArgs {
 pub struct LoadArgs {
     /// What to ask for, over plain HTTP
     pub url: String,
-    /// Connections; each sends its next request when it has its answer
+    /// Connections; without --rate, each sends its next request when it has its answer
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
+    /// Requests a second, sent when they are due and not when the last is answered; latency counts from when one was due
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub rate: Option<NonZeroU64>,
+    /// How requests are spread over time
+    #[arg(long, value_name = "HOW", default_value = "constant", requires = "rate")]
+    pub arrivals: Spread,
+    /// Decides the intervals of `--arrivals poisson` [default: at random]
+    #[arg(long, value_name = "N", requires = "rate")]
+    pub seed: Option<u64>,
+    /// Requests that may wait for a connection; more are dropped
+    #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    pub queue: u32,
+    /// Never sleep: more exact, and takes a processor of its own
+    #[arg(long)]
+    pub spin: bool,
     /// How long: `500ms`, `10s`, `2m`
     #[arg(long, value_name = "D", default_value = "10s", value_parser = duration)]
     pub duration: Duration,
@@ -159,6 +178,15 @@ pub struct LoadArgs {
     /// The body; `@FILE` reads it from a file
     #[arg(long, value_name = "TEXT|@FILE")]
     pub data: Option<String>,
+}
+
+/// How requests at a rate are spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Spread {
+    /// One interval between any two
+    Constant,
+    /// At random, as users come who do not know of each other
+    Poisson,
 }
 
 /// Runs what the command line says, and answers the exit code.
@@ -190,6 +218,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1ms and a day"))
 }
 
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = text.parse().ok().filter(|rate: &NonZeroU64| rate.get() <= RATE_MAX_PER_S);
+    rate.ok_or_else(|| format!("`{text}` is no whole number of requests a second from 1 to {RATE_MAX_PER_S}"))
+}
+
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}` is no `Name: value`"))?;
     let name = name.trim().parse().map_err(|_| format!("`{name}` is no header's name"))?;
@@ -218,7 +251,19 @@ mod tests {
         assert_eq!(cli.bench.function, ["hello", "json"]);
         assert!(parse("isolab bench --quick --full").is_err());
         assert!(parse("isolab --quick serve").is_err());
-        assert!(parse("isolab load http://a --rate 5").is_err(), "not offered yet");
+    }
+
+    #[test]
+    fn a_rate_is_a_whole_number_above_zero() {
+        assert_eq!(rate("5"), Ok(NonZeroU64::new(5).unwrap()));
+        for text in ["", "0", "-1", "1.5", "5/s", "10000001", "99999999999999999999"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("isolab load http://a --rate 5 --arrivals poisson --seed 1 --queue 0").is_ok());
+        for alone in ["--arrivals poisson", "--seed 1", "--queue 5"] {
+            assert!(parse(&format!("isolab load http://a {alone}")).is_err(), "{alone} needs a rate");
+        }
     }
 
     #[test]

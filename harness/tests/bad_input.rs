@@ -54,6 +54,11 @@ fn what_makes_no_sense_is_refused() {
     refused("load https://localhost/", 2, &["http://"]);
     refused("load http://localhost/ --duration 5", 2, &["500ms"]);
     refused("load http://localhost/ --connections 0", 2, &["0"]);
+    for rate in ["0", "-5", "many", "1.5"] {
+        refused(&format!("load http://localhost/ --rate={rate}"), 2, &["--rate", rate, "from 1 to"]);
+    }
+    refused("load http://localhost/ --rate 5 --arrivals sometimes", 2, &["constant, poisson"]);
+    refused("load http://localhost/ --seed 5", 2, &["--rate"]);
 }
 
 #[test]
@@ -97,5 +102,8 @@ fn without_an_engine_docker_is_refused_at_once() {
 #[test]
 fn a_server_that_is_not_there_cannot_be_loaded() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    refused(&format!("load http://{free}/ --duration 100ms"), 1, &["no connection", &free.to_string()]);
+    for rate in ["", " --rate 10"] {
+        let line = format!("load http://{free}/ --duration 100ms{rate}");
+        refused(&line, 2, &["does not answer", "no connection", &free.to_string()]);
+    }
 }

@@ -194,8 +194,8 @@ impl Run<'_> {
             let Some(idle) = stream.as_ref() else { return ticket.await };
             tokio::select! {
                 biased;
-                ticket = &mut ticket => return ticket,
                 () = closed(idle) => *stream = None,
+                ticket = &mut ticket => return ticket,
             }
         }
     }
