@@ -158,7 +158,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", requires = "rate")]
     pub seed: Option<u64>,
     /// Requests that may wait for a connection; more are dropped
-    #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub queue: u32,
     /// Never sleep: more exact, and takes a processor of its own
     #[arg(long)]
