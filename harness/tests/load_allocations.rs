@@ -1,4 +1,4 @@
-//! While an open loop runs, it allocates nothing: an allocator's bad moment would look
+//! After its first instant an open loop allocates nothing: an allocator's bad moment would look
 //! like the server's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,7 +10,7 @@ use isolab::load::open::{self, Arrivals, OpenLoad};
 
 mod server;
 
-use server::{Behaviour, Server, expected, request};
+use server::{Behaviour, Server, Stalls, expected, request};
 
 /// The system's allocator, which counts what each thread asks of it.
 struct Counting;
@@ -38,8 +38,10 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn an_open_loop_allocates_nothing_while_it_runs() {
-    let server = Server::start(Behaviour::default());
+    // The second window has a stall, and after it all connections are busy at once.
+    let stalls = Some(Stalls { period: Duration::from_millis(300), length: Duration::from_millis(50) });
     for is_spinning in [false, true] {
+        let server = Server::start(Behaviour { stalls, ..Behaviour::default() });
         let load = OpenLoad {
             address: server.address,
             request: request(),

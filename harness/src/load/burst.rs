@@ -19,9 +19,9 @@ use http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::ledger;
+use super::open_outcome;
 use super::outcome::{Fault, Faults};
-use super::{Expected, connection, exchange, spin};
+use super::{Expected, exchange, open, spin};
 use crate::http1::{Receiver, Wire};
 
 /// What is sent, to whom, and how often at once.
@@ -79,7 +79,7 @@ impl BurstOutcome {
             first_fault: None,
             duration: Duration::ZERO,
             sending: Duration::ZERO,
-            latency_ns: ledger::histogram(),
+            latency_ns: open_outcome::histogram(),
         }
     }
 
@@ -87,7 +87,7 @@ impl BurstOutcome {
     /// What has no right answer counts as slower than every answer; a quantile that falls
     /// there has no value.
     pub fn latency_at(&self, quantile: f64) -> Option<u64> {
-        ledger::at(&self.latency_ns, self.requests, quantile)
+        open_outcome::at(&self.latency_ns, self.requests, quantile)
     }
 
     /// The outcome, unless there was a fault. Refused requests are none.
@@ -107,7 +107,7 @@ impl BurstOutcome {
             exchange::Verdict::Right { differs } => {
                 self.responses += 1;
                 self.differing += u64::from(differs);
-                self.latency_ns.saturating_record(ledger::nanoseconds(since));
+                self.latency_ns.saturating_record(open_outcome::nanoseconds(since));
             }
             exchange::Verdict::Faulty(Fault::Status) if is_refusal(answer) => self.refused += 1,
             exchange::Verdict::Faulty(fault) => {
@@ -141,7 +141,7 @@ pub fn run(burst: &Burst) -> Result<BurstOutcome> {
 
 async fn generate(burst: &Burst) -> Result<BurstOutcome> {
     anyhow::ensure!(burst.requests > 0, "a burst needs a request");
-    let streams = connection::open_all(burst.address, burst.requests).await?;
+    let streams = open::connect(burst.address, burst.requests).await?;
     let receivers: Vec<_> = streams.iter().map(|_| Receiver::default()).collect();
     let outcome = RefCell::new(BurstOutcome::new(burst.requests));
     let mut written = Vec::with_capacity(burst.requests);

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use isolab_core::http1::Head;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,16 +19,6 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-/// Opens so many to one server.
-pub async fn open_all(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
-    let mut streams = Vec::with_capacity(count);
-    for number in 1..=count {
-        let failed = || format!("connection {number} of {count} to {address} failed");
-        streams.push(open(address).await.with_context(failed)?);
-    }
-    Ok(streams)
 }
 
 /// Sends until the tally's last window is over. A connection that breaks is counted

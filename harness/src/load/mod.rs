@@ -1,9 +1,9 @@
 //! The load generator: a closed loop over kept connections, an open loop at a fixed
 //! rate ([`open`]), and a burst ([`burst`]).
 //!
-//! In the closed loop, every connection sends its next request when it has the answer to the last.
-//! All of them share one thread, and nothing is allocated while they run: the
-//! request was serialised before, answers are read into a reused buffer and
+//! In the closed loop, every connection sends its next request when it has the answer
+//! to the last. All of them share one thread, and nothing is allocated while they run:
+//! the request was serialised before, answers are read into a reused buffer and
 //! compared there with what is expected.
 //!
 //! Time is divided into *windows*, each of which ends with an answer and begins
@@ -15,7 +15,7 @@
 //! - [`outcome`]: what comes out.
 //! - [`open`]: the open loop, out of [`schedule`], when requests are due, [`timer`], which
 //!   waits for that, [`queue`], where they wait for a connection, and [`ledger`], which
-//!   counts them.
+//!   counts them; [`open_outcome`] is what comes out.
 //! - [`burst`]: many requests at once.
 //! - [`exchange`]: one request, its answer, and what that is worth, for these two.
 
@@ -24,6 +24,7 @@ pub mod connection;
 pub mod exchange;
 pub mod ledger;
 pub mod open;
+pub mod open_outcome;
 pub mod outcome;
 pub mod queue;
 pub mod schedule;

@@ -38,8 +38,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 
-pub use super::ledger::{LATE, OpenOutcome, OpenWindow};
 use super::ledger::{Ledger, Times};
+pub use super::open_outcome::{LATE, OpenOutcome, OpenWindow};
 use super::outcome::Fault;
 use super::queue::{Queue, Ticket};
 pub use super::schedule::Arrivals;
@@ -90,6 +90,16 @@ pub fn run(load: &OpenLoad, at_boundary: impl FnMut()) -> Result<OpenOutcome> {
     runtime.block_on(generate(load, at_boundary))
 }
 
+/// Opens so many connections to one server.
+pub(super) async fn connect(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+    let mut streams = Vec::with_capacity(count);
+    for number in 1..=count {
+        let failed = || format!("connection {number} of {count} to {address} failed");
+        streams.push(connection::open(address).await.with_context(failed)?);
+    }
+    Ok(streams)
+}
+
 /// What the connections and the one that knows when share.
 struct Run<'a> {
     load: &'a OpenLoad,
@@ -101,7 +111,7 @@ struct Run<'a> {
 
 async fn generate(load: &OpenLoad, mut at_boundary: impl FnMut()) -> Result<OpenOutcome> {
     anyhow::ensure!(load.connections > 0, "a load needs a connection");
-    let streams = connection::open_all(load.address, load.connections).await?;
+    let streams = connect(load.address, load.connections).await?;
     let queue = Queue::new(load.queue_max, load.connections);
     let ledger = RefCell::new(Ledger::new(&load.windows));
     let timer = Timer::new(load.is_spinning).context("the load generator's timer cannot be made")?;
@@ -163,6 +173,9 @@ impl Run<'_> {
     /// One connection's loop. Where the server has closed it, it is opened again; where
     /// that fails, the request that it was meant for fails.
     async fn serve(&self, stream: TcpStream, mut receiver: Receiver) {
+        // All give way once together, at the very beginning, so that the runtime's list of
+        // those that do need not grow when all of them are busy for the first time.
+        tokio::task::yield_now().await;
         let mut stream = Some(stream);
         while let Some(ticket) = self.next(&mut stream).await {
             let opened = match stream.take() {
