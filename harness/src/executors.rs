@@ -73,6 +73,7 @@ type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 /// The functions that `direct` calls.
 const NATIVE: &[(&str, Native)] = &[
     ("blake3", function_blake3::handle),
+    ("burn", function_burn::handle),
     ("fibonacci", function_fibonacci::handle),
     ("hello", function_hello::handle),
     ("json", function_json::handle),

@@ -1,0 +1,3 @@
+//! The native server of `burn`, which a container runs.
+
+isolab_sdk::serve!(function_burn::handle);

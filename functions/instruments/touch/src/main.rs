@@ -1,0 +1,3 @@
+//! The native server of `touch`, which a container runs.
+
+isolab_sdk::serve!(function_touch::handle);
