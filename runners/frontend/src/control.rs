@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use isolab_core::{Cause, Error, Outside, Phase};
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Lease;
 use crate::lifecycle::Live;
 use crate::pool::Pool;
 use crate::problem::{self, Problem};
@@ -59,6 +60,9 @@ struct Wanted {
     /// How often each new one is invoked with the function's load case.
     #[serde(default)]
     invocations: u64,
+    /// How often all of them are then invoked with it, one after the other.
+    #[serde(default)]
+    rounds: u64,
 }
 
 #[derive(Default, Serialize)]
@@ -99,6 +103,9 @@ async fn instances(
     while pool.idle_len() < wanted.live {
         start(pool, wanted.invocations).await?;
     }
+    for _ in 0..wanted.rounds {
+        each_once(pool).await?;
+    }
     // Instances of earlier requests may still be stopping; they must not be counted.
     worker.tasks.all_ended().await;
     Ok(pages::json(&take_stock(pool)))
@@ -107,11 +114,12 @@ async fn instances(
 fn check(pool: &Pool, wanted: &Wanted) -> Result<(), Problem> {
     let function = &pool.route.function;
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
-    if wanted.invocations > 0 && function.load_case().is_none() {
+    let most_wanted = wanted.invocations.saturating_add(wanted.rounds);
+    if most_wanted > 0 && function.load_case().is_none() {
         return bad(format!("`{}` has no case to invoke an instance with", function.name()));
     }
     match pool.max_uses() {
-        Some(most) if wanted.invocations > most => {
+        Some(most) if most_wanted > most => {
             bad(format!("an instance of `{}` can be invoked {most} times at most", function.name()))
         }
         _ => Ok(()),
@@ -120,22 +128,41 @@ fn check(pool: &Pool, wanted: &Wanted) -> Result<(), Problem> {
 
 /// Starts one instance, invokes it, and leaves it idle.
 async fn start(pool: &Rc<Pool>, invocations: u64) -> Result<(), Problem> {
-    let function = &pool.route.function;
     let place = pool.try_place().ok_or_else(|| {
         let cause = Cause::OverCapacity("no place for one more instance".into());
-        Error::new(Phase::Start, &pool.route.served.spec, function.name(), cause)
+        Error::new(Phase::Start, &pool.route.served.spec, pool.route.function.name(), cause)
     })?;
     let mut lease = pool.start(place).await?;
     for _ in 0..invocations {
-        let case = function.load_case().expect("it was checked that there is a case");
-        let timed = lease.begin().invoke(case.request.clone()).await;
-        lease.end(&timed.value, timed.duration, &timed.laps);
-        case.check(&timed.value?).map_err(|difference| {
-            let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
-            Error::new(Phase::Invoke, &pool.route.served.spec, function.name(), wrong)
-        })?;
+        invoke(pool, &mut lease).await?;
     }
     lease.keep();
+    Ok(())
+}
+
+/// Invokes every idle instance once.
+async fn each_once(pool: &Rc<Pool>) -> Result<(), Problem> {
+    let mut leases = Vec::with_capacity(pool.idle_len());
+    while let Some(lease) = pool.lease_idle() {
+        leases.push(lease);
+    }
+    for lease in &mut leases {
+        invoke(pool, lease).await?;
+    }
+    leases.into_iter().for_each(Lease::keep);
+    Ok(())
+}
+
+/// Invokes an instance with the function's load case, and compares its answer.
+async fn invoke(pool: &Pool, lease: &mut Lease) -> Result<(), Problem> {
+    let function = &pool.route.function;
+    let case = function.load_case().expect("it was checked that there is a case");
+    let timed = lease.begin().invoke(case.request.clone()).await;
+    lease.end(&timed.value, timed.duration, &timed.laps);
+    case.check(&timed.value?).map_err(|difference| {
+        let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
+        Error::new(Phase::Invoke, &pool.route.served.spec, function.name(), wrong)
+    })?;
     Ok(())
 }
 

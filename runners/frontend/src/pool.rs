@@ -226,6 +226,11 @@ impl Pool {
         Some(slot)
     }
 
+    /// The same, as for a request.
+    pub(crate) fn lease_idle(self: &Rc<Self>) -> Option<Lease> {
+        self.pop_idle().map(|slot| Lease::new(self, slot))
+    }
+
     pub(crate) fn idle_len(&self) -> usize {
         self.idle.borrow().len()
     }
