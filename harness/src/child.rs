@@ -63,6 +63,7 @@ pub struct NotStarted {
 /// A running server. It is killed when dropped.
 pub struct Child {
     process: std::process::Child,
+    begun: Instant,
     address: SocketAddr,
     /// Kept open: a closed pipe would end the child at its next line.
     _stdout: BufReader<ChildStdout>,
@@ -78,6 +79,7 @@ impl Child {
             .with_context(|| format!("the log {} cannot be written", order.log.display()))?;
         let said_before = log.metadata()?.len();
         let binary = std::env::current_exe().context("this binary cannot be found")?;
+        let begun = Instant::now();
         let mut process = Command::new(binary)
             .args(arguments(order))
             .stdin(Stdio::null())
@@ -94,7 +96,12 @@ impl Child {
             interrupt::check()?;
             return Err(NotStarted { reason: last_words(order.log, said_before, status) }.into());
         };
-        Ok(Self { process: starting.take(), address, _stdout: stdout })
+        Ok(Self { process: starting.take(), begun, address, _stdout: stdout })
+    }
+
+    /// When its process was about to be made.
+    pub fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Its process.

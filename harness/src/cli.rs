@@ -56,15 +56,28 @@ pub struct BenchArgs {
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]
     #[arg(long, value_name = "POLICY", value_delimiter = ',')]
     pub reuse: Vec<String>,
+    /// Experiments: startup, memory, density, load, open, burst [default: all]
+    #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Only see that all works: under three minutes for everything
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Measure for publication: hours
+    /// Measure for publication: hours [default: a quarter of an hour for everything]
     #[arg(long)]
     pub full: bool,
     /// Decides the order in which cells are measured [default: at random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Take up an interrupted run where it stopped
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "seed", "out"]
+    )]
+    pub resume: Option<PathBuf>,
+    /// Refuse to measure on a host that is busy, or whose speed follows its load
+    #[arg(long)]
+    pub strict: bool,
     /// The run folder, new or empty [default: runs/<time>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -10,20 +10,28 @@
 //!
 //! - [`cli`] and [`commands`]: what a person can ask for; [`exit`] says how it ended.
 //! - [`executors`]: the one place that names them all.
-//! - [`plan`] and [`preset`]: which cells, in which order, how much of each.
+//! - [`asked`]: what a run is to measure, from the command line or from a run that was
+//!   interrupted.
+//! - [`plan`], [`experiment`] and [`preset`]: which cells, in which order, what and how
+//!   much of each; [`prices`] for the column that is derived.
 //! - [`measure`]: a cell's experiments.
 //! - [`child`], [`affinity`], [`interrupt`]: processes, where they run, how they end.
 //! - [`load`] and [`http1`]: the load generator, and the client for single requests.
-//! - [`probes`], [`machine`]: what the kernel says.
+//! - [`probes`], [`machine`], [`condition`]: what the kernel says.
 //! - [`run`] and [`run_folder`]: what is known of a run, and what it leaves behind.
-//! - [`guests`], [`library`]: finding functions and building them.
+//! - [`guests`], [`library`]: finding functions and building them; [`caches`] for what
+//!   they become.
 
 pub mod affinity;
+pub mod asked;
+pub mod caches;
 pub mod child;
 pub mod cli;
 pub mod commands;
+pub mod condition;
 pub mod executors;
 pub mod exit;
+pub mod experiment;
 pub mod guests;
 pub mod http1;
 pub mod interrupt;
@@ -35,6 +43,7 @@ pub mod plan;
 pub mod preset;
 pub mod prices;
 pub mod probes;
+pub mod progress;
 pub mod run;
 pub mod run_folder;
 pub mod utc;

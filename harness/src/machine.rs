@@ -1,5 +1,6 @@
 //! What a run ran on, and how its binary was built.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -7,6 +8,8 @@ use std::process::Command;
 use isolab_core::guest;
 use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 use serde::Serialize;
+
+use crate::probes::energy::Packages;
 
 /// Facts about the machine that explain its figures.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +36,14 @@ pub struct Machine {
     pub governor: Option<String>,
     /// Whether the processors boost their frequency, where that can be told.
     pub is_boosting: Option<bool>,
+    /// Whether two logical processors share a core, where that can be told.
+    pub has_smt: Option<bool>,
+    /// What the kernel tells the time by.
+    pub clock: Option<String>,
+    /// What the kernel does against flaws of the processor, by flaw.
+    pub mitigations: BTreeMap<String, String>,
+    /// Whether energy is counted; why not, otherwise.
+    pub energy: String,
     /// Policy of transparent huge pages, as the kernel shows it.
     pub huge_pages: Option<String>,
     /// Load averages over 1, 5 and 15 minutes before the run.
@@ -60,6 +71,10 @@ impl Machine {
                 .unwrap_or(false),
             governor,
             is_boosting: is_boosting(),
+            has_smt: line("/sys/devices/system/cpu/smt/active").map(|text| text == "1"),
+            clock: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+            mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
+            energy: Packages::find().map_or_else(|reason| reason, |_| "counted, by package".into()),
             huge_pages: line("/sys/kernel/mm/transparent_hugepage/enabled"),
             load_average: load.map(|load| load.map(hundredths)).unwrap_or_default(),
         }
@@ -131,6 +146,16 @@ fn os_name() -> String {
 /// With a hybrid mount the memory controller belongs to version 1.
 fn cgroup_version(mount: &Path) -> u8 {
     if mount.join("cgroup.controllers").exists() { 2 } else { 1 }
+}
+
+/// Flaws that the processor has, and what is done about each.
+fn mitigations(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).ok()?.trim().to_owned();
+        (text != "Not affected").then(|| (entry.file_name().to_string_lossy().into_owned(), text))
+    };
+    entries.filter_map(read).collect()
 }
 
 fn is_boosting() -> Option<bool> {

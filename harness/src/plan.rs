@@ -5,6 +5,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
+use crate::experiment::Experiment;
+
+/// The function whose cost is all the model's: it speaks for the others where not every
+/// experiment is measured with each.
+const SMALLEST: &str = "hello";
+
 /// The cells of one executor, function and variant. They are measured one after the
 /// other, because what does not depend on reuse (`prepare`, `start`, memory) is
 /// measured once for all of them.
@@ -18,6 +24,10 @@ pub struct Block {
     pub variant: Variant,
     /// The reuse policies, one cell each.
     pub reuses: Vec<Reuse>,
+    /// What is measured of it.
+    pub experiments: Vec<Experiment>,
+    /// Whether this is the second, identical block of an A/A pair.
+    pub is_twin: bool,
     /// Which repetition of the matrix this is part of, counted from 0.
     pub repetition: u32,
 }
@@ -25,7 +35,13 @@ pub struct Block {
 impl Block {
     /// `wasm hello rust`.
     pub fn name(&self) -> String {
-        format!("{} {} {}", self.spec, self.function.name(), self.variant)
+        let twin = if self.is_twin { " twin" } else { "" };
+        format!("{} {} {}{twin}", self.spec, self.function.name(), self.variant)
+    }
+
+    /// Whether an experiment is measured.
+    pub fn has(&self, experiment: Experiment) -> bool {
+        self.experiments.contains(&experiment)
     }
 }
 
@@ -40,33 +56,70 @@ pub struct Selection {
     pub variants: Vec<Variant>,
     /// Reuse policies.
     pub reuses: Vec<Reuse>,
+    /// Experiments.
+    pub experiments: Vec<Experiment>,
 }
 
 impl Selection {
     /// Every block of one repetition, in the order in which they were asked for.
-    /// Variants that a function does not have are left out.
-    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    /// Variants that a function does not have are left out. Where the preset is narrow,
+    /// what tells of the model is measured with one function only.
+    pub fn blocks(&self, is_narrow: bool) -> impl Iterator<Item = Block> + '_ {
         let variants = |function: &Function| {
             let there: Vec<_> = function.variants().collect();
             self.variants.iter().copied().filter(move |variant| there.contains(variant)).collect::<Vec<_>>()
         };
+        let speaks_for_all = self.speaks_for_all();
         self.specs.iter().flat_map(move |spec| {
-            self.functions.iter().flat_map(move |function| {
+            self.functions.iter().enumerate().flat_map(move |(index, function)| {
+                let mut experiments = self.experiments.clone();
+                let has_all = index == speaks_for_all || !is_narrow;
+                experiments.retain(|experiment| has_all || !experiment.is_of_model());
                 variants(function).into_iter().map(move |variant| Block {
                     spec: spec.clone(),
                     function: function.clone(),
                     variant,
                     reuses: self.reuses.clone(),
+                    experiments: experiments.clone(),
+                    is_twin: false,
                     repetition: 0,
                 })
             })
         })
     }
+
+    /// The place of the function that a narrow plan measures the models with.
+    fn speaks_for_all(&self) -> usize {
+        let is_smallest = |function: &Function| function.name() == SMALLEST;
+        self.functions.iter().position(is_smallest).unwrap_or_default()
+    }
+}
+
+/// One block of each executor once more: measured as any other, but only to show what
+/// two measurements of the same thing differ by.
+pub fn twins(blocks: &[Block]) -> Vec<Block> {
+    let is_of_smallest = |block: &&Block| block.function.name() == SMALLEST;
+    let mut twins: Vec<Block> = Vec::new();
+    for block in blocks.iter().filter(is_of_smallest).chain(blocks) {
+        if twins.iter().all(|twin| twin.spec != block.spec) {
+            twins.push(Block { is_twin: true, ..block.clone() });
+        }
+    }
+    twins
+}
+
+/// A block and its place in the order in which all are measured.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The place, counted from 0.
+    pub place: u32,
+    /// The block.
+    pub block: Block,
 }
 
 /// Repeats blocks and shuffles each repetition, and the policies in each block, so
 /// that a drift of the machine meets no executor more than another.
-pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Block> {
+pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Planned> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut all = Vec::with_capacity(blocks.len() * repetitions as usize);
     for repetition in 0..repetitions {
@@ -78,7 +131,7 @@ pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Block> {
         }
         all.append(&mut blocks);
     }
-    all
+    (0..).zip(all).map(|(place, block)| Planned { place, block }).collect()
 }
 
 #[cfg(test)]
@@ -89,32 +142,56 @@ mod tests {
         let library = isolab_core::conformance::library().unwrap();
         Selection {
             specs: Spec::parse_list("wasm,direct").unwrap(),
-            functions: ["hello", "blake3"].map(|name| library.get(name).unwrap().clone()).to_vec(),
+            functions: ["blake3", "hello"].map(|name| library.get(name).unwrap().clone()).to_vec(),
             variants: vec![Variant::Rust, Variant::Js, Variant::Command],
             reuses: vec![Reuse::Fresh, Reuse::Warm],
+            experiments: Experiment::ALL.to_vec(),
         }
     }
 
     #[test]
+    fn a_narrow_plan_measures_the_model_with_one_function() {
+        let with = |experiment, is_narrow| -> Vec<_> {
+            let selection = selection();
+            let blocks = selection.blocks(is_narrow).filter(|block| block.has(experiment));
+            blocks.map(|block| block.function.name().to_owned()).collect()
+        };
+        assert_eq!(with(Experiment::Density, true), ["hello"; 4]);
+        assert_eq!(with(Experiment::Density, false).len(), 8);
+        assert_eq!(with(Experiment::Load, true).len(), 8);
+    }
+
+    #[test]
+    fn each_executor_has_one_twin() {
+        let blocks: Vec<_> = selection().blocks(true).collect();
+        let names: Vec<_> = twins(&blocks).iter().map(Block::name).collect();
+        assert_eq!(names, ["wasm hello rust twin", "direct hello rust twin"]);
+    }
+
+    #[test]
     fn the_matrix_has_every_variant_that_is_there() {
-        let names: Vec<_> = selection().blocks().map(|block| block.name()).collect();
-        assert_eq!(names[..4], ["wasm hello rust", "wasm hello js", "wasm blake3 rust", "wasm blake3 js"]);
+        let names: Vec<_> = selection().blocks(false).map(|block| block.name()).collect();
+        assert_eq!(names[..4], ["wasm blake3 rust", "wasm blake3 js", "wasm hello rust", "wasm hello js"]);
         assert_eq!(names.len(), 8);
     }
 
     #[test]
     fn a_seed_decides_the_order_and_nothing_is_lost() {
-        let blocks: Vec<_> = selection().blocks().collect();
+        let blocks: Vec<_> = selection().blocks(false).collect();
         let order = |seed| {
             let names = shuffled(&blocks, 2, seed).into_iter();
             names
-                .map(|block| format!("{} {} {:?}", block.name(), block.repetition, block.reuses))
+                .map(|Planned { block, .. }| {
+                    format!("{} {} {:?}", block.name(), block.repetition, block.reuses)
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(order(7), order(7));
         assert!((0..9).any(|seed| order(seed) != order(7)));
+        let planned = shuffled(&blocks, 2, 7);
         let mut plain: Vec<_> =
-            shuffled(&blocks, 2, 7).iter().map(|block| (block.repetition, block.name())).collect();
+            planned.iter().map(|planned| (planned.block.repetition, planned.block.name())).collect();
+        assert!(planned.iter().map(|planned| planned.place).eq(0..16));
         assert!(plain.is_sorted_by_key(|(repetition, _)| *repetition));
         plain.sort();
         plain.dedup();

@@ -21,8 +21,16 @@ pub enum PresetName {
 pub struct Preset {
     /// Its name.
     pub name: PresetName,
+    /// How long the whole matrix takes at most on two processors, guests being built.
+    #[serde(rename = "announced_s", serialize_with = "seconds")]
+    pub announced: Duration,
     /// How often the whole matrix is measured, each time in a new order.
     pub repetitions: u32,
+    /// Whether the experiments that tell of the model are measured with the first
+    /// function only.
+    pub is_narrow: bool,
+    /// Whether one cell of each executor is measured twice: an A/A pair.
+    pub has_twins: bool,
     /// For what starts in less than [`SLOW_START`].
     pub light: Amounts,
     /// For what takes longer.
@@ -36,13 +44,64 @@ pub const SLOW_START: Duration = Duration::from_millis(20);
 /// Numbers of samples, times and instances.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Amounts {
+    /// New processes whose first answer is timed.
+    pub hosts: u32,
     /// Starts, one after the other: at most this many …
     pub starts: u32,
     /// … for at most this long, once there are five.
     #[serde(rename = "starts_ms", serialize_with = "milliseconds")]
     pub starts_time: Duration,
-    /// Warm answers, one after the other.
+    /// Warm answers, one after the other: at most this many …
     pub warm_answers: u32,
+    /// … for at most this long, once there are five.
+    #[serde(rename = "warm_ms", serialize_with = "milliseconds")]
+    pub warm_time: Duration,
+    /// Live instances and how often they were invoked.
+    pub memory: Memory,
+    /// Bounds of the search for the most live instances.
+    pub density: Density,
+    /// The closed loop.
+    pub load: Load,
+    /// The open loop.
+    pub open: Open,
+    /// Requests at once.
+    pub burst: Burst,
+}
+
+/// Amounts of the memory experiment.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// Live instances, each number once for every count of invocations, as long as the
+    /// bounds are kept.
+    pub live: &'static [u64],
+    /// How often each live instance has been invoked.
+    pub invocations: &'static [u64],
+    /// What the live instances may hold together, in bytes, by what fewer have held.
+    pub bound_bytes: u64,
+    /// How long their invocations may take together, by what the first one took. Counts
+    /// of invocations with which not even two numbers of instances fit are left out.
+    #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
+    pub bound_time: Duration,
+}
+
+/// Bounds of the density experiment; the first that is reached ends it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Density {
+    /// What all live instances may hold, in bytes.
+    pub bound_bytes: u64,
+    /// What the 99th percentile of `invoke` over all live instances in turn may become.
+    #[serde(rename = "p99_ms", serialize_with = "milliseconds")]
+    pub p99: Duration,
+    /// Live instances.
+    pub instances: u64,
+    /// How long the search may take.
+    #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
+    pub bound_time: Duration,
+}
+
+/// Amounts of the closed loop.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Load {
     /// Numbers of connections that requests are sent over.
     pub connections: &'static [usize],
     /// Windows of a load after the first, which only warms up.
@@ -52,98 +111,183 @@ pub struct Amounts {
     pub window: Duration,
     /// Answers that a window has at least.
     pub window_answers: u64,
-    /// Live instances of the memory experiment; each number once for every count of
-    /// invocations.
-    pub live: &'static [u64],
+}
+
+/// Amounts of the open loop.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Open {
+    /// Parts of the closed loop's highest rate, in percent.
+    pub percents: &'static [u64],
+    /// Windows of each rate after the first, which only warms up.
+    pub windows: u32,
+    /// Time of one window …
+    #[serde(rename = "window_ms", serialize_with = "milliseconds")]
+    pub window: Duration,
+    /// … or longer, until so many requests were meant to be sent.
+    pub window_requests: u64,
+}
+
+/// Amounts of the burst.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Burst {
+    /// Requests at once.
+    pub requests: &'static [usize],
+    /// How often each number.
+    pub rounds: u32,
 }
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_millis() as u64)
 }
 
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(duration.as_secs())
+}
+
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Under three minutes for everything on two processors.
+const MIB: u64 = 1 << 20;
+
+/// A first look.
 pub const QUICK: Preset = Preset {
     name: PresetName::Quick,
+    announced: Duration::from_mins(3),
     repetitions: 1,
+    is_narrow: true,
+    has_twins: false,
     light: Amounts {
+        hosts: 1,
         starts: 100,
         starts_time: ms(250),
         warm_answers: 100,
-        connections: &[1, 16],
-        windows: 3,
-        window: ms(100),
-        window_answers: 5,
-        live: &[0, 1, 16],
+        warm_time: ms(250),
+        memory: Memory {
+            live: &[0, 1, 4, 16],
+            invocations: &[0, 1],
+            bound_bytes: 128 * MIB,
+            bound_time: ms(500),
+        },
+        density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 256, bound_time: ms(1_000) },
+        load: Load { connections: &[1, 16], windows: 3, window: ms(100), window_answers: 5 },
+        open: Open { percents: &[50, 90], windows: 2, window: ms(200), window_requests: 10 },
+        burst: Burst { requests: &[16], rounds: 2 },
     },
     heavy: Amounts {
+        hosts: 1,
         starts: 5,
         starts_time: ms(500),
         warm_answers: 50,
-        connections: &[1, 4],
-        windows: 2,
-        window: ms(100),
-        window_answers: 2,
-        live: &[0, 1, 3],
+        warm_time: ms(250),
+        memory: Memory {
+            live: &[0, 1, 3],
+            invocations: &[0, 1],
+            bound_bytes: 512 * MIB,
+            bound_time: ms(500),
+        },
+        density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 4, bound_time: ms(1_000) },
+        load: Load { connections: &[1, 4], windows: 2, window: ms(100), window_answers: 2 },
+        open: Open { percents: &[50], windows: 1, window: ms(200), window_requests: 4 },
+        burst: Burst { requests: &[4], rounds: 1 },
     },
 };
 
-/// Some quarter of an hour for everything on two processors.
+/// Figures to compare.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
-    repetitions: 2,
+    announced: Duration::from_mins(15),
+    repetitions: 3,
+    is_narrow: true,
+    has_twins: true,
     light: Amounts {
-        starts: 500,
-        starts_time: ms(1_000),
-        warm_answers: 500,
-        connections: &[1, 8, 32],
-        windows: 3,
-        window: ms(300),
-        window_answers: 10,
-        live: &[0, 1, 16, 64],
+        hosts: 3,
+        starts: 300,
+        starts_time: ms(600),
+        warm_answers: 300,
+        warm_time: ms(500),
+        memory: Memory {
+            live: &[0, 1, 8, 24, 64],
+            invocations: &[0, 1, 100],
+            bound_bytes: 256 * MIB,
+            bound_time: ms(1_500),
+        },
+        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(4_000) },
+        load: Load { connections: &[1, 8, 32], windows: 3, window: ms(200), window_answers: 10 },
+        open: Open { percents: &[25, 50, 75, 90], windows: 2, window: ms(500), window_requests: 20 },
+        burst: Burst { requests: &[8, 64], rounds: 3 },
     },
     heavy: Amounts {
-        starts: 8,
-        starts_time: ms(2_000),
+        hosts: 1,
+        starts: 6,
+        starts_time: ms(1_500),
         warm_answers: 200,
-        connections: &[1, 4],
-        windows: 3,
-        window: ms(300),
-        window_answers: 4,
-        live: &[0, 1, 4],
+        warm_time: ms(300),
+        memory: Memory {
+            live: &[0, 1, 2, 4],
+            invocations: &[0, 1, 100],
+            bound_bytes: 512 * MIB,
+            bound_time: ms(1_500),
+        },
+        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(6_000) },
+        load: Load { connections: &[1, 4], windows: 2, window: ms(200), window_answers: 3 },
+        open: Open { percents: &[50, 90], windows: 2, window: ms(500), window_requests: 5 },
+        burst: Burst { requests: &[8], rounds: 1 },
     },
 };
 
-/// A night's work.
+/// Figures to publish.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
+    announced: Duration::from_hours(4),
     repetitions: 5,
+    is_narrow: false,
+    has_twins: true,
     light: Amounts {
+        hosts: 10,
         starts: 3_000,
         starts_time: ms(5_000),
         warm_answers: 3_000,
-        connections: &[1, 8, 32, 128],
-        windows: 10,
-        window: ms(1_000),
-        window_answers: 20,
-        live: &[0, 1, 32, 128, 256],
+        warm_time: ms(5_000),
+        memory: Memory {
+            live: &[0, 1, 16, 64, 128, 256],
+            invocations: &[0, 1, 100],
+            bound_bytes: 1_024 * MIB,
+            bound_time: ms(10_000),
+        },
+        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(30_000) },
+        load: Load { connections: &[1, 8, 32, 128], windows: 10, window: ms(1_000), window_answers: 20 },
+        open: Open {
+            percents: &[10, 25, 50, 75, 90, 100, 110],
+            windows: 3,
+            window: ms(2_000),
+            window_requests: 50,
+        },
+        burst: Burst { requests: &[1, 8, 64, 256], rounds: 10 },
     },
     heavy: Amounts {
+        hosts: 5,
         starts: 50,
         starts_time: ms(20_000),
         warm_answers: 2_000,
-        connections: &[1, 4, 16],
-        windows: 5,
-        window: ms(1_000),
-        window_answers: 10,
-        live: &[0, 1, 8, 16, 32],
+        warm_time: ms(5_000),
+        memory: Memory {
+            live: &[0, 1, 4, 8, 16],
+            invocations: &[0, 1, 100],
+            bound_bytes: 2_048 * MIB,
+            bound_time: ms(10_000),
+        },
+        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 64, bound_time: ms(60_000) },
+        load: Load { connections: &[1, 4, 16], windows: 5, window: ms(1_000), window_answers: 10 },
+        open: Open { percents: &[25, 50, 75, 90], windows: 3, window: ms(2_000), window_requests: 20 },
+        burst: Burst { requests: &[1, 8, 16], rounds: 3 },
     },
 };
 
 impl Preset {
+    /// All of them.
+    pub const ALL: [&'static Self; 3] = [&QUICK, &DEFAULT, &FULL];
+
     /// The amounts for instances that take this long to start.
     pub fn amounts(&self, start: Duration) -> &Amounts {
         if start < SLOW_START { &self.light } else { &self.heavy }
@@ -162,10 +306,13 @@ mod tests {
 
     #[test]
     fn every_preset_begins_its_slope_with_nothing_live() {
-        for preset in [QUICK, DEFAULT, FULL] {
+        for preset in Preset::ALL {
             for amounts in [preset.light, preset.heavy] {
-                assert!(amounts.live.starts_with(&[0, 1]) && amounts.live.is_sorted(), "{preset:?}");
-                assert!(amounts.connections.is_sorted() && amounts.windows > 0, "{preset:?}");
+                let Memory { live, invocations, .. } = amounts.memory;
+                assert!(live.starts_with(&[0, 1]) && live.is_sorted() && live.len() > 2, "{preset:?}");
+                assert!(invocations.starts_with(&[0, 1]) && invocations.is_sorted(), "{preset:?}");
+                assert!(amounts.load.connections.is_sorted() && amounts.load.windows > 0, "{preset:?}");
+                assert!(amounts.hosts > 0 && amounts.open.windows > 0 && amounts.burst.rounds > 0);
             }
         }
     }

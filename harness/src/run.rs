@@ -1,20 +1,23 @@
 //! A run while it goes on: its folder, and what came of every cell so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
+use isolab_reports::row::HOST;
 use isolab_reports::run::{SCHEMA_VERSION, Selection};
-use isolab_reports::{Cell, ExecutorInfo, RunStatus, Status, Summary, markdown, table};
+use isolab_reports::{Cell, ExecutorInfo, Row, RunStatus, Status, Summary, markdown, table};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::asked::TakenUp;
 use crate::executors;
+use crate::exit::BadInput;
 use crate::machine::{Build, Machine};
 use crate::measure::survey::Survey;
-use crate::plan::Block;
+use crate::plan::{Block, Planned};
 use crate::preset::Preset;
 use crate::run_folder::{FolderError, RunFolder};
 use crate::utc::Utc;
@@ -44,12 +47,16 @@ pub struct Beginning<'a> {
     pub blocks: &'a [Block],
     /// What a reader must know besides.
     pub notes: Vec<String>,
+    /// Why the host is no good one to measure on.
+    pub host_warnings: Vec<String>,
+    /// What was asked for.
+    pub selection: Selection,
 }
 
 impl OpenRun {
     /// Writes the folder's first `run.json`.
-    pub fn begin(folder: RunFolder, beginning: Beginning<'_>) -> Result<Self> {
-        let Beginning { id, seed, preset, machine, build, surveys, blocks, notes } = beginning;
+    pub fn begin(folder: RunFolder, beginning: &Beginning<'_>) -> Result<Self> {
+        let Beginning { id, seed, preset, machine, build, surveys, blocks, .. } = *beginning;
         let run = isolab_reports::Run {
             schema: SCHEMA_VERSION,
             id: id.to_owned(),
@@ -63,15 +70,67 @@ impl OpenRun {
             build: facts(build)?,
             executors: surveys.iter().map(info).collect(),
             cells: blocks.iter().flat_map(|block| cells(block, surveys)).collect(),
-            notes,
-            host_warnings: Vec::new(),
+            notes: beginning.notes.clone(),
+            host_warnings: beginning.host_warnings.clone(),
             prices: crate::prices::DEFAULT.into(),
-            selection: Selection::default(),
+            selection: beginning.selection.clone(),
             blocks_done: Vec::new(),
         };
         let run = Self { folder, run };
         run.save()?;
         Ok(run)
+    }
+
+    /// Opens the folder of a run that did not come to its end. It goes on with what this
+    /// binary and this machine measure, so both must be those that it began with.
+    /// Rows of blocks that were not finished are dropped: those are measured again.
+    pub fn take_up(taken_up: TakenUp, plan: &[Planned], now: &Beginning<'_>) -> Result<Self> {
+        let TakenUp { dir, mut run } = taken_up;
+        let differs = |what: &str| {
+            BadInput::because(format!(
+                "{} cannot be taken up: it was begun {what}; all figures of a run must be comparable",
+                dir.display()
+            ))
+        };
+        if run.build != facts(now.build)? {
+            return Err(differs("with another build"));
+        }
+        let machine = facts(now.machine)?;
+        if MACHINE.iter().any(|fact| run.machine.get(*fact) != machine.get(*fact)) {
+            return Err(differs("on another machine, or another kernel"));
+        }
+        run.status = RunStatus::Running;
+        run.ended = None;
+        run.notes.push(format!("Interrupted, and taken up again {}.", Utc::now().rfc3339()));
+        let warnings = now.host_warnings.iter().filter(|warning| !run.host_warnings.contains(warning));
+        let warnings: Vec<_> = warnings.cloned().collect();
+        run.host_warnings.extend(warnings);
+        let done: HashSet<_> = plan
+            .iter()
+            .filter(|planned| run.blocks_done.contains(&planned.place))
+            .map(|planned| BlockKey::of_block(&planned.block))
+            .collect();
+        let folder =
+            RunFolder::reopen(&dir, |row| row.executor == HOST || done.contains(&BlockKey::of_row(row)))?;
+        let run = Self { folder, run };
+        run.save()?;
+        Ok(run)
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        &self.run.id
+    }
+
+    /// Whether the block at this place of the order was measured.
+    pub fn is_done(&self, place: u32) -> bool {
+        self.run.blocks_done.contains(&place)
+    }
+
+    /// Notes that the block at this place has all its rows, and writes `run.json`.
+    pub fn done(&mut self, place: u32) -> Result<(), FolderError> {
+        self.run.blocks_done.push(place);
+        self.save()
     }
 
     /// Notes what came of a cell. A later repetition never makes a failed cell good.
@@ -80,6 +139,7 @@ impl OpenRun {
         let is_meant = |cell: &&mut Cell| {
             (&cell.executor, &cell.variant, &cell.reuse) == (&key.0, &key.1, &key.2)
                 && cell.function == block.function.name()
+                && cell.twin == block.is_twin
         };
         if let Some(cell) = self.run.cells.iter_mut().find(is_meant) {
             match outcome {
@@ -109,6 +169,41 @@ impl OpenRun {
     }
 }
 
+/// Facts about a machine that do not change while it runs.
+const MACHINE: [&str; 4] = ["cpu", "cpus_count", "memory_bytes", "kernel"];
+
+/// What tells the rows of one block from those of others.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct BlockKey {
+    executor: String,
+    function: String,
+    variant: String,
+    is_twin: bool,
+    repetition: u32,
+}
+
+impl BlockKey {
+    fn of_block(block: &Block) -> Self {
+        Self {
+            executor: format!("{:#}", block.spec),
+            function: block.function.name().to_owned(),
+            variant: block.variant.to_string(),
+            is_twin: block.is_twin,
+            repetition: block.repetition,
+        }
+    }
+
+    fn of_row(row: &Row) -> Self {
+        Self {
+            executor: row.executor.clone(),
+            function: row.function.clone(),
+            variant: row.variant.clone(),
+            is_twin: row.twin == Some(true),
+            repetition: row.repetition,
+        }
+    }
+}
+
 /// A run that has ended.
 pub struct Ended {
     folder: RunFolder,
@@ -119,6 +214,11 @@ impl Ended {
     /// The table for a terminal of this width.
     pub fn table(&self, width: Option<u16>) -> String {
         table::render(&self.summary, width)
+    }
+
+    /// Why the host was no good one.
+    pub fn host_warnings(&self) -> &[String] {
+        &self.summary.run.host_warnings
     }
 
     /// Cells that failed, with their reasons.
@@ -166,7 +266,7 @@ fn cells<'a>(block: &'a Block, surveys: &'a [Survey]) -> impl Iterator<Item = Ce
         function: block.function.name().to_owned(),
         variant: block.variant.to_string(),
         reuse: reuse.to_string(),
-        twin: false,
+        twin: block.is_twin,
         status,
         reason: reason.clone(),
     })
@@ -193,6 +293,7 @@ mod tests {
     use isolab_core::{Spec, Variant};
 
     use super::*;
+    use crate::experiment::Experiment;
     use crate::preset::QUICK;
 
     fn block() -> Block {
@@ -202,6 +303,8 @@ mod tests {
             function: library.get("hello").unwrap().clone(),
             variant: Variant::Rust,
             reuses: vec![Reuse::Fresh, Reuse::Warm],
+            experiments: Experiment::ALL.to_vec(),
+            is_twin: false,
             repetition: 0,
         }
     }
@@ -223,8 +326,10 @@ mod tests {
             surveys: &[survey(Ok(BTreeMap::new()))],
             blocks: &[block()],
             notes: Vec::new(),
+            host_warnings: Vec::new(),
+            selection: Selection::default(),
         };
-        let mut run = OpenRun::begin(folder, beginning).unwrap();
+        let mut run = OpenRun::begin(folder, &beginning).unwrap();
         run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("first")));
         run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("second")));
         run.note(&block(), Reuse::Warm, &Ok(()));

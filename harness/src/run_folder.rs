@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::exit::BadInput;
 use isolab_reports::Row;
+use isolab_reports::folder::ROWS;
 
 /// Written and removed before measuring, in bytes: as much as a first block leaves.
 const PROBE_BYTES: usize = 1 << 20;
@@ -49,10 +50,33 @@ impl RunFolder {
             fs::write(&probe, vec![1; PROBE_BYTES]).inspect_err(|_| drop(fs::remove_file(&probe)))?;
             fs::remove_file(&probe)?;
             fs::create_dir(dir.join("logs"))?;
-            let rows = BufWriter::new(File::create_new(dir.join("rows.jsonl"))?);
+            let rows = BufWriter::new(File::create_new(dir.join(ROWS))?);
             Ok(Self { dir, rows })
         };
         create().map_err(|error| refused(error.to_string()))
+    }
+
+    /// Opens the folder of an interrupted run, and drops the rows that are not to be kept.
+    /// The last line may have been cut off.
+    pub fn reopen(dir: &Path, keep: impl Fn(&Row) -> bool) -> anyhow::Result<Self> {
+        let path = dir.join(ROWS);
+        let refused =
+            |reason: String| BadInput::because(format!("{} cannot be taken up: {reason}", path.display()));
+        let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+        let mut kept = String::with_capacity(text.len());
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            match serde_json::from_str::<Row>(line) {
+                Ok(row) if keep(&row) => kept.extend([line, "\n"]),
+                Ok(_) => {}
+                Err(_) if lines.peek().is_none() => {}
+                Err(error) => return Err(refused(format!("line {}: {error}", index + 1))),
+            }
+        }
+        let mut folder = Self { dir: dir.to_owned(), rows: BufWriter::new(File::open(&path)?) };
+        folder.replace(ROWS, kept.as_bytes())?;
+        folder.rows = BufWriter::new(File::options().append(true).open(&path)?);
+        Ok(folder)
     }
 
     /// Where it is.
@@ -75,7 +99,7 @@ impl RunFolder {
             }
             self.rows.flush()
         };
-        write().map_err(|source| FolderError { path: self.dir.join("rows.jsonl"), source })
+        write().map_err(|source| FolderError { path: self.dir.join(ROWS), source })
     }
 
     /// Replaces a file as a whole, so that a reader, or a full disk, finds the old one
@@ -120,6 +144,28 @@ mod tests {
         assert!(
             folder.log("wasm:compiler=winch hello rust").ends_with("logs/wasm_compiler_winch_hello_rust.log")
         );
+    }
+
+    #[test]
+    fn an_interrupted_folder_keeps_what_is_to_be_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("run");
+        let row = |value| Row { executor: "direct".into(), value, ..Row::default() };
+        RunFolder::create(&dir).unwrap().append(&[row(1), row(2)]).unwrap();
+        let path = dir.join(ROWS);
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{whole}{}", r#"{"executor":"dir"#)).unwrap();
+        let mut folder = RunFolder::reopen(&dir, |row| row.value == 2).unwrap();
+        folder.append(&[row(3)]).unwrap();
+        let values: Vec<_> = fs::read_to_string(&path)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str::<Row>(line).unwrap().value)
+            .collect();
+        assert_eq!(values, [2, 3]);
+        fs::write(&path, format!("broken\n{whole}")).unwrap();
+        let error = RunFolder::reopen(&dir, |_| true).err().unwrap();
+        assert!(exit::code(&error) == exit::BAD_INPUT && error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

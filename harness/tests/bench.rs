@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use isolab_reports::row::{Cold, HOST};
 use isolab_reports::{Row, RunStatus, Status, folder};
 
 mod support;
@@ -48,7 +49,8 @@ fn a_run_folder_has_every_experiment_in_the_published_form() {
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.last_line(), dir.canonicalize().unwrap().display().to_string());
     assert!(finished.stdout.contains("hello rust"), "{}", finished.stdout);
-    assert_eq!(finished.stderr, "", "no progress where stderr is no terminal");
+    let said: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
+    assert_eq!(said, [""; 0], "no progress where stderr is no terminal");
 
     let lines = std::fs::read_to_string(dir.join("rows.jsonl")).unwrap();
     valid("row.schema.json", lines.lines().map(|line| serde_json::from_str(line).unwrap()));
@@ -72,13 +74,27 @@ fn a_run_folder_has_every_experiment_in_the_published_form() {
         for phase in ["start", "invoke", "stop", "response"] {
             assert!(count(of(), phase, "duration_ns") > 5, "{phase}");
         }
-        assert_eq!(count(of(), "memory", "pss_bytes"), 6, "three counts of instances, invoked 0 and 1 times");
+        for metric in ["pss_bytes", "private_bytes"] {
+            assert_eq!(count(of(), "memory", metric), 8, "four counts of instances, invoked 0 and 1 times");
+        }
         for metric in ["responses_count", "duration_ns", "latency_p50_ns", "latency_p99_ns", "cpu_ns"] {
             assert_eq!(count(of(), "load", metric), 12, "{metric}: two policies, two loads, three windows");
         }
-        let cold = of().filter(|row| row.phase == "invoke" && row.reuse.is_none());
+        for metric in ["offered_count", "dropped_count", "late_count", "service_p50_ns", "user_cpu_ns"] {
+            assert_eq!(count(of(), "open", metric), 8, "{metric}: two policies, two rates, two windows");
+        }
+        assert_eq!(count(of(), "burst", "latency_p99_ns"), 4, "two policies, one number, two rounds");
+        assert_eq!(count(of(), "density", "instances_count"), 1);
+        let colds: BTreeSet<_> = of().filter_map(|row| row.cold).collect();
+        assert_eq!(colds, BTreeSet::from([Cold::Host, Cold::Function, Cold::Instance]));
+        let cold = of().filter(|row| row.cold.is_some() || (row.phase == "invoke" && row.reuse.is_none()));
         let uses: BTreeSet<_> = cold.map(|row| row.uses).collect();
         assert_eq!(uses, BTreeSet::from([Some(1)]), "cold is proved");
+        let tell_of_the_model = ["density", "open", "burst"];
+        assert!(
+            rows.iter().all(|row| row.function == "hello" || !tell_of_the_model.contains(&row.phase.as_str())),
+            "with one function only"
+        );
     }
 }
 
@@ -169,5 +185,5 @@ fn a_container_that_dies_at_start_fails_its_cells() {
     let isolab_reports::RunFolder { run, rows } = read(&dir);
     let reason = run.cells[0].reason.as_deref().unwrap();
     assert!(run.cells[0].status == Status::Failed && reason.contains("exit code 7"), "{reason}");
-    assert!(rows.is_empty());
+    assert!(rows.iter().all(|row| row.executor == HOST), "{rows:?}");
 }

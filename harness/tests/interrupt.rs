@@ -89,6 +89,42 @@ fn leaves_nothing_behind(executor: &str) {
 }
 
 #[test]
+fn an_interrupted_run_is_taken_up_where_it_stopped() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("run");
+    let mut bench = isolab()
+        .args(["bench", "--quick", "--executor", "direct", "--seed", "3", "--out"])
+        .arg(&dir)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the first block", || {
+        folder::read(&dir).is_ok_and(|run| !run.run.blocks_done.is_empty())
+    });
+    kill(Pid::from_raw(bench.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(bench.wait().unwrap().code(), Some(130));
+    let stopped = folder::read(&dir).unwrap();
+    let done = stopped.run.blocks_done.clone();
+    assert!(done.len() < 4, "it was stopped too late: {done:?}");
+
+    let resume = || isolab().args(["bench", "--resume"]).arg(&dir).output().unwrap();
+    let output = resume();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let whole = folder::read(&dir).unwrap();
+    assert_eq!((whole.run.status, whole.run.id), (RunStatus::Complete, stopped.run.id));
+    assert_eq!(whole.run.blocks_done[..done.len()], done);
+    assert!(whole.run.cells.iter().filter(|cell| cell.variant == "rust").all(|it| it.status == Status::Ok));
+    // Nothing is there twice: every block has prepared once without and once with cache.
+    for function in ["hello", "json", "blake3", "fibonacci"] {
+        let of = whole.rows.iter().filter(|row| row.function == function && row.phase == "prepare");
+        assert_eq!(of.filter(|row| row.metric == "duration_ns").count(), 2, "{function}");
+    }
+    let again = resume();
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.code() == Some(2) && said.contains("it is complete"), "{said}");
+}
+
+#[test]
 fn an_interrupted_run_is_valid_and_leaves_nothing_behind() {
     leaves_nothing_behind("direct");
 }

@@ -65,7 +65,8 @@ fn form(path: &Path, line: usize, error: &serde_json::Error) -> ReadError {
     ReadError::Form { path: path.to_owned(), line, reason: error.to_string() }
 }
 
-fn read_run(path: &Path) -> Result<Run, ReadError> {
+/// Reads the file that says what a run was.
+pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     let text = text(path)?;
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| form(path, error.line(), &error))?;

@@ -1,94 +1,93 @@
 //! `isolab bench`: measure, write a run folder, print its table and its path.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
-use isolab_core::{Reuse, Variant};
 use isolab_reports::RunStatus;
 
-use crate::affinity::{self, Pinning};
+use crate::affinity::Pinning;
+use crate::asked::Asked;
+use crate::caches::Caches;
 use crate::cli::BenchArgs;
 use crate::exit::{BadInput, DONE, FAILED, INTERRUPTED, Interrupted};
 use crate::machine::{Build, Machine};
-use crate::measure::rows::Rows;
 use crate::measure::survey::{Survey, survey};
-use crate::measure::{self, Bench, Lab};
-use crate::plan::{Block, Selection, shuffled};
+use crate::measure::{Lab, blocks};
+use crate::plan::{Block, Planned, Selection, shuffled, twins};
 use crate::preset::{self, Preset};
+use crate::probes::energy::Packages;
 use crate::run::{Beginning, Ended, OpenRun, default_dir, obstacle};
-use crate::run_folder::{FolderError, RunFolder};
-use crate::{executors, guests, interrupt, library};
+use crate::run_folder::RunFolder;
+use crate::{condition, executors, guests, interrupt, progress};
 
 /// Measures what is asked for.
 pub fn run(arguments: &BenchArgs) -> Result<u8> {
     super::log_to_stderr();
-    let (selection, functions) = select(arguments)?;
-    let blocks: Vec<_> = selection.blocks().collect();
-    if blocks.is_empty() {
-        return Err(BadInput::because("none of the functions has one of the variants asked for"));
+    let asked = Asked::by(arguments)?;
+    let blocks = blocks_of(&asked)?;
+    let host_warnings = condition::warnings();
+    if arguments.strict && !host_warnings.is_empty() {
+        anyhow::bail!("this host is not fit to measure on: {}", host_warnings.join("; "));
     }
     interrupt::listen()?;
-    let id = super::run_id();
-    let lab =
-        Lab { preset: preset(arguments), pinning: Pinning::choose(), run_id: &id, functions: &functions };
+    let taken_up = asked.taken_up.as_ref().map(|taken_up| taken_up.run.id.clone());
+    let (id, packages) = (taken_up.unwrap_or_else(super::run_id), Packages::find());
+    let lab = Lab {
+        preset: asked.preset,
+        pinning: Pinning::choose(),
+        packages: packages.as_ref().ok(),
+        run_id: &id,
+        functions: &asked.functions,
+    };
     let caches = Caches::make(arguments.cache.as_deref())?;
-    let surveys = survey(&lab, &selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
-    if !arguments.executor.is_empty() {
+    let surveys = survey(&lab, &asked.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
+    if asked.is_explicit {
         all_available(&surveys)?;
     }
 
-    let dir = arguments.out.clone().map_or_else(|| default_dir(&id), Ok)?;
-    let folder = RunFolder::create(&dir)?;
-    let (machine, build) = (Machine::look(), Build::look());
-    let seed = arguments.seed.unwrap_or_else(rand::random);
+    // Also what cannot run has its place, so that an interrupted run finds the same order.
+    let plan = shuffled(&blocks, asked.preset.repetitions, asked.seed);
     let beginning = Beginning {
         id: &id,
-        seed,
-        preset: lab.preset,
-        machine: &machine,
-        build: &build,
+        seed: asked.seed,
+        preset: asked.preset,
+        machine: &Machine::look(),
+        build: &Build::look(),
         surveys: &surveys,
         blocks: &blocks,
         notes: notes(&lab),
+        host_warnings,
+        selection: asked.recorded,
     };
-    let mut run = OpenRun::begin(folder, beginning)?;
-    let possible: Vec<_> = blocks.into_iter().filter(|block| obstacle(block, &surveys).is_none()).collect();
-    let plan = shuffled(&possible, lab.preset.repetitions, seed);
-
+    let selection = asked.selection;
+    let mut run = match asked.taken_up {
+        Some(taken_up) => OpenRun::take_up(taken_up, &plan, &beginning)?,
+        None => {
+            let dir = arguments.out.clone().map_or_else(|| default_dir(&id), Ok)?;
+            OpenRun::begin(RunFolder::create(&dir)?, &beginning)?
+        }
+    };
+    let to_measure =
+        |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
+    let plan: Vec<_> = plan.into_iter().filter(to_measure).collect();
+    announce(asked.preset, plan.len());
     let measured = build_guests(&selection, &surveys)
-        .and_then(|()| measure_all(&lab, &plan, &caches, &build.summary(), &mut run));
+        .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
     sweep(&selection, &id);
     conclude(run, measured)
 }
 
-fn select(arguments: &BenchArgs) -> Result<(Selection, Vec<PathBuf>)> {
-    let specs = executors::specs(&arguments.executor)?;
-    let (functions, paths) = library::select(&arguments.function)?;
-    let variants: Vec<Variant> =
-        arguments.variant.iter().map(|variant| super::variant(variant)).collect::<Result<_>>()?;
-    let reuses: Vec<Reuse> = arguments.reuse.iter().map(|reuse| Ok(reuse.parse()?)).collect::<Result<_>>()?;
-    let selection = Selection {
-        specs: or(specs, executors::compiled_in()),
-        functions,
-        variants: or(variants, vec![Variant::Rust, Variant::Js]),
-        reuses: or(reuses, vec![Reuse::Fresh, Reuse::Warm]),
-    };
-    Ok((selection, paths))
-}
-
-fn or<T>(asked: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
-    if asked.is_empty() { otherwise } else { asked }
-}
-
-fn preset(arguments: &BenchArgs) -> &'static Preset {
-    match (arguments.quick, arguments.full) {
-        (true, _) => &preset::QUICK,
-        (_, true) => &preset::FULL,
-        _ => &preset::DEFAULT,
+/// Every block of one repetition, twins last.
+fn blocks_of(asked: &Asked) -> Result<Vec<Block>> {
+    let mut blocks: Vec<_> = asked.selection.blocks(asked.preset.is_narrow).collect();
+    if blocks.is_empty() {
+        return Err(BadInput::because("none of the functions has one of the variants asked for"));
     }
+    if asked.preset.has_twins {
+        blocks.extend(twins(&blocks));
+    }
+    Ok(blocks)
 }
 
 /// What was asked for by name must be there.
@@ -100,13 +99,27 @@ fn all_available(surveys: &[Survey]) -> Result<()> {
     }
 }
 
+/// Blocks of one repetition over all executors and the lab's functions: what a preset's
+/// announced time is for.
+const BLOCKS_OF_ALL: u32 = 28;
+
+/// Says how long it will take at most, where somebody waits.
+fn announce(preset: &Preset, blocks: usize) {
+    if std::io::stderr().is_terminal() {
+        let all = BLOCKS_OF_ALL * preset.repetitions;
+        let share = preset.announced * u32::try_from(blocks).unwrap_or(all) / all;
+        let minutes = share.max(Duration::from_mins(1)).as_secs().div_ceil(60);
+        eprintln!("{blocks} blocks to measure: at most some {minutes} min, once everything is built");
+    }
+}
+
 /// Builds beforehand what `prepare` would otherwise wait for. What cannot be built
 /// makes its cells fail with the same reason, when their turn comes.
 fn build_guests(selection: &Selection, surveys: &[Survey]) -> Result<()> {
     let available = surveys.iter().filter(|survey| survey.versions.is_ok());
     let names: Vec<_> = available.map(|survey| survey.spec.name()).collect();
     let steps = guests::steps(&names, &selection.functions, &selection.variants);
-    let bar = bar(steps.len(), "building");
+    let bar = progress::bar(steps.len(), "building");
     for step in steps {
         interrupt::check()?;
         bar.set_message(step.name.clone());
@@ -119,13 +132,6 @@ fn build_guests(selection: &Selection, surveys: &[Survey]) -> Result<()> {
     Ok(())
 }
 
-fn bar(steps: usize, what: &str) -> ProgressBar {
-    // Drawn on stderr, and only where that is a terminal.
-    let style = ProgressStyle::with_template("{prefix} {pos}/{len} [{bar:30}] {elapsed_precise} {wide_msg}");
-    let style = style.expect("the template is valid").progress_chars("=> ");
-    ProgressBar::new(steps as u64).with_style(style).with_prefix(what.to_owned())
-}
-
 fn notes(lab: &Lab<'_>) -> Vec<String> {
     let pinned = match lab.pinning {
         Some(Pinning { server_cpu, load_cpu }) => format!(
@@ -135,86 +141,28 @@ fn notes(lab: &Lab<'_>) -> Vec<String> {
         ),
         None => "Server and load generator shared one processor and disturbed each other.".into(),
     };
-    vec![
+    let mut notes = vec![
         pinned,
         format!(
             "What takes {} ms or longer to start was measured with the `heavy` amounts, and its `fresh` cell \
              was held to the load case where its `warm` cell answered all cases.",
             preset::SLOW_START.as_millis()
         ),
-        "CPU time of a container that is used once is read from the group around it, and that of its shim \
-         is not seen."
+        "Memory after many requests is left out where they would take longer than the amounts' bound.".into(),
+        "CPU time of a container that is used once is read from the group around it, together with that of \
+         any other container of the host, and that of its shim is not seen. With `network=shared`, the idle \
+         container whose network a function's containers join, and its shim, are in no instance's memory: \
+         there is one for each function."
             .into(),
-    ]
-}
-
-/// Measures block by block. An error is one that ends the run.
-fn measure_all(lab: &Lab<'_>, plan: &[Block], caches: &Caches, build: &str, run: &mut OpenRun) -> Result<()> {
-    if let Some(pinning) = lab.pinning {
-        affinity::pin(pinning.load_cpu)?;
+    ];
+    if lab.preset.is_narrow {
+        notes.push(
+            "Density, open loop and burst tell more of the model than of the function: they were measured \
+             with one function."
+                .into(),
+        );
     }
-    let bar = bar(plan.len(), "measuring");
-    for block in plan {
-        bar.set_message(block.name());
-        let (cache, log) = (caches.fresh()?, run.folder.log(&block.name()));
-        let bench = Bench { lab: *lab, block, cache: &cache, log: &log };
-        let outcomes = measure_block(&bench, &mut Rows::new(&mut run.folder, block, build))?;
-        for (reuse, outcome) in &outcomes {
-            if let Err(error) = outcome {
-                bar.suspend(|| eprintln!("{} {reuse} failed: {error:#}", block.name()));
-            }
-            run.note(block, *reuse, outcome);
-        }
-        run.save()?;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(())
-}
-
-/// What came of each cell of a block. An error is one that ends the run.
-fn measure_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result<()>)>> {
-    let reuses = &bench.block.reuses;
-    let name = bench.block.name();
-    let shared = timed(&name, "startup", || measure::startup::measure(bench, rows)).and_then(|character| {
-        timed(&name, "memory", || measure::memory::measure(bench, &character, rows))?;
-        Ok(character)
-    });
-    let character = match local(shared)? {
-        Ok(character) => character,
-        Err(error) => {
-            rows.discard();
-            let reason = format!("{error:#}");
-            return Ok(reuses.iter().map(|reuse| (*reuse, Err(anyhow::anyhow!(reason.clone())))).collect());
-        }
-    };
-    let mut outcomes = Vec::with_capacity(reuses.len());
-    for reuse in reuses {
-        let step = reuse.to_string();
-        let measure = || measure::cell::measure(bench, &character, *reuse, rows);
-        let outcome = local(timed(&name, &step, measure))?;
-        rows.discard();
-        outcomes.push((*reuse, outcome));
-    }
-    Ok(outcomes)
-}
-
-/// Logs how long a step took, for those who tune the amounts.
-fn timed<T>(block: &str, step: &str, measure: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
-    let result = measure();
-    tracing::info!(block, step, took = ?begun.elapsed());
-    result
-}
-
-/// Tells errors of a cell from those that end the run.
-fn local<T>(result: Result<T>) -> Result<Result<T>> {
-    match result {
-        // Whatever failed after an interrupt failed because of it.
-        Err(_) if interrupt::is_requested() => Err(Interrupted.into()),
-        Err(error) if error.is::<FolderError>() => Err(error),
-        other => Ok(other),
-    }
+    notes
 }
 
 /// Removes what children could not remove because they were killed.
@@ -253,39 +201,13 @@ fn print(ended: &Ended) {
     let is_terminal = std::io::stdout().is_terminal();
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     println!("{}", ended.table(columns.filter(|_| is_terminal)));
+    for warning in ended.host_warnings() {
+        eprintln!("warning: {warning}");
+    }
     for cell in ended.failed() {
         let reason = cell.reason.as_deref().unwrap_or_default();
         let executor = ended.executor(cell);
         eprintln!("failed: {executor} {} {} {}: {reason}", cell.function, cell.variant, cell.reuse);
     }
     println!("{}", ended.dir().display());
-}
-
-/// Where artifacts lie while measuring: a folder for each block, so that its first
-/// child finds nothing. Removed in the end.
-struct Caches(tempfile::TempDir);
-
-impl Caches {
-    fn make(within: Option<&Path>) -> Result<Self> {
-        let made = match within {
-            None => tempfile::Builder::new().prefix("isolab-").tempdir(),
-            Some(within) => {
-                std::fs::create_dir_all(within).and_then(|()| tempfile::Builder::new().tempdir_in(within))
-            }
-        };
-        let unusable = || {
-            let within = within.map_or_else(std::env::temp_dir, Path::to_owned);
-            BadInput(format!("the cache {} cannot be written", within.display()))
-        };
-        Ok(Self(made.with_context(unusable)?))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn fresh(&self) -> Result<PathBuf> {
-        let made = tempfile::Builder::new().prefix("block-").tempdir_in(self.path());
-        Ok(made.context("a folder for artifacts cannot be made")?.keep())
-    }
 }

@@ -31,7 +31,7 @@ fn data(asked: &str) -> Result<Bytes> {
     }
 }
 
-fn variant(asked: &str) -> Result<Variant> {
+pub(crate) fn variant(asked: &str) -> Result<Variant> {
     asked.parse().map_err(|reason: String| BadInput::because(reason))
 }
 

@@ -5,10 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use isolab_core::http1::Head;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::exchange::{Answer, Verdict, exchange, judge, reason};
 use super::outcome::Fault;
 use super::tally::Tally;
 use super::{Expected, Load};
@@ -32,10 +31,10 @@ pub async fn drive<F: FnMut()>(
     let mut receiver = Receiver::default();
     let mut sent = Instant::now();
     while tally.borrow().is_open() {
-        let answer = exchange(&mut stream, &mut receiver, load).await;
+        let answer = exchange(&mut stream, &mut receiver, &load.request).await;
         let now = Instant::now();
         let keep_alive = answer.as_ref().is_ok_and(|head| head.keep_alive);
-        record(&mut tally.borrow_mut(), &load.expected, answer, receiver.body(), sent, now);
+        record(&mut tally.borrow_mut(), &load.expected, &answer, receiver.body(), sent, now);
         // Answers that have come on other connections are read before anything more is
         // sent: they must not grow old in the kernel's buffer.
         tokio::task::yield_now().await;
@@ -53,39 +52,16 @@ pub async fn drive<F: FnMut()>(
     }
 }
 
-async fn exchange(stream: &mut TcpStream, receiver: &mut Receiver, load: &Load) -> io::Result<Head> {
-    stream.write_all(&load.request.bytes).await?;
-    receiver.reset();
-    loop {
-        let read = stream.read(receiver.space()).await?;
-        let answer = receiver.advance(read, &load.request.method, |_, _| {});
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        if let Some(head) = answer.map_err(invalid)? {
-            return Ok(head);
-        }
-    }
-}
-
 fn record<F: FnMut()>(
     tally: &mut Tally<F>,
     expected: &Expected,
-    answer: io::Result<Head>,
+    answer: &Answer,
     body: &[u8],
     sent: Instant,
     now: Instant,
 ) {
-    let head = match answer {
-        Ok(head) => head,
-        Err(error) => return tally.fault(Fault::Transfer, now, || error.to_string()),
-    };
-    if head.status != expected.status {
-        let text = String::from_utf8_lossy(body);
-        let reason = || format!("status {} instead of {}: {text}", head.status, expected.status);
-        return tally.fault(Fault::Status, now, reason);
+    match judge(expected, answer, body) {
+        Verdict::Right { differs } => tally.right(now.duration_since(sent), now, differs),
+        Verdict::Faulty(fault) => tally.fault(fault, now, || reason(expected, answer, body)),
     }
-    let differs = *body != expected.body[..];
-    if differs && expected.is_strict {
-        return tally.fault(Fault::Body, now, || "a body that differs from what is expected".into());
-    }
-    tally.right(now.duration_since(sent), now, differs);
 }

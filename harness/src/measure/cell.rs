@@ -1,14 +1,20 @@
 //! One cell: that it answers as it must, then how well.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
 use isolab_core::{Phase, Reuse};
+use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character, identity, page, throughput};
+use super::{Bench, Character, burst, identity, open, page, throughput};
 use crate::child::Child;
+use crate::experiment::Experiment;
 use crate::http1::{Client, Wire};
 use crate::preset::SLOW_START;
-use isolab_reports::Row;
+
+/// Warm answers that are measured however long they take.
+const FEWEST: u64 = 5;
 
 /// Measures what depends on the reuse policy.
 pub fn measure(bench: &Bench<'_>, character: &Character, reuse: Reuse, rows: &mut Rows<'_>) -> Result<()> {
@@ -24,8 +30,18 @@ pub fn measure(bench: &Bench<'_>, character: &Character, reuse: Reuse, rows: &mu
     }
     rows.commit()?;
     drop(client);
+    if bench.block.has(Experiment::Burst) {
+        burst::measure(bench, character, reuse, &child, rows).context("burst")?;
+    }
+    if !bench.block.has(Experiment::Load) && !bench.block.has(Experiment::Open) {
+        return child.stop();
+    }
     let child = for_load(bench, character, reuse, child)?;
-    throughput::measure(bench, character, reuse, &child, rows).context("throughput")?;
+    // The open loop's rates are parts of what the closed loop reaches.
+    let capacity = throughput::measure(bench, character, reuse, &child, rows).context("throughput")?;
+    if bench.block.has(Experiment::Open) {
+        open::measure(bench, character, reuse, &child, capacity, rows).context("open loop")?;
+    }
     child.stop()
 }
 
@@ -54,17 +70,22 @@ fn warm_answers(
     client: &mut Client,
     rows: &mut Rows<'_>,
 ) -> Result<()> {
+    let amounts = bench.amounts(character);
     let case = bench.load_case()?;
     let wire = Wire::of_case(case, bench.function(), &client.host())?;
     client.send(&wire)?;
     page::phases(client)?;
-    for sample in 0..u64::from(bench.amounts(character).warm_answers) {
+    let begun = Instant::now();
+    for sample in 0..u64::from(amounts.warm_answers) {
+        if sample >= FEWEST && begun.elapsed() > amounts.warm_time {
+            break;
+        }
         let answer = client.send(&wire)?;
         identity::compare(case, &answer.response)?;
         let lines = page::phases(client)?;
         let row = rows.row_of(reuse, "response", sample);
         let invoked = lines.iter().find(|line| line.phase == Phase::Invoke).context("nothing was invoked")?;
-        rows.add_duration(&Row { uses: invoked.uses, ..row.clone() }, answer.duration);
+        rows.add_response(&Row { uses: invoked.uses, ..row.clone() }, None, answer.duration);
         rows.add_phase(&row, invoked);
     }
     Ok(())

@@ -1,43 +1,68 @@
 //! What live instances hold, seen by the host.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
 
 use super::rows::Rows;
 use super::{Bench, Character, page};
 use crate::child::Child;
+use crate::preset;
 use isolab_reports::Row;
 
-/// Live instances that have never been invoked, and such that have answered once:
-/// much of what an instance holds it only touches then.
-const INVOCATIONS: [u64; 2] = [0, 1];
-
-/// Measures memory at several numbers of live instances, for every count of
-/// invocations. Each count has a child of its own where instances lie in the child:
-/// what stopped instances leave behind there would hide what the next hold.
+/// Measures memory at several numbers of live instances, for every count of invocations:
+/// much of what an instance holds it only touches when it answers. Each count has a child
+/// of its own where instances lie in the child: what stopped instances leave behind there
+/// would hide what the next hold.
 pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
     bench.load_case()?;
+    let amounts = bench.amounts(character).memory;
     let mut child = bench.child(Reuse::Warm, bench.cache, true)?;
-    for invocations in INVOCATIONS {
-        if invocations != INVOCATIONS[0] && !character.is_outside() {
+    for (index, invocations) in amounts.invocations.iter().enumerate() {
+        let live = within_time(&amounts, character.invoke, *invocations);
+        if live.len() < FEWEST {
+            continue;
+        }
+        if index > 0 && !character.is_outside() {
             child.stop()?;
             child = bench.child(Reuse::Warm, bench.cache, true)?;
         }
-        at_every_number(bench, character, invocations, &child, rows)?;
+        at_every_number(bench, character, *invocations, live, &child, rows)?;
         rows.commit()?;
     }
     child.stop()
+}
+
+/// Numbers of live instances that a slope needs, none live included.
+const FEWEST: usize = 3;
+
+/// The numbers of live instances whose invocations are made within the bound.
+fn within_time(amounts: &preset::Memory, invoke: Duration, invocations: u64) -> &'static [u64] {
+    let fits = |live: &u64| {
+        let times = u32::try_from(live.saturating_mul(invocations)).unwrap_or(u32::MAX);
+        invocations <= 1 || invoke.saturating_mul(times) <= amounts.bound_time
+    };
+    let count = amounts.live.iter().take_while(|live| fits(live)).count();
+    &amounts.live[..count]
 }
 
 fn at_every_number(
     bench: &Bench<'_>,
     character: &Character,
     invocations: u64,
+    live: &[u64],
     child: &Child,
     rows: &mut Rows<'_>,
 ) -> Result<()> {
+    let bound_bytes = bench.amounts(character).memory.bound_bytes;
     let mut client = child.connect()?;
-    for (sample, live) in bench.amounts(character).live.iter().enumerate() {
+    let mut held_before: Option<(u64, u64)> = None;
+    let mut idle_bytes = 0;
+    for (sample, live) in live.iter().enumerate() {
+        if sample >= FEWEST && held_before.is_some_and(|before| expected(before, *live) > bound_bytes) {
+            break;
+        }
         let there = page::instances(&mut client, bench.function(), *live, invocations)
             .with_context(|| format!("{live} live instances"))?;
         let held = there.places(child.pid()).held()?;
@@ -46,7 +71,8 @@ fn at_every_number(
             invocations: Some(invocations),
             ..rows.row("memory", sample as u64)
         };
-        rows.add(&row, "pss_bytes", held.child_bytes);
+        rows.add(&row, "pss_bytes", held.child.pss_bytes);
+        rows.add(&row, "private_bytes", held.child.private_bytes);
         if character.is_outside() {
             rows.add(&row, "cgroup_bytes", held.cgroup_bytes);
             rows.add(&row, "helpers_pss_bytes", held.helper_bytes);
@@ -54,6 +80,34 @@ fn at_every_number(
         if let Some(model) = there.model_bytes.iter().copied().sum::<Option<u64>>() {
             rows.add(&row, "model_bytes", model);
         }
+        match live {
+            0 => idle_bytes = held.total_bytes(),
+            _ => held_before = Some((*live, held.total_bytes().saturating_sub(idle_bytes))),
+        }
     }
     Ok(())
+}
+
+/// What so many instances will hold, by what fewer do.
+fn expected((live_before, held_bytes): (u64, u64), live: u64) -> u64 {
+    held_bytes / live_before * live
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::DEFAULT;
+
+    #[test]
+    fn slow_functions_have_fewer_live_instances_or_none() {
+        let amounts = DEFAULT.light.memory;
+        let live = |invoke_ms, invocations| {
+            within_time(&amounts, Duration::from_millis(invoke_ms), invocations).last().copied()
+        };
+        assert_eq!(live(0, 100), Some(64));
+        assert_eq!(live(500, 1), Some(64), "what every instance must do is always done");
+        assert_eq!(live(1, 100), Some(8));
+        assert_eq!(live(100, 100), Some(0), "and so is left out");
+        assert_eq!(expected((8, 800), 64), 6_400);
+    }
 }

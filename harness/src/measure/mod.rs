@@ -2,17 +2,24 @@
 //!
 //! | experiment | child | what comes of it |
 //! |---|---|---|
-//! | [`startup`] | `fresh`, once without and once with cache | `prepare`, `start`, first answers |
+//! | [`startup`] | one without cache, one with it, and one for each cold host | `prepare`, `start`, first answers |
 //! | [`memory`] | one for each count of invocations | bytes at several numbers of live instances |
+//! | [`density`] | another | how many instances can be live |
 //! | [`cell`]: [`identity`] and warm answers | one for each policy | every case, byte by byte |
-//! | [`cell`]: [`throughput`] | another | answers under load, CPU time |
+//! | [`cell`]: [`throughput`], [`open`], [`burst`] | another | answers under load, with their [`cost`] |
 //!
-//! The first two do not depend on reuse and are measured once for all cells of a
+//! The first three do not depend on reuse and are measured once for all cells of a
 //! block. A step that fails makes its cells `failed`; the rest of the run goes on.
 
+pub mod blocks;
+pub mod burst;
+pub mod calibration;
 pub mod cell;
+pub mod cost;
+pub mod density;
 pub mod identity;
 pub mod memory;
+pub mod open;
 pub mod page;
 pub mod rows;
 pub mod startup;
@@ -30,6 +37,7 @@ use crate::child::{Child, Order};
 use crate::interrupt;
 use crate::plan::Block;
 use crate::preset::{Amounts, Preset};
+use crate::probes::energy::Packages;
 
 /// What all blocks of a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +46,8 @@ pub struct Lab<'a> {
     pub preset: &'a Preset,
     /// Which processor runs what; nothing is pinned where there is only one.
     pub pinning: Option<Pinning>,
+    /// Counters of energy, where the host has them.
+    pub packages: Option<&'a Packages>,
     /// The run.
     pub run_id: &'a str,
     /// Functions beside the lab's own.
@@ -62,6 +72,8 @@ pub struct Bench<'a> {
 pub struct Character {
     /// Median time of `start`.
     pub start: Duration,
+    /// Median time of `invoke`, of an instance's first answer.
+    pub invoke: Duration,
     /// The control groups in which the instances' own are made, if instances lie
     /// outside of the server's process.
     pub around: Vec<PathBuf>,

@@ -102,9 +102,18 @@ pub fn executor(client: &mut Client) -> Result<ExecutorPage> {
 /// Brings the live instances of a function to exactly this number, new ones invoked
 /// so often, and waits until those that were to stop have stopped.
 pub fn instances(client: &mut Client, function: &str, live: u64, invocations: u64) -> Result<Instances> {
-    let body = format!(r#"{{"live":{live},"invocations":{invocations}}}"#);
+    put_instances(client, function, live, &format!(r#"{{"live":{live},"invocations":{invocations}}}"#))
+}
+
+/// The same, and then has all of them answer in turn so many times.
+pub fn exercised(client: &mut Client, function: &str, live: u64, rounds: u64) -> Result<Instances> {
+    put_instances(client, function, live, &format!(r#"{{"live":{live},"rounds":{rounds}}}"#))
+}
+
+fn put_instances(client: &mut Client, function: &str, live: u64, wanted: &str) -> Result<Instances> {
     let target = format!("/-/instances/{function}");
-    let wire = Wire::to(&Method::PUT, &target, &client.host(), HeaderMap::new(), Bytes::from(body))?;
+    let body = Bytes::copy_from_slice(wanted.as_bytes());
+    let wire = Wire::to(&Method::PUT, &target, &client.host(), HeaderMap::new(), body)?;
     let there: Instances = read(client.send(&wire)?.response)?;
     anyhow::ensure!(there.live == live, "{} instances are live instead of {live}", there.live);
     Ok(there)

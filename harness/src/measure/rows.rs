@@ -8,6 +8,7 @@ use super::page::PhaseLine;
 use crate::plan::Block;
 use crate::run_folder::{FolderError, RunFolder};
 use isolab_reports::Row;
+use isolab_reports::row::Cold;
 
 /// Collects the rows of a step and writes them when it is done, so that what a
 /// failing step made is not taken for a result.
@@ -25,6 +26,7 @@ impl<'a> Rows<'a> {
             function: block.function.name().to_owned(),
             variant: block.variant.to_string(),
             repetition: block.repetition,
+            twin: block.is_twin.then_some(true),
             build: build.to_owned(),
             ..Row::default()
         };
@@ -59,6 +61,11 @@ impl<'a> Rows<'a> {
         for (lap, duration_ns) in &line.laps {
             self.add(&Row { phase: format!("{name}.{lap}"), ..row.clone() }, "duration_ns", *duration_ns);
         }
+    }
+
+    /// Adds a response as its client saw it.
+    pub fn add_response(&mut self, row: &Row, cold: Option<Cold>, duration: Duration) {
+        self.add_duration(&Row { phase: "response".to_owned(), cold, ..row.clone() }, duration);
     }
 
     /// Writes what the step made.

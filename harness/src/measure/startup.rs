@@ -1,18 +1,28 @@
 //! What it takes until there is an answer: `prepare` without and with cache, `start`,
-//! and the first answer as a client sees it.
+//! and the first answer as a client sees it, for three kinds of cold.
+//!
+//! | [`Cold`] | the server's process | the artifact | the instance | timed |
+//! |---|---|---|---|---|
+//! | `host` | new | cached | new | from before the process is made |
+//! | `function` | listens | not cached, or cached | new | from the request on |
+//! | `instance` | has answered before | prepared | new | from the request on |
+//!
+//! Each is proved by the server's own count: the instance was used once, and `prepare`
+//! did or did not find its artifact.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use isolab_core::{Phase, Reuse};
+use isolab_reports::Row;
+use isolab_reports::row::Cold;
 
 use super::page::{self, PhaseLine};
 use super::rows::Rows;
 use super::{Bench, Character, identity};
 use crate::child::Child;
 use crate::http1::{Client, Wire};
-use isolab_reports::Row;
 
 /// Starts that are measured however long they take.
 const FEWEST: u32 = 5;
@@ -22,7 +32,7 @@ const FEWEST: u32 = 5;
 pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Character> {
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
     let mut client = child.connect()?;
-    first_answer(bench, rows, &mut client, false).context("the first answer, without a cache")?;
+    cold_function(bench, rows, &mut client, false).context("the first answer, without a cache")?;
     identity::check_all(&mut client, &bench.block.function)?;
     drop(client);
     child.stop()?;
@@ -30,74 +40,120 @@ pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Character> {
 
     let child = bench.child(Reuse::Fresh, bench.cache, true)?;
     let mut client = child.connect()?;
-    let start = first_answer(bench, rows, &mut client, true).context("the first answer, with a cache")?;
-    let start = starts(bench, rows, &mut client, start)?;
+    let first = cold_function(bench, rows, &mut client, true).context("the first answer, with a cache")?;
+    let (start, invoke) = cold_instances(bench, rows, &mut client, first)?;
     let around = around(bench, &mut client, &child)?;
     drop(client);
     child.stop()?;
     rows.commit()?;
-    Ok(Character { start, around })
+
+    let character = Character { start, invoke, around };
+    for sample in 0..bench.amounts(&character).hosts {
+        cold_host(bench, rows, sample.into()).context("the first answer of a new process")?;
+    }
+    rows.commit()?;
+    Ok(character)
 }
 
-/// The answer that pays for `prepare`, and how long `start` took in it. Of a child
-/// without cache only `prepare` is kept: the starts are those of the other one.
-fn first_answer(
+/// What an answer was made of, and how long its client waited.
+struct FirstAnswer {
+    duration: Duration,
+    lines: Vec<PhaseLine>,
+}
+
+impl FirstAnswer {
+    /// Asks for the load case. The instance has stopped when this returns.
+    fn of(bench: &Bench<'_>, client: &mut Client, begun: Option<Instant>) -> Result<Self> {
+        let case = bench.load_case()?;
+        let wire = Wire::of_case(case, bench.function(), &client.host())?;
+        let answer = client.send(&wire)?;
+        let duration = begun.map_or(answer.duration, |begun| begun.elapsed());
+        identity::compare(case, &answer.response)?;
+        page::instances(client, bench.function(), 0, 0)?;
+        let first = Self { duration, lines: page::phases(client)? };
+        ensure!(first.phase(Phase::Invoke)?.uses == Some(1), "a cold instance had answered before");
+        Ok(first)
+    }
+
+    fn phase(&self, phase: Phase) -> Result<&PhaseLine> {
+        let found = self.lines.iter().find(|line| line.phase == phase);
+        found.with_context(|| format!("there was no `{phase}` for a first answer"))
+    }
+
+    fn time(&self, phase: Phase) -> Result<Duration> {
+        Ok(Duration::from_nanos(self.phase(phase)?.duration_ns))
+    }
+}
+
+/// The answer that pays for `prepare`. Of a child without cache only `prepare` is kept:
+/// the starts are those of the other one.
+fn cold_function(
     bench: &Bench<'_>,
     rows: &mut Rows<'_>,
     client: &mut Client,
     is_cached: bool,
-) -> Result<Duration> {
-    let (duration, lines) = fresh_answer(bench, client)?;
+) -> Result<FirstAnswer> {
+    let first = FirstAnswer::of(bench, client, None)?;
     let row = rows.row("response", 0);
-    let response = Row { uses: Some(1), cached: Some(is_cached), ..row.clone() };
-    rows.add_duration(&response, duration);
-    for line in lines.iter().filter(|line| is_cached || line.phase == Phase::Prepare) {
-        // What the executor says of its cache is what counts: some have none.
+    // What the executor says of its cache is what counts: some have none.
+    let prepared = first.phase(Phase::Prepare)?;
+    let response = Row { uses: Some(1), cached: prepared.cached, ..row.clone() };
+    rows.add_response(&response, Some(Cold::Function), first.duration);
+    for line in first.lines.iter().filter(|line| is_cached || line.phase == Phase::Prepare) {
         rows.add_phase(&row, line);
     }
-    start_of(&lines)
+    Ok(first)
 }
 
-/// Further starts, one after the other; their median.
-fn starts(bench: &Bench<'_>, rows: &mut Rows<'_>, client: &mut Client, first: Duration) -> Result<Duration> {
-    let amounts = bench.lab.preset.amounts(first);
+/// Further starts, one after the other; the medians of `start` and `invoke`.
+fn cold_instances(
+    bench: &Bench<'_>,
+    rows: &mut Rows<'_>,
+    client: &mut Client,
+    first: FirstAnswer,
+) -> Result<(Duration, Duration)> {
+    let amounts = bench.lab.preset.amounts(first.time(Phase::Start)?);
     let begun = Instant::now();
-    let (mut durations, mut instances) = (Vec::new(), HashSet::new());
+    let mut starts = vec![first.time(Phase::Start)?];
+    let mut invokes = vec![first.time(Phase::Invoke)?];
+    let mut instances = HashSet::new();
     for sample in 1..=amounts.starts {
         if sample > FEWEST && begun.elapsed() > amounts.starts_time {
             break;
         }
-        let (duration, lines) = fresh_answer(bench, client)?;
+        let next = FirstAnswer::of(bench, client, None)?;
         let row = rows.row_of(Reuse::Fresh, "response", sample.into());
-        rows.add_duration(&Row { uses: Some(1), ..row }, duration);
+        rows.add_response(&Row { uses: Some(1), ..row }, Some(Cold::Instance), next.duration);
         let row = rows.row("", sample.into());
-        for line in &lines {
+        for line in &next.lines {
             rows.add_phase(&row, line);
         }
-        durations.push(start_of(&lines)?);
-        let invoked = lines.iter().find(|line| line.phase == Phase::Invoke).context("nothing was invoked")?;
+        starts.push(next.time(Phase::Start)?);
+        invokes.push(next.time(Phase::Invoke)?);
         ensure!(
-            invoked.uses == Some(1) && instances.insert(invoked.instance),
+            instances.insert(next.phase(Phase::Invoke)?.instance),
             "an instance was used again although the policy is `fresh`"
         );
     }
+    Ok((median(starts), median(invokes)))
+}
+
+/// The first answer of a new process that finds its artifact in the cache, from before
+/// the process is made.
+fn cold_host(bench: &Bench<'_>, rows: &mut Rows<'_>, sample: u64) -> Result<()> {
+    let child = bench.child(Reuse::Fresh, bench.cache, true)?;
+    let mut client = child.connect()?;
+    let first = FirstAnswer::of(bench, &mut client, Some(child.begun()))?;
+    let cached = first.phase(Phase::Prepare)?.cached;
+    let row = Row { uses: Some(1), cached, ..rows.row("response", sample) };
+    rows.add_response(&row, Some(Cold::Host), first.duration);
+    drop(client);
+    child.stop()
+}
+
+fn median(mut durations: Vec<Duration>) -> Duration {
     durations.sort();
-    Ok(durations.get(durations.len() / 2).copied().unwrap_or(first))
-}
-
-/// One answer of a new instance, which has stopped when this returns, and all phases
-/// of it.
-fn fresh_answer(bench: &Bench<'_>, client: &mut Client) -> Result<(Duration, Vec<PhaseLine>)> {
-    let case = bench.load_case()?;
-    let answer = client.send(&Wire::of_case(case, bench.function(), &client.host())?)?;
-    identity::compare(case, &answer.response)?;
-    page::instances(client, bench.function(), 0, 0)?;
-    Ok((answer.duration, page::phases(client)?))
-}
-
-fn start_of(lines: &[PhaseLine]) -> Result<Duration> {
-    let start = lines.iter().find(|line| line.phase == Phase::Start);
-    Ok(Duration::from_nanos(start.context("nothing was started")?.duration_ns))
+    durations[durations.len() / 2]
 }
 
 /// The groups that those of instances are made in.

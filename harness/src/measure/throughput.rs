@@ -1,122 +1,114 @@
-//! How much a cell answers under load, how long answers take, and what CPU time
-//! they cost.
+//! How much a cell answers under a closed loop, how long answers take, and what they
+//! cost.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 use isolab_core::Reuse;
+use isolab_reports::Row;
+use isolab_reports::row::LATENCIES;
 
-use super::rows::{Rows, nanoseconds};
-use super::{Bench, Character, page};
+use super::cost::{self, Meter};
+use super::rows::Rows;
+use super::{Bench, Character, identity};
 use crate::child::Child;
 use crate::http1::Wire;
 use crate::load::{self, Expected, Load, Span, Window};
-use crate::probes::host::{Places, Spent};
-use isolab_reports::Row;
 
 /// The first window only fills pools and caches; of the others it is this part.
 const WARM_UP: u32 = 2;
 /// How long nothing may be answered. Longer than any function's deadline.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Loads a child with every number of connections, one after the other.
+/// Loads a child with every number of connections, one after the other. Answers the
+/// highest rate, in answers per second, and the connections that it was reached with.
 pub fn measure(
     bench: &Bench<'_>,
     character: &Character,
     reuse: Reuse,
     child: &Child,
     rows: &mut Rows<'_>,
-) -> Result<()> {
-    for connections in bench.amounts(character).connections {
-        let places = places(bench, character, reuse, child, *connections)?;
+) -> Result<Capacity> {
+    let mut capacity = Capacity { per_second: 0.0, connections: 1 };
+    for connections in bench.amounts(character).load.connections {
+        let places = cost::places(bench, character, reuse, child, *connections)?;
         let load = load(bench, character, child, *connections)?;
-        let (mut spent, mut failed) = (Vec::with_capacity(load.windows.len() + 1), None);
-        let outcome = load::run(&load, || match places.spent() {
-            Ok(until_now) => spent.push(until_now),
-            Err(error) => failed = Some(error),
-        })?;
-        if let Some(error) = failed {
-            return Err(error.context("CPU time under load"));
-        }
+        let mut meter = Meter::new(&places, load.windows.len());
+        let outcome = load::run(&load, || meter.read())?;
         let outcome = outcome.faultless().with_context(|| format!("{connections} connections"))?;
-        let costs = spent.windows(2).map(|pair| pair[1].since(pair[0]));
-        for (sample, (window, cost)) in outcome.windows.iter().zip(costs).skip(1).enumerate() {
+        let windows: Vec<_> = outcome.windows.iter().zip(meter.windows()?).skip(1).collect();
+        for (sample, (window, cost)) in windows.iter().enumerate() {
             let row =
                 Row { connections: Some(*connections as u64), ..rows.row_of(reuse, "load", sample as u64) };
             add_window(rows, &row, window);
-            add_cost(rows, &row, cost, character);
+            cost.add(rows, &row, character);
+        }
+        let mut rates: Vec<_> = windows.iter().map(|(window, _)| window.per_second()).collect();
+        rates.sort_by(f64::total_cmp);
+        let per_second = rates.get(rates.len() / 2).copied().unwrap_or_default();
+        if per_second > capacity.per_second {
+            capacity = Capacity { per_second, connections: *connections };
         }
         rows.commit()?;
     }
-    Ok(())
+    Ok(capacity)
 }
 
-/// Where CPU time is spent during the load. Instances in the server's process are in
-/// its time. Of instances that are used again and lie outside there are beforehand as
-/// many as connections, and each is read; those used once come and go, and only the
-/// group around them sees all.
-fn places(
-    bench: &Bench<'_>,
-    character: &Character,
-    reuse: Reuse,
-    child: &Child,
-    connections: usize,
-) -> Result<Places> {
-    let mut places = Places::child(child.pid());
-    if character.is_outside() && reuse == Reuse::Warm {
-        let mut client = child.connect()?;
-        places = page::instances(&mut client, bench.function(), connections as u64, 1)?.places(child.pid());
-    } else {
-        places.cgroups.clone_from(&character.around);
-    }
-    Ok(places)
+/// What the closed loop reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Answers in a second: the median over the windows.
+    pub per_second: f64,
+    /// With so many connections.
+    pub connections: usize,
+}
+
+/// What the load case must be answered with. Asks for it once.
+pub fn expected(bench: &Bench<'_>, child: &Child) -> Result<(Wire, Expected)> {
+    let case = bench.load_case()?;
+    let request = Wire::of_case(case, bench.function(), &child.address().to_string())?;
+    let first = child.connect()?.send(&request)?;
+    identity::compare(case, &first.response)?;
+    let status = first.response.status().as_u16();
+    Ok((request, Expected { status, body: case.expected_body().clone(), is_strict: true }))
+}
+
+/// Whether the load generator has a processor to itself: containers run on it too.
+pub fn is_spinning(bench: &Bench<'_>, character: &Character) -> bool {
+    bench.lab.pinning.is_some() && !character.is_outside()
 }
 
 fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: usize) -> Result<Load> {
-    let amounts = bench.amounts(character);
-    let case = bench.load_case()?;
-    let first =
-        child.connect()?.send(&Wire::of_case(case, bench.function(), &child.address().to_string())?)?;
-    super::identity::compare(case, &first.response)?;
-
+    let amounts = bench.amounts(character).load;
+    let (request, expected) = expected(bench, child)?;
     let span = Span { duration: amounts.window, answers: amounts.window_answers };
     let warm_up = Span { duration: span.duration / WARM_UP, answers: span.answers.min(connections as u64) };
     let mut windows = vec![warm_up];
     windows.resize(1 + amounts.windows as usize, span);
     Ok(Load {
         addresses: vec![child.address()],
-        request: Wire::of_case(case, bench.function(), &child.address().to_string())?,
-        expected: Expected {
-            status: first.response.status().as_u16(),
-            body: case.expected_body().clone(),
-            is_strict: true,
-        },
+        request,
+        expected,
         connections,
         windows,
         patience: PATIENCE,
-        // Containers run on the load generator's processor too.
-        is_spinning: bench.lab.pinning.is_some() && !character.is_outside(),
+        is_spinning: is_spinning(bench, character),
     })
 }
 
 fn add_window(rows: &mut Rows<'_>, row: &Row, window: &Window) {
     rows.add(row, "responses_count", window.responses);
     rows.add_duration(row, window.duration);
-    for (metric, quantile) in [
-        ("latency_p50_ns", 0.5),
-        ("latency_p90_ns", 0.9),
-        ("latency_p99_ns", 0.99),
-        ("latency_p999_ns", 0.999),
-        ("latency_max_ns", 1.0),
-    ] {
-        rows.add(row, metric, window.quantile_ns(quantile));
-    }
+    add_latencies(rows, row, "latency", &window.latency_ns);
 }
 
-fn add_cost(rows: &mut Rows<'_>, row: &Row, cost: Spent, character: &Character) {
-    rows.add(row, "cpu_ns", nanoseconds(cost.child));
-    if character.is_outside() {
-        rows.add(row, "cgroup_cpu_ns", nanoseconds(cost.cgroup));
-        rows.add(row, "helpers_cpu_ns", nanoseconds(cost.helper));
+/// Adds the points of a distribution of latencies that are kept.
+pub fn add_latencies(rows: &mut Rows<'_>, row: &Row, name: &str, latency_ns: &Histogram<u64>) {
+    if latency_ns.is_empty() {
+        return;
+    }
+    for (point, quantile) in LATENCIES {
+        rows.add(row, &format!("{name}_{point}_ns"), latency_ns.value_at_quantile(quantile));
     }
 }

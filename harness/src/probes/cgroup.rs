@@ -20,16 +20,31 @@ pub fn memory_bytes(folder: &Path) -> io::Result<Option<u64>> {
     Ok(Some(usage.saturating_sub(inactive)))
 }
 
+/// CPU time of a control group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// All of it.
+    pub total: Duration,
+    /// In its processes' own code.
+    pub user: Duration,
+    /// In the kernel on their behalf.
+    pub system: Duration,
+}
+
 /// CPU time that a group has used since it was made, groups below it included, also
 /// those that are gone. `None` if `folder` belongs to a controller that does not
 /// count CPU time.
-pub fn cpu_time(folder: &Path) -> io::Result<Option<Duration>> {
+pub fn cpu_time(folder: &Path) -> io::Result<Option<CpuTime>> {
     if folder.join("cpuacct.usage").exists() {
-        return Ok(Some(Duration::from_nanos(number(folder, "cpuacct.usage")?)));
+        let read = |file| io::Result::Ok(Duration::from_nanos(number(folder, file)?));
+        let (total, user, system) = ("cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys");
+        return Ok(Some(CpuTime { total: read(total)?, user: read(user)?, system: read(system)? }));
     }
     // Version 2 has the file in every group, the field only where the controller is on.
     if folder.join("cpu.stat").exists() && folder.join("cgroup.controllers").exists() {
-        return Ok(Some(Duration::from_micros(field(folder, "cpu.stat", "usage_usec")?)));
+        let read = |name| io::Result::Ok(Duration::from_micros(field(folder, "cpu.stat", name)?));
+        let (total, user, system) = ("usage_usec", "user_usec", "system_usec");
+        return Ok(Some(CpuTime { total: read(total)?, user: read(user)?, system: read(system)? }));
     }
     Ok(None)
 }
@@ -75,8 +90,13 @@ mod tests {
         assert_eq!(memory_bytes(memory.path()).unwrap(), Some(3_000_000));
         assert_eq!(cpu_time(memory.path()).unwrap(), None);
 
-        let cpu = folder(&[("cpuacct.usage", "123456789\n")]);
-        assert_eq!(cpu_time(cpu.path()).unwrap(), Some(Duration::from_nanos(123_456_789)));
+        let cpu = folder(&[
+            ("cpuacct.usage", "123456789\n"),
+            ("cpuacct.usage_user", "100000000\n"),
+            ("cpuacct.usage_sys", "23456789\n"),
+        ]);
+        let [total, user, system] = [123_456_789, 100_000_000, 23_456_789].map(Duration::from_nanos);
+        assert_eq!(cpu_time(cpu.path()).unwrap(), Some(CpuTime { total, user, system }));
         assert_eq!(memory_bytes(cpu.path()).unwrap(), None);
     }
 
@@ -86,10 +106,11 @@ mod tests {
             ("cgroup.controllers", "cpu memory pids\n"),
             ("memory.current", "5000000\n"),
             ("memory.stat", "anon 1\ninactive_file_x 7\ninactive_file 1000000\n"),
-            ("cpu.stat", "usage_usec 2500\nuser_usec 2000\n"),
+            ("cpu.stat", "usage_usec 2500\nuser_usec 2000\nsystem_usec 500\n"),
         ]);
         assert_eq!(memory_bytes(group.path()).unwrap(), Some(4_000_000));
-        assert_eq!(cpu_time(group.path()).unwrap(), Some(Duration::from_micros(2500)));
+        let [total, user, system] = [2_500, 2_000, 500].map(Duration::from_micros);
+        assert_eq!(cpu_time(group.path()).unwrap(), Some(CpuTime { total, user, system }));
     }
 
     #[test]

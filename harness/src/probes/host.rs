@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{cgroup, process};
+use super::cgroup::{self, CpuTime};
+use super::energy::{Packages, Reading};
+use super::process::{self, Counters, Resident};
 
 /// Where to look: a child, and the control groups and helper processes of its
 /// instances.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Places {
     /// The child.
     pub child: u32,
@@ -17,40 +19,45 @@ pub struct Places {
     pub cgroups: Vec<PathBuf>,
     /// Processes that serve the instances but lie outside of their groups.
     pub helpers: Vec<u32>,
+    /// Processes that serve every instance of the host, such as a container engine's.
+    pub daemons: Vec<u32>,
+    /// Counters of energy, where the host has them.
+    pub packages: Option<Packages>,
 }
 
-/// Memory of the three places, in bytes.
+/// Memory of the places, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Proportional set size of the child.
-    pub child_bytes: u64,
+    /// Of the child.
+    pub child: Resident,
     /// Usage of the control groups without inactive file pages.
     pub cgroup_bytes: u64,
     /// Proportional set size of the helpers.
     pub helper_bytes: u64,
 }
 
-/// CPU time of the three places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Of the child.
-    pub child: Duration,
-    /// Of the control groups.
-    pub cgroup: Duration,
-    /// Of the helpers.
-    pub helper: Duration,
+impl Held {
+    /// All that the host pays, every page once.
+    pub fn total_bytes(&self) -> u64 {
+        self.child.pss_bytes + self.cgroup_bytes + self.helper_bytes
+    }
 }
 
-impl Spent {
-    /// What was spent since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            child: self.child.saturating_sub(earlier.child),
-            cgroup: self.cgroup.saturating_sub(earlier.cgroup),
-            helper: self.helper.saturating_sub(earlier.helper),
-        }
-    }
+/// What the places have spent since they began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// CPU time of the child.
+    pub child: Duration,
+    /// What else the kernel counts of the child.
+    pub counters: Counters,
+    /// CPU time of the control groups.
+    pub cgroup: CpuTime,
+    /// CPU time of the helpers.
+    pub helper: Duration,
+    /// CPU time of the daemons.
+    pub daemon: Duration,
+    /// Energy.
+    energy: Option<Reading>,
 }
 
 impl Places {
@@ -67,35 +74,52 @@ impl Places {
             self.cgroups.iter().filter_map(|folder| folder.parent().map(PathBuf::from)).collect();
         cgroups.sort();
         cgroups.dedup();
-        Self { child: self.child, cgroups, helpers: Vec::new() }
+        Self { cgroups, helpers: Vec::new(), ..self.clone() }
     }
 
     /// Memory held now.
     pub fn held(&self) -> Result<Held> {
-        let mut held = Held { child_bytes: process::pss_bytes(self.child)?, ..Held::default() };
+        let mut held = Held { child: process::resident(self.child)?, ..Held::default() };
         for folder in &self.cgroups {
             let bytes = cgroup::memory_bytes(folder)
                 .with_context(|| format!("memory of control group {}", folder.display()))?;
             held.cgroup_bytes += bytes.unwrap_or_default();
         }
         for pid in &self.helpers {
-            held.helper_bytes += process::pss_bytes(*pid)?;
+            held.helper_bytes += process::resident(*pid)?.pss_bytes;
         }
         Ok(held)
     }
 
-    /// CPU time spent until now.
+    /// What was spent until now.
     pub fn spent(&self) -> Result<Spent> {
-        let mut spent = Spent { child: process::cpu_time(self.child)?, ..Spent::default() };
+        let mut spent = Spent {
+            child: process::cpu_time(self.child)?,
+            counters: process::counters(self.child)?,
+            ..Spent::default()
+        };
         for folder in &self.cgroups {
             let time = cgroup::cpu_time(folder)
-                .with_context(|| format!("CPU time of control group {}", folder.display()))?;
-            spent.cgroup += time.unwrap_or_default();
+                .with_context(|| format!("CPU time of control group {}", folder.display()))?
+                .unwrap_or_default();
+            spent.cgroup.total += time.total;
+            spent.cgroup.user += time.user;
+            spent.cgroup.system += time.system;
         }
         for pid in &self.helpers {
             spent.helper += process::cpu_time(*pid)?;
         }
+        for pid in &self.daemons {
+            spent.daemon += process::cpu_time(*pid)?;
+        }
+        let energy = self.packages.as_ref().map(Packages::read).transpose();
+        spent.energy = energy.context("the energy counters")?;
         Ok(spent)
+    }
+
+    /// Energy between two moments, in microjoules, where it is counted.
+    pub fn energy_uj(&self, earlier: &Spent, later: &Spent) -> Option<u64> {
+        Some(self.packages.as_ref()?.between(earlier.energy.as_ref()?, later.energy.as_ref()?))
     }
 }
 
@@ -109,6 +133,7 @@ mod tests {
             child: 1,
             cgroups: ["cpuacct/docker/a", "memory/docker/a", "cpuacct/docker/b"].map(PathBuf::from).to_vec(),
             helpers: vec![2],
+            ..Places::default()
         };
         let around = places.around();
         assert_eq!(around.cgroups, ["cpuacct/docker", "memory/docker"].map(PathBuf::from));
@@ -116,18 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_is_the_difference() {
-        let at = |child, cgroup| Spent {
-            child: Duration::from_millis(child),
-            cgroup: Duration::from_millis(cgroup),
-            helper: Duration::ZERO,
-        };
-        assert_eq!(at(9, 5).since(at(4, 2)), at(5, 3));
-    }
-
-    #[test]
     fn a_process_without_outside_is_its_own_cost() {
         let held = Places::child(std::process::id()).held().unwrap();
-        assert!(held.child_bytes > 0 && held.cgroup_bytes + held.helper_bytes == 0);
+        assert!(held.child.pss_bytes > 0);
+        assert_eq!(held.total_bytes(), held.child.pss_bytes);
     }
 }

@@ -7,17 +7,32 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
-/// Proportional set size of a process, in bytes: its own pages, and of shared pages
-/// its share. The sum over processes therefore counts every page once.
-pub fn pss_bytes(pid: u32) -> Result<u64> {
+/// What a process holds, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// Its own pages, and of shared pages its share. The sum over processes therefore
+    /// counts every page once.
+    pub pss_bytes: u64,
+    /// Pages that no other process shares: what would be freed if it ended.
+    pub private_bytes: u64,
+}
+
+/// What a process holds now.
+pub fn resident(pid: u32) -> Result<Resident> {
     let rollup = Process::new(pid.cast_signed())
         .and_then(|process| process.smaps_rollup())
         .with_context(|| format!("the memory of process {pid} cannot be read"))?;
     let maps = rollup.memory_map_rollup;
-    maps.iter()
-        .find_map(|map| map.extension.map.get("Pss"))
-        .copied()
-        .with_context(|| format!("/proc/{pid}/smaps_rollup has no `Pss`; the kernel must be 4.14 or newer"))
+    let field = |name: &str| {
+        let found = maps.iter().find_map(|map| map.extension.map.get(name)).copied();
+        found.with_context(|| {
+            format!("/proc/{pid}/smaps_rollup has no `{name}`; the kernel must be 4.14 or newer")
+        })
+    };
+    Ok(Resident {
+        pss_bytes: field("Pss")?,
+        private_bytes: field("Private_Clean")? + field("Private_Dirty")?,
+    })
 }
 
 /// CPU time that all threads of a process have used, ended ones included. Children
@@ -28,6 +43,58 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(clock_gettime(clock).with_context(|| format!("the CPU clock of process {pid}"))?.into())
 }
 
+/// What the kernel counts of a process since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Time in its own code, in steps of the kernel's clock tick.
+    pub user: Duration,
+    /// Time in the kernel on its behalf, in the same steps.
+    pub system: Duration,
+    /// Page faults that needed no disk.
+    pub minor_faults: u64,
+    /// Page faults that did.
+    pub major_faults: u64,
+    /// Times that one of its live threads waited.
+    pub voluntary_switches: u64,
+    /// Times that one of its live threads was made to wait.
+    pub involuntary_switches: u64,
+}
+
+/// Reads the counters of a process.
+pub fn counters(pid: u32) -> Result<Counters> {
+    let read = || -> procfs::ProcResult<Counters> {
+        let process = Process::new(pid.cast_signed())?;
+        let stat = process.stat()?;
+        let mut counters = Counters {
+            user: ticks(stat.utime),
+            system: ticks(stat.stime),
+            minor_faults: stat.minflt,
+            major_faults: stat.majflt,
+            ..Counters::default()
+        };
+        for task in process.tasks()? {
+            // A thread that ends meanwhile takes its counts with it.
+            if let Ok(status) = task.and_then(|task| task.status()) {
+                counters.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or_default();
+                counters.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or_default();
+            }
+        }
+        Ok(counters)
+    };
+    read().with_context(|| format!("the counters of process {pid} cannot be read"))
+}
+
+fn ticks(count: u64) -> Duration {
+    Duration::from_nanos(count.saturating_mul(1_000_000_000 / procfs::ticks_per_second()))
+}
+
+/// The processes with this command name, such as `dockerd`.
+pub fn named(name: &str) -> Vec<u32> {
+    let all = procfs::process::all_processes().into_iter().flatten().flatten();
+    let named = all.filter(|process| process.stat().is_ok_and(|stat| stat.comm == name));
+    named.map(|process| process.pid().cast_unsigned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,11 +102,15 @@ mod tests {
     #[test]
     fn sixteen_touched_mebibytes_show() {
         let own = std::process::id();
-        let before = pss_bytes(own).unwrap();
+        let before = resident(own).unwrap();
         let touched = std::hint::black_box(vec![1_u8; 16 << 20]);
-        let grown = pss_bytes(own).unwrap().saturating_sub(before);
+        let after = resident(own).unwrap();
         drop(touched);
-        assert!((15 << 20..20 << 20).contains(&grown), "{grown} bytes");
+        for grown in
+            [after.pss_bytes - before.pss_bytes, after.private_bytes.saturating_sub(before.private_bytes)]
+        {
+            assert!((15 << 20..20 << 20).contains(&grown), "{grown} bytes");
+        }
     }
 
     #[test]
@@ -51,10 +122,23 @@ mod tests {
     }
 
     #[test]
+    fn faults_switches_and_ticks_are_counted() {
+        let own = std::process::id();
+        let before = counters(own).unwrap();
+        drop(std::hint::black_box(vec![1_u8; 16 << 20]));
+        std::thread::sleep(Duration::from_millis(1));
+        while counters(own).unwrap().user == before.user {}
+        let after = counters(own).unwrap();
+        assert!(after.minor_faults > before.minor_faults);
+        assert!(after.voluntary_switches > before.voluntary_switches);
+        assert!(named("no such process").is_empty());
+    }
+
+    #[test]
     fn a_process_that_is_gone_is_an_error() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
-        assert!(pss_bytes(child.id()).is_err());
+        assert!(resident(child.id()).is_err() && counters(child.id()).is_err());
         assert!(cpu_time(child.id()).is_err());
     }
 }

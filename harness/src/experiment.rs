@@ -1,0 +1,80 @@
+//! What can be measured of a cell or of a block.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// One experiment, as `--only` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Experiment {
+    /// Phases and first answers, for three kinds of cold. Always measured: it shows how
+    /// much of the others fits.
+    Startup,
+    /// What live instances hold.
+    Memory,
+    /// How many instances can be live.
+    Density,
+    /// A closed loop over a ladder of connections.
+    Load,
+    /// An open loop at parts of what the closed loop reached.
+    Open,
+    /// Requests at once, from idle.
+    Burst,
+}
+
+impl Experiment {
+    /// All of them, in the order in which a block is measured.
+    pub const ALL: [Self; 6] =
+        [Self::Startup, Self::Memory, Self::Density, Self::Load, Self::Open, Self::Burst];
+
+    /// Whether it tells more of the model than of the function. A preset may measure such
+    /// an experiment with one function only.
+    pub fn is_of_model(self) -> bool {
+        matches!(self, Self::Density | Self::Open | Self::Burst)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Memory => "memory",
+            Self::Density => "density",
+            Self::Load => "load",
+            Self::Open => "open",
+            Self::Burst => "burst",
+        }
+    }
+}
+
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Experiment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Self::ALL.map(Self::name);
+        Self::ALL
+            .into_iter()
+            .find(|experiment| experiment.name() == text)
+            .ok_or_else(|| format!("`{text}` is no experiment; there are {}", names.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back() {
+        for experiment in Experiment::ALL {
+            assert_eq!(experiment.to_string().parse(), Ok(experiment));
+        }
+        let error = "memroy".parse::<Experiment>().unwrap_err();
+        assert!(error.contains("`memroy`") && error.contains("memory, density"), "{error}");
+    }
+}

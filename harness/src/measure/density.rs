@@ -1,0 +1,122 @@
+//! How many instances can be live until a bound is reached.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use isolab_core::{Phase, Reuse};
+use isolab_reports::Row;
+use isolab_reports::row::Limit;
+
+use super::rows::Rows;
+use super::{Bench, Character, page};
+use crate::child::Child;
+use crate::http1::Client;
+use crate::preset;
+use crate::probes::host::Held;
+
+/// How often every instance is invoked at each number, so that a 99th percentile is not
+/// one instance's only answer.
+const ROUNDS: u64 = 4;
+
+/// Doubles the live instances, each invoked once, until what they hold, the time that
+/// they take to answer in turn, their number or the search's own time reaches its bound.
+pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
+    bench.load_case()?;
+    let bounds = bench.amounts(character).density;
+    let begun = Instant::now();
+    let child = bench.child(Reuse::Warm, bench.cache, true)?;
+    let mut client = child.connect()?;
+    let idle = page::instances(&mut client, bench.function(), 0, 0)?.places(child.pid()).held()?;
+    page::phases(&mut client)?;
+    let mut live = 1;
+    let mut kept = Point { live: 0, held_bytes: 0 };
+    let (end, limit) = loop {
+        let (held, mut p99_ns) = exercise(bench, &child, &mut client, live)?;
+        if is_slow(p99_ns, &bounds) {
+            // Once more: a single interruption of the host is not the model's.
+            p99_ns = p99_ns.min(exercise(bench, &child, &mut client, live)?.1);
+        }
+        let point = Point { live, held_bytes: held.total_bytes().saturating_sub(idle.total_bytes()) };
+        let row = Row { live_instances: Some(live), ..rows.row("density", 0) };
+        rows.add(&row, "held_bytes", point.held_bytes);
+        rows.add(&row, "latency_p99_ns", p99_ns);
+        if is_slow(p99_ns, &bounds) {
+            break (kept, Limit::Latency);
+        }
+        kept = point;
+        if begun.elapsed() > bounds.bound_time {
+            break (kept, Limit::Time);
+        }
+        match next(kept, &bounds) {
+            Ok(more) => live = more,
+            Err(limit) => break (kept, limit),
+        }
+    };
+    let row = Row { live_instances: Some(end.live), limit: Some(limit), ..rows.row("density", 0) };
+    rows.add(&row, "instances_count", end.live);
+    rows.add_duration(&row, begun.elapsed());
+    rows.commit()?;
+    drop(client);
+    child.stop()
+}
+
+/// Has so many instances answer in turn; what is held then, and the 99th percentile of
+/// their answers in nanoseconds.
+fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, u64)> {
+    let there = page::exercised(client, bench.function(), live, ROUNDS)
+        .with_context(|| format!("{live} live instances"))?;
+    let held = there.places(child.pid()).held()?;
+    Ok((held, p99(&page::phases(client)?, live)?))
+}
+
+fn is_slow(p99_ns: u64, bounds: &preset::Density) -> bool {
+    Duration::from_nanos(p99_ns) > bounds.p99
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    live: u64,
+    held_bytes: u64,
+}
+
+/// The next number of instances, by what these hold; the bound that leaves no room for
+/// more.
+fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
+    let each = (point.held_bytes / point.live).max(1);
+    let fit = bounds.bound_bytes / each;
+    let most = fit.min(bounds.instances);
+    if point.live < most {
+        return Ok((point.live * 2).min(most));
+    }
+    Err(if fit < bounds.instances { Limit::Memory } else { Limit::Instances })
+}
+
+/// The 99th percentile (nearest rank) of the answers of all live instances in turn,
+/// the first round left out: new instances have their first answers in it.
+fn p99(lines: &[page::PhaseLine], live: u64) -> Result<u64> {
+    let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
+    let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
+    let counted = (live * (ROUNDS - 1)) as usize;
+    ensure!(durations.len() >= counted, "{} answers instead of {counted}", durations.len());
+    let mut last = durations.split_off(durations.len() - counted);
+    last.sort_unstable();
+    Ok(last[(last.len() * 99).div_ceil(100) - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::QUICK;
+
+    #[test]
+    fn the_search_ends_at_the_nearest_bound() {
+        let bounds = preset::Density { bound_bytes: 1_000, instances: 100, ..QUICK.light.density };
+        let next = |live, held_bytes| next(Point { live, held_bytes }, &bounds);
+        assert_eq!(next(1, 10), Ok(2));
+        assert_eq!(next(64, 64), Ok(100));
+        assert_eq!(next(100, 100), Err(Limit::Instances));
+        assert_eq!(next(16, 640), Ok(25));
+        assert_eq!(next(25, 1_000), Err(Limit::Memory));
+        assert_eq!(next(1, 0), Ok(2), "what is not seen does not count");
+    }
+}

@@ -1,0 +1,122 @@
+//! What users see who do not wait for each other: an open loop at parts of the rate that
+//! the closed loop reached.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use isolab_core::Reuse;
+use isolab_reports::Row;
+use isolab_reports::row::LATENCIES;
+
+use super::cost::{self, Meter};
+use super::rows::Rows;
+use super::throughput::{Capacity, PATIENCE, expected, is_spinning};
+use super::{Bench, Character};
+use crate::child::Child;
+use crate::load::open::{self, Arrivals, OpenLoad, OpenWindow};
+use crate::preset;
+
+/// Connections where they cost nothing: so many that a request hardly ever waits for one
+/// before the server itself is late.
+const CONNECTIONS: usize = 64;
+/// The first window is this part of the others: the pool is full already.
+const WARM_UP: u32 = 4;
+
+/// Offers a child every part of its capacity, one after the other.
+pub fn measure(
+    bench: &Bench<'_>,
+    character: &Character,
+    reuse: Reuse,
+    child: &Child,
+    capacity: Capacity,
+    rows: &mut Rows<'_>,
+) -> Result<()> {
+    let amounts = bench.amounts(character).open;
+    // A request that finds no idle container would start one, and measure that.
+    let connections = if character.is_outside() { capacity.connections } else { CONNECTIONS };
+    for percent in amounts.percents {
+        let Some(rate_per_s) = rate(capacity.per_second, *percent) else { continue };
+        let places = cost::places(bench, character, reuse, child, connections)?;
+        let (request, expected) = expected(bench, child)?;
+        let load = OpenLoad {
+            address: child.address(),
+            request,
+            expected,
+            rate_per_s,
+            arrivals: Arrivals::Constant,
+            connections,
+            // One second's requests: who would wait longer is not counted as served.
+            queue_max: usize::try_from(rate_per_s.get()).unwrap_or(usize::MAX).max(connections),
+            windows: windows(&amounts, rate_per_s),
+            patience: PATIENCE,
+            is_spinning: is_spinning(bench, character),
+        };
+        let mut meter = Meter::new(&places, load.windows.len());
+        let outcome = open::run(&load, || meter.read())?;
+        let outcome = outcome.faultless().with_context(|| format!("{rate_per_s} requests/s"))?;
+        let windows = outcome.windows.iter().zip(meter.windows()?).skip(1);
+        for (sample, (window, cost)) in windows.enumerate() {
+            let row = Row {
+                rate_per_s: Some(rate_per_s.get()),
+                load_percent: Some(*percent),
+                connections: Some(connections as u64),
+                ..rows.row_of(reuse, "open", sample as u64)
+            };
+            add_window(rows, &row, window);
+            cost.add(rows, &row, character);
+        }
+        rows.commit()?;
+    }
+    Ok(())
+}
+
+fn rate(capacity_per_s: f64, percent: u64) -> Option<NonZeroU64> {
+    NonZeroU64::new((capacity_per_s * percent as f64 / 100.0).round() as u64)
+}
+
+/// A short one, which only warms up, and the others, long enough for their requests.
+fn windows(amounts: &preset::Open, rate_per_s: NonZeroU64) -> Vec<Duration> {
+    let enough = Duration::from_secs_f64(amounts.window_requests as f64 / rate_per_s.get() as f64);
+    let window = amounts.window.max(enough);
+    let mut windows = vec![window / WARM_UP];
+    windows.resize(1 + amounts.windows as usize, window);
+    windows
+}
+
+fn add_window(rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
+    rows.add(row, "offered_count", window.offered);
+    rows.add(row, "responses_count", window.achieved);
+    rows.add(row, "dropped_count", window.dropped);
+    rows.add(row, "late_count", window.late);
+    rows.add_duration(row, window.duration);
+    for (point, quantile) in LATENCIES {
+        // A quantile among the dropped has no value, and is left out.
+        if let Some(latency_ns) = window.latency_at(quantile) {
+            rows.add(row, &format!("latency_{point}_ns"), latency_ns);
+        }
+        if let Some(service_ns) = window.service_at(quantile) {
+            rows.add(row, &format!("service_{point}_ns"), service_ns);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::DEFAULT;
+
+    #[test]
+    fn a_window_lasts_until_its_requests_were_offered() {
+        let rate = |per_second| NonZeroU64::new(per_second).unwrap();
+        let amounts = DEFAULT.light.open;
+        assert_eq!(windows(&amounts, rate(100_000))[1..], [amounts.window; 2]);
+        assert_eq!(windows(&amounts, rate(2))[..2], [Duration::from_millis(2_500), Duration::from_secs(10)]);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_not_offered() {
+        assert_eq!(rate(1_000.0, 25), NonZeroU64::new(250));
+        assert_eq!(rate(0.9, 50), None);
+    }
+}
