@@ -21,13 +21,14 @@
 
 pub mod folder;
 pub mod grid;
-pub mod markdown;
+//pub mod markdown;
 pub mod row;
 pub mod run;
 pub mod statistics;
 pub mod summary;
-pub mod table;
+//pub mod table;
 pub mod units;
+pub mod verdict;
 
 pub use folder::{ReadError, RunFolder};
 pub use row::Row;

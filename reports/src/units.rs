@@ -30,6 +30,26 @@ pub fn ratio(ratio: f64) -> String {
     format!("{}×", digits(ratio))
 }
 
+/// A number of things, which may be a mean.
+pub fn count(count: f64) -> String {
+    if count.fract() == 0.0 && count.abs() < 100.0 { format!("{count:.0}") } else { rate(count) }
+}
+
+/// A part of a whole, in percent.
+pub fn percent(part: f64) -> String {
+    format!("{} %", digits(part * 100.0))
+}
+
+/// So many microjoules.
+pub fn energy(microjoules: f64) -> String {
+    scaled(microjoules, &[("µJ", 1.0), ("mJ", 1e3), ("J", 1e6)])
+}
+
+/// A bare number, such as a price.
+pub fn number(value: f64) -> String {
+    digits(value)
+}
+
 fn scaled(value: f64, units: &[(&str, f64)]) -> String {
     // A value that would be shown as 1000 or more belongs to the next unit.
     let fits = |(_, size): &&(&str, f64)| value.abs() >= size * 0.9995;
@@ -72,5 +92,8 @@ mod tests {
             [0.000_512, 0.05, 1.0, 12.34, 2345.0].map(ratio),
             ["0.000512×", "0.0500×", "1.00×", "12.3×", "2345×"]
         );
+        assert_eq!([3.0, 1500.0, 2.5].map(count), ["3", "1\u{2009}500", "2.50"]);
+        assert_eq!([0.05, 1.0].map(percent), ["5.00 %", "100 %"]);
+        assert_eq!(energy(1500.0), "1.50 mJ");
     }
 }
