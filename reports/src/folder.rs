@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::iter::{Either, IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
 use crate::run::SCHEMA_VERSION;
 use crate::{Row, Run};
 
@@ -70,13 +72,7 @@ pub struct BadRow {
 /// what is wrong with each. `run.json` must be right.
 pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError> {
     let (run, path) = (read_run(&folder.join(RUN))?, folder.join(ROWS));
-    let (mut rows, mut bad) = (Vec::new(), Vec::new());
-    for row in rows_of(&bytes(&path)?) {
-        match row {
-            Ok(row) => rows.push(row),
-            Err(reason) => bad.push(reason),
-        }
-    }
+    let (rows, bad) = rows_of(&bytes(&path)?);
     Ok((RunFolder { run, rows }, bad))
 }
 
@@ -106,27 +102,32 @@ fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read_rows(path: &Path) -> Result<Vec<Row>, ReadError> {
-    let rows: Result<Vec<Row>, BadRow> = rows_of(&bytes(path)?).collect();
-    rows.map_err(|BadRow { line, reason }| ReadError::Form { path: path.to_owned(), line, reason })
+    let (rows, bad) = rows_of(&bytes(path)?);
+    match bad.into_iter().next() {
+        None => Ok(rows),
+        Some(BadRow { line, reason }) => Err(ReadError::Form { path: path.to_owned(), line, reason }),
+    }
 }
 
-/// Every line of the file, which may hold anything.
-fn rows_of(bytes: &[u8]) -> impl Iterator<Item = Result<Row, BadRow>> {
+/// Every line of the file, which may hold anything: the rows, and what is none. Both in
+/// the file's order, read on all processors, as a full run has millions.
+fn rows_of(bytes: &[u8]) -> (Vec<Row>, Vec<BadRow>) {
+    if bytes.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
     // Rows end in a line break; what follows the last one was cut off.
     let complete = bytes.strip_suffix(b"\n");
-    let is_truncated = complete.is_none() && !bytes.is_empty();
-    let end = bytes.as_ptr_range().end;
-    let lines = complete.unwrap_or(bytes).split(|byte| *byte == b'\n').enumerate();
-    lines.filter(move |_| !bytes.is_empty()).map(move |(index, text)| {
-        let line = index + 1;
-        serde_json::from_slice(text).map_err(|error| {
-            let reason = if is_truncated && text.as_ptr_range().end == end {
-                format!("the file is truncated: its last line breaks off ({error})")
-            } else {
-                error.to_string()
-            };
-            BadRow { line, reason }
-        })
+    let lines: Vec<&[u8]> = complete.unwrap_or(bytes).split(|byte| *byte == b'\n').collect();
+    let truncated = complete.is_none().then_some(lines.len());
+    lines.into_par_iter().enumerate().partition_map(|(index, text)| match serde_json::from_slice(text) {
+        Ok(row) => Either::Left(row),
+        Err(error) => {
+            let (line, mut reason) = (index + 1, error.to_string());
+            if truncated == Some(line) {
+                reason = format!("the file is truncated: its last line breaks off ({reason})");
+            }
+            Either::Right(BadRow { line, reason })
+        }
     })
 }
 

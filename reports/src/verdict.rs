@@ -110,3 +110,50 @@ impl fmt::Display for Tally {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{Bootstrap, Samples};
+    use crate::summary::{DENSITY, Settings};
+
+    fn figure(name: &str, unit: Unit, around: f64) -> Figure {
+        let samples = Samples::new([(0..50).map(|x| around + f64::from(x % 5)).collect()]);
+        let estimate = Bootstrap::default().median(&samples).unwrap();
+        Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
+    }
+
+    fn of(name: &str, unit: Unit, values: [f64; 2]) -> (Verdict, &'static str) {
+        let [value, other] = values.map(|value| figure(name, unit, value));
+        let comparison = Comparison::of(&value, &other).unwrap();
+        (comparison.verdict, comparison.words())
+    }
+
+    #[test]
+    fn every_kind_of_figure_has_its_words() {
+        let equal = (Verdict::NoDifference, "no significant difference");
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 200.0]), (Verdict::Better, "faster"));
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [200.0, 100.0]), (Verdict::Worse, "slower"));
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 100.0]), equal);
+        assert_eq!(of("load_rate", Unit::PerSecond, [200.0, 100.0]), (Verdict::Better, "faster"));
+        assert_eq!(of("load_rate", Unit::PerSecond, [100.0, 200.0]), (Verdict::Worse, "slower"));
+        assert_eq!(of("memory_slope", Unit::Bytes, [100.0, 200.0]), (Verdict::Better, "less"));
+        assert_eq!(of("memory_slope", Unit::Bytes, [200.0, 100.0]), (Verdict::Worse, "more"));
+        assert_eq!(of(DENSITY, Unit::Count, [200.0, 100.0]), (Verdict::Better, "more"));
+        assert_eq!(of(DENSITY, Unit::Count, [100.0, 200.0]), (Verdict::Worse, "less"));
+    }
+
+    #[test]
+    fn nothing_is_said_of_single_samples_and_of_what_is_not_positive() {
+        let mut single = figure("start_p50", Unit::Nanoseconds, 100.0);
+        let many = figure("start_p50", Unit::Nanoseconds, 200.0);
+        single.estimate = Bootstrap::default().median(&Samples::new([vec![1.0]])).unwrap();
+        let comparison = Comparison::of(&single, &many).unwrap();
+        assert_eq!((comparison.verdict, comparison.words()), (Verdict::Unknown, "not told"));
+        let mut tally = Tally::default();
+        tally.add(&comparison);
+        assert_eq!(tally, Tally::default());
+        single.estimate.value = -3.0;
+        assert_eq!(Comparison::of(&single, &many), None);
+    }
+}

@@ -67,7 +67,7 @@ fn a_report_is_the_same_every_time() {
 #[test]
 fn every_table_is_as_wide_as_its_head_and_has_a_name_of_its_own() {
     for section in grids::sections(&Summary::of(&folder())) {
-        let mut names: Vec<_> = section.grids.iter().map(|grid| grid.name).collect();
+        let mut names: Vec<_> = section.grids.iter().map(|grid| (grid.name, &grid.title)).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), section.grids.len());

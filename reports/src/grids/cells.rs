@@ -9,6 +9,9 @@ use crate::verdict::{Comparison, Verdict};
 /// What stands where there is no figure.
 pub(super) const NONE: &str = "–";
 
+/// The smallest effect that is worth naming.
+const LEAST_EFFECT: f64 = 0.0001;
+
 /// A figure with its interval, if it has one that is not itself.
 pub(crate) fn figure(figure: Option<&Figure>) -> String {
     figure.map_or_else(|| NONE.into(), |figure| interval(figure, &figure.estimate))
@@ -42,7 +45,8 @@ pub(crate) fn ratio(comparison: &Comparison) -> String {
 pub(crate) fn verdict(comparison: &Comparison) -> String {
     match (comparison.verdict, comparison.ratio.smallest_effect()) {
         (Verdict::NoDifference, Some(effect)) => {
-            format!("{} (from {} on)", comparison.words(), units::percent(effect))
+            // Samples that are all alike would promise to show anything.
+            format!("{} (from {} on)", comparison.words(), units::percent(effect.max(LEAST_EFFECT)))
         }
         _ => comparison.words().to_owned(),
     }

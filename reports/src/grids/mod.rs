@@ -15,10 +15,11 @@ use crate::grid::Section;
 use crate::summary::{Figures, Group};
 use crate::verdict::Tally;
 
-/// The tables of a run: a section for each function and variant, its overview first, and one
-/// on noise.
+/// The tables of a run: the overviews of all functions and variants, a section for each of
+/// them, and one on noise.
 pub fn sections(summary: &Summary) -> Vec<Section> {
-    let mut sections: Vec<Section> = summary.groups.iter().map(|group| of_group(summary, group)).collect();
+    let mut sections = vec![overview::section(&summary.groups)];
+    sections.extend(summary.groups.iter().map(|group| of_group(summary, group)));
     sections.push(noise::section(summary));
     sections.retain(|section| !section.grids.is_empty());
     sections
@@ -35,7 +36,6 @@ pub fn tally(summary: &Summary) -> Tally {
 
 fn of_group(summary: &Summary, group: &Group) -> Section {
     let grids = [
-        overview::grid(group),
         startup::phases(group),
         startup::answers(group),
         memory::slopes(group),
@@ -51,8 +51,11 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         open::latencies(group),
         load::bursts(group),
     ];
-    let title = format!("`{}`, variant `{}`", group.function, group.variant);
-    Section { title, grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect() }
+    Section { title: title(group), grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect() }
+}
+
+fn title(group: &Group) -> String {
+    format!("`{}`, variant `{}`", group.function, group.variant)
 }
 
 fn head(names: &[&str]) -> Vec<String> {

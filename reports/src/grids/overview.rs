@@ -2,7 +2,7 @@
 
 use super::cells::{NONE, cold, verdict};
 use super::code;
-use crate::grid::Grid;
+use crate::grid::{Grid, Section};
 use crate::row::Cold;
 use crate::summary::{Figure, Figures, Group, Settings};
 use crate::units;
@@ -24,7 +24,20 @@ const COLUMNS: [(&str, Pick); 6] = [
     }),
 ];
 
-pub(super) fn grid(group: &Group) -> Grid {
+/// The overviews of all groups, what must be known to read them below the last.
+pub(super) fn section(groups: &[Group]) -> Section {
+    let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
+    if let Some(last) = grids.last_mut() {
+        last.note = NOTE.to_owned();
+    }
+    Section { title: "Overview".into(), grids }
+}
+
+const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold), and the verdict. Medians; \
+rates at the number of connections that gives the highest. Behind \"no significant difference\" stands the \
+smallest effect that this run could have seen. Intervals are in the tables below.";
+
+fn grid(group: &Group) -> Grid {
     let columns: Vec<_> =
         COLUMNS.iter().filter(|(_, pick)| group.models.iter().any(|model| pick(model).is_some())).collect();
     let best: Vec<Option<&Figure>> = columns.iter().map(|(_, pick)| group.best(pick)).collect();
@@ -34,18 +47,14 @@ pub(super) fn grid(group: &Group) -> Grid {
     };
     Grid {
         name: "overview",
-        title: "Overview".into(),
+        title: super::title(group),
         head: std::iter::once("executor")
             .chain(columns.iter().map(|(name, _)| *name))
             .map(Into::into)
             .collect(),
         names: 1,
         lines: if columns.is_empty() { Vec::new() } else { group.models.iter().map(line).collect() },
-        note:
-            "Each figure with its ratio to the best model that isolates, and the verdict. Medians; rates at \
-               the number of connections that gives the highest. Behind \"no significant difference\" stands \
-               the smallest effect that this run could have seen. Intervals are in the tables below."
-                .into(),
+        note: String::new(),
         is_detail: false,
     }
 }

@@ -198,7 +198,11 @@ impl Moments {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::estimate::Width;
     use super::*;
+
+    /// The percentile interval as it is.
+    const PLAIN: Width = Width { stretch: 1.0, least: 0.0 };
 
     fn drawn(samples: &Samples, at: f64) -> Vec<f64> {
         let estimate = Bootstrap::default().estimate(samples, at).unwrap();
@@ -223,7 +227,7 @@ mod tests {
         assert!((deviation(&replicates) - 1.392).abs() < 0.1, "{}", deviation(&replicates));
         let mean = replicates.iter().sum::<f64>() / replicates.len() as f64;
         assert!((mean - 5.5).abs() < 0.15, "{mean}");
-        let middle = super::super::Interval::of(5.5, &replicates, 1.0);
+        let middle = super::super::Interval::of(5.5, &replicates, PLAIN);
         assert_eq!((middle.low, middle.high), (3.0, 8.0));
     }
 
@@ -234,7 +238,7 @@ mod tests {
         let samples = Samples::new([(1..=25).map(|x| f64::from(x).powf(1.5)).collect()]);
         let replicates = drawn(&samples, 0.5);
         assert!((deviation(&replicates) / 13.09 - 1.0).abs() < 0.05);
-        let interval = super::super::Interval::of(13f64.powf(1.5), &replicates, 1.0);
+        let interval = super::super::Interval::of(13f64.powf(1.5), &replicates, PLAIN);
         let neighbours =
             |value: f64, around: f64| (value.powf(2.0 / 3.0) - around.powf(2.0 / 3.0)).abs() <= 1.01;
         assert!(neighbours(interval.low, 22.63) && neighbours(interval.high, 76.37), "{interval:?}");

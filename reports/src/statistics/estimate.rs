@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::CONFIDENCE;
 
 /// The normal distribution's quantile of 97.5 %.
-pub(super) const NORMAL: f64 = 1.959_963_984_540_054;
+const NORMAL: f64 = 1.959_963_984_540_054;
 
 /// A quantity with its uncertainty.
 #[derive(Clone, Debug)]
@@ -53,19 +53,13 @@ impl Estimate {
     pub(super) fn new(value: f64, samples: usize, spread: Spread) -> Self {
         let repetitions = spread.repetitions as usize;
         let is_told = spread.freedom > 0.0 || repetitions > 1;
-        let interval = is_told.then(|| Interval::of(value, &spread.replicates, Spread::stretch(&[&spread])));
+        let interval = is_told.then(|| Interval::of(value, &spread.replicates, Spread::width(&[&spread])));
         Self { value, interval, samples, repetitions, spread: is_told.then(|| Arc::new(spread)) }
     }
 
     /// A quantity whose interval cannot be told.
     pub fn without_interval(value: f64, samples: usize, repetitions: usize) -> Self {
         Self { value, interval: None, samples, repetitions, spread: None }
-    }
-
-    /// The same, with no interval.
-    #[must_use]
-    pub fn bare(&self) -> Self {
-        Self::without_interval(self.value, self.samples, self.repetitions)
     }
 
     /// A quantity that is made of others, all of them measured independently. Its
@@ -79,7 +73,7 @@ impl Estimate {
         let Some(spreads) = spreads else {
             return Some(Self::without_interval(value, samples, repetitions));
         };
-        let stretch = spreads.iter().map(|spread| Spread::stretch(&[*spread])).fold(1.0, f64::max);
+        let stretch = spreads.iter().map(|spread| Spread::width(&[*spread]).stretch).fold(1.0, f64::max);
         let replicates: Vec<f64> = (0..super::RESAMPLES)
             .map(|index| {
                 let parts = spreads.iter().enumerate();
@@ -87,23 +81,26 @@ impl Estimate {
                 formula(&parts)
             })
             .collect();
-        let interval = Some(Interval::of(value, &replicates, stretch));
+        let interval = Some(Interval::of(value, &replicates, Width { stretch, least: 0.0 }));
         Some(Self { value, interval, samples, repetitions, spread: None })
     }
 }
 
 impl Interval {
     /// The part between the outer 2.5 % of the resamples on either side, stretched
-    /// about the estimate: on the scale of logarithms where all is positive.
-    pub(super) fn of(value: f64, replicates: &[f64], stretch: f64) -> Self {
+    /// about the estimate: on the scale of logarithms where all is positive. The resamples
+    /// give its shape; its width is never less than Student's.
+    pub(super) fn of(value: f64, replicates: &[f64], width: Width) -> Self {
         let mut sorted = replicates.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - CONFIDENCE) / 2.0 * sorted.len() as f64;
         let (low, high) = (sorted[tail as usize], sorted[sorted.len() - 1 - tail as usize]);
         let (low, high) = (low.min(value), high.max(value));
         if sorted[0] > 0.0 && value > 0.0 {
+            let stretch = width.stretch_of((high / low).ln() / 2.0);
             Self { low: value * (low / value).powf(stretch), high: value * (high / value).powf(stretch) }
         } else {
+            let stretch = width.stretch_of((high - low) / 2.0 / value.abs());
             Self { low: value + (low - value) * stretch, high: value + (high - value) * stretch }
         }
     }
@@ -114,9 +111,24 @@ impl Interval {
     }
 }
 
+/// How wide an interval has to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Width {
+    /// As a multiple of what the resamples' percentiles say …
+    pub(super) stretch: f64,
+    /// … and half of it at least, as a part of the estimate.
+    pub(super) least: f64,
+}
+
+impl Width {
+    fn stretch_of(self, half: f64) -> f64 {
+        if half > 0.0 && half.is_finite() { self.stretch.max(self.least / half) } else { self.stretch }
+    }
+}
+
 impl Spread {
-    /// By how much the percentile interval of a quantity that is a quotient of
-    /// independent ones (or one alone) is too narrow.
+    /// How wide the interval of a quantity has to be that is a quotient of independent
+    /// ones, or one alone: by how much the percentile interval is too narrow.
     ///
     /// Resampling R repetitions sees (R − 1) / R of the variance between them, and a
     /// percentile interval takes the quantile of a normal distribution where Student's
@@ -132,7 +144,11 @@ impl Spread {
     /// Generalization of "Student's" Problem, Biometrika 34, 1947). Resampling on both levels counts the noise
     /// within twice, once more in the scatter of the repetitions: the intervals are
     /// rather too wide than too narrow.
-    pub(super) fn stretch(spreads: &[&Self]) -> f64 {
+    ///
+    /// Two repetitions have only three different resamples, and percentiles of those stay
+    /// below 1.96 standard errors. So half the interval is `t(ν) · √( Σ (b·R/(R−1) + w) )`
+    /// at least.
+    pub(super) fn width(spreads: &[&Self]) -> Width {
         let (mut seen, mut real, mut freedom) = (0.0, 0.0, 0.0);
         for spread in spreads {
             seen += spread.between + spread.within;
@@ -148,10 +164,10 @@ impl Spread {
             }
         }
         if seen <= 0.0 || freedom <= 0.0 {
-            1.0
-        } else {
-            student(real * real / freedom) / NORMAL * (real / seen).sqrt()
+            return Width { stretch: 1.0, least: 0.0 };
         }
+        let student = student(real * real / freedom);
+        Width { stretch: student / NORMAL * (real / seen).sqrt(), least: student * real.sqrt() }
     }
 
     /// A resample for the `part`th quantity of several. All quantities are resampled
@@ -165,7 +181,7 @@ impl Spread {
 }
 
 /// The quantile of 97.5 % of Student's distribution.
-pub(super) fn student(freedom: f64) -> f64 {
+fn student(freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom.max(1.0))
         .map_or(NORMAL, |distribution| distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0))
 }
@@ -194,11 +210,11 @@ mod tests {
         };
         // √(5/4) · t(4) / z, with the table's t.
         let five = 1.118_034 * 2.776 / 1.959_964;
-        assert!((Spread::stretch(&[&between(5.0)]) - five).abs() < 1e-3);
+        assert!((Spread::width(&[&between(5.0)]).stretch - five).abs() < 1e-3);
         // Two equal variances of 4 degrees of freedom each have 8 together (Welch).
         let pair = 1.118_034 * 2.306 / 1.959_964;
-        assert!((Spread::stretch(&[&between(5.0), &between(5.0)]) - pair).abs() < 1e-3);
+        assert!((Spread::width(&[&between(5.0), &between(5.0)]).stretch - pair).abs() < 1e-3);
         let many = Spread { within: 1.0, between: 0.0, freedom: 1e6, ..between(1.0) };
-        assert!((Spread::stretch(&[&many]) - 1.0).abs() < 1e-3);
+        assert!((Spread::width(&[&many]).stretch - 1.0).abs() < 1e-3);
     }
 }

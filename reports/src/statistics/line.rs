@@ -1,7 +1,7 @@
 //! The straight line through points, by repetition.
 
 use super::bootstrap::normal_replicates;
-use super::estimate::{Estimate, Interval, NORMAL, Spread};
+use super::estimate::{Estimate, Interval, Spread};
 
 /// A straight line with the uncertainty of both its numbers.
 #[derive(Clone, Debug)]
@@ -84,15 +84,11 @@ fn mean(fitted: &[Fitted], freedom: f64, samples: usize) -> Estimate {
         repetitions: count,
         freedom,
     };
-    let half = student_half_width(&spread, (between + within).sqrt());
+    let half = Spread::width(&[&spread]).least * square.sqrt();
     let mut estimate = Estimate::new(value, samples, spread);
     // The exact interval instead of that of the deviates, which only ratios need.
     estimate.interval = estimate.interval.map(|_| Interval { low: value - half, high: value + half });
     estimate
-}
-
-fn student_half_width(spread: &Spread, error: f64) -> f64 {
-    Spread::stretch(&[spread]) * NORMAL * error
 }
 
 #[cfg(test)]

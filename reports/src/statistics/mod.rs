@@ -12,7 +12,7 @@
 //!   §3.8, for resampling on two levels, see [`bootstrap`].
 //! - T. C. Hesterberg: What Teachers Should Know About the Bootstrap, The American
 //!   Statistician 69(4), 2015, §5.3, for what a percentile interval misses of few units,
-//!   see [`Spread::stretch`].
+//!   and `Spread::width` makes up for.
 //!
 //! Nothing here assumes a distribution of the samples: latencies have none that is
 //! worth a name. What is assumed is that a repetition's figure is roughly normal; the

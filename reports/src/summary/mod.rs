@@ -14,6 +14,8 @@ mod samples;
 
 use std::collections::BTreeMap;
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
@@ -72,19 +74,27 @@ impl Summary {
         for row in folder.rows.iter().filter(|row| row.executor != HOST) {
             blocks.entry((&row.function, &row.variant, &row.executor)).or_default().push(row);
         }
-        let mut bootstrap = Bootstrap::default();
-        let mut names: Vec<(&str, &str)> =
-            blocks.keys().map(|(function, variant, _)| (*function, *variant)).collect();
-        names.dedup();
-        let groups = names.into_iter().map(|(function, variant)| {
-            let models = folder.run.executors.iter().filter_map(|executor| {
-                let rows = blocks.get(&(function, variant, executor.spec.as_str()))?;
-                Some(Figures::of(executor, rows, &folder.run.prices, &mut bootstrap))
-            });
-            Group { function: function.to_owned(), variant: variant.to_owned(), models: models.collect() }
+        // Blocks are independent; what a bootstrap remembers only saves time.
+        let blocks: Vec<_> = blocks.into_iter().collect();
+        let figures: Vec<Option<Figures>> = blocks
+            .par_iter()
+            .map_init(Bootstrap::default, |bootstrap, ((_, _, spec), rows)| {
+                let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
+                Some(Figures::of(executor, rows, &folder.run.prices, bootstrap))
+            })
+            .collect();
+        let mut models: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
+        for (((function, variant, _), _), figures) in blocks.iter().zip(figures) {
+            models.entry((*function, *variant)).or_default().extend(figures);
+        }
+        let place = |model: &Figures| folder.run.executors.iter().position(|info| info.spec == model.spec);
+        let groups = models.into_iter().filter(|(_, models)| !models.is_empty());
+        let groups = groups.map(|((function, variant), mut models)| {
+            models.sort_by_key(place);
+            Group { function: function.to_owned(), variant: variant.to_owned(), models }
         });
         Self {
-            groups: groups.filter(|group| !group.models.is_empty()).collect(),
+            groups: groups.collect(),
             run: folder.run.clone(),
             calibration: Calibration::of(&folder.rows),
             repetitions: folder.rows.iter().map(|row| row.repetition as usize + 1).max().unwrap_or_default(),

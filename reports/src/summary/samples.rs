@@ -95,11 +95,14 @@ impl<'a> Key<'a> {
             invocations: None,
         };
         let reuse = row.reuse.as_deref();
+        // What is cold around an instance is told of; each that starts is cold itself.
+        let around = row.cold.filter(|cold| *cold != Cold::Instance);
         let (phase, _) = row.phase.split_once('.').unwrap_or((&row.phase, ""));
         Some(match phase {
             "prepare" => Self { cached: row.cached, ..bare },
             // The first invocation of an instance touches what later ones find.
-            "invoke" => Self { cold: (row.uses == Some(1)).then_some(Cold::Instance), ..bare },
+            "invoke" => Self { cold: around.or((row.uses == Some(1)).then_some(Cold::Instance)), ..bare },
+            "start" | "stop" => Self { cold: around, ..bare },
             "response" => match row.cold {
                 Some(Cold::Function) => Self { cold: row.cold, cached: row.cached, ..bare },
                 Some(_) => Self { cold: row.cold, ..bare },
