@@ -4,8 +4,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rayon::iter::{Either, IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-
 use crate::run::SCHEMA_VERSION;
 use crate::{Row, Run};
 
@@ -72,7 +70,13 @@ pub struct BadRow {
 /// what is wrong with each. `run.json` must be right.
 pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError> {
     let (run, path) = (read_run(&folder.join(RUN))?, folder.join(ROWS));
-    let (rows, bad) = rows_of(&bytes(&path)?);
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    for row in rows_of(&bytes(&path)?) {
+        match row {
+            Ok(row) => rows.push(row),
+            Err(reason) => bad.push(reason),
+        }
+    }
     Ok((RunFolder { run, rows }, bad))
 }
 
@@ -102,33 +106,29 @@ fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read_rows(path: &Path) -> Result<Vec<Row>, ReadError> {
-    let (rows, bad) = rows_of(&bytes(path)?);
-    match bad.into_iter().next() {
-        None => Ok(rows),
-        Some(BadRow { line, reason }) => Err(ReadError::Form { path: path.to_owned(), line, reason }),
-    }
+    let rows: Result<Vec<Row>, BadRow> = rows_of(&bytes(path)?).into_iter().collect();
+    rows.map_err(|BadRow { line, reason }| ReadError::Form { path: path.to_owned(), line, reason })
 }
 
-/// Every line of the file, which may hold anything: the rows, and what is none. Both in
-/// the file's order, read on all processors, as a full run has millions.
-fn rows_of(bytes: &[u8]) -> (Vec<Row>, Vec<BadRow>) {
+/// Every line of the file, which may hold anything, in its order.
+fn rows_of(bytes: &[u8]) -> Vec<Result<Row, BadRow>> {
     if bytes.is_empty() {
-        return (Vec::new(), Vec::new());
+        return Vec::new();
     }
     // Rows end in a line break; what follows the last one was cut off.
     let complete = bytes.strip_suffix(b"\n");
     let lines: Vec<&[u8]> = complete.unwrap_or(bytes).split(|byte| *byte == b'\n').collect();
     let truncated = complete.is_none().then_some(lines.len());
-    lines.into_par_iter().enumerate().partition_map(|(index, text)| match serde_json::from_slice(text) {
-        Ok(row) => Either::Left(row),
-        Err(error) => {
+    let row = |(index, text): (usize, &[u8])| {
+        serde_json::from_slice(text).map_err(|error| {
             let (line, mut reason) = (index + 1, error.to_string());
             if truncated == Some(line) {
                 reason = format!("the file is truncated: its last line breaks off ({reason})");
             }
-            Either::Right(BadRow { line, reason })
-        }
-    })
+            BadRow { line, reason }
+        })
+    };
+    lines.into_iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]

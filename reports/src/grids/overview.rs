@@ -28,7 +28,7 @@ const COLUMNS: [(&str, Pick); 6] = [
 pub(super) fn section(groups: &[Group]) -> Section {
     let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
     if let Some(last) = grids.last_mut() {
-        last.note = NOTE.to_owned();
+        NOTE.clone_into(&mut last.note);
     }
     Section { title: "Overview".into(), grids }
 }

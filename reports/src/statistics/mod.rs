@@ -9,7 +9,7 @@
 //! - T. Kalibera, R. Jones: Rigorous Benchmarking in Reasonable Time, ISMM 2013, for
 //!   why the repetition is the unit that counts.
 //! - A. C. Davison, D. V. Hinkley: Bootstrap Methods and their Application, 1997,
-//!   §3.8, for resampling on two levels, see [`bootstrap`].
+//!   §3.8, for resampling on two levels, as [`Bootstrap`] does.
 //! - T. C. Hesterberg: What Teachers Should Know About the Bootstrap, The American
 //!   Statistician 69(4), 2015, §5.3, for what a percentile interval misses of few units,
 //!   and `Spread::width` makes up for.

@@ -14,8 +14,6 @@ mod samples;
 
 use std::collections::BTreeMap;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
@@ -74,22 +72,17 @@ impl Summary {
         for row in folder.rows.iter().filter(|row| row.executor != HOST) {
             blocks.entry((&row.function, &row.variant, &row.executor)).or_default().push(row);
         }
-        // Blocks are independent; what a bootstrap remembers only saves time.
-        let blocks: Vec<_> = blocks.into_iter().collect();
-        let figures: Vec<Option<Figures>> = blocks
-            .par_iter()
-            .map_init(Bootstrap::default, |bootstrap, ((_, _, spec), rows)| {
-                let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
-                Some(Figures::of(executor, rows, &folder.run.prices, bootstrap))
-            })
-            .collect();
+        let mut bootstrap = Bootstrap::default();
         let mut models: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
-        for (((function, variant, _), _), figures) in blocks.iter().zip(figures) {
-            models.entry((*function, *variant)).or_default().extend(figures);
+        for ((function, variant, spec), rows) in &blocks {
+            let Some(executor) = folder.run.executors.iter().find(|executor| executor.spec == *spec) else {
+                continue;
+            };
+            let figures = Figures::of(executor, rows, &folder.run.prices, &mut bootstrap);
+            models.entry((*function, *variant)).or_default().push(figures);
         }
         let place = |model: &Figures| folder.run.executors.iter().position(|info| info.spec == model.spec);
-        let groups = models.into_iter().filter(|(_, models)| !models.is_empty());
-        let groups = groups.map(|((function, variant), mut models)| {
+        let groups = models.into_iter().map(|((function, variant), mut models)| {
             models.sort_by_key(place);
             Group { function: function.to_owned(), variant: variant.to_owned(), models }
         });
