@@ -377,7 +377,7 @@ fn density() -> Vec<Row> {
 /// The second cell of an A/A pair.
 fn twins() -> Vec<Row> {
     let mut rows = startup(WASM, 5_020);
-    rows.extend(load(WASM, "warm", 79_990));
+    rows.extend(load(WASM, "warm", 79_999));
     rows.into_iter().map(|row| Row { twin: Some(true), ..row }).collect()
 }
 

@@ -34,6 +34,11 @@ pub fn tally(summary: &Summary) -> Tally {
     tally
 }
 
+/// How many comparisons the A/A pairs make, and how many of them show a difference.
+pub fn tally_of_pairs(summary: &Summary) -> Tally {
+    noise::tally(summary)
+}
+
 fn of_group(summary: &Summary, group: &Group) -> Section {
     let grids = [
         startup::phases(group),

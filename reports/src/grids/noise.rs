@@ -18,11 +18,10 @@ pub(super) fn section(summary: &Summary) -> Section {
 
 /// Identical cells against each other.
 fn pairs(summary: &Summary) -> Grid {
-    let (mut lines, mut tally) = (Vec::new(), Tally::default());
+    let mut lines = Vec::new();
     for group in &summary.groups {
         for model in &group.models {
             for (first, second, comparison) in twins(&model.figures, &model.twins) {
-                tally.add(&comparison);
                 lines.push(vec![
                     format!("{} {}", group.function, group.variant),
                     code(model),
@@ -40,7 +39,7 @@ fn pairs(summary: &Summary) -> Grid {
         title: "A/A pairs: identical cells against each other".into(),
         head: head(&["function", "executor", "figure", "one", "the other", "ratio", "verdict"]),
         names: 3,
-        note: format!("Measured in the same run as if they were two: {tally}."),
+        note: format!("Measured in the same run as if they were two: {}.", tally(summary)),
         lines,
         is_detail: true,
     }
@@ -55,6 +54,14 @@ fn twins<'a>(
         let second = seconds.iter().find(is_twin)?;
         Some((first, second, Comparison::of(second, first)?))
     })
+}
+
+pub(super) fn tally(summary: &Summary) -> Tally {
+    let mut tally = Tally::default();
+    for model in summary.groups.iter().flat_map(|group| &group.models) {
+        twins(&model.figures, &model.twins).for_each(|(_, _, comparison)| tally.add(&comparison));
+    }
+    tally
 }
 
 /// The fixed loop between the blocks.

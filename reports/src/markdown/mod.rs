@@ -6,6 +6,7 @@ mod settings;
 use std::fmt::{self, Write as _};
 
 use crate::summary::Calibration;
+use crate::verdict::Tally;
 use crate::{RunStatus, Status, Summary, grids, units};
 
 /// Renders a run.
@@ -57,11 +58,17 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
             .to_owned(),
         many => format!("There were {many} repetitions, each in a new server process."),
     };
+    let pairs = match grids::tally_of_pairs(summary) {
+        Tally { comparisons: 0, .. } => {
+            "No cell was measured twice, so what noise alone does is not known.".to_owned()
+        }
+        tally => format!("Identical cells were compared too (A/A): {tally}."),
+    };
     writeln!(
         out,
         "Brackets hold 95 % confidence intervals. A verdict other than \"no significant difference\" means \
          that the interval of the ratio does not hold 1. {repetitions} The overviews make {}: verdicts are \
-         not corrected for their number.\n",
+         not corrected for their number. {pairs}\n",
         grids::tally(summary)
     )
 }
