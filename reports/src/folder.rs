@@ -57,6 +57,33 @@ pub fn read(folder: &Path) -> Result<RunFolder, ReadError> {
     Ok(RunFolder { run: read_run(&folder.join(RUN))?, rows: read_rows(&folder.join(ROWS))? })
 }
 
+/// A row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Reads a run's two files, leaving out the rows that are none, with where they are and
+/// what is wrong with each. `run.json` must be right.
+pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError> {
+    let (run, path) = (read_run(&folder.join(RUN))?, folder.join(ROWS));
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    for row in rows_of(&bytes(&path)?) {
+        match row {
+            Ok(row) => rows.push(row),
+            Err(reason) => bad.push(reason),
+        }
+    }
+    Ok((RunFolder { run, rows }, bad))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
+    fs::read(path).map_err(|error| ReadError::File { path: path.to_owned(), error })
+}
+
 fn text(path: &Path) -> Result<String, ReadError> {
     fs::read_to_string(path).map_err(|error| ReadError::File { path: path.to_owned(), error })
 }
@@ -80,10 +107,29 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read_rows(path: &Path) -> Result<Vec<Row>, ReadError> {
-    let text = text(path)?;
-    let rows = text.lines().enumerate();
-    rows.map(|(index, line)| serde_json::from_str(line).map_err(|error| form(path, index + 1, &error)))
-        .collect()
+    let rows: Result<Vec<Row>, BadRow> = rows_of(&bytes(path)?).into_iter().collect();
+    rows.map_err(|BadRow { line, reason }| ReadError::Form { path: path.to_owned(), line, reason })
+}
+
+/// Every line of the file, which may hold anything, in its order.
+fn rows_of(bytes: &[u8]) -> Vec<Result<Row, BadRow>> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    // Rows end in a line break; what follows the last one was cut off.
+    let complete = bytes.strip_suffix(b"\n");
+    let lines: Vec<&[u8]> = complete.unwrap_or(bytes).split(|byte| *byte == b'\n').collect();
+    let truncated = complete.is_none().then_some(lines.len());
+    let row = |(index, text): (usize, &[u8])| {
+        serde_json::from_slice(text).map_err(|error| {
+            let (line, mut reason) = (index + 1, error.to_string());
+            if truncated == Some(line) {
+                reason = format!("the file is truncated: its last line breaks off ({reason})");
+            }
+            BadRow { line, reason }
+        })
+    };
+    lines.into_iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]
@@ -113,9 +159,30 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_none_are_left_out_only_if_asked() {
+        let row = r#"{"executor":"wasm","function":"hello","variant":"rust","repetition":0,"sample":0,"phase":"start","metric":"duration_ns","value":7,"build":"dev"}"#;
+        let rows = format!("{row}\nno row\n{row}\n\u{0}\n{}", &row[..40]);
+        let folder = folder(EMPTY, &rows);
+        assert!(read(folder.path()).unwrap_err().to_string().contains("rows.jsonl:2: expected"));
+        let (run, bad) = read_lenient(folder.path()).unwrap();
+        assert_eq!(run.rows.len(), 2);
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 4, 5]);
+        assert!(bad[2].reason.starts_with("the file is truncated"), "{bad:?}");
+        assert!(!bad[0].reason.contains("truncated") && !bad[1].reason.contains("truncated"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_their_line() {
+        let folder = folder(EMPTY, "");
+        assert_eq!(read(folder.path()).unwrap().rows.len(), 0);
+        fs::write(folder.path().join(ROWS), b"\xff\xfe\n").unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("rows.jsonl:1: "));
+    }
+
+    #[test]
     fn what_is_no_run_is_refused_with_file_and_line() {
         let refused = |run: &str, rows: &str| read(folder(run, rows).path()).unwrap_err().to_string();
-        assert!(refused(EMPTY, "{\"executor\":\"wa").contains("rows.jsonl:1: EOF"));
+        assert!(refused(EMPTY, "{\"executor\":\"wa").contains("rows.jsonl:1: the file is truncated"));
         assert!(refused(EMPTY, "{}").contains("missing field"));
         assert!(refused("{\n]", "").contains("run.json:2"));
         assert!(refused(&EMPTY.replace("\"schema\": 2", "\"schema\": 9"), "").contains("schema version 9"));

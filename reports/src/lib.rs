@@ -9,18 +9,28 @@
 //! The way through this crate:
 //!
 //! ```text
-//! folder::read ─► rows ─► summary (with statistics) ─► markdown, table
+//! folder::read ─► rows ─► summary (with statistics) ─┬► grids ─► markdown
+//!                                                    ├► export ─► CSV, JSON
+//!                                                    └► compare, with another run
 //! ```
 //!
 //! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
 //! - [`folder`]: reading a run.
-//! - [`statistics`]: order statistics of samples, and intervals for medians.
-//! - [`summary`]: what a cell's rows come to.
-//! - [`markdown`], [`table`]: pure functions from a summary to text.
+//! - [`statistics`]: order statistics of samples, intervals, ratios, lines.
+//! - [`summary`]: what a cell's rows come to: one list of figures.
+//! - [`verdict`]: what a ratio says.
+//! - [`grids`]: the tables that all renderings share, as [`grid`] defines them.
+//! - [`markdown`], [`table`], [`export`]: pure functions from a summary to text; [`render`]
+//!   picks one.
+//! - [`compare`]: runs against each other, cell by cell.
 //! - [`units`]: numbers as people read them.
 
+pub mod compare;
+pub mod export;
 pub mod folder;
+mod format;
 pub mod grid;
+pub mod grids;
 pub mod markdown;
 pub mod row;
 pub mod run;
@@ -28,8 +38,10 @@ pub mod statistics;
 pub mod summary;
 pub mod table;
 pub mod units;
+pub mod verdict;
 
 pub use folder::{ReadError, RunFolder};
+pub use format::{Format, render};
 pub use row::Row;
 pub use run::{Cell, ExecutorInfo, Run, RunStatus, Status};
 pub use summary::Summary;

@@ -2,8 +2,9 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use crate::summary::Figures;
-use crate::{Summary, units};
+use crate::Summary;
+use crate::grid::Grid;
+use crate::summary::{Figure, Figures, Settings};
 
 /// A line below the head and no other, so that the lines can be cut and sorted.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -23,34 +24,45 @@ const HEAD: [&str; 9] = [
 /// Renders a run, one line for each function, variant and executor; at most `width`
 /// columns wide, if that is given.
 pub fn render(summary: &Summary, width: Option<u16>) -> String {
+    let mut lines = Vec::new();
+    for group in &summary.groups {
+        for model in &group.models {
+            lines.push(line(&format!("{} {}", group.function, group.variant), model).to_vec());
+        }
+    }
+    let head = HEAD.map(Into::into).to_vec();
+    of_grid(&Grid { name: "run", head, names: 2, lines, ..Grid::default() }, width)
+}
+
+/// Any table for a terminal.
+pub(crate) fn of_grid(grid: &Grid, width: Option<u16>) -> String {
     let mut table = Table::new();
-    table.load_style(STYLE).set_header(HEAD);
+    table.load_style(STYLE).set_header(&grid.head).add_rows(&grid.lines);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    for group in &summary.groups {
-        for model in &group.models {
-            table.add_row(line(&format!("{} {}", group.function, group.variant), model));
-        }
-    }
-    for column in table.column_iter_mut().skip(2) {
+    for column in table.column_iter_mut().skip(grid.names) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
 }
 
 fn line(name: &str, model: &Figures) -> [String; 9] {
-    let show = |figure: Option<f64>, unit: fn(f64) -> String| figure.map_or_else(|| "–".into(), unit);
-    let warm = model.best_load("warm");
+    let show = |figure: Option<&Figure>| {
+        figure.map_or_else(|| "–".into(), |figure| figure.show(figure.estimate.value))
+    };
+    let plain = |name| model.figure(name, &Settings::default());
+    let warm = model.best_rate("warm");
+    let beside = |name| warm.and_then(|rate| model.figure(name, &rate.settings));
     [
         name.to_owned(),
         model.executor.clone(),
-        show(model.start.map(|start| start.p50.median), units::duration),
-        show(model.start.map(|start| start.p99), units::duration),
-        show(model.memory.map(|memory| memory.per_instance.median), units::bytes),
-        show(model.best_load("fresh").map(|load| load.rate.median), units::rate),
-        show(warm.map(|load| load.rate.median), units::rate),
-        show(warm.map(|load| load.p99), units::duration),
-        show(warm.and_then(|load| load.cpu_per_response).map(|cpu| cpu.median), units::duration),
+        show(plain("start_p50")),
+        show(plain("start_p99")),
+        show(model.memory()),
+        show(model.best_rate("fresh")),
+        show(warm),
+        show(beside("load_latency_p99")),
+        show(beside("load_cpu")),
     ]
 }

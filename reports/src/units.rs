@@ -27,7 +27,31 @@ pub fn rate(per_second: f64) -> String {
 
 /// How many times one quantity is another.
 pub fn ratio(ratio: f64) -> String {
+    // Near one it is the difference that has three digits to lose.
+    if (ratio - 1.0).abs() < 0.005 && ratio.to_bits() != 1f64.to_bits() {
+        return format!("{ratio:.4}×");
+    }
     format!("{}×", digits(ratio))
+}
+
+/// A number of things, which may be a mean.
+pub fn count(count: f64) -> String {
+    if count.fract() == 0.0 && count.abs() < 100.0 { format!("{count:.0}") } else { rate(count) }
+}
+
+/// A part of a whole, in percent.
+pub fn percent(part: f64) -> String {
+    format!("{} %", digits(part * 100.0))
+}
+
+/// So many microjoules.
+pub fn energy(microjoules: f64) -> String {
+    scaled(microjoules, &[("µJ", 1.0), ("mJ", 1e3), ("J", 1e6)])
+}
+
+/// A bare number, such as a price.
+pub fn number(value: f64) -> String {
+    digits(value)
 }
 
 fn scaled(value: f64, units: &[(&str, f64)]) -> String {
@@ -69,8 +93,11 @@ mod tests {
             ["0.50", "87.3", "987", "87\u{2009}800", "1\u{2009}234\u{2009}567"]
         );
         assert_eq!(
-            [0.000_512, 0.05, 1.0, 12.34, 2345.0].map(ratio),
-            ["0.000512×", "0.0500×", "1.00×", "12.3×", "2345×"]
+            [0.000_512, 0.05, 0.9987, 1.0, 12.34, 2345.0].map(ratio),
+            ["0.000512×", "0.0500×", "0.9987×", "1.00×", "12.3×", "2345×"]
         );
+        assert_eq!([3.0, 1500.0, 2.5].map(count), ["3", "1\u{2009}500", "2.50"]);
+        assert_eq!([0.05, 1.0].map(percent), ["5.00 %", "100 %"]);
+        assert_eq!(energy(1500.0), "1.50 mJ");
     }
 }

@@ -1,11 +1,13 @@
 //! A run as Markdown that can be pasted into an article.
 
-mod figures;
+pub(crate) mod grid;
 mod settings;
 
 use std::fmt::{self, Write as _};
 
-use crate::{RunStatus, Status, Summary};
+use crate::summary::Calibration;
+use crate::verdict::Tally;
+use crate::{RunStatus, Status, Summary, grids, units};
 
 /// Renders a run.
 pub fn render(summary: &Summary) -> String {
@@ -20,6 +22,16 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
     if let Some(warning) = warning(run.status) {
         writeln!(out, "> **{warning}**\n")?;
     }
+    for warning in &run.host_warnings {
+        writeln!(out, "> **The host: {warning}**\n")?;
+    }
+    if let Some(host) = summary.calibration.filter(Calibration::is_drifting) {
+        writeln!(
+            out,
+            "> **The host drifted while this was measured: a fixed loop took times that lie {} apart.**\n",
+            units::percent(host.spread)
+        )?;
+    }
     writeln!(
         out,
         "One function, {} executors, one HTTP front end; begun {}. Every model was given the same \
@@ -28,13 +40,37 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
         run.executors.len(),
         run.started
     )?;
-    for group in &summary.groups {
-        figures::write(out, group)?;
+    certainty(out, summary)?;
+    for section in grids::sections(summary) {
+        grid::section(out, &section)?;
     }
     absent(out, summary)?;
     settings::write(out, run)?;
     out.push_str(LIMITS);
     Ok(())
+}
+
+/// How the verdicts came about, and how many of them chance alone would give.
+fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
+    let repetitions = match summary.repetitions {
+        0 | 1 => "There was one repetition: intervals only know the noise within one server process, and \
+                  another process may differ by more."
+            .to_owned(),
+        many => format!("There were {many} repetitions, each in a new server process."),
+    };
+    let pairs = match grids::tally_of_pairs(summary) {
+        Tally { comparisons: 0, .. } => {
+            "No cell was measured twice, so what noise alone does is not known.".to_owned()
+        }
+        tally => format!("Identical cells were compared too (A/A): {tally}."),
+    };
+    writeln!(
+        out,
+        "Brackets hold 95 % confidence intervals. A verdict other than \"no significant difference\" means \
+         that the interval of the ratio does not hold 1. {repetitions} The overviews make {}: verdicts are \
+         not corrected for their number. {pairs}\n",
+        grids::tally(summary)
+    )
 }
 
 fn warning(status: RunStatus) -> Option<&'static str> {
@@ -85,16 +121,22 @@ fn one_line(text: &str) -> String {
 const LIMITS: &str = "\
 ## What the numbers do not say
 
-- They hold for this machine, these versions and these settings; ratios travel further than figures.
-- Intervals in brackets are 95 % confidence intervals of the median, distribution-free; of fewer than six \
-samples they are the range. They speak of the noise within this run, not of another machine.
+- The figures hold for this machine, these versions and these settings; ratios travel further than figures.
+- Intervals come from a bootstrap on two levels: repetitions are resampled, then the samples within each \
+(Davison and Hinkley 1997, §3.8; Kalibera and Jones 2013), and what that misses of few repetitions is made \
+up for by Student's factor (Hesterberg 2015). A figure is the mean over the repetitions of each one's \
+median or percentile. Ratios are resampled on both sides independently.
+- They speak of the noise within this run, not of another machine, and not of what is the same in all of \
+its repetitions, such as how the binary was linked.
+- \"No significant difference\" is no proof that there is none. The smallest effect that is named with it, \
+√(high / low) − 1 of the ratio's interval, would have been seen in about half of all such runs.
 - `start` ends when the instance can answer. What an image registry, a scheduler or a network would add is \
 not in it, and images, snapshots and compiled code are on the local disk already.
 - Memory is what the host pays for one more live instance: proportional set size of the server, control \
 group without inactive file pages, and the helper processes of a container. Memory that the kernel shares \
 or keeps for itself beyond that is not seen.
-- Load is a closed loop: under overload it waits for the server, and so hides what a queue of users would \
-have suffered.
+- A closed loop waits for the server under overload, and so hides what a queue of users would have \
+suffered; an open loop does not.
 - Speed says nothing about how strong the wall is. `direct` has none at all and is no model to choose; it \
 is there to show what the front end itself costs.
 ";

@@ -1,0 +1,209 @@
+//! Runs against each other, cell by cell.
+
+mod render;
+
+use serde_json::{Map, Value};
+
+pub use render::{markdown, table};
+
+use crate::summary::Figure;
+use crate::verdict::{Comparison, Tally, Verdict};
+use crate::{Run, Summary};
+
+/// Every later run against the first.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The id of the first run, which the others are compared with.
+    pub base: String,
+    /// The others, in the order given.
+    pub runs: Vec<ComparedRun>,
+}
+
+/// One run against the first.
+#[derive(Clone, Debug)]
+pub struct ComparedRun {
+    /// The run's id.
+    pub id: String,
+    /// What differs between the runs besides what was measured: a reader must know it
+    /// before he believes a change.
+    pub warnings: Vec<String>,
+    /// Every headline figure that both runs have.
+    pub changes: Vec<Change>,
+}
+
+/// One figure in both runs.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The function's name.
+    pub function: String,
+    /// The variant.
+    pub variant: String,
+    /// The executor in short form, as the later run has it.
+    pub executor: String,
+    /// The executor spec with all its settings.
+    pub spec: String,
+    /// In the first run.
+    pub before: Figure,
+    /// In the later run.
+    pub after: Figure,
+    /// The later against the first.
+    pub comparison: Comparison,
+}
+
+/// Why runs cannot be compared.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// Nothing to compare with.
+    #[error("comparing takes two runs or more, and there are {0}")]
+    TooFew(usize),
+    /// Another version's run.
+    #[error("run {id} has schema version {found}, and the others {expected}")]
+    Schema {
+        /// Which run.
+        id: String,
+        /// Its version.
+        found: u32,
+        /// That of the first run.
+        expected: u32,
+    },
+    /// Nothing that both measured.
+    #[error(
+        "runs {base} and {other} have no cell in common: no executor spec, function and variant has \
+             the same figure in both"
+    )]
+    NoCommonCells {
+        /// The first run.
+        base: String,
+        /// The other.
+        other: String,
+    },
+}
+
+/// Compares the headline figures of all later runs with the first.
+pub fn compare(summaries: &[Summary]) -> Result<Compared, CompareError> {
+    let [base, others @ ..] = summaries else { return Err(CompareError::TooFew(0)) };
+    if others.is_empty() {
+        return Err(CompareError::TooFew(1));
+    }
+    let runs = others.iter().map(|other| against(base, other)).collect::<Result<_, _>>()?;
+    Ok(Compared { base: base.run.id.clone(), runs })
+}
+
+fn against(base: &Summary, other: &Summary) -> Result<ComparedRun, CompareError> {
+    let (expected, found) = (base.run.schema, other.run.schema);
+    if expected != found {
+        return Err(CompareError::Schema { id: other.run.id.clone(), found, expected });
+    }
+    let changes = changes(base, other);
+    if changes.is_empty() {
+        return Err(CompareError::NoCommonCells { base: base.run.id.clone(), other: other.run.id.clone() });
+    }
+    Ok(ComparedRun { id: other.run.id.clone(), warnings: warnings(base, other), changes })
+}
+
+fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for group in &other.groups {
+        let same_group = |before: &&crate::summary::Group| {
+            before.function == group.function && before.variant == group.variant
+        };
+        let Some(group_before) = base.groups.iter().find(same_group) else { continue };
+        for model in &group.models {
+            let Some(before) = group_before.models.iter().find(|before| before.spec == model.spec) else {
+                continue;
+            };
+            changes.extend(model.figures.iter().filter(|figure| figure.is_headline()).filter_map(|after| {
+                let before = before.figure(&after.name, &after.settings)?;
+                Some(Change {
+                    function: group.function.clone(),
+                    variant: group.variant.clone(),
+                    executor: model.executor.clone(),
+                    spec: model.spec.clone(),
+                    before: before.clone(),
+                    after: after.clone(),
+                    comparison: Comparison::of(after, before)?,
+                })
+            }));
+        }
+    }
+    changes
+}
+
+impl Compared {
+    /// The figures that are significantly worse in any later run, by at least the part
+    /// `smallest` of what they were: 0 counts every one, 0.05 those from 5 % on.
+    ///
+    /// Each verdict stands at 95 % for itself, so of very many comparisons between
+    /// equals one in forty is worse by chance: a gate should ask for a smallest change.
+    pub fn worse(&self, smallest: f64) -> impl Iterator<Item = &Change> {
+        let changes = self.runs.iter().flat_map(|run| &run.changes);
+        changes.filter(move |change| change.comparison.verdict == Verdict::Worse && change.size() >= smallest)
+    }
+
+    /// Whether anything is, see [`Self::worse`].
+    pub fn is_worse(&self, smallest: f64) -> bool {
+        self.worse(smallest).next().is_some()
+    }
+}
+
+impl Change {
+    /// By what part of the earlier value the later one differs, in either direction.
+    pub fn size(&self) -> f64 {
+        (self.comparison.ratio.value - 1.0).abs()
+    }
+}
+
+impl ComparedRun {
+    /// How many comparisons were made.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.changes.iter().for_each(|change| tally.add(&change.comparison));
+        tally
+    }
+}
+
+/// Everything besides the figures that differs between two runs.
+fn warnings(base: &Summary, other: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    facts(&mut warnings, "machine", &base.run.machine, &other.run.machine);
+    facts(&mut warnings, "build", &base.run.build, &other.run.build);
+    facts(&mut warnings, "amounts", &base.run.preset, &other.run.preset);
+    versions(&mut warnings, &base.run, &other.run);
+    for summary in [base, other] {
+        let id = &summary.run.id;
+        if summary.calibration.is_some_and(|host| host.is_drifting()) {
+            warnings.push(format!("the host drifted during run {id}"));
+        }
+        warnings.extend(summary.run.host_warnings.iter().map(|warning| format!("run {id}: {warning}")));
+    }
+    if base.run.prices != other.run.prices {
+        warnings.push("prices differ".to_owned());
+    }
+    warnings
+}
+
+fn facts(warnings: &mut Vec<String>, what: &str, base: &Map<String, Value>, other: &Map<String, Value>) {
+    let mut names: Vec<&String> = base.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    let show = |value: Option<&Value>| value.map_or_else(|| "not said".to_owned(), Value::to_string);
+    for name in names.into_iter().filter(|name| base.get(*name) != other.get(*name)) {
+        let (before, after) = (show(base.get(name)), show(other.get(name)));
+        warnings.push(format!("{what}: {} was {before} and is {after}", name.replace('_', " ")));
+    }
+}
+
+fn versions(warnings: &mut Vec<String>, base: &Run, other: &Run) {
+    for executor in &other.executors {
+        let Some(before) = base.executors.iter().find(|before| before.spec == executor.spec) else {
+            continue;
+        };
+        let show = |versions: &[(String, String)]| {
+            versions.iter().map(|(part, version)| format!("{part} {version}")).collect::<Vec<_>>().join(", ")
+        };
+        if before.versions != executor.versions {
+            let (before, after) = (show(&before.versions), show(&executor.versions));
+            warnings.push(format!("`{}` was {before} and is {after}", executor.name));
+        }
+    }
+}

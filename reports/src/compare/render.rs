@@ -1,0 +1,94 @@
+//! A comparison as text.
+
+use std::fmt::{self, Write as _};
+
+use super::{Change, Compared, ComparedRun};
+use crate::grid::Grid;
+use crate::grids::cells;
+use crate::markdown::grid;
+use crate::verdict::Verdict;
+
+/// As Markdown: what differs first, everything after.
+pub fn markdown(compared: &Compared) -> String {
+    let mut out = String::new();
+    write(&mut out, compared).expect("writing to a string cannot fail");
+    out
+}
+
+fn write(out: &mut String, compared: &Compared) -> fmt::Result {
+    writeln!(out, "# Compared with run {}\n", compared.base)?;
+    for run in &compared.runs {
+        writeln!(out, "## Run {}\n", run.id)?;
+        for warning in &run.warnings {
+            writeln!(out, "> **Not only the code may differ:** {warning}\n")?;
+        }
+        writeln!(
+            out,
+            "{}. Ratios are of the later to the earlier run, with 95 % confidence intervals.\n",
+            capital(&run.tally().to_string())
+        )?;
+        let differing = lines(run, |change| change.comparison.is_difference());
+        if differing.is_empty() {
+            writeln!(out, "No figure differs significantly.\n")?;
+        } else {
+            grid::table(out, &of_lines("differences", differing))?;
+        }
+        let others = lines(run, |change| !change.comparison.is_difference());
+        if !others.is_empty() {
+            writeln!(out, "<details><summary>Without a difference</summary>\n")?;
+            grid::table(out, &of_lines("equals", others))?;
+            writeln!(out, "</details>\n")?;
+        }
+    }
+    Ok(())
+}
+
+/// As a table for a terminal: what differs, at most `width` columns wide, if that is
+/// given.
+pub fn table(compared: &Compared, width: Option<u16>) -> String {
+    let mut out = String::new();
+    write_table(&mut out, compared, width).expect("writing to a string cannot fail");
+    out
+}
+
+fn write_table(out: &mut String, compared: &Compared, width: Option<u16>) -> fmt::Result {
+    for run in &compared.runs {
+        let differing = lines(run, |change| change.comparison.is_difference());
+        writeln!(out, "{} against {}: {}", run.id, compared.base, run.tally())?;
+        run.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
+        if !differing.is_empty() {
+            writeln!(out, "{}", crate::table::of_grid(&of_lines("differences", differing), width))?;
+        }
+    }
+    Ok(())
+}
+
+fn of_lines(name: &'static str, lines: Vec<Vec<String>>) -> Grid {
+    let head = ["function", "executor", "figure", "before", "after", "ratio", "verdict"];
+    Grid { name, head: head.map(Into::into).to_vec(), names: 3, lines, ..Grid::default() }
+}
+
+/// The changes that are wanted, the worst first.
+fn lines(run: &ComparedRun, is_wanted: fn(&Change) -> bool) -> Vec<Vec<String>> {
+    let mut changes: Vec<&Change> = run.changes.iter().filter(|change| is_wanted(change)).collect();
+    changes.sort_by_key(|change| change.comparison.verdict != Verdict::Worse);
+    changes.iter().map(|change| line(change)).collect()
+}
+
+fn line(change: &Change) -> Vec<String> {
+    let settings = change.after.settings.to_string();
+    vec![
+        format!("{} {}", change.function, change.variant),
+        change.executor.clone(),
+        [change.after.name.as_str(), &settings].join(" ").trim().to_owned(),
+        cells::figure(Some(&change.before)),
+        cells::figure(Some(&change.after)),
+        cells::ratio(&change.comparison),
+        cells::verdict(&change.comparison),
+    ]
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! The models of one group side by side, with verdicts.
+
+use super::cells::{NONE, cold, verdict};
+use super::code;
+use crate::grid::{Grid, Section};
+use crate::row::Cold;
+use crate::summary::{Figure, Figures, Group, Settings};
+use crate::units;
+use crate::verdict::{Comparison, Verdict};
+
+/// How a column finds its figure.
+type Pick = fn(&Figures) -> Option<&Figure>;
+
+/// What models are compared by.
+const COLUMNS: [(&str, Pick); 6] = [
+    ("start", |model| model.figure("start_p50", &Settings::default())),
+    ("first answer", |model| model.figure("response_p50", &cold(Cold::Instance, None))),
+    ("memory per live instance", Figures::memory),
+    ("requests/s, fresh", |model| model.best_rate("fresh")),
+    ("requests/s, warm", |model| model.best_rate("warm")),
+    ("CPU per request, warm", |model| {
+        let rate = model.best_rate("warm")?;
+        model.figure("load_cpu", &rate.settings)
+    }),
+];
+
+/// The overviews of all groups, what must be known to read them below the last.
+pub(super) fn section(groups: &[Group]) -> Section {
+    let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
+    if let Some(last) = grids.last_mut() {
+        NOTE.clone_into(&mut last.note);
+    }
+    Section { title: "Overview".into(), grids }
+}
+
+const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold), and the verdict. Medians; \
+rates at the number of connections that gives the highest. Behind \"no significant difference\" stands the \
+smallest effect that this run could have seen. Intervals are in the tables below.";
+
+fn grid(group: &Group) -> Grid {
+    let columns: Vec<_> =
+        COLUMNS.iter().filter(|(_, pick)| group.models.iter().any(|model| pick(model).is_some())).collect();
+    let best: Vec<Option<&Figure>> = columns.iter().map(|(_, pick)| group.best(pick)).collect();
+    let line = |model: &Figures| {
+        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(pick(model), *best));
+        std::iter::once(code(model)).chain(cells).collect()
+    };
+    Grid {
+        name: "overview",
+        title: super::title(group),
+        head: std::iter::once("executor")
+            .chain(columns.iter().map(|(name, _)| *name))
+            .map(Into::into)
+            .collect(),
+        names: 1,
+        lines: if columns.is_empty() { Vec::new() } else { group.models.iter().map(line).collect() },
+        note: String::new(),
+        is_detail: false,
+    }
+}
+
+/// Every comparison of the overview.
+pub(super) fn comparisons(group: &Group) -> impl Iterator<Item = Comparison> {
+    COLUMNS
+        .iter()
+        .flat_map(move |(_, pick)| {
+            let best = group.best(pick);
+            let others = group.models.iter().filter_map(pick).filter_map(move |figure| Some((figure, best?)));
+            others.filter(|(figure, best)| !std::ptr::eq(*figure, *best))
+        })
+        .filter_map(|(figure, best)| Comparison::of(figure, best))
+}
+
+fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
+    let Some(figure) = figure else { return NONE.into() };
+    let value = figure.show(figure.estimate.value);
+    let Some(best) = best else { return value };
+    if std::ptr::eq(figure, best) {
+        return format!("**{value}**");
+    }
+    match Comparison::of(figure, best) {
+        None => value,
+        Some(comparison) if comparison.verdict == Verdict::NoDifference => {
+            format!("{value}, {}", verdict(&comparison))
+        }
+        Some(comparison) => {
+            format!("{value}, {} {}", units::ratio(comparison.ratio.value), comparison.words())
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Order statistics.
+
+/// A quantile of samples in ascending order; `None` of none. The median of an even
+/// number lies in the middle of the two middle ones; every other quantile is the smallest
+/// sample that at least so large a part does not exceed (nearest rank).
+///
+/// # Panics
+/// If `quantile` is not in 0 to 1.
+pub fn quantile(sorted: &[f64], quantile: f64) -> Option<f64> {
+    let Ranks { low, high } = Ranks::of(sorted.len(), quantile)?;
+    Some(f64::midpoint(sorted[low], sorted[high]))
+}
+
+/// The places of the two order statistics, counted from 0, in whose middle a quantile
+/// lies: neighbours for the median of an even number, else the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ranks {
+    pub(super) low: usize,
+    pub(super) high: usize,
+}
+
+impl Ranks {
+    #[expect(clippy::float_cmp, reason = "one half is exact, and is the only quantile with two ranks")]
+    pub(super) fn of(count: usize, quantile: f64) -> Option<Self> {
+        assert!((0.0..=1.0).contains(&quantile), "{quantile} is no quantile");
+        let last = count.checked_sub(1)?;
+        if quantile == 0.5 {
+            return Some(Self { low: last / 2, high: count / 2 });
+        }
+        // A part such as 0.9 of 10 must not become rank 10 by its last binary digit.
+        let rank = (quantile * count as f64 - 1e-9).ceil().max(1.0) as usize - 1;
+        Some(Self { low: rank.min(last), high: rank.min(last) })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "order statistics give the samples back, bit by bit")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn quantiles_are_nearest_ranks() {
+        // The example of the nearest-rank method in Wikipedia's "Percentile".
+        let samples = [15.0, 20.0, 35.0, 40.0, 50.0];
+        let at = |q| quantile(&samples, q).unwrap();
+        assert_eq!([at(0.05), at(0.3), at(0.4), at(0.5), at(1.0)], [15.0, 20.0, 20.0, 35.0, 50.0]);
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[1.0, 4.0], 0.5), Some(2.5));
+    }
+
+    #[test]
+    fn quantiles_agree_with_numpy() {
+        // numpy.quantile(range(1, 101), q, method="inverted_cdf").
+        let samples: Vec<f64> = (1..=100).map(f64::from).collect();
+        let at = [0.1, 0.25, 0.9, 0.95, 0.99, 0.999].map(|q| quantile(&samples, q).unwrap());
+        assert_eq!(at, [10.0, 25.0, 90.0, 95.0, 99.0, 100.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn so_large_a_part_does_not_exceed_a_quantile(
+            mut samples in prop::collection::vec(0.0f64..1e12, 1..300), q in 0.51f64..=1.0,
+        ) {
+            samples.sort_by(f64::total_cmp);
+            let at = quantile(&samples, q).unwrap();
+            let below = samples.iter().filter(|sample| **sample <= at).count() as f64;
+            prop_assert!(below + 1e-6 >= q * samples.len() as f64);
+            let under = samples.iter().filter(|sample| **sample < at).count() as f64;
+            prop_assert!(under < q * samples.len() as f64);
+        }
+    }
+}
