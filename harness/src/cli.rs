@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Method};
+use isolab_reports::Format;
 
 use crate::commands;
 
@@ -39,6 +40,8 @@ enum Command {
     Doctor,
     /// Send requests to a server and say how it answers
     Load(LoadArgs),
+    /// Render a run again, or compare runs
+    Report(ReportArgs),
 }
 
 /// `isolab bench`.
@@ -153,6 +156,30 @@ pub struct BuildArgs {
     pub function: Vec<String>,
 }
 
+/// `isolab report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The folder of a run; of several, all are compared with the first, and the exit code is 1
+    /// if something got worse
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Forms to write: markdown, html, csv, json [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = format)]
+    pub format: Vec<Format>,
+    /// Where to write [default: into the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print this form on stdout and write nothing
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["format", "out"], value_parser = format)]
+    pub print: Option<Format>,
+    /// In a comparison, count only what got worse by this much
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub smallest_percent: f64,
+    /// Leave out rows that cannot be read, with a warning for each
+    #[arg(long)]
+    pub skip_bad_rows: bool,
+}
+
 /// `isolab load`.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
@@ -212,7 +239,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Build(arguments) => commands::build::run(&arguments),
         Command::Doctor => commands::doctor::run(),
         Command::Load(arguments) => commands::load::run(&arguments),
+        Command::Report(arguments) => commands::report::run(&arguments),
     }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    let names = Format::ALL.map(Format::name);
+    let found = Format::ALL.into_iter().find(|format| format.name() == text);
+    found.ok_or_else(|| format!("`{text}` is no form of report; there are {}", names.join(", ")))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.trim_end_matches('%').trim().parse().ok();
+    let sensible = number.filter(|percent| (0.0..=1_000.0).contains(percent));
+    sensible.ok_or_else(|| format!("`{text}` is no percentage from 0 to 1000"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -198,9 +198,7 @@ fn conclude(run: OpenRun, measured: Result<()>) -> Result<u8> {
 }
 
 fn print(ended: &Ended) {
-    let is_terminal = std::io::stdout().is_terminal();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    println!("{}", ended.table(columns.filter(|_| is_terminal)));
+    println!("{}", ended.table(super::report::columns()));
     for warning in ended.host_warnings() {
         eprintln!("warning: {warning}");
     }

@@ -5,6 +5,7 @@ pub mod build;
 pub mod doctor;
 pub mod invoke;
 pub mod load;
+pub mod report;
 pub mod serve;
 
 use std::io::IsTerminal;

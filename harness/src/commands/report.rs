@@ -1,0 +1,103 @@
+//! `isolab report`: render a run again, or compare runs.
+
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use isolab_reports::compare::{self, Compared};
+use isolab_reports::{Format, RunFolder, Summary, folder, render, table};
+
+use crate::cli::ReportArgs;
+use crate::exit::{BadInput, DONE, FAILED};
+
+/// Renders one run, or compares several with the first of them.
+pub fn run(arguments: &ReportArgs) -> Result<u8> {
+    let runs: Vec<_> = arguments
+        .runs
+        .iter()
+        .map(|dir| read(dir, arguments.skip_bad_rows))
+        .collect::<Result<_>>()?;
+    match &runs[..] {
+        [run] => rendered(arguments, run),
+        runs => compared(arguments, runs),
+    }
+}
+
+/// Reads a run. A row that is none is bad input, unless it is to be left out.
+fn read(dir: &Path, skip_bad_rows: bool) -> Result<RunFolder> {
+    if !skip_bad_rows {
+        return folder::read(dir).map_err(|error| BadInput::because(error.to_string()));
+    }
+    let (run, bad) = folder::read_lenient(dir).map_err(|error| BadInput::because(error.to_string()))?;
+    for row in bad {
+        eprintln!("warning: {}:{}: {}; left out", dir.join(folder::ROWS).display(), row.line, row.reason);
+    }
+    Ok(run)
+}
+
+fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
+    let summary = Summary::of(run);
+    if let Some(format) = arguments.print {
+        print(&render(run, &summary, format))?;
+        return Ok(DONE);
+    }
+    let dir = arguments.out.as_ref().unwrap_or(&arguments.runs[0]);
+    let formats = if arguments.format.is_empty() { &Format::ALL[..] } else { &arguments.format[..] };
+    let files = write(run, &summary, dir, formats)?;
+    print(&table::render(&summary, columns()))?;
+    for file in files {
+        println!("{}", file.display());
+    }
+    Ok(DONE)
+}
+
+/// Writes a run's reports into a folder, and answers their paths.
+fn write(run: &RunFolder, summary: &Summary, dir: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
+    let unusable = || BadInput(format!("{} cannot be written", dir.display()));
+    fs::create_dir_all(dir).with_context(unusable)?;
+    let write = |format: &Format| -> Result<PathBuf> {
+        let path = dir.join(format.file_name());
+        fs::write(&path, render(run, summary, *format)).with_context(unusable)?;
+        Ok(path)
+    };
+    formats.iter().map(write).collect()
+}
+
+fn compared(arguments: &ReportArgs, runs: &[RunFolder]) -> Result<u8> {
+    let summaries: Vec<_> = runs.iter().map(Summary::of).collect();
+    let compared = compare::compare(&summaries).map_err(|error| BadInput::because(error.to_string()))?;
+    match arguments.print {
+        None => print(&compare::table(&compared, columns()))?,
+        Some(Format::Markdown) => print(&compare::markdown(&compared))?,
+        Some(_) => return Err(BadInput::because("a comparison can be printed as `markdown` only")),
+    }
+    if arguments.out.is_some() || !arguments.format.is_empty() {
+        return Err(BadInput::because("a comparison is printed and not written; see --print"));
+    }
+    Ok(gate(&compared, arguments.smallest_percent / 100.0))
+}
+
+/// The exit code for a CI: failed if something got worse.
+fn gate(compared: &Compared, smallest: f64) -> u8 {
+    let worse = compared.worse(smallest).count();
+    if worse == 0 {
+        return DONE;
+    }
+    eprintln!("{worse} figures got worse");
+    FAILED
+}
+
+/// Prints a text that ends with one line break. A reader who has seen enough is no error.
+fn print(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("stdout cannot be written"),
+    }
+}
+
+/// The width of the terminal, if stdout is one.
+pub fn columns() -> Option<u16> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.filter(|_| std::io::stdout().is_terminal())
+}
