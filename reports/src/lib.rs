@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! folder::read ─► rows ─► summary (with statistics) ─► markdown, table
+//!                   └───► curves ─► chart (SVG) ─────────► html
 //! ```
 //!
 //! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
@@ -17,10 +18,15 @@
 //! - [`statistics`]: order statistics of samples, and intervals for medians.
 //! - [`summary`]: what a cell's rows come to.
 //! - [`markdown`], [`table`]: pure functions from a summary to text.
+//! - `curves`, `chart`: pure functions from rows to points, and from points to SVG.
+//! - [`html`]: one page with every chart and its table, which needs nothing else.
 //! - [`units`]: numbers as people read them.
 
+mod chart;
+mod curves;
 pub mod folder;
 pub mod grid;
+pub mod html;
 pub mod markdown;
 pub mod row;
 pub mod run;
