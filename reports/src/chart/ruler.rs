@@ -30,7 +30,9 @@ impl Ruler {
         let (ticks, ends) = match (axis.quantity, axis.scale) {
             (Quantity::Percentile, _) => (vec![2.0, 10.0, 100.0, 1000.0, MAXIMUM], (1.0, MAXIMUM)),
             (Quantity::Share, _) => (vec![0.0, 25.0, 50.0, 75.0, 100.0], (0.0, 100.0)),
-            (Quantity::Bytes, Scale::Log) => powers(low, high, most, &[(2.0, &[1, 2, 4, 5, 10, 20])]),
+            (Quantity::Bytes, Scale::Log) => powers(low, high, most, 2.0, &[1, 2, 4, 5, 10]),
+            // People double connections and instances.
+            (Quantity::Count, Scale::Log) => powers(low, high, most, 2.0, &[1, 2, 3, 4]),
             (_, Scale::Log) => logarithmic(low, high, most),
             (_, Scale::Linear) => linear(low, high, most),
         };
@@ -84,23 +86,23 @@ type Ticks = (Vec<f64>, (f64, f64));
 /// Powers of ten, or 1, 2 and 5 of each where there are few of those.
 fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
     if high / low > 40.0 {
-        return powers(low, high, most, &[(10.0, &[1, 2, 3])]);
+        return powers(low, high, most, 10.0, &[1, 2, 3]);
     }
     let first = low.log10().floor() as i32;
     let fine = (first..first + 4).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
     around(&fine.collect::<Vec<_>>(), low, high)
 }
 
-/// Powers of a base, as many as fit.
-fn powers(low: f64, high: f64, most: usize, bases: &[(f64, &[i32])]) -> Ticks {
-    let (base, steps) = bases[0];
+/// Powers of a base that fit between whole powers around the values, so many at most.
+fn powers(low: f64, high: f64, most: usize, base: f64, steps: &[i32]) -> Ticks {
     let log = |value: f64| value.ln() / base.ln();
-    let (first, last) = ((log(low) + 1e-9).floor() as i32, (log(high) - 1e-9).ceil() as i32);
-    let fits = |step: &&i32| (last.div_euclid(**step) - first.div_euclid(**step)) < most as i32;
-    let step = *steps.iter().find(fits).unwrap_or(&steps[steps.len() - 1]);
-    let first = first.div_euclid(step) - 1;
-    let ticks: Vec<_> = (0..).map(|nth| (first + nth) * step).take_while(|power| *power <= last + step).map(|power| base.powi(power)).collect();
-    around(&ticks, low, high)
+    let first = (log(low) + 1e-9).floor() as i32;
+    let last = ((log(high) - 1e-9).ceil() as i32).max(first + 1);
+    let ticks = |step: i32| (first..=last).filter(|power| power.rem_euclid(step) == 0).collect::<Vec<_>>();
+    let fitting = steps.iter().map(|step| ticks(*step)).find(|ticks| ticks.len() <= most);
+    let ticks = fitting.unwrap_or_else(|| ticks(last - first));
+    let value = |power: i32| base.powi(power);
+    (ticks.into_iter().map(value).collect(), (value(first).min(low), value(last).max(high)))
 }
 
 fn linear(low: f64, high: f64, most: usize) -> Ticks {
@@ -138,8 +140,9 @@ mod tests {
     #[test]
     fn axes_have_the_ticks_that_people_expect() {
         let log = |quantity| Axis::log("", quantity);
-        assert_eq!(labels(&log(Quantity::Duration), &[5e3, 140e6]), ["1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"]);
-        assert_eq!(labels(&log(Quantity::Count), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
+        assert_eq!(labels(&log(Quantity::Duration), &[5e3, 140e6]), ["1 µs", "100 µs", "10 ms", "1 s"]);
+        assert_eq!(labels(&log(Quantity::Count), &[1.0, 32.0]), ["1", "2", "4", "8", "16", "32"]);
+        assert_eq!(labels(&log(Quantity::Rate), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
         assert_eq!(labels(&log(Quantity::Bytes), &[24.0 * 1024.0, 7e6]), ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB", "16 MiB"]);
         assert_eq!(labels(&Axis::linear("", Quantity::Ratio), &[0.98, 1.03]), ["0.98×", "0.99×", "1×", "1.01×", "1.02×", "1.03×"]);
     }

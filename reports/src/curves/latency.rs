@@ -44,7 +44,7 @@ pub(crate) fn open(index: &Index<'_>, reuse: &str, percent: u64) -> Option<(Char
 }
 
 fn percentiles() -> Axis {
-    Axis::log("percentile, as 1 / (1 − q)", Quantity::Percentile)
+    Axis::log("percentile", Quantity::Percentile)
 }
 
 fn latency() -> Axis {

@@ -29,6 +29,14 @@ pub(super) struct Figure {
     /// Under which settings it was measured.
     pub(super) settings: String,
     pub(super) charts: Vec<Chart>,
+    /// Whether it only completes another one, and is folded.
+    pub(super) is_secondary: bool,
+}
+
+impl Figure {
+    pub(super) fn secondary(self) -> Self {
+        Self { is_secondary: true, ..self }
+    }
 }
 
 pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
@@ -37,7 +45,14 @@ pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
             h2 { (section.title) }
             p.prose { (section.lead) }
             @if section.figures.is_empty() { p.absent { "Not in this run: it has no rows of this experiment." } }
-            @for figure in &section.figures { (render(figure, index)) }
+            @for figure in &section.figures {
+                @if figure.is_secondary {
+                    details.more {
+                        summary { h3 { (figure.title) } }
+                        (render(figure, index))
+                    }
+                } @else { (render(figure, index)) }
+            }
         }
     }
 }
@@ -45,9 +60,9 @@ pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
 pub(super) fn render(figure: &Figure, index: &Index<'_>) -> Markup {
     html! {
         figure id=(figure.id) {
-            h3 { (figure.title) }
+            @if !figure.is_secondary { h3 { (figure.title) } }
             (legend(figure, index))
-            div.panels {
+            div class={ "panels of-" (count(&figure.charts)) } {
                 @for (nth, chart) in figure.charts.iter().enumerate() {
                     (panels(chart, &format!("{}-{nth}", figure.id), index))
                 }
@@ -62,6 +77,15 @@ pub(super) fn render(figure: &Figure, index: &Index<'_>) -> Markup {
             }
         }
     }
+}
+
+fn count(charts: &[Chart]) -> usize {
+    let panels = charts.iter().map(|chart| match chart {
+        Chart::Lines { panels, .. } => panels.len(),
+        Chart::Bars { panels, .. } => panels.len(),
+        Chart::Dots { panels, .. } => panels.len(),
+    });
+    panels.sum()
 }
 
 /// The marker of an executor.

@@ -13,7 +13,7 @@ pub(super) fn render(index: &Index<'_>) -> Markup {
         section #overview {
             h2 { "Overview" }
             @if let Some(group) = spokesman(index) { (tiles(index, group)) }
-            @else { p.prose { "No executor that isolates was measured to its start in this run." } }
+            @else { p.prose { "No start was measured in this run." } }
             @if let Some(glance) = glance(index) { (figure::render(&glance, index)) }
         }
     }
@@ -84,6 +84,7 @@ fn glance(index: &Index<'_>) -> Option<Figure> {
         settings: "Requests/s at the number of connections with the highest rate, in a closed loop; memory as the \
                    slope of the host's memory over live instances."
             .into(),
+        is_secondary: false,
         charts: charts.into_iter().map(|(_, chart)| chart).collect(),
     })
 }

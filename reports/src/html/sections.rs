@@ -37,6 +37,7 @@ fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: 
         caption: caption.into(),
         settings: settings.into(),
         charts: vec![chart?],
+        is_secondary: false,
     })
 }
 
@@ -131,7 +132,8 @@ fn loads(index: &Index<'_>) -> Vec<Option<Figure>> {
                 load::closed_latency(index, reuse),
                 "Latency against connections. Once the server is busy, more connections only wait longer.",
                 &settings,
-            ),
+            )
+            .map(Figure::secondary),
         ]
     });
     let open = index.reuses("open").into_iter().flat_map(|reuse| {
@@ -156,7 +158,8 @@ fn loads(index: &Index<'_>) -> Vec<Option<Figure>> {
                 load::achieved(index, reuse),
                 "What was answered of what was offered: a model keeps up as long as its line goes straight.",
                 &settings,
-            ),
+            )
+            .map(Figure::secondary),
         ]
     });
     closed.chain(open).collect()
@@ -186,7 +189,8 @@ fn edges(index: &Index<'_>) -> Vec<Option<Figure>> {
             limits::density_latency(index),
             "The 99th percentile of answers from all live instances in turn.",
             bounds,
-        ),
+        )
+        .map(Figure::secondary),
     ]
 }
 

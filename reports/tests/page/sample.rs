@@ -86,7 +86,7 @@ impl Noise {
 }
 
 /// The sample run; `density` multiplies the number of starts.
-pub fn folder(density: u64) -> RunFolder {
+pub(crate) fn folder(density: u64) -> RunFolder {
     let mut noise = Noise(7);
     let mut rows = Vec::new();
     for (function, rust, js) in FUNCTIONS {
