@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::lines::{ruled, ruled_height};
 use super::marker::marker;
-use super::{Drawing, Ink, Ruler, SCALE, WIDTH, draw, fitting, text};
+use super::{Drawing, Ink, Ruler, SCALE, WIDTH, draw, fitting, text, width};
 use crate::curves::{Bar, Model};
 
 /// Height of a bar with its label.
@@ -22,9 +22,11 @@ pub(crate) fn bars(bars: &[Bar], x: &Ruler, models: &[Model]) -> Drawing {
                 let name = text(Ink::Text);
                 let total = text(Ink::Text).pos(Pos::new(HPos::Right, VPos::Top));
                 let below = top + 3 * SCALE;
-                cover(area, top)?;
+                let shown = fitting(&model.name, 190);
+                cover(area, top, 0, width(&shown) + 20)?;
+                cover(area, top, WIDTH - 6 - width(&bar.total), WIDTH)?;
                 marker(area, model.slot, (8 * SCALE, top + 9 * SCALE), false)?;
-                area.draw(&Text::new(fitting(&model.name, 190), (18 * SCALE, below), name))?;
+                area.draw(&Text::new(shown, (18 * SCALE, below), name))?;
                 area.draw(&Text::new(bar.total.clone(), ((WIDTH - 4) * SCALE, below), total))?;
                 let (above, under) = (top + 20 * SCALE, top + (20 + THICK) * SCALE);
                 for part in &bar.parts {
@@ -41,8 +43,8 @@ pub(crate) fn bars(bars: &[Bar], x: &Ruler, models: &[Model]) -> Drawing {
     })
 }
 
-/// Takes the grid away from below a label.
-pub(super) fn cover(area: &super::Area<'_>, top: i32) -> super::Drawn {
-    let corners = [(0, top), (WIDTH * SCALE, top + 18 * SCALE)];
+/// Takes the grid away from below a label that reaches so far.
+pub(super) fn cover(area: &super::Area<'_>, top: i32, from: i32, to: i32) -> super::Drawn {
+    let corners = [(from * SCALE, top), (to * SCALE, top + 18 * SCALE)];
     area.draw(&Rectangle::new(corners, Ink::Surface.color().filled()))
 }

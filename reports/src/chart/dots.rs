@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::bars::cover;
 use super::lines::{ruled, ruled_height};
 use super::marker::marker;
-use super::{Drawing, Ink, Ruler, SCALE, WIDTH, draw, fitting, text};
+use super::{Drawing, Ink, Ruler, SCALE, WIDTH, draw, fitting, text, width};
 use crate::curves::{DotRow, Model};
 
 /// Height of a line of dots with its label.
@@ -17,15 +17,16 @@ pub(crate) fn dots(rows: &[DotRow], x: &Ruler, models: &[Model]) -> Drawing {
         ruled(area, x, |at| {
             for (place, row) in rows.iter().enumerate() {
                 let top = i32::try_from(place).unwrap_or_default() * ROW * SCALE;
-                cover(area, top)?;
                 let name = fitting(&row.name, WIDTH - 16);
+                cover(area, top, 0, width(&name) + 6)?;
                 area.draw(&Text::new(name, (4 * SCALE, top + 4 * SCALE), text(Ink::Text)))?;
                 let middle = top + 29 * SCALE;
-                let places = row.dots.iter().map(|dot| at(dot.value));
+                let dots = || row.dots.iter().filter(|dot| x.takes(dot.value));
+                let places = dots().map(|dot| at(dot.value));
                 if let (Some(from), Some(to)) = (places.clone().min(), places.max()) {
                     area.draw(&PathElement::new(vec![(from, middle), (to, middle)], Ink::Axis.line(1.0)))?;
                 }
-                for (dot, aside) in row.dots.iter().zip(asides(row.dots.iter().map(|dot| at(dot.value)))) {
+                for (dot, aside) in dots().zip(asides(dots().map(|dot| at(dot.value)))) {
                     let place = (at(dot.value), middle + aside);
                     marker(area, models[dot.model].slot, place, false)?;
                 }

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::marker::marker;
 use super::{Area, Drawing, Drawn, Ink, Ruler, SCALE, TEXT, draw, text};
-use crate::curves::{Line, Model};
+use crate::curves::{Line, Model, Point};
 
 const HEIGHT: i32 = 236;
 /// The host itself is drawn like the baseline: it is no executor.
@@ -30,17 +30,23 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, models: &[Model]) -> D
             .x_desc(&x.axis.title)
             .draw()?;
         let at = |point: (f64, f64)| chart.backend_coord(&point);
+        let shown = |point: &Point| x.takes(point.x) && y.takes(point.y);
         for line in lines {
             let slot = slot(line, models);
             let joined: Vec<_> = match line.fit.as_slice() {
-                [] => line.points.iter().map(|point| at((point.x, point.y))).collect(),
+                [] => line
+                    .points
+                    .iter()
+                    .filter(|point| shown(point))
+                    .map(|point| at((point.x, point.y)))
+                    .collect(),
                 fit => fit.iter().map(|point| at(*point)).collect(),
             };
             let ink = if line.dashed { Ink::Dashed(slot) } else { Ink::Executor(slot) };
             area.draw(&PathElement::new(joined, ink.line(1.75)))?;
         }
         for line in lines {
-            for point in &line.points {
+            for point in line.points.iter().filter(|point| shown(point)) {
                 // A long line would drown in its markers.
                 if line.points.len() <= 40 {
                     marker(area, slot(line, models), at((point.x, point.y)), point.saturated)?;
@@ -56,11 +62,7 @@ fn slot(line: &Line, models: &[Model]) -> u8 {
 }
 
 /// An axis of values alone, below rows that are drawn by hand.
-pub(super) fn ruled(
-    area: &Area<'_>,
-    x: &Ruler,
-    then: impl FnOnce(&dyn Fn(f64) -> i32) -> Drawn,
-) -> Drawn {
+pub(super) fn ruled(area: &Area<'_>, x: &Ruler, then: impl FnOnce(&dyn Fn(f64) -> i32) -> Drawn) -> Drawn {
     let below = if x.axis.title.is_empty() { TEXT + 12 } else { 40 };
     let mut chart = ChartBuilder::on(area)
         .margin_left(18 * SCALE)

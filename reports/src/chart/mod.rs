@@ -62,12 +62,17 @@ fn text(ink: Ink) -> TextStyle<'static> {
     ("sans-serif", f64::from(TEXT * SCALE) * FONT_FACTOR).into_font().color(&ink.color())
 }
 
-/// So much of a text as fits into a number of pixels of the page, by a guess that errs
-/// to the safe side.
+/// The width of a text in pixels of the page, by a guess that errs to the safe side.
+fn width(text: &str) -> i32 {
+    const LETTER: i32 = 7;
+    i32::try_from(text.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
+}
+
+/// So much of a text as fits into a number of pixels of the page.
 fn fitting(text: &str, pixels: i32) -> String {
-    let most = usize::try_from(pixels / 7).unwrap_or_default();
-    if text.chars().count() <= most {
+    if width(text) <= pixels {
         return text.to_owned();
     }
+    let most = usize::try_from(pixels / width("m")).unwrap_or_default();
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }

@@ -54,7 +54,10 @@ mod tests {
     #[test]
     fn ticks_are_short() {
         assert_eq!([1e3, 1e4, 2e8].map(|ns| Quantity::Duration.tick(ns)), ["1 µs", "10 µs", "200 ms"]);
-        assert_eq!([1024.0, 1_048_576.0 * 32.0].map(|bytes| Quantity::Bytes.tick(bytes)), ["1 KiB", "32 MiB"]);
+        assert_eq!(
+            [1024.0, 1_048_576.0 * 32.0].map(|bytes| Quantity::Bytes.tick(bytes)),
+            ["1 KiB", "32 MiB"]
+        );
         assert_eq!([10.0, 2e4, 1e6].map(|rate| Quantity::Rate.tick(rate)), ["10", "20k", "1M"]);
     }
 

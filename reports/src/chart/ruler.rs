@@ -22,8 +22,9 @@ impl Ruler {
     /// a logarithm does not take counts.
     pub(crate) fn over(axis: &Axis, values: impl Iterator<Item = f64>, most: usize) -> Self {
         let usable = |value: &f64| value.is_finite() && (axis.scale == Scale::Linear || *value > 0.0);
-        let (mut low, mut high) =
-            values.filter(usable).fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (mut low, mut high) = values
+            .filter(usable)
+            .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         if low > high {
             (low, high) = (1.0, 10.0);
         }
@@ -40,6 +41,12 @@ impl Ruler {
         let pad = (place(ends.1) - place(ends.0)) * if axis.quantity == Quantity::Share { 0.0 } else { 0.03 };
         let ends = place(ends.0) - pad..place(ends.1) + pad;
         Self { axis: axis.clone(), ticks, ends }
+    }
+
+    /// Whether a value has a place: nothing that is not above zero has one on a
+    /// logarithmic scale.
+    pub(super) fn takes(&self, value: f64) -> bool {
+        place(self.axis.scale, value).is_finite()
     }
 
     /// Where a value lies; what a logarithm does not take lies at the low end.
@@ -109,7 +116,8 @@ fn linear(low: f64, high: f64, most: usize) -> Ticks {
     let span = (high - low).max(high.abs() * 0.02).max(1e-9);
     let raw = span / most as f64;
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|step| *step >= raw).unwrap_or(raw);
+    let step =
+        [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|step| *step >= raw).unwrap_or(raw);
     let first = (low / step).floor() - 1.0;
     let ticks: Vec<_> = (0..most + 5).map(|nth| (first + nth as f64) * step).collect();
     around(&ticks, low, high)
@@ -143,8 +151,14 @@ mod tests {
         assert_eq!(labels(&log(Quantity::Duration), &[5e3, 140e6]), ["1 µs", "100 µs", "10 ms", "1 s"]);
         assert_eq!(labels(&log(Quantity::Count), &[1.0, 32.0]), ["1", "2", "4", "8", "16", "32"]);
         assert_eq!(labels(&log(Quantity::Rate), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
-        assert_eq!(labels(&log(Quantity::Bytes), &[24.0 * 1024.0, 7e6]), ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB", "16 MiB"]);
-        assert_eq!(labels(&Axis::linear("", Quantity::Ratio), &[0.98, 1.03]), ["0.98×", "0.99×", "1×", "1.01×", "1.02×", "1.03×"]);
+        assert_eq!(
+            labels(&log(Quantity::Bytes), &[24.0 * 1024.0, 7e6]),
+            ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB", "16 MiB"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("", Quantity::Ratio), &[0.98, 1.03]),
+            ["0.98×", "0.99×", "1×", "1.01×", "1.02×", "1.03×"]
+        );
     }
 
     proptest! {

@@ -9,9 +9,8 @@ const PARTS: [&str; 5] = ["server, user", "server, system", "containers", "shims
 /// Shares of the processor time of one request, at the number of connections with the
 /// highest rate.
 pub(crate) fn per_request(index: &Index<'_>, reuse: &str) -> Option<Chart> {
-    let panels = panels(index, |group| {
-        (0..index.models.len()).filter_map(|model| bar(group, model, reuse)).collect()
-    });
+    let panels =
+        panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model, reuse)).collect());
     let x = Axis::linear("share of the processor time of a request", Quantity::Share);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
@@ -20,7 +19,8 @@ fn bar(group: &Group<'_>, model: usize, reuse: &str) -> Option<Bar> {
     let (connections, _) = best(group, model, reuse)?;
     let loads = windows(&of(group, model, "load", reuse), |row| row.connections);
     let windows = loads.get(&connections)?;
-    let total = over(windows, |window| Some(costs(window)?.iter().sum())).filter(|total| total.value > 0.0)?;
+    let total =
+        over(windows, |window| Some(costs(window)?.iter().sum())).filter(|total| total.value > 0.0)?;
     // Means of parts, unlike medians, add up.
     let means = means(windows)?;
     let sum: f64 = means.iter().sum();

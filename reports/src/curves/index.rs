@@ -121,7 +121,8 @@ impl<'a> Group<'a> {
 
     fn get(&self, model: usize, twin: bool, phase: &str) -> &[&'a Row] {
         // A key with the map's lifetime cannot be made of any `phase`; there are few keys.
-        let found = self.rows.iter().find(|((of, is, name), _)| *of == model && *is == twin && *name == phase);
+        let found =
+            self.rows.iter().find(|((of, is, name), _)| *of == model && *is == twin && *name == phase);
         found.map_or(&[], |(_, rows)| rows)
     }
 }

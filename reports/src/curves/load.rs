@@ -61,11 +61,7 @@ fn latencies(windows: &[Window<'_>]) -> Figures {
     ]
 }
 
-fn closed(
-    index: &Index<'_>,
-    reuse: &str,
-    figures: impl Fn(&[Window<'_>]) -> Figures,
-) -> Vec<Panel<Line>> {
+fn closed(index: &Index<'_>, reuse: &str, figures: impl Fn(&[Window<'_>]) -> Figures) -> Vec<Panel<Line>> {
     panels(index, |group| {
         let loads = |model| windows(&of(group, model, "load", reuse), |row| row.connections);
         (0..index.models.len()).flat_map(|model| curves(model, loads(model), |_| false, &figures)).collect()
@@ -80,7 +76,9 @@ fn open(
 ) -> Option<Chart> {
     let panels = panels(index, |group| {
         let loads = |model| windows(&of(group, model, "open", reuse), |row| row.rate_per_s);
-        (0..index.models.len()).flat_map(|model| curves(model, loads(model), is_saturated, &figures)).collect()
+        (0..index.models.len())
+            .flat_map(|model| curves(model, loads(model), is_saturated, &figures))
+            .collect()
     });
     lines(Axis::log("offered requests/s", Quantity::Rate), y, panels)
 }

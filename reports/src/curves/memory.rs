@@ -16,16 +16,22 @@ const FIT_POINTS: u32 = 24;
 /// Bytes against live instances, with the least-squares line through all points of at
 /// least one instance.
 pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
-    let panels = panels(index, |group| {
-        (0..index.models.len()).filter_map(|model| growth_of(group, model)).collect()
-    });
-    lines(Axis::log("live instances", Quantity::Count), Axis::log("memory of the host", Quantity::Bytes), panels)
+    let panels =
+        panels(index, |group| (0..index.models.len()).filter_map(|model| growth_of(group, model)).collect());
+    lines(
+        Axis::log("live instances", Quantity::Count),
+        Axis::log("memory of the host", Quantity::Bytes),
+        panels,
+    )
 }
 
 fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
     let cost = cost(group, model);
-    let live: Vec<_> =
-        cost.iter().filter(|((_, live), _)| *live > 0).map(|((_, live), bytes)| (*live as f64, *bytes)).collect();
+    let live: Vec<_> = cost
+        .iter()
+        .filter(|((_, live), _)| *live > 0)
+        .map(|((_, live), bytes)| (*live as f64, *bytes))
+        .collect();
     let most = live.iter().map(|(live, _)| *live).reduce(f64::max)?;
     let fitted = line(&live);
     let points = live.iter().map(|(x, y)| Point { x: *x, y: *y, samples: 1, saturated: false });
@@ -35,16 +41,18 @@ fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
         dashed: false,
         points: points.collect(),
         fit: fitted.map(|line| along(line, most)).unwrap_or_default(),
-        note: fitted.map(|line| {
-            format!("{} each, from {}", units::bytes(line.slope), units::bytes(line.intercept))
-        }),
+        note: fitted
+            .map(|line| format!("{} each, from {}", units::bytes(line.slope), units::bytes(line.intercept))),
     })
 }
 
 /// The slope over live instances, if there are at least two numbers of them.
 pub(crate) fn per_instance(group: &Group<'_>, model: usize) -> Option<(f64, usize)> {
-    let points: Vec<_> =
-        cost(group, model).into_iter().filter(|((_, live), _)| *live > 0).map(|((_, live), bytes)| (live as f64, bytes)).collect();
+    let points: Vec<_> = cost(group, model)
+        .into_iter()
+        .filter(|((_, live), _)| *live > 0)
+        .map(|((_, live), bytes)| (live as f64, bytes))
+        .collect();
     Some((line(&points)?.slope, points.len()))
 }
 

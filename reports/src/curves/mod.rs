@@ -155,8 +155,7 @@ pub(crate) struct Sampled {
 
 /// One panel for each group that has something to show.
 fn panels<T>(index: &Index<'_>, of: impl Fn(&Group<'_>) -> Vec<T>) -> Vec<Panel<T>> {
-    let panels =
-        index.groups.iter().map(|group| Panel { title: group.title(), items: of(group) });
+    let panels = index.groups.iter().map(|group| Panel { title: group.title(), items: of(group) });
     panels.filter(|panel| !panel.items.is_empty()).collect()
 }
 

@@ -2,13 +2,14 @@
 
 use crate::Row;
 use crate::curves::{
-    Axis, Chart, Dot, DotRow, Group, Index, Line, Panel, Point, Quantity, Sampled, dots, lines, median, over,
-    windows, Window,
+    Axis, Chart, Dot, DotRow, Group, Index, Line, Panel, Point, Quantity, Sampled, Window, dots, lines,
+    median, over, windows,
 };
 
 /// A fixed loop's time in the course of the run, as a ratio to its median.
 pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
-    let mut rows: Vec<_> = index.host.iter().filter(|row| row.phase == "calibration" && row.metric == "duration_ns").collect();
+    let mut rows: Vec<_> =
+        index.host.iter().filter(|row| row.phase == "calibration" && row.metric == "duration_ns").collect();
     rows.sort_by_key(|row| (row.repetition, row.sample));
     let middle = median(rows.iter().map(|row| **row), "duration_ns")?.value;
     let point = |(place, row): (usize, &&&Row)| Point {
@@ -38,9 +39,11 @@ pub(crate) fn twins(index: &Index<'_>) -> Option<Chart> {
     for (name, figure) in FIGURES {
         let row = |group: &Group<'_>| {
             let dot = |model| {
-                let (first, second) = (figure(group.rows(model, phase(name)))?, figure(group.twins(model, phase(name)))?);
+                let (first, second) =
+                    (figure(group.rows(model, phase(name)))?, figure(group.twins(model, phase(name)))?);
                 let samples = first.samples.min(second.samples);
-                Some(Dot { model, value: second.value / first.value, samples }).filter(|dot| dot.value.is_finite())
+                Some(Dot { model, value: second.value / first.value, samples })
+                    .filter(|dot| dot.value.is_finite())
             };
             DotRow { name: group.title(), dots: (0..index.models.len()).filter_map(dot).collect() }
         };

@@ -1,6 +1,8 @@
 //! What a first answer is made of, and what it costs at every kind of cold.
 
-use crate::curves::{Axis, Bar, Chart, Dot, DotRow, Group, Index, Part, Quantity, Sampled, dots, median, panels};
+use crate::curves::{
+    Axis, Bar, Chart, Dot, DotRow, Group, Index, Part, Quantity, Sampled, dots, median, panels,
+};
 use crate::row::Cold;
 use crate::{Row, units};
 
@@ -10,16 +12,16 @@ const PARTS: [&str; 3] = ["start", "invoke", "connection and front end"];
 /// The phases of a first answer from a fresh instance, each from the moment at which
 /// it begins to that at which it ends.
 pub(crate) fn first_answer(index: &Index<'_>) -> Option<Chart> {
-    let panels = panels(index, |group| {
-        (0..index.models.len()).filter_map(|model| bar(group, model)).collect()
-    });
+    let panels =
+        panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model)).collect());
     let x = Axis::log("time since the instance was asked for", Quantity::Duration);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
 
 fn bar(group: &Group<'_>, model: usize) -> Option<Bar> {
     let start = median(group.rows(model, "start").iter().copied(), "duration_ns")?;
-    let invoke = median(group.rows(model, "invoke").iter().copied().filter(|row| row.uses == Some(1)), "duration_ns");
+    let invoke =
+        median(group.rows(model, "invoke").iter().copied().filter(|row| row.uses == Some(1)), "duration_ns");
     let answer = median(responses(group, model, is_cold_instance), "duration_ns");
     let mut parts = Vec::new();
     let mut at = 0.0;
@@ -70,8 +72,12 @@ pub(crate) fn kinds_of_cold(index: &Index<'_>) -> Option<Chart> {
             ("prepare, nothing cached", &|model| prepare(group, model, false)),
             ("prepare, artifact cached", &|model| prepare(group, model, true)),
             ("answer, cold host", &|model| answer(group, model, |row| row.cold == Some(Cold::Host))),
-            ("answer, cold function, nothing cached", &|model| answer(group, model, |row| is_cold_function(row, false))),
-            ("answer, cold function, artifact cached", &|model| answer(group, model, |row| is_cold_function(row, true))),
+            ("answer, cold function, nothing cached", &|model| {
+                answer(group, model, |row| is_cold_function(row, false))
+            }),
+            ("answer, cold function, artifact cached", &|model| {
+                answer(group, model, |row| is_cold_function(row, true))
+            }),
             ("answer, cold instance", &|model| answer(group, model, is_cold_instance)),
             ("answer, warm instance", &|model| answer(group, model, is_warm)),
         ];

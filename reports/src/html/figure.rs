@@ -108,7 +108,11 @@ fn legend(figure: &Figure, index: &Index<'_>) -> Markup {
                         keys.push(key);
                     }
                 }
-                if panels.iter().flat_map(|panel| &panel.items).any(|line| line.points.iter().any(|point| point.saturated)) {
+                if panels
+                    .iter()
+                    .flat_map(|panel| &panel.items)
+                    .any(|line| line.points.iter().any(|point| point.saturated))
+                {
                     keys.push(("hollow", "could not keep up".into()));
                 }
             }
@@ -150,9 +154,13 @@ fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
             let ys = items(panels).flat_map(|line| &line.points).map(|point| point.y);
             let x_ruler = Ruler::over(x, xs.chain(fits().map(|point| point.0)), 6);
             let y_ruler = Ruler::over(y, ys.chain(fits().map(|point| point.1)), 6);
-            each(panels, id, &y.title, &|panel| chart::lines(&panel.items, &x_ruler, &y_ruler, models), &|panel| {
-                notes(&panel.items, models)
-            })
+            each(
+                panels,
+                id,
+                &y.title,
+                &|panel| chart::lines(&panel.items, &x_ruler, &y_ruler, models),
+                &|panel| notes(&panel.items, models),
+            )
         }
         Chart::Bars { x, panels, .. } => {
             // The first part begins at no time, which has no place on a logarithmic scale.
@@ -266,7 +274,13 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
         panel.items.iter().flat_map(move |bar| {
             bar.parts.iter().map(move |part| {
                 let name = &index.models[bar.model].name;
-                vec![panel.title.clone(), name.clone(), part.name.clone(), part.value.clone(), part.samples.to_string()]
+                vec![
+                    panel.title.clone(),
+                    name.clone(),
+                    part.name.clone(),
+                    part.value.clone(),
+                    part.samples.to_string(),
+                ]
             })
         })
     });

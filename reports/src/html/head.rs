@@ -59,7 +59,8 @@ fn facts(run: &Run) -> Vec<String> {
     if let Some(preset) = run.preset.get("name").and_then(Value::as_str) {
         facts.push(format!("preset {preset}"));
     }
-    facts.extend(["cpu", "kernel"].iter().filter_map(|name| run.machine.get(*name)?.as_str().map(Into::into)));
+    facts
+        .extend(["cpu", "kernel"].iter().filter_map(|name| run.machine.get(*name)?.as_str().map(Into::into)));
     facts.push(format!("seed {}", run.seed));
     facts
 }
@@ -68,7 +69,9 @@ fn facts(run: &Run) -> Vec<String> {
 pub(super) fn banner(run: &Run) -> Markup {
     let status = match run.status {
         RunStatus::Complete => None,
-        RunStatus::Running => Some("This run has not ended: it is still going on, or its process was killed."),
+        RunStatus::Running => {
+            Some("This run has not ended: it is still going on, or its process was killed.")
+        }
         RunStatus::Interrupted => Some("This run was interrupted: not every cell was measured."),
         RunStatus::Failed => Some("This run failed before its end: not every cell was measured."),
     };

@@ -59,10 +59,10 @@ pub fn render(page: &Page<'_>) -> String {
             (head::meta(run, STYLE))
             body {
                 (head::header(run))
+                (head::banner(run))
                 div.columns {
                     (contents(&sections, page))
                     main {
-                        (head::banner(run))
                         (overview::render(&index))
                         @for section in &sections { (figure::section(section, &index)) }
                         (tables(page.tables))

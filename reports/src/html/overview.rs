@@ -53,14 +53,25 @@ fn tile_line(index: &Index<'_>, group: &Group<'_>, model: usize, headline: Headl
     let best = if headline.less_is_better() { values.reduce(f64::min) } else { values.reduce(f64::max) };
     let value = headline.of(group, model).map(|figure| figure.value);
     html! {
-        dt { (headline.title()) }
-        dd class=[(value.is_some() && value == best).then_some("best")] {
-            @match value {
-                Some(value) => (headline.quantity().show(value)),
-                None => "–",
+        div {
+            dt { (headline.title()) }
+            dd class=[(value.is_some() && value == best).then_some("best")] {
+                @match value {
+                    Some(value) => (headline.quantity().show(value)),
+                    None => "–",
+                }
+                @if let Some((value, best)) = value.zip(best) { span.ratio { (times(value / best)) } }
             }
-            @if let Some((value, best)) = value.zip(best) { span.ratio { (units::ratio(value / best)) } }
         }
+    }
+}
+
+/// A ratio that can be read at a glance: as a fraction where it is small.
+fn times(ratio: f64) -> String {
+    if ratio > 0.0 && ratio < 0.1 {
+        format!("1/{}", units::rate((1.0 / ratio).round()))
+    } else {
+        units::ratio(ratio)
     }
 }
 

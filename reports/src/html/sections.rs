@@ -12,13 +12,48 @@ const HALF: u64 = 50;
 pub(super) fn all(index: &Index<'_>, run: &Run) -> Vec<Section> {
     let settings = settings(run);
     let mut sections = vec![
-        section("startup", "Startup", "Phases are compared between models; laps only explain what is inside of one.", starts(index)),
-        section("latency", "Latency by percentile", "The axis stretches towards the tail: each nine is as wide as the one before it.", latencies(index)),
-        section("memory", "Memory", "What the host pays, the server with its containers and their shims: where a line starts is the price of the model, how it rises is the price of one more instance.", memories(index)),
-        section("load", "Load", "A closed loop waits for the server; an open loop does not, and counts from the moment at which a request should have been sent.", loads(index)),
-        section("limits", "Bursts and density", "How the models behave at an edge: many requests at once from idle, and more and more instances until a bound is reached.", edges(index)),
-        section("cpu", "Processor time of a request", "Bars show shares, so that microseconds and milliseconds can stand side by side; the figure at the right is the whole.", processor(index)),
-        section("noise", "Noise of the machine", "What differs here differs by itself: no difference between models below this size means anything.", noises(index)),
+        section(
+            "startup",
+            "Startup",
+            "Phases are compared between models; laps only explain what is inside of one.",
+            starts(index),
+        ),
+        section(
+            "latency",
+            "Latency by percentile",
+            "The axis stretches towards the tail: each nine is as wide as the one before it.",
+            latencies(index),
+        ),
+        section(
+            "memory",
+            "Memory",
+            "What the host pays, the server with its containers and their shims: where a line starts is the price of the model, how it rises is the price of one more instance.",
+            memories(index),
+        ),
+        section(
+            "load",
+            "Load",
+            "A closed loop waits for the server; an open loop does not, and counts from the moment at which a request should have been sent.",
+            loads(index),
+        ),
+        section(
+            "limits",
+            "Bursts and density",
+            "How the models behave at an edge: many requests at once from idle, and more and more instances until a bound is reached.",
+            edges(index),
+        ),
+        section(
+            "cpu",
+            "Processor time",
+            "Bars show shares, so that microseconds and milliseconds can stand side by side; the figure at the right is the whole.",
+            processor(index),
+        ),
+        section(
+            "noise",
+            "Noise",
+            "What differs here differs by itself: no difference between models below this size means anything.",
+            noises(index),
+        ),
     ];
     for figure in sections.iter_mut().flat_map(|section| &mut section.figures) {
         figure.settings = format!("{settings}{}", figure.settings);
@@ -26,7 +61,12 @@ pub(super) fn all(index: &Index<'_>, run: &Run) -> Vec<Section> {
     sections
 }
 
-fn section(id: &'static str, title: &'static str, lead: &'static str, figures: Vec<Option<Figure>>) -> Section {
+fn section(
+    id: &'static str,
+    title: &'static str,
+    lead: &'static str,
+    figures: Vec<Option<Figure>>,
+) -> Section {
     Section { id, title, lead, figures: figures.into_iter().flatten().collect() }
 }
 
@@ -45,7 +85,8 @@ fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: 
 fn settings(run: &Run) -> String {
     let name = run.preset.get("name").and_then(Value::as_str).map(|name| format!("Preset {name}"));
     let repetitions = run.preset.get("repetitions").and_then(Value::as_u64);
-    let repetitions = repetitions.map(|count| format!("{count} repetition{}", if count == 1 { "" } else { "s" }));
+    let repetitions =
+        repetitions.map(|count| format!("{count} repetition{}", if count == 1 { "" } else { "s" }));
     let known: Vec<_> = name.into_iter().chain(repetitions).collect();
     if known.is_empty() { String::new() } else { format!("{}. ", known.join(", ")) }
 }
@@ -97,6 +138,7 @@ fn latencies(index: &Index<'_>) -> Vec<Option<Figure>> {
              waited before the generator could send it. Where the two part, a queue stood.",
             &format!("Open loop, reuse {reuse}, {percent} % of the closed loop's highest rate, each model by its own."),
         )
+        .map(|figure| if reuse == "fresh" { figure.secondary() } else { figure })
     });
     closed.chain(open).collect()
 }

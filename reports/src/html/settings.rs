@@ -111,7 +111,8 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(facts) => {
-            let fact = |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), plain(value));
+            let fact =
+                |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), plain(value));
             facts.iter().map(fact).collect::<Vec<_>>().join("; ")
         }
         other => other.to_string(),

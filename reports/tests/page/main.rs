@@ -27,7 +27,12 @@ fn tables() -> Tables {
         ],
         note: "Intervals of 95 %.".into(),
     };
-    Tables { sections: vec![TableSection { title: "`hello`, variant `rust`".into(), grids: vec![grid.clone(), grid] }] }
+    Tables {
+        sections: vec![TableSection {
+            title: "`hello`, variant `rust`".into(),
+            grids: vec![grid.clone(), grid],
+        }],
+    }
 }
 
 #[test]

@@ -140,7 +140,13 @@ fn startup(
         let row = Row { cached: Some(cached), ..base.clone() };
         put(rows, &row, "prepare", "duration_ns", noise.around((start.sqrt() * 1e3 + 2e4) * factor / 18.0));
         let first = start + work + 3e5 * factor;
-        put(rows, &Row { cold: Some(Cold::Function), ..row.clone() }, "response", "duration_ns", noise.around(first));
+        put(
+            rows,
+            &Row { cold: Some(Cold::Function), ..row.clone() },
+            "response",
+            "duration_ns",
+            noise.around(first),
+        );
     }
     let host = Row { cold: Some(Cold::Host), cached: Some(true), ..base.clone() };
     put(rows, &host, "response", "duration_ns", noise.around(start + work + 21e6));
@@ -216,7 +222,8 @@ fn loads(rows: &mut Vec<Row>, noise: &mut Noise, base: &Row, model: &Model, work
             let offered = best * percent as f64 / 100.0;
             let answered = offered.min(best);
             let wait = if percent > 100 { 400.0 } else { 1.0 / (1.02 - percent as f64 / 100.0) };
-            let row = Row { rate_per_s: Some(offered as u64 + 1), load_percent: Some(percent), ..row.clone() };
+            let row =
+                Row { rate_per_s: Some(offered as u64 + 1), load_percent: Some(percent), ..row.clone() };
             put(rows, &row, "open", "offered_count", (offered * 3.0) as u64);
             put(rows, &row, "open", "responses_count", (answered * 3.0) as u64);
             put(rows, &row, "open", "dropped_count", ((offered - answered) * 2.0) as u64);
@@ -251,7 +258,13 @@ fn processor(
     if outside {
         put(rows, row, phase, "cgroup_cpu_ns", noise.around(total * 0.35));
         put(rows, row, phase, "helpers_cpu_ns", noise.around(total * 0.12));
-        put(rows, row, phase, "daemon_cpu_ns", noise.around(total * if reuse == "fresh" { 0.4 } else { 0.01 }));
+        put(
+            rows,
+            row,
+            phase,
+            "daemon_cpu_ns",
+            noise.around(total * if reuse == "fresh" { 0.4 } else { 0.01 }),
+        );
     }
 }
 
@@ -268,7 +281,13 @@ fn edges(rows: &mut Vec<Row>, noise: &mut Noise, base: &Row, model: &Model, work
     let most = (1.5e9 / model.instance_bytes).min(1000.0) as u64;
     for live in [1, 4, 16, 64, 256, most].into_iter().filter(|live| *live <= most) {
         let row = Row { live_instances: Some(live), ..base.clone() };
-        put(rows, &row, "density", "held_bytes", noise.around(model.idle_bytes + model.instance_bytes * live as f64));
+        put(
+            rows,
+            &row,
+            "density",
+            "held_bytes",
+            noise.around(model.idle_bytes + model.instance_bytes * live as f64),
+        );
         let latency = (model.invoke_ns + work + 2e4) * (1.0 + live as f64 / 300.0);
         put(rows, &row, "density", "latency_p99_ns", noise.around(latency));
     }
@@ -293,7 +312,9 @@ fn run() -> Run {
         seed: 7,
         started: "2026-11-22T12:00:00Z".into(),
         ended: Some("2026-11-22T19:42:30Z".into()),
-        preset: facts(&json!({"name": "full", "repetitions": 2, "light": {"starts": 60, "connections": [1, 8, 32, 64]}})),
+        preset: facts(
+            &json!({"name": "full", "repetitions": 2, "light": {"starts": 60, "connections": [1, 8, 32, 64]}}),
+        ),
         machine: facts(&json!({
             "cpu": "A processor of 2 cores at 2.90 GHz", "kernel": "Linux 6.1.0", "memory_bytes": 24_500_000_000_u64,
             "usable_cpus": [0, 1], "governor": null, "virtualised": true, "cgroup": "v2"
