@@ -25,8 +25,8 @@ impl Quantity {
         match self {
             Self::Duration | Self::Bytes => short(&self.show(value)),
             Self::Ratio => format!("{}×", ((value * 1e4).round() / 1e4)),
-            Self::Rate | Self::Count if value >= 999_999.5 => format!("{}M", tidy(value / 1e6)),
-            Self::Rate | Self::Count if value >= 999.5 => format!("{}k", tidy(value / 1e3)),
+            Self::Rate if value >= 999_999.5 => format!("{}M", tidy(value / 1e6)),
+            Self::Rate if value >= 999.5 => format!("{}k", tidy(value / 1e3)),
             Self::Rate | Self::Count => tidy(value).to_string(),
             Self::Percentile | Self::Share => self.show(value).trim_start_matches('p').into(),
         }

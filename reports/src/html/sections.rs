@@ -37,7 +37,7 @@ pub(super) fn all(index: &Index<'_>, run: &Run) -> Vec<Section> {
             loads(index),
         ),
         section(
-            "limits",
+            "edges",
             "Bursts and density",
             "How the models behave at an edge: many requests at once from idle, and more and more instances until a bound is reached.",
             edges(index),

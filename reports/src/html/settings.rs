@@ -87,10 +87,10 @@ fn executors(run: &Run) -> Grid {
 fn prices(run: &Run) -> Markup {
     let prices = &run.prices;
     html! {
-        p.prose {
+        @if prices.per_cpu_second > 0.0 || prices.per_gib_second > 0.0 { p.prose {
             "Prices of the cost model: " (prices.per_cpu_second) " " (prices.currency) " for a second of processor time, "
             (prices.per_gib_second) " " (prices.currency) " for a GiB held for a second; from " (prices.source) "."
-        }
+        } }
     }
 }
 
