@@ -39,7 +39,7 @@ fn outline(slot: u8) -> Vec<(i32, i32)> {
         (0..corners).map(at).collect::<Vec<_>>()
     };
     let corners = match slot {
-        1 => turned(24, HALF * 1.1, 0.0),
+        1 => turned(12, HALF * 1.1, 0.0),
         2 => turned(4, HALF * 1.35, 0.125),
         3 => turned(3, HALF * 1.55, 0.0),
         4 => turned(4, HALF * 1.45, 0.0),

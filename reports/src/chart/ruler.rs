@@ -31,9 +31,9 @@ impl Ruler {
         let (ticks, ends) = match (axis.quantity, axis.scale) {
             (Quantity::Percentile, _) => (vec![2.0, 10.0, 100.0, 1000.0, MAXIMUM], (1.0, MAXIMUM)),
             (Quantity::Share, _) => (vec![0.0, 25.0, 50.0, 75.0, 100.0], (0.0, 100.0)),
-            (Quantity::Bytes, Scale::Log) => powers(low, high, most, 2.0, &[1, 2, 4, 5, 10]),
+            (Quantity::Bytes, Scale::Log) => powers(low, high, most, 2, &[1, 2, 4, 5, 10]),
             // People double connections and instances.
-            (Quantity::Count, Scale::Log) => powers(low, high, most, 2.0, &[1, 2, 3, 4]),
+            (Quantity::Count, Scale::Log) => powers(low, high, most, 2, &[1, 2, 3, 4]),
             (_, Scale::Log) => logarithmic(low, high, most),
             (_, Scale::Linear) => linear(low, high, most),
         };
@@ -93,7 +93,7 @@ type Ticks = (Vec<f64>, (f64, f64));
 /// Powers of ten, or 1, 2 and 5 of each where there are few of those.
 fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
     if high / low > 40.0 {
-        return powers(low, high, most, 10.0, &[1, 2, 3]);
+        return powers(low, high, most, 10, &[1, 2, 3]);
     }
     let first = low.log10().floor() as i32;
     let fine = (first..first + 4).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
@@ -101,14 +101,17 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
 }
 
 /// Powers of a base that fit between whole powers around the values, so many at most.
-fn powers(low: f64, high: f64, most: usize, base: f64, steps: &[i32]) -> Ticks {
-    let log = |value: f64| value.ln() / base.ln();
+fn powers(low: f64, high: f64, most: usize, base: i32, steps: &[i32]) -> Ticks {
+    let log = |value: f64| value.ln() / f64::from(base).ln();
     let first = (log(low) + 1e-9).floor() as i32;
     let last = ((log(high) - 1e-9).ceil() as i32).max(first + 1);
-    let ticks = |step: i32| (first..=last).filter(|power| power.rem_euclid(step) == 0).collect::<Vec<_>>();
+    // Decades are counted from the first one, doublings from one on: 1, 4, 16 and KiB, MiB.
+    let origin = if base == 10 { first } else { 0 };
+    let ticks =
+        |step: i32| (first..=last).filter(|power| (power - origin).rem_euclid(step) == 0).collect::<Vec<_>>();
     let fitting = steps.iter().map(|step| ticks(*step)).find(|ticks| ticks.len() <= most);
     let ticks = fitting.unwrap_or_else(|| ticks(last - first));
-    let value = |power: i32| base.powi(power);
+    let value = |power: i32| f64::from(base).powi(power);
     (ticks.into_iter().map(value).collect(), (value(first).min(low), value(last).max(high)))
 }
 
@@ -153,7 +156,7 @@ mod tests {
         assert_eq!(labels(&log(Quantity::Rate), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
         assert_eq!(
             labels(&log(Quantity::Bytes), &[24.0 * 1024.0, 7e6]),
-            ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB", "16 MiB"]
+            ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"]
         );
         assert_eq!(
             labels(&Axis::linear("", Quantity::Ratio), &[0.98, 1.03]),

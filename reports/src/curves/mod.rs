@@ -166,3 +166,6 @@ fn lines(x: Axis, y: Axis, panels: Vec<Panel<Line>>) -> Option<Chart> {
 fn dots(x: Axis, panels: Vec<Panel<DotRow>>) -> Option<Chart> {
     (!panels.is_empty()).then_some(Chart::Dots { x, panels })
 }
+
+#[cfg(test)]
+mod tests;

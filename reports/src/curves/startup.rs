@@ -40,7 +40,7 @@ fn bar(group: &Group<'_>, model: usize) -> Option<Bar> {
         let rest = (answer.value - known).max(0.0);
         add(2, PARTS[2].into(), rest, answer.samples);
     }
-    let total = answer.map_or(start, |answer| answer);
+    let total = answer.unwrap_or(start);
     Some(Bar { model, total: units::duration(total.value), parts })
 }
 
@@ -68,7 +68,7 @@ fn laps(group: &Group<'_>, model: usize, start: Sampled, add: &mut impl FnMut(us
 /// Prepare, the kinds of cold and a warm answer side by side.
 pub(crate) fn kinds_of_cold(index: &Index<'_>) -> Option<Chart> {
     let panels = panels(index, |group| {
-        let kinds: [(&str, &dyn Fn(usize) -> Option<Sampled>); 7] = [
+        let kinds: [(&str, Figure<'_>); 7] = [
             ("prepare, nothing cached", &|model| prepare(group, model, false)),
             ("prepare, artifact cached", &|model| prepare(group, model, true)),
             ("answer, cold host", &|model| answer(group, model, |row| row.cold == Some(Cold::Host))),
@@ -87,7 +87,10 @@ pub(crate) fn kinds_of_cold(index: &Index<'_>) -> Option<Chart> {
     dots(Axis::log("time", Quantity::Duration), panels)
 }
 
-pub(super) fn all(index: &Index<'_>, of: &dyn Fn(usize) -> Option<Sampled>) -> Vec<Dot> {
+/// What an executor, by its place, comes to.
+type Figure<'f> = &'f dyn Fn(usize) -> Option<Sampled>;
+
+pub(super) fn all(index: &Index<'_>, of: Figure<'_>) -> Vec<Dot> {
     let dot = |model| of(model).map(|Sampled { value, samples }| Dot { model, value, samples });
     (0..index.models.len()).filter_map(dot).collect()
 }

@@ -5,8 +5,10 @@
 //! switch. A policy in the page's head forbids every request, so that a browser itself
 //! sees to it.
 
+mod data;
 mod figure;
 mod head;
+mod legend;
 mod overview;
 mod sections;
 mod settings;

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::figure::{self, Figure, swatch};
+use super::figure::{self, Figure};
+use super::legend::swatch;
 use super::words::sentence;
 use crate::curves::overview::{Headline, at_a_glance, spokesman};
 use crate::curves::{Group, Index};
