@@ -10,9 +10,11 @@ pub(super) fn marker(area: &Area<'_>, slot: u8, (x, y): (i32, i32), hollow: bool
     let mut outline: Vec<_> = outline.collect();
     let fill = if hollow { Ink::Surface } else { Ink::Executor(slot) };
     area.draw(&Polygon::new(outline.clone(), fill.color().filled()))?;
-    outline.push(outline[0]);
-    let edge = if hollow { Ink::Executor(slot) } else { Ink::Surface };
-    area.draw(&PathElement::new(outline, edge.line(if hollow { 1.5 } else { 0.75 })))
+    if hollow {
+        outline.push(outline[0]);
+        area.draw(&PathElement::new(outline, Ink::Executor(slot).line(1.5)))?;
+    }
+    Ok(())
 }
 
 /// A short line with the marker of a slot on it, for legends.

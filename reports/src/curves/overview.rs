@@ -75,7 +75,9 @@ pub(crate) fn at_a_glance(index: &Index<'_>) -> Vec<(Headline, Chart)> {
 pub(crate) fn spokesman<'i, 'a>(index: &'i Index<'a>) -> Option<&'i Group<'a>> {
     let measured = |group: &Group<'_>| {
         let models = 0..index.models.len();
-        models.filter(|model| Headline::Start.of(group, *model).is_some()).count()
+        models
+            .filter(|model| Headline::ALL.iter().any(|headline| headline.of(group, *model).is_some()))
+            .count()
     };
     let rank = |group: &&Group<'_>| (measured(group), group.title().starts_with("hello "));
     index.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)

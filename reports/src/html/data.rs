@@ -6,6 +6,9 @@ use super::figure::items;
 use crate::curves::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
 use crate::grid::Grid;
 
+/// What stands where there is no figure.
+const NONE: &str = "–";
+
 /// How many samples are behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
     let counts = charts.iter().flat_map(|chart| -> Vec<usize> {
@@ -59,7 +62,7 @@ fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> 
             })
         })
     });
-    let head = head(&["of", "executor", &x.title, &y.title, "samples"]);
+    let head = head(&["panel", "executor", &x.title, &y.title, "samples"]);
     Grid { head, names: 2, lines: lines.collect(), ..Grid::default() }
 }
 
@@ -78,25 +81,37 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
             })
         })
     });
-    let head = head(&["of", "executor", "part", "its own length", "samples"]);
+    let head = head(&["panel", "executor", "part", "its own length", "samples"]);
     Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
 }
 
+/// Executors side by side, as the dots are.
 fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
+    let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
+    let value = |row: &DotRow, model: usize| {
+        let dot = row.dots.iter().find(|dot| dot.model == model);
+        dot.map_or_else(|| NONE.into(), |dot| x.quantity.show(dot.value))
+    };
     let lines = panels.iter().flat_map(|panel| {
-        panel.items.iter().flat_map(move |row| {
-            row.dots.iter().map(move |dot| {
-                let name = &index.models[dot.model].name;
-                vec![
-                    panel.title.clone(),
-                    row.name.clone(),
-                    name.clone(),
-                    x.quantity.show(dot.value),
-                    dot.samples.to_string(),
-                ]
-            })
+        let models = &models;
+        panel.items.iter().map(move |row| {
+            let names = [panel.title.clone(), row.name.clone()];
+            names.into_iter().chain(models.iter().map(|model| value(row, *model))).collect::<Vec<_>>()
         })
     });
-    let head = head(&["of", "line", "executor", "median", "samples"]);
-    Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
+    let executors = models.iter().map(|model| index.models[*model].name.clone());
+    let mut grid = Grid {
+        head: head(&["panel", "line"]).into_iter().chain(executors).collect(),
+        names: 2,
+        lines: lines.collect(),
+        ..Grid::default()
+    };
+    // One panel is named once, above.
+    if let [panel] = panels {
+        grid.title.clone_from(&panel.title);
+        grid.names = 1;
+        grid.head.remove(0);
+        grid.lines.iter_mut().for_each(|line| drop(line.remove(0)));
+    }
+    grid
 }

@@ -14,7 +14,7 @@ pub(super) fn render(index: &Index<'_>) -> Markup {
         section #overview {
             h2 { "Overview" }
             @if let Some(group) = spokesman(index) { (tiles(index, group)) }
-            @else { p.prose { "No start was measured in this run." } }
+            @else { p.prose { "None of the headline figures was measured in this run." } }
             @if let Some(glance) = glance(index) { (figure::render(&glance, index)) }
         }
     }
@@ -67,12 +67,13 @@ fn tile_line(index: &Index<'_>, group: &Group<'_>, model: usize, headline: Headl
     }
 }
 
-/// A ratio that can be read at a glance: as a fraction where it is small.
+/// A ratio that can be read at a glance: as a fraction where it is small, in groups of
+/// digits where it is large.
 fn times(ratio: f64) -> String {
-    if ratio > 0.0 && ratio < 0.1 {
-        format!("1/{}", units::rate((1.0 / ratio).round()))
-    } else {
-        units::ratio(ratio)
+    match ratio {
+        small if small > 0.0 && small < 0.1 => format!("1/{}", units::rate((1.0 / small).round())),
+        large if large >= 1000.0 => format!("{}×", units::rate(large)),
+        usual => units::ratio(usual),
     }
 }
 
