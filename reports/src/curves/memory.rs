@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::curves::{Axis, Chart, Group, Index, Line, Point, Quantity, lines, panels};
+use crate::curves::{Axis, Chart, Group, Index, Line, Point, Quantity, Sampled, lines, panels};
 use crate::statistics::{self, line};
 use crate::units;
 
@@ -13,8 +13,8 @@ const COST: [&str; 3] = ["pss_bytes", "cgroup_bytes", "helpers_pss_bytes"];
 /// Points on a fitted line, which is none on a logarithmic scale.
 const FIT_POINTS: u32 = 24;
 
-/// Bytes against live instances, with the least-squares line through all points of at
-/// least one instance.
+/// Bytes against live instances, with the least-squares line of each repetition's
+/// points, the median of them all.
 pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
     let panels =
         panels(index, |group| (0..index.models.len()).filter_map(|model| growth_of(group, model)).collect());
@@ -26,15 +26,11 @@ pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
 }
 
 fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
-    let cost = cost(group, model);
-    let live: Vec<_> = cost
-        .iter()
-        .filter(|((_, live), _)| *live > 0)
-        .map(|((_, live), bytes)| (*live as f64, *bytes))
-        .collect();
-    let most = live.iter().map(|(live, _)| *live).reduce(f64::max)?;
-    let fitted = line(&live);
-    let points = live.iter().map(|(x, y)| Point { x: *x, y: *y, samples: 1, saturated: false });
+    let curves = curves(group, model);
+    let points: Vec<_> = curves.values().flatten().copied().collect();
+    let most = points.iter().map(|(live, _)| *live).reduce(f64::max)?;
+    let fitted = fit(&curves).map(|(line, _)| line);
+    let points = points.into_iter().map(|(x, y)| Point { x, y, samples: 1, saturated: false });
     Some(Line {
         model: Some(model),
         name: String::new(),
@@ -46,28 +42,39 @@ fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
     })
 }
 
-/// The slope over live instances, if there are at least two numbers of them.
-pub(crate) fn per_instance(group: &Group<'_>, model: usize) -> Option<(f64, usize)> {
-    let points: Vec<_> = cost(group, model)
-        .into_iter()
-        .filter(|((_, live), _)| *live > 0)
-        .map(|((_, live), bytes)| (live as f64, bytes))
-        .collect();
-    Some((line(&points)?.slope, points.len()))
+/// What one more live instance costs.
+pub(crate) fn per_instance(group: &Group<'_>, model: usize) -> Option<Sampled> {
+    let (line, repetitions) = fit(&curves(group, model))?;
+    Some(Sampled { value: line.slope, samples: repetitions })
 }
 
-/// Bytes by repetition and live instances, after the most invocations.
-fn cost(group: &Group<'_>, model: usize) -> BTreeMap<(u32, u64), f64> {
+/// Bytes against live instances, after the most invocations.
+type Curves = BTreeMap<u32, Vec<(f64, f64)>>;
+
+/// A curve for each repetition, from one live instance on.
+fn curves(group: &Group<'_>, model: usize) -> Curves {
     let rows = group.rows(model, "memory");
     let invocations = rows.iter().filter_map(|row| row.invocations).max();
-    let mut cost = BTreeMap::new();
+    let mut cost: BTreeMap<(u32, u64), f64> = BTreeMap::new();
     for row in rows.iter().filter(|row| COST.contains(&row.metric.as_str())) {
-        let Some(live) = row.live_instances else { continue };
-        if live == 0 || row.invocations == invocations {
+        let live = row.live_instances.filter(|live| *live > 0 && row.invocations == invocations);
+        if let Some(live) = live {
             *cost.entry((row.repetition, live)).or_default() += row.value as f64;
         }
     }
-    cost
+    let mut curves = Curves::new();
+    for ((repetition, live), bytes) in cost {
+        curves.entry(repetition).or_default().push((live as f64, bytes));
+    }
+    curves
+}
+
+/// The medians of slope and intercept over the repetitions, and how many there were.
+fn fit(curves: &Curves) -> Option<(statistics::Line, usize)> {
+    let lines: Vec<_> = curves.values().filter_map(|points| line(points)).collect();
+    let slope = Sampled::of(&lines.iter().map(|line| line.slope).collect::<Vec<_>>())?;
+    let intercept = Sampled::of(&lines.iter().map(|line| line.intercept).collect::<Vec<_>>())?;
+    Some((statistics::Line { slope: slope.value, intercept: intercept.value }, lines.len()))
 }
 
 fn along(line: statistics::Line, most: f64) -> Vec<(f64, f64)> {

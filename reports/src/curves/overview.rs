@@ -46,9 +46,7 @@ impl Headline {
         let rate = |reuse| load::best(group, model, reuse).map(|(_, rate)| rate);
         match self {
             Self::Start => median(group.rows(model, "start").iter().copied(), "duration_ns"),
-            Self::Memory => memory::per_instance(group, model)
-                .filter(|(slope, _)| *slope > 0.0)
-                .map(|(value, samples)| Sampled { value, samples }),
+            Self::Memory => memory::per_instance(group, model).filter(|slope| slope.value > 0.0),
             Self::Warm => rate("warm"),
             Self::Fresh => rate("fresh"),
         }

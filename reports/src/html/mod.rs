@@ -65,7 +65,7 @@ pub fn render(page: &Page<'_>) -> String {
                 div.columns {
                     (contents(&sections, page))
                     main {
-                        (overview::render(&index))
+                        (overview::render(&index, &sections::settings(run)))
                         @for section in &sections { (figure::section(section, &index)) }
                         (tables(page.tables))
                         (settings::absent(run))

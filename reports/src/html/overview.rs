@@ -9,13 +9,13 @@ use crate::curves::overview::{Headline, at_a_glance, spokesman};
 use crate::curves::{Group, Index};
 use crate::units;
 
-pub(super) fn render(index: &Index<'_>) -> Markup {
+pub(super) fn render(index: &Index<'_>, settings: &str) -> Markup {
     html! {
         section #overview {
             h2 { "Overview" }
             @if let Some(group) = spokesman(index) { (tiles(index, group)) }
             @else { p.prose { "None of the headline figures was measured in this run." } }
-            @if let Some(glance) = glance(index) { (figure::render(&glance, index)) }
+            @if let Some(glance) = glance(index, settings) { (figure::render(&glance, index)) }
         }
     }
 }
@@ -77,7 +77,7 @@ fn times(ratio: f64) -> String {
     }
 }
 
-fn glance(index: &Index<'_>) -> Option<Figure> {
+fn glance(index: &Index<'_>, settings: &str) -> Option<Figure> {
     let charts = at_a_glance(index);
     let directions: Vec<_> = charts
         .iter()
@@ -94,9 +94,10 @@ fn glance(index: &Index<'_>) -> Option<Figure> {
              distances are equal factors. {}.",
             sentence(&directions.join("; "))
         ),
-        settings: "Requests/s at the number of connections with the highest rate, in a closed loop; memory as the \
-                   slope of the host's memory over live instances."
-            .into(),
+        settings: format!(
+            "{settings}Requests/s at the number of connections with the highest rate, in a closed loop; memory as \
+             the slope of the host's memory over live instances."
+        ),
         is_secondary: false,
         charts: charts.into_iter().map(|(_, chart)| chart).collect(),
     })

@@ -82,7 +82,7 @@ fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: 
 }
 
 /// The part of the settings that all figures have in common.
-fn settings(run: &Run) -> String {
+pub(super) fn settings(run: &Run) -> String {
     let name = run.preset.get("name").and_then(Value::as_str).map(|name| format!("Preset {name}"));
     let repetitions = run.preset.get("repetitions").and_then(Value::as_u64);
     let repetitions =
@@ -148,11 +148,11 @@ fn memories(index: &Index<'_>) -> Vec<Option<Figure>> {
         "growth",
         "Memory against live instances",
         memory::growth(index),
-        "Marks are what was measured, lines the least-squares fit through them; on logarithmic scales a straight fit \
+        "Marks are what was measured, lines the least-squares fit, the median over the repetitions; on logarithmic scales a straight fit \
          bends where the instances begin to outweigh what the server holds anyway. Below each panel: the slope, and \
          where the line meets no instance.",
         "Proportional set size of the server, control groups without inactive file pages, helper processes; after \
-         the most invocations that were measured; fit over one and more live instances, all repetitions together.",
+         the most invocations that were measured; fit over one and more live instances, for each repetition.",
     )]
 }
 
