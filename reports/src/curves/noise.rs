@@ -12,6 +12,9 @@ pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
         index.host.iter().filter(|row| row.phase == "calibration" && row.metric == "duration_ns").collect();
     rows.sort_by_key(|row| (row.repetition, row.sample));
     let middle = median(rows.iter().map(|row| **row), "duration_ns")?.value;
+    if middle <= 0.0 {
+        return None;
+    }
     let point = |(place, row): (usize, &&&Row)| Point {
         x: place as f64,
         y: row.value as f64 / middle,

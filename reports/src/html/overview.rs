@@ -61,7 +61,7 @@ fn tile_line(index: &Index<'_>, group: &Group<'_>, model: usize, headline: Headl
                     Some(value) => (headline.quantity().show(value)),
                     None => "–",
                 }
-                @if let Some((value, best)) = value.zip(best) { span.ratio { (times(value / best)) } }
+                @if let Some((value, best)) = value.zip(best.filter(|best| *best > 0.0)) { span.ratio { (times(value / best)) } }
             }
         }
     }

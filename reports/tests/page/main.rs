@@ -189,6 +189,21 @@ fn the_figures_of_the_table_are_those_of_the_rows() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// Numbers that no instrument should give are drawn or left out, and break nothing.
+    #[test]
+    fn no_number_breaks_it(odd in prop::collection::vec(prop::option::of(prop::sample::select(vec![0, 1, 1 << 53, u64::MAX])), 1..40)) {
+        let mut folder = part(|_| true);
+        folder.rows.extend(sample::folder(1).rows.into_iter().filter(|row| row.executor == "host"));
+        for (row, odd) in folder.rows.iter_mut().zip(odd.iter().cycle()) {
+            row.value = odd.unwrap_or(row.value);
+        }
+        let page = render(&folder, "");
+        prop_assert_eq!(Document::parse(&page).errors, Vec::<String>::new());
+        for no_number in ["NaN", "inf ", "inf<", "inf×"] {
+            prop_assert!(!page.contains(no_number), "{no_number}");
+        }
+    }
+
     /// A page with hostile names has the elements of one with harmless names.
     #[test]
     fn no_name_breaks_out(name in "[<>&\"'/=! a-z;-]{1,40}") {
