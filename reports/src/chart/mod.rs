@@ -70,11 +70,28 @@ fn width(text: &str) -> i32 {
     i32::try_from(text.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
 }
 
-/// So much of a text as fits into a number of pixels of the page.
+/// So much of a text as fits into a number of pixels of the page: its middle is left
+/// out, because names differ at their ends.
 fn fitting(text: &str, pixels: i32) -> String {
     if width(text) <= pixels {
         return text.to_owned();
     }
     let most = usize::try_from(pixels / width("m")).unwrap_or_default();
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    let (letters, end) = (text.chars().count(), most.saturating_sub(1) / 2);
+    let start = text.chars().take(most.saturating_sub(1) - end);
+    start.chain(['…']).chain(text.chars().skip(letters - end)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fitting, width};
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        let name = "a-function-with-a-long-name · rust";
+        let fitted = fitting(name, 112);
+        assert_eq!(fitted, "a-functi… · rust");
+        assert!(width(&fitted) <= 112);
+        assert_eq!(fitting("hello", 112), "hello");
+    }
 }

@@ -37,6 +37,11 @@ addEventListener("load", () => {
     });
   }
 
+  // What reaches out of its own box, where boxes stand side by side.
+  const beyond = [...document.querySelectorAll(".tile, .legend, .notes, .panel")]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => box.textContent.slice(0, 60));
+
   parent.document.documentElement.dataset.probe = JSON.stringify({
     scrollWidth: root.scrollWidth,
     clientWidth: root.clientWidth,
@@ -44,6 +49,7 @@ addEventListener("load", () => {
     charts: charts.length,
     covered: covered.slice(0, 10),
     cut: cut.slice(0, 10),
+    beyond: beyond.slice(0, 10),
     smallestText,
     textContrast: Math.min(least(".chart text", "fill"), least("p, a, td, th, dt, figcaption", "color")),
     markContrast: least(".chart [fill^='#0']", "fill"),
