@@ -92,7 +92,8 @@ fn a_run_folder_has_every_experiment_in_the_published_form() {
         assert_eq!(uses, BTreeSet::from([Some(1)]), "cold is proved");
         let tell_of_the_model = ["density", "open", "burst"];
         assert!(
-            rows.iter().all(|row| row.function == "hello" || !tell_of_the_model.contains(&row.phase.as_str())),
+            rows.iter()
+                .all(|row| row.function == "hello" || !tell_of_the_model.contains(&row.phase.as_str())),
             "with one function only"
         );
     }

@@ -98,9 +98,7 @@ fn an_interrupted_run_is_taken_up_where_it_stopped() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the first block", || {
-        folder::read(&dir).is_ok_and(|run| !run.run.blocks_done.is_empty())
-    });
+    wait_until("the first block", || folder::read(&dir).is_ok_and(|run| !run.run.blocks_done.is_empty()));
     kill(Pid::from_raw(bench.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(bench.wait().unwrap().code(), Some(130));
     let stopped = folder::read(&dir).unwrap();

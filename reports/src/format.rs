@@ -1,12 +1,14 @@
 //! What a run can be rendered as.
 
-use crate::{Summary, export, markdown};
+use crate::{RunFolder, Summary, export, html, markdown};
 
 /// A form of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// For people, and to paste into an article.
     Markdown,
+    /// For people: one page with charts.
+    Html,
     /// For a spreadsheet: one figure a line.
     Csv,
     /// For programs: the same, with a schema.
@@ -15,22 +17,34 @@ pub enum Format {
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Markdown, Self::Csv, Self::Json];
+    pub const ALL: [Self; 4] = [Self::Markdown, Self::Html, Self::Csv, Self::Json];
+
+    /// The name by which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
 
     /// The name of its file in a run's folder.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Markdown => "report.md",
+            Self::Html => "report.html",
             Self::Csv => "report.csv",
             Self::Json => "report.json",
         }
     }
 }
 
-/// Renders a run.
-pub fn render(summary: &Summary, format: Format) -> String {
+/// Renders a run; `summary` is what the folder's rows come to.
+pub fn render(folder: &RunFolder, summary: &Summary, format: Format) -> String {
     match format {
         Format::Markdown => markdown::render(summary),
+        Format::Html => html::render(folder, summary),
         Format::Csv => export::csv(summary),
         Format::Json => export::json(summary),
     }

@@ -9,9 +9,11 @@
 //! The way through this crate:
 //!
 //! ```text
-//! folder::read ─► rows ─► summary (with statistics) ─┬► grids ─► markdown
-//!                                                    ├► export ─► CSV, JSON
-//!                                                    └► compare, with another run
+//! folder::read ─► rows ─┬► summary (with statistics) ─┬► grids ─┬► markdown
+//!                       │                             │         └► html
+//!                       │                             ├► export ─► CSV, JSON
+//!                       │                             └► compare, with another run
+//!                       └► curves ─► chart (SVG) ───────► html
 //! ```
 //!
 //! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
@@ -22,15 +24,22 @@
 //! - [`grids`]: the tables that all renderings share, as [`grid`] defines them.
 //! - [`markdown`], [`table`], [`export`]: pure functions from a summary to text; [`render`]
 //!   picks one.
+//! - `curves`, `chart`: pure functions from rows to points, and from points to SVG.
+//! - [`html`]: one page with every chart and its table, which needs nothing else.
+//! - [`limits`]: what a reader must not take from the figures.
 //! - [`compare`]: runs against each other, cell by cell.
 //! - [`units`]: numbers as people read them.
 
+mod chart;
 pub mod compare;
+mod curves;
 pub mod export;
 pub mod folder;
 mod format;
 pub mod grid;
 pub mod grids;
+pub mod html;
+pub mod limits;
 pub mod markdown;
 pub mod row;
 pub mod run;

@@ -46,12 +46,12 @@ fn memory_is_the_slope_of_all_that_the_host_pays() {
 #[test]
 fn the_exports() {
     let summary = Summary::of(&folder());
-    insta::assert_snapshot!(render(&summary, Format::Csv));
-    let json: Value = serde_json::from_str(&render(&summary, Format::Json)).unwrap();
+    insta::assert_snapshot!(render(&folder(), &summary, Format::Csv));
+    let json: Value = serde_json::from_str(&render(&folder(), &summary, Format::Json)).unwrap();
     let schema = jsonschema::validator_for(schemars::schema_for!(Export).as_value()).unwrap();
     assert!(schema.is_valid(&json), "{:?}", schema.iter_errors(&json).next());
     assert!(!schema.is_valid(&json!({"figures": []})));
-    let csv = render(&summary, Format::Csv);
+    let csv = render(&folder(), &summary, Format::Csv);
     let mut lines = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> = lines.records().collect::<Result<_, _>>().unwrap();
     assert_eq!(records.len(), json["figures"].as_array().unwrap().len());
@@ -60,7 +60,10 @@ fn the_exports() {
 #[test]
 fn a_report_is_the_same_every_time() {
     for format in Format::ALL {
-        assert_eq!(render(&Summary::of(&folder()), format), render(&Summary::of(&folder()), format));
+        assert_eq!(
+            render(&folder(), &Summary::of(&folder()), format),
+            render(&folder(), &Summary::of(&folder()), format)
+        );
     }
 }
 

@@ -13,11 +13,8 @@ use crate::exit::{BadInput, DONE, FAILED};
 
 /// Renders one run, or compares several with the first of them.
 pub fn run(arguments: &ReportArgs) -> Result<u8> {
-    let runs: Vec<_> = arguments
-        .runs
-        .iter()
-        .map(|dir| read(dir, arguments.skip_bad_rows))
-        .collect::<Result<_>>()?;
+    let runs: Vec<_> =
+        arguments.runs.iter().map(|dir| read(dir, arguments.skip_bad_rows)).collect::<Result<_>>()?;
     match &runs[..] {
         [run] => rendered(arguments, run),
         runs => compared(arguments, runs),

@@ -1,0 +1,137 @@
+//! A run as one page that needs nothing else: no script, no request, no font.
+//!
+//! Charts come first and are drawn as SVG; each has its table folded below it. Colours
+//! come from the style sheet alone, which follows the reader's theme or the page's own
+//! switch. A policy in the page's head forbids every request, so that a browser itself
+//! sees to it.
+
+mod data;
+mod figure;
+mod head;
+mod legend;
+mod overview;
+mod sections;
+mod settings;
+mod table;
+mod words;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::curves::Index;
+use crate::grid::{Grid, Section};
+use crate::limits::LIMITS;
+use crate::{RunFolder, Summary, grids};
+
+const STYLE: &str = include_str!("page.css");
+
+/// Everything that a page is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The run with its rows, of which the charts are made.
+    pub folder: &'a RunFolder,
+    /// The tables that other renderings have too.
+    pub sections: &'a [Section],
+    /// What the numbers do not say, one paragraph each.
+    pub limits: &'a [&'a str],
+}
+
+/// Renders a run; `summary` is what the folder's rows come to.
+pub fn render(folder: &RunFolder, summary: &Summary) -> String {
+    Page { folder, sections: &grids::sections(summary), limits: LIMITS }.render()
+}
+
+impl Page<'_> {
+    /// The page as text.
+    pub fn render(&self) -> String {
+        render_page(self)
+    }
+}
+
+fn render_page(page: &Page<'_>) -> String {
+    let run = &page.folder.run;
+    let index = Index::of(page.folder);
+    let sections = sections::all(&index, run);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head::meta(run, STYLE))
+            body {
+                (head::header(run))
+                (head::banner(run))
+                div.columns {
+                    (contents(&sections, page))
+                    main {
+                        (overview::render(&index, &sections::settings(run)))
+                        @for section in &sections { (figure::section(section, &index)) }
+                        (tables(page.sections))
+                        (settings::absent(run))
+                        (settings::settings(run))
+                        (limits(page.limits))
+                    }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn contents(sections: &[figure::Section], page: &Page<'_>) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            ol {
+                li { a href="#overview" { "Overview" } }
+                @for section in sections { li { a href={ "#" (section.id) } { (section.title) } } }
+                @if !page.sections.is_empty() { li { a href="#figures" { "All figures" } } }
+                li { a href="#absent" { "Not measured" } }
+                li { a href="#settings" { "Settings" } }
+                @if !page.limits.is_empty() { li { a href="#limits" { "Limits" } } }
+            }
+        }
+    }
+}
+
+fn tables(sections: &[Section]) -> Markup {
+    html! {
+        @if !sections.is_empty() {
+            section #figures {
+                h2 { "All figures" }
+                @for section in sections {
+                    details open {
+                        summary { h3 { (words::rich(&section.title)) } }
+                        @for grid in section.grids.iter().filter(|grid| !grid.is_detail) { (table::grid(grid)) }
+                        (details(&section.grids))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The tables that explain the others, folded.
+fn details(grids: &[Grid]) -> Markup {
+    let details: Vec<_> = grids.iter().filter(|grid| grid.is_detail).collect();
+    html! {
+        @if !details.is_empty() {
+            details {
+                summary { "In detail" }
+                @for grid in details { (table::grid(grid)) }
+            }
+        }
+    }
+}
+
+fn limits(limits: &[&str]) -> Markup {
+    html! {
+        @if !limits.is_empty() {
+            section #limits {
+                h2 { "What the numbers do not say" }
+                ul.prose { @for limit in limits { li { (words::rich(limit)) } } }
+            }
+        }
+    }
+}
+
+/// SVG as the chart library wrote it, its texts escaped already.
+fn drawn(elements: &str) -> PreEscaped<&str> {
+    PreEscaped(elements)
+}
