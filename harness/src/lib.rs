@@ -18,6 +18,7 @@
 //! - [`child`], [`affinity`], [`interrupt`]: processes, where they run, how they end.
 //! - [`load`] and [`http1`]: the load generator, and the client for single requests.
 //! - [`probes`], [`machine`], [`condition`]: what the kernel says.
+//! - [`session`]: one run from its beginning to its end.
 //! - [`run`] and [`run_folder`]: what is known of a run, and what it leaves behind.
 //! - [`guests`], [`library`]: finding functions and building them; [`caches`] for what
 //!   they become.
@@ -46,4 +47,5 @@ pub mod probes;
 pub mod progress;
 pub mod run;
 pub mod run_folder;
+pub mod session;
 pub mod utc;

@@ -8,7 +8,8 @@ use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::row::HOST;
 use isolab_reports::run::{SCHEMA_VERSION, Selection};
-use isolab_reports::{Cell, ExecutorInfo, Row, RunStatus, Status, Summary, markdown, table};
+use isolab_reports::summary::Calibration;
+use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render, table};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -158,15 +159,35 @@ impl OpenRun {
         self.folder.replace_json(RUN, &self.run)
     }
 
-    /// Writes how the run ended, and the report.
+    /// Writes how the run ended, and the reports.
     pub fn finish(mut self, status: RunStatus) -> Result<Ended> {
         self.run.status = status;
         self.run.ended = Some(Utc::now().rfc3339());
         self.save()?;
-        let summary = Summary::of(&folder::read(self.folder.dir())?);
-        self.folder.replace("report.md", markdown::render(&summary).as_bytes())?;
+        let mut run = folder::read(self.folder.dir())?;
+        let mut summary = Summary::of(&run);
+        if let Some(warning) = drift(&summary) {
+            self.run.host_warnings.push(warning);
+            self.save()?;
+            run.run = self.run.clone();
+            summary.run = self.run;
+        }
+        for format in Format::ALL {
+            self.folder.replace(format.file_name(), render(&run, &summary, format).as_bytes())?;
+        }
         Ok(Ended { folder: self.folder, summary })
     }
+}
+
+/// What the fixed loop between the blocks says of the host, if it is not good.
+fn drift(summary: &Summary) -> Option<String> {
+    let calibration = summary.calibration.filter(Calibration::is_drifting)?;
+    Some(format!(
+        "the host was not the same all the time: a fixed loop between the blocks varied by {:.0} % of its \
+         median, and was {:+.0} % slower in the last third of the run than in the first",
+        calibration.spread * 100.0,
+        calibration.trend * 100.0
+    ))
 }
 
 /// Facts about a machine that do not change while it runs.
@@ -214,6 +235,16 @@ impl Ended {
     /// The table for a terminal of this width.
     pub fn table(&self, width: Option<u16>) -> String {
         table::render(&self.summary, width)
+    }
+
+    /// How it ended.
+    pub fn status(&self) -> RunStatus {
+        self.summary.run.status
+    }
+
+    /// What its rows come to.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Why the host was no good one.

@@ -1,0 +1,226 @@
+//! One run from its beginning to its end, whatever asked for it.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use isolab_reports::RunStatus;
+use isolab_reports::run::Selection as Recorded;
+
+use crate::affinity::Pinning;
+use crate::asked::TakenUp;
+use crate::caches::Caches;
+use crate::exit::{DONE, FAILED, INTERRUPTED, Interrupted};
+use crate::machine::{Build, Machine};
+use crate::measure::survey::{Survey, survey};
+use crate::measure::{Lab, blocks};
+use crate::plan::{Block, Planned, Selection, shuffled};
+use crate::preset::{self, Preset};
+use crate::probes::energy::Packages;
+use crate::run::{Beginning, Ended, OpenRun, default_dir, obstacle};
+use crate::run_folder::RunFolder;
+use crate::{condition, executors, guests, interrupt, progress};
+
+/// What a run measures, and where it leaves that.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// Names the run, and marks what it makes outside of its processes.
+    pub id: String,
+    /// Every block of one repetition.
+    pub blocks: Vec<Block>,
+    /// Everything that stands in the blocks.
+    pub selection: Selection,
+    /// The same as text, to be asked for again.
+    pub recorded: Recorded,
+    /// Functions beside the lab's own.
+    pub functions: Vec<PathBuf>,
+    /// How much is measured.
+    pub preset: &'static Preset,
+    /// Decides the order.
+    pub seed: u64,
+    /// Whether each executor has to be there.
+    pub is_explicit: bool,
+    /// Whether a host that is no good one is refused.
+    pub is_strict: bool,
+    /// The run that is taken up.
+    pub taken_up: Option<TakenUp>,
+    /// The run's folder, where one was asked for.
+    pub out: Option<&'a Path>,
+    /// Where artifacts lie while measuring, where that was asked for.
+    pub cache: Option<&'a Path>,
+}
+
+impl Session<'_> {
+    /// Measures everything. An error where nothing can be measured, or where what was
+    /// measured cannot be written; what was written until then stays.
+    pub fn run(self) -> Result<Ended> {
+        let host_warnings = condition::warnings();
+        if self.is_strict && !host_warnings.is_empty() {
+            anyhow::bail!("this host is not fit to measure on: {}", host_warnings.join("; "));
+        }
+        interrupt::listen()?;
+        let packages = Packages::find();
+        let lab = Lab {
+            preset: self.preset,
+            pinning: Pinning::choose(),
+            packages: packages.as_ref().ok(),
+            run_id: &self.id,
+            functions: &self.functions,
+        };
+        let caches = Caches::make(self.cache)?;
+        let surveys = survey(&lab, &self.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
+        if self.is_explicit {
+            all_available(&surveys)?;
+        }
+
+        // Also what cannot run has its place, so that an interrupted run finds the same order.
+        let plan = shuffled(&self.blocks, self.preset.repetitions, self.seed);
+        let beginning = Beginning {
+            id: &self.id,
+            seed: self.seed,
+            preset: self.preset,
+            machine: &Machine::look(),
+            build: &Build::look(),
+            surveys: &surveys,
+            blocks: &self.blocks,
+            notes: notes(&lab),
+            host_warnings,
+            selection: self.recorded,
+        };
+        let mut run = match self.taken_up {
+            Some(taken_up) => OpenRun::take_up(taken_up, &plan, &beginning)?,
+            None => {
+                let dir = self.out.map_or_else(|| default_dir(&self.id), |out| Ok(out.to_owned()))?;
+                OpenRun::begin(RunFolder::create(&dir)?, &beginning)?
+            }
+        };
+        let is_left =
+            |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
+        let plan: Vec<_> = plan.into_iter().filter(is_left).collect();
+        announce(self.preset, plan.len());
+        let measured = build_guests(&self.selection, &surveys)
+            .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
+        sweep(&self.selection, &self.id);
+        conclude(run, measured)
+    }
+}
+
+/// What was asked for by name must be there.
+fn all_available(surveys: &[Survey]) -> Result<()> {
+    let missing: Vec<_> = surveys.iter().filter_map(|survey| survey.versions.as_ref().err()).collect();
+    match missing[..] {
+        [] => Ok(()),
+        [first, ..] => Err(anyhow::anyhow!("{first}").context("an executor that was asked for cannot run")),
+    }
+}
+
+/// Blocks of one repetition over all executors and the lab's functions: what a preset's
+/// announced time is for.
+const BLOCKS_OF_ALL: u32 = 28;
+
+/// Says how long it will take at most, where somebody waits.
+fn announce(preset: &Preset, blocks: usize) {
+    if std::io::stderr().is_terminal() {
+        let all = BLOCKS_OF_ALL * preset.repetitions;
+        let share = preset.announced * u32::try_from(blocks).unwrap_or(all) / all;
+        let minutes = share.max(Duration::from_mins(1)).as_secs().div_ceil(60);
+        eprintln!("{blocks} blocks to measure: at most some {minutes} min, once everything is built");
+    }
+}
+
+/// Builds beforehand what `prepare` would otherwise wait for. What cannot be built
+/// makes its cells fail with the same reason, when their turn comes.
+fn build_guests(selection: &Selection, surveys: &[Survey]) -> Result<()> {
+    let available = surveys.iter().filter(|survey| survey.versions.is_ok());
+    let names: Vec<_> = available.map(|survey| survey.spec.name()).collect();
+    let steps = guests::steps(&names, &selection.functions, &selection.variants);
+    let bar = progress::bar(steps.len(), "building");
+    for step in steps {
+        interrupt::check()?;
+        bar.set_message(step.name.clone());
+        if let Err(error) = step.build() {
+            bar.suspend(|| eprintln!("{} cannot be built: {error:#}", step.name));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn notes(lab: &Lab<'_>) -> Vec<String> {
+    let pinned = match lab.pinning {
+        Some(Pinning { server_cpu, load_cpu }) => format!(
+            "The server was kept on processor {server_cpu}, the load generator on {load_cpu}; \
+             containers ran where the engine put them. The load generator looked for answers without \
+             sleeping, so that a server need not wake it, except where containers shared its processor."
+        ),
+        None => "Server and load generator shared one processor and disturbed each other.".into(),
+    };
+    let mut notes = vec![
+        pinned,
+        format!(
+            "What takes {} ms or longer to start was measured with the `heavy` amounts, and its `fresh` cell \
+             was held to the load case where its `warm` cell answered all cases.",
+            preset::SLOW_START.as_millis()
+        ),
+        "Memory after many requests is left out where they would take longer than the amounts' bound.".into(),
+        "CPU time of a container that is used once is read from the group around it, together with that of \
+         any other container of the host, and that of its shim is not seen. With `network=shared`, the idle \
+         container whose network a function's containers join, and its shim, are in no instance's memory: \
+         there is one for each function."
+            .into(),
+    ];
+    if lab.preset.is_narrow {
+        notes.push(
+            "Density, open loop and burst tell more of the model than of the function: they were measured \
+             with one function."
+                .into(),
+        );
+    }
+    notes
+}
+
+/// Removes what children could not remove because they were killed.
+fn sweep(selection: &Selection, id: &str) {
+    let leaves_something = selection.specs.iter().any(|spec| spec.name() == "docker");
+    if leaves_something && let Err(error) = executors::sweep(id) {
+        // Without an engine there were no containers either.
+        tracing::debug!("nothing was swept: {error:#}");
+    }
+}
+
+/// Writes the end of the run.
+fn conclude(run: OpenRun, measured: Result<()>) -> Result<Ended> {
+    let status = match &measured {
+        Ok(()) => RunStatus::Complete,
+        Err(error) if error.is::<Interrupted>() => RunStatus::Interrupted,
+        Err(_) => RunStatus::Failed,
+    };
+    let dir = run.folder.dir().to_owned();
+    let ended = run.finish(status);
+    if status == RunStatus::Failed {
+        println!("{}", dir.display());
+        measured?;
+    }
+    ended.context("the report cannot be written")
+}
+
+/// Says what was wrong with an ended run, and answers the exit code.
+pub fn verdict(ended: &Ended, is_strict: bool) -> u8 {
+    for warning in ended.host_warnings() {
+        eprintln!("warning: {warning}");
+    }
+    for cell in ended.failed() {
+        let reason = cell.reason.as_deref().unwrap_or_default();
+        let executor = ended.executor(cell);
+        eprintln!("failed: {executor} {} {} {}: {reason}", cell.function, cell.variant, cell.reuse);
+    }
+    match ended.status() {
+        RunStatus::Interrupted => INTERRUPTED,
+        _ if ended.failed().next().is_some() => FAILED,
+        // A host that was good at first and drifted later.
+        _ if is_strict && !ended.host_warnings().is_empty() => FAILED,
+        _ => DONE,
+    }
+}
