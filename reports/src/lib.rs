@@ -11,7 +11,8 @@
 //! ```text
 //! folder::read ─► rows ─► summary (with statistics) ─┬► grids ─► markdown
 //!                                                    ├► export ─► CSV, JSON
-//!                                                    └► compare, with another run
+//!                                                    ├► compare, with another run
+//!                                                    └► claims, with what others published
 //! ```
 //!
 //! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
@@ -23,8 +24,10 @@
 //! - [`markdown`], [`table`], [`export`]: pure functions from a summary to text; [`render`]
 //!   picks one.
 //! - [`compare`]: runs against each other, cell by cell.
+//! - [`claims`]: what others published, against what a run measured.
 //! - [`units`]: numbers as people read them.
 
+pub mod claims;
 pub mod compare;
 pub mod export;
 pub mod folder;
