@@ -51,7 +51,7 @@ impl fmt::Display for Tally {
 }
 
 const RULE: &str = "A claim is reproduced if the interval measured here, with its confidence of 95 %, meets the range \
-that agrees with what was published; the factor for that stands after ±×. The published figures are of other machines \
+that agrees with what was published; the factor that may lie between them stands in brackets. The published figures are of other machines \
 and versions: claims to test, no targets.";
 
 /// The claims that were measured, those that were not, and what each of them is; without
@@ -153,7 +153,7 @@ fn shown(published: &Published) -> String {
         Statement::Between(low, high) => format!("{} to {}", show(low), show(high)),
         Statement::AtLeast(value) => format!("≥ {}", show(value)),
     };
-    if published.within > 1.0 { format!("{statement}, ±×{}", published.within) } else { statement }
+    if published.within > 1.0 { format!("{statement} (within {}×)", published.within) } else { statement }
 }
 
 fn interval(unit: PublishedUnit, measured: Measured) -> String {

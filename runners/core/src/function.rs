@@ -392,7 +392,9 @@ mod tests {
             std::fs::create_dir_all(&path).unwrap();
             std::fs::write(path.join("function.toml"), format!("description = \"\"\nlike = \"{like}\""))
                 .unwrap();
-            files.iter().for_each(|file| std::fs::write(path.join(file), "").unwrap());
+            for file in files {
+                std::fs::write(path.join(file), "").unwrap();
+            }
             let error = Function::load(&path).unwrap_err().to_string();
             assert!(error.contains("f/function.toml") && error.contains(reason), "{error}");
         };
