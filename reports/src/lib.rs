@@ -28,9 +28,11 @@
 //! - [`html`]: one page with every chart and its table, which needs nothing else.
 //! - [`limits`]: what a reader must not take from the figures.
 //! - [`compare`]: runs against each other, cell by cell.
+//! - [`claims`]: what others published, against what a run measured.
 //! - [`units`]: numbers as people read them.
 
 mod chart;
+pub mod claims;
 pub mod compare;
 mod curves;
 pub mod export;

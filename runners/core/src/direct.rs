@@ -28,7 +28,7 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// An executor for these functions, by name.
+    /// An executor for these functions, by [`Function::code_name`].
     pub fn new(spec: Spec, functions: &'static [(&'static str, Native)]) -> Self {
         Self { spec, functions }
     }
@@ -48,9 +48,9 @@ impl Executor for Direct {
         if variant != Variant::Rust {
             return Err(format!("`direct` calls native code and cannot run the variant `{variant}`"));
         }
-        self.native(function.name())
+        self.native(function.code_name())
             .map(|_| ())
-            .ok_or_else(|| format!("`{}` is not compiled into this binary", function.name()))
+            .ok_or_else(|| format!("`{}` is not compiled into this binary", function.code_name()))
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -66,7 +66,7 @@ impl Executor for Direct {
         let unsupported =
             |reason| Error::new(Phase::Prepare, &self.spec, function.name(), Cause::Artifact(reason));
         self.supports(function, variant).map_err(unsupported)?;
-        let native = self.native(function.name()).ok_or_else(|| unsupported("no native code".into()))?;
+        let native = self.native(function.code_name()).ok_or_else(|| unsupported("no native code".into()))?;
         Ok(Arc::new(PreparedDirect {
             call: Call {
                 native,
@@ -76,7 +76,7 @@ impl Executor for Direct {
             },
             artifact: Artifact {
                 kind: "native code",
-                source_digest: digest([function.name().as_bytes()]),
+                source_digest: digest([function.code_name().as_bytes()]),
                 bytes: 0,
                 cached: true,
             },
@@ -128,4 +128,31 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn answer(_: &isolab_sdk::Request<'_>) -> isolab_sdk::Response {
+        isolab_sdk::Response::text(200, "")
+    }
+
+    #[test]
+    fn a_function_like_another_runs_the_native_code_of_that_one() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/claims");
+        let direct =
+            Direct::new(Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap(), &[("fibonacci", answer)]);
+        for name in ["fibonacci-32", "fibonacci-40"] {
+            let function = Function::load(&folder.join(name)).unwrap();
+            assert_eq!(function.name(), name);
+            assert_eq!(function.load_case().unwrap().name, name.replace("fibonacci", "n"));
+            assert_eq!(direct.supports(&function, Variant::Rust), Ok(()));
+        }
+        let other = Function::load(&folder.join("blake3-hello")).unwrap();
+        let reason = direct.supports(&other, Variant::Rust).unwrap_err();
+        assert!(reason.contains("`blake3` is not compiled"), "{reason}");
+    }
 }

@@ -1,4 +1,8 @@
 //! Functions: the folders under `functions/`, and foreign artifacts.
+//!
+//! A function's `function.toml` may say `like = "../other"`: its code is then that of the
+//! function in this folder, while cases, limits and the case for load are its own. So
+//! one code is measured with another amount of work, under a name of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,6 +74,7 @@ impl LoadError {
 #[derive(Clone, Debug)]
 pub struct Function {
     name: String,
+    code_name: String,
     sources: BTreeMap<Variant, PathBuf>,
     limits: Limits,
     cases: Vec<Case>,
@@ -82,6 +87,7 @@ pub struct Function {
 struct Manifest {
     #[serde(rename = "description")]
     _description: String,
+    like: Option<PathBuf>,
     load: Option<String>,
     #[serde(default)]
     limits: LimitsForm,
@@ -108,12 +114,19 @@ impl Function {
         let manifest_path = path.join("function.toml");
         let text =
             std::fs::read_to_string(&manifest_path).map_err(|error| LoadError::new(&manifest_path, error))?;
-        let Manifest { load, limits, .. } =
+        let Manifest { like, load, limits, .. } =
             toml::from_str(&text).map_err(|error| LoadError::new(&manifest_path, error))?;
         let limits = limits.resolve().map_err(|reason| LoadError::new(&manifest_path, reason))?;
 
-        let files = [(Variant::Rust, path.join("Cargo.toml")), (Variant::Js, path.join("handler.js"))];
-        let sources: BTreeMap<_, _> = files.into_iter().filter(|(_, file)| file.is_file()).collect();
+        let own = variants_in(path);
+        let (code_name, sources) = match like {
+            None => (name.clone(), own),
+            Some(_) if !own.is_empty() => {
+                let reason = "`like` takes the code of another function, but this folder has code of its own";
+                return Err(LoadError::new(&manifest_path, reason));
+            }
+            Some(like) => code_of(path, &like).map_err(|reason| LoadError::new(&manifest_path, reason))?,
+        };
         if sources.is_empty() {
             return Err(LoadError::new(path, "no variant: neither a Cargo.toml nor a handler.js is there"));
         }
@@ -129,7 +142,7 @@ impl Function {
                 )
             })?),
         };
-        Ok(Self { name, sources, limits, cases, load_case })
+        Ok(Self { name, code_name, sources, limits, cases, load_case })
     }
 
     fn load_command(name: String, path: &Path) -> Result<Self, LoadError> {
@@ -137,12 +150,19 @@ impl Function {
             return Err(LoadError::new(path, "neither a folder with a function.toml nor a .wasm file"));
         }
         let sources = BTreeMap::from([(Variant::Command, path.to_owned())]);
-        Ok(Self { name, sources, limits: Limits::default(), cases: Vec::new(), load_case: None })
+        let code_name = name.clone();
+        Ok(Self { name, code_name, sources, limits: Limits::default(), cases: Vec::new(), load_case: None })
     }
 
     /// The name: the folder's, or the file's stem.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the function whose code it is: its own, unless `function.toml` says
+    /// `like`. Native code is registered under this name.
+    pub fn code_name(&self) -> &str {
+        &self.code_name
     }
 
     /// What one instance may use.
@@ -188,6 +208,32 @@ impl LimitsForm {
         }
         Ok(limits)
     }
+}
+
+/// The variants whose files lie in a folder.
+fn variants_in(folder: &Path) -> BTreeMap<Variant, PathBuf> {
+    let files = [(Variant::Rust, folder.join("Cargo.toml")), (Variant::Js, folder.join("handler.js"))];
+    files.into_iter().filter(|(_, file)| file.is_file()).collect()
+}
+
+/// Name and variants of the function that `like` names, as seen from `folder`. That one has
+/// code of its own: where code comes from can be read in one place.
+fn code_of(folder: &Path, like: &Path) -> Result<(String, BTreeMap<Variant, PathBuf>), String> {
+    let named = like.display();
+    let other =
+        std::fs::canonicalize(folder.join(like)).map_err(|error| format!("`like = \"{named}\"`: {error}"))?;
+    let text = std::fs::read_to_string(other.join("function.toml"))
+        .map_err(|_| format!("`like = \"{named}\"` names no function: there is no function.toml"))?;
+    let manifest: Manifest =
+        toml::from_str(&text).map_err(|error| format!("`like = \"{named}\"`: its function.toml: {error}"))?;
+    if manifest.like.is_some() {
+        return Err(format!("`like = \"{named}\"` names a function that is itself like another one"));
+    }
+    let sources = variants_in(&other);
+    if sources.is_empty() {
+        return Err(format!("`like = \"{named}\"` names a function without a variant"));
+    }
+    Ok((other.file_stem().unwrap_or_default().to_string_lossy().into_owned(), sources))
 }
 
 fn load_cases(folder: &Path) -> Result<Vec<Case>, LoadError> {
@@ -308,6 +354,57 @@ mod tests {
         refused("description = \"\"\n[limits]\ndeadline_ms = 0", "deadline_ms");
         refused("description = \"\"\n[limits]\nmemory_bytes = 1", "memory_bytes");
         refused("description = ", "");
+    }
+
+    #[test]
+    fn a_function_like_another_has_its_code_and_all_else_of_its_own() {
+        let folder = folder(&[
+            ("f/function.toml", "description = \"f\"\n[limits]\ndeadline_ms = 50"),
+            ("f/handler.js", ""),
+            ("f/cases/a.json", CASE),
+            ("more/g/function.toml", "description = \"g\"\nlike = \"../../f\"\nload = \"b\""),
+            ("more/g/cases/b.json", CASE),
+        ]);
+        let path = folder.path().canonicalize().unwrap();
+        let function = Function::load(&path.join("more/g")).unwrap();
+        assert_eq!((function.name(), function.code_name()), ("g", "f"));
+        assert_eq!(function.source(Variant::Js), Some(path.join("f/handler.js").as_path()));
+        assert_eq!(function.cases().len(), 1);
+        assert_eq!(function.load_case().unwrap().name, "b");
+        assert_eq!(function.limits().deadline, Limits::default().deadline);
+        let library = Library::open(&[path]).unwrap();
+        let names: Vec<_> = library.iter().map(|function| (function.name(), function.code_name())).collect();
+        assert_eq!(names, [("f", "f")], "folders of functions are not searched for more");
+    }
+
+    #[test]
+    fn a_function_like_no_function_is_refused_with_the_reason() {
+        let folder = folder(&[
+            ("code/function.toml", "description = \"\""),
+            ("code/handler.js", ""),
+            ("empty/function.toml", "description = \"\""),
+            ("bad/function.toml", "description = 1"),
+            ("none/handler.js", ""),
+            ("like/function.toml", "description = \"\"\nlike = \"../code\""),
+        ]);
+        let refused = |like: &str, files: &[&str], reason: &str| {
+            let path = folder.path().join("f");
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("function.toml"), format!("description = \"\"\nlike = \"{like}\""))
+                .unwrap();
+            for file in files {
+                std::fs::write(path.join(file), "").unwrap();
+            }
+            let error = Function::load(&path).unwrap_err().to_string();
+            assert!(error.contains("f/function.toml") && error.contains(reason), "{error}");
+        };
+        refused("../nowhere", &[], "../nowhere");
+        refused("../none", &[], "names no function");
+        refused("../empty", &[], "without a variant");
+        refused("../bad", &[], "its function.toml");
+        refused("../like", &[], "itself like another");
+        refused(".", &[], "itself like another");
+        refused("../code", &["handler.js"], "code of its own");
     }
 
     #[test]

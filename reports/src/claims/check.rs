@@ -1,0 +1,176 @@
+//! Claims held against a run.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Answer, Claim, Published, PublishedUnit, Quantity};
+use crate::statistics::{Estimate, Interval, Ratio};
+use crate::summary::{Figures, Unit};
+use crate::{Cell, Status, Summary};
+
+/// What came of a claim.
+///
+/// # The rule
+///
+/// The published statement accepts a range: of `about v` it is `v / within` to
+/// `v × within`, of `between a, b` it is `a / within` to `b × within`, of `below v` all
+/// up to `v × within`, of `at_least v` all from `v / within` on. The claim is reproduced
+/// if the measured interval, with its confidence of 95 %, has a value in common with that
+/// range, its ends included; where no interval can be told, the measured value stands for it.
+///
+/// A run with wide intervals therefore contradicts little: read the interval beside
+/// the verdict. And a claim that is not reproduced is not refuted: it was published of
+/// another machine and of other versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What was measured agrees with what was published.
+    Reproduced,
+    /// It does not.
+    NotReproduced,
+    /// Nothing was measured that could, for this reason.
+    NotMeasurable(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Reproduced => "reproduced",
+            Self::NotReproduced => "not reproduced",
+            Self::NotMeasurable(_) => "not measurable here",
+        })
+    }
+}
+
+/// What was measured for a claim, in the claim's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// The quantity.
+    pub value: f64,
+    /// The lower end of its interval; left out where that cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// A claim, what was measured, and what that means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The claim.
+    pub claim: Claim,
+    /// What was measured; `None` if nothing was.
+    pub measured: Option<Measured>,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// Holds claims against a run, in the order of the claims.
+pub fn check(claims: &[Claim], summary: &Summary) -> Vec<Checked> {
+    let checked = claims.iter().map(|claim| {
+        let (measured, verdict) = match judge(claim, summary) {
+            Ok((measured, verdict)) => (Some(measured), verdict),
+            Err(reason) => (None, Verdict::NotMeasurable(reason)),
+        };
+        Checked { claim: claim.clone(), measured, verdict }
+    });
+    checked.collect()
+}
+
+fn judge(claim: &Claim, summary: &Summary) -> Result<(Measured, Verdict), String> {
+    let (measure, over) = match &claim.answer {
+        Answer::Absent(reason) => return Err(reason.clone()),
+        Answer::Measured { measure, over } => (measure, over),
+    };
+    let published = claim.published.as_ref().ok_or("no number is at hand to hold it against")?;
+    let parts = measure.iter().map(|quantity| estimate(quantity, published, summary));
+    let parts: Vec<&Estimate> = parts.collect::<Result<_, _>>()?;
+    let measured = match (over, parts.as_slice()) {
+        (Some(over), [above]) => {
+            let below = estimate(over, published, summary)?;
+            let ratio = Ratio::of(above, below).ok_or("one of the two quantities is not above zero")?;
+            Measured::new(ratio.value, ratio.interval)
+        }
+        (_, [one]) => Measured::new(one.value, one.interval),
+        (_, parts) => {
+            let sum = Estimate::made_of(parts, |parts| parts.iter().sum());
+            let sum = sum.ok_or("there is nothing to add up")?;
+            Measured::new(sum.value, sum.interval)
+        }
+    };
+    let verdict = if measured.agrees_with(published) { Verdict::Reproduced } else { Verdict::NotReproduced };
+    Ok((measured, verdict))
+}
+
+impl Measured {
+    fn new(value: f64, interval: Option<Interval>) -> Self {
+        Self {
+            value,
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+        }
+    }
+
+    /// The rule of [`Verdict`].
+    fn agrees_with(&self, published: &Published) -> bool {
+        let (least, greatest) = published.accepts();
+        self.low.unwrap_or(self.value) <= greatest && self.high.unwrap_or(self.value) >= least
+    }
+}
+
+/// The estimate of a quantity, or why the run has none.
+fn estimate<'a>(
+    quantity: &Quantity,
+    published: &Published,
+    summary: &'a Summary,
+) -> Result<&'a Estimate, String> {
+    let Quantity { executor, variant, figure, .. } = quantity;
+    let function = quantity.function_name();
+    let infos = &summary.run.executors;
+    let info = infos.iter().find(|info| info.name == *executor || info.spec == *executor);
+    let info = info.ok_or_else(|| format!("the run was without the executor `{executor}`"))?;
+    if let Some(reason) = &info.unavailable {
+        return Err(format!("`{executor}`: {reason}"));
+    }
+    let is_of_cell = |cell: &&Cell| {
+        cell.executor == info.spec
+            && cell.function == function
+            && cell.variant == *variant
+            && !cell.twin
+            && quantity.reuse.as_ref().is_none_or(|reuse| *reuse == cell.reuse)
+    };
+    let cells: Vec<&Cell> = summary.run.cells.iter().filter(is_of_cell).collect();
+    let lacking = cells.iter().find(|cell| cell.status != Status::Ok);
+    // Phases are measured once for all policies: one good cell is proof that they were.
+    if let Some(cell) = lacking.filter(|_| cells.iter().all(|cell| cell.status != Status::Ok)) {
+        return Err(format!("`{executor}`: {}", why(cell)));
+    }
+    let group = summary.groups.iter().find(|group| group.function == function && group.variant == *variant);
+    let model: Option<&Figures> =
+        group.and_then(|group| group.models.iter().find(|model| model.spec == info.spec));
+    let found = model.and_then(|model| quantity.pick(model));
+    let found = found.ok_or_else(|| format!("the run has no {quantity}"))?;
+    if !is_counted_in(found.unit, published.unit) {
+        return Err(format!("`{figure}` is counted in {}", found.unit.name()));
+    }
+    Ok(&found.estimate)
+}
+
+/// Whether a figure of a unit can answer a claim in another: of a ratio, any can.
+fn is_counted_in(unit: Unit, published: PublishedUnit) -> bool {
+    match published {
+        PublishedUnit::Nanoseconds => unit == Unit::Nanoseconds,
+        PublishedUnit::Bytes => unit == Unit::Bytes,
+        PublishedUnit::PerSecond => unit == Unit::PerSecond,
+        PublishedUnit::Ratio => true,
+    }
+}
+
+fn why(cell: &Cell) -> String {
+    match (&cell.reason, cell.status) {
+        (Some(reason), _) => reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        (None, Status::Pending) => "not reached before the run ended".into(),
+        (None, _) => "it was not measured, and the run does not say why".into(),
+    }
+}

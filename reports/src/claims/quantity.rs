@@ -1,0 +1,90 @@
+//! Which figure of which cell answers a claim.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::row::Cold;
+use crate::summary::{Figure, Figures, Settings};
+
+/// One figure of one cell.
+///
+/// Settings that are not given do not apply, as in [`Settings`]; but where `connections`
+/// or `invocations` are left out, any will do: see [`Quantity::pick`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantity {
+    /// The executor spec in short form: settings with their default value left out.
+    pub executor: String,
+    /// A function's name, or its folder as seen from `functions/`.
+    pub function: String,
+    /// The variant.
+    pub variant: String,
+    /// The figure's name.
+    pub figure: String,
+    /// The reuse policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<String>,
+    /// What was cold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<Cold>,
+    /// Whether the artifact was in the cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<bool>,
+    /// Connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
+    /// How often each live instance had been invoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocations: Option<u64>,
+}
+
+impl Quantity {
+    /// The function's name, as rows have it: the last part of its folder.
+    pub fn function_name(&self) -> &str {
+        self.function.rsplit('/').next().unwrap_or(&self.function)
+    }
+
+    /// The figure among those of its model. Of several numbers of invocations it is the
+    /// greatest, of several numbers of connections the one with the best figure: the
+    /// ladders differ between presets and models, and publications name their best.
+    pub fn pick<'a>(&self, model: &'a Figures) -> Option<&'a Figure> {
+        let fits =
+            model.figures.iter().filter(|figure| figure.name == self.figure && self.fits(&figure.settings));
+        fits.max_by(|a, b| {
+            let better = a.estimate.value.total_cmp(&b.estimate.value);
+            let better = if a.is_less_better() { better.reverse() } else { better };
+            a.settings.invocations.cmp(&b.settings.invocations).then(better)
+        })
+    }
+
+    fn fits(&self, settings: &Settings) -> bool {
+        let asked = Settings {
+            reuse: self.reuse.clone(),
+            cold: self.cold,
+            cached: self.cached,
+            connections: self.connections.or(settings.connections),
+            invocations: self.invocations.or(settings.invocations),
+            ..Settings::default()
+        };
+        asked == *settings
+    }
+}
+
+impl fmt::Display for Quantity {
+    /// Such as ``load_rate (warm) of `hello` rust on `wasm` ``.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = Settings {
+            reuse: self.reuse.clone(),
+            cold: self.cold,
+            cached: self.cached,
+            connections: self.connections,
+            invocations: self.invocations,
+            ..Settings::default()
+        };
+        let settings = settings.to_string();
+        let settings = if settings.is_empty() { settings } else { format!(" ({settings})") };
+        let Self { executor, variant, figure, .. } = self;
+        write!(formatter, "`{figure}`{settings} of `{}` {variant} on `{executor}`", self.function_name())
+    }
+}

@@ -1,0 +1,261 @@
+//! Checked claims as tables, and for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::check::Measured;
+use super::data::{Certainty, Published, PublishedUnit, Source, Statement};
+use super::{Answer, Checked, Claim, Verdict};
+use crate::grid::{Grid, Section};
+use crate::markdown::grid::section;
+use crate::summary::Unit;
+use crate::{table as terminal, units};
+
+/// How many claims came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Claims with which the run agrees.
+    pub reproduced: usize,
+    /// Claims with which it does not.
+    pub not_reproduced: usize,
+    /// Claims that nothing was measured for.
+    pub not_measurable: usize,
+}
+
+impl Tally {
+    /// Counts.
+    pub fn of(checked: &[Checked]) -> Self {
+        let mut tally = Self::default();
+        for one in checked {
+            *match one.verdict {
+                Verdict::Reproduced => &mut tally.reproduced,
+                Verdict::NotReproduced => &mut tally.not_reproduced,
+                Verdict::NotMeasurable(_) => &mut tally.not_measurable,
+            } += 1;
+        }
+        tally
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reproduced, not_reproduced, not_measurable } = self;
+        write!(
+            formatter,
+            "{} published claims: {reproduced} reproduced, {not_reproduced} not reproduced, {not_measurable} not \
+             measurable here",
+            reproduced + not_reproduced + not_measurable
+        )
+    }
+}
+
+const RULE: &str = "A claim is reproduced if the interval measured here, with its confidence of 95 %, meets the range \
+that agrees with what was published; the factor that may lie between them stands in brackets. The published figures are of other machines \
+and versions: claims to test, no targets.";
+
+/// The claims that were measured, those that were not, and what each of them is; without
+/// those that would be empty.
+pub fn grids(checked: &[Checked]) -> Section {
+    let grids = [measured(checked), not_measured(checked), explained(checked)];
+    Section {
+        title: "Published claims".into(),
+        grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect(),
+    }
+}
+
+/// The tables in Markdown, under one title.
+pub fn markdown(checked: &[Checked]) -> String {
+    let mut tables = grids(checked);
+    tables.title = format!("{}\n\n{}.", tables.title, Tally::of(checked));
+    let mut out = String::new();
+    section(&mut out, &tables).expect("writing to a string does not fail");
+    out
+}
+
+/// The tables for a terminal, at most `width` columns wide, if that is given; without what
+/// explains them.
+pub fn table(checked: &[Checked], width: Option<u16>) -> String {
+    let mut out = String::new();
+    for grid in grids(checked).grids.iter().filter(|grid| !grid.is_detail) {
+        out += &terminal::of_grid(grid, width);
+        out += "\n\n";
+    }
+    out + &format!("{}\n", Tally::of(checked))
+}
+
+fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn measured(checked: &[Checked]) -> Grid {
+    let lines = checked.iter().filter_map(|one| {
+        let measured = one.measured?;
+        let published = one.claim.published.as_ref()?;
+        Some(vec![
+            one.claim.id.clone(),
+            one.verdict.to_string(),
+            shown(published),
+            published.unit.show(measured.value),
+            interval(published.unit, measured),
+        ])
+    });
+    Grid {
+        name: "claims",
+        title: "Published against measured".into(),
+        head: head(&["claim", "verdict", "published", "measured", "interval"]),
+        names: 2,
+        lines: lines.collect(),
+        note: RULE.into(),
+        is_detail: false,
+    }
+}
+
+fn not_measured(checked: &[Checked]) -> Grid {
+    let lines = checked.iter().filter_map(|one| match &one.verdict {
+        Verdict::NotMeasurable(reason) => {
+            let published = one.claim.published.as_ref().map_or("–".into(), shown);
+            Some(vec![one.claim.id.clone(), reason.clone(), published])
+        }
+        _ => None,
+    });
+    Grid {
+        name: "claims_not_measurable",
+        title: "Not measurable here".into(),
+        head: head(&["claim", "reason", "published"]),
+        names: 2,
+        lines: lines.collect(),
+        ..Grid::default()
+    }
+}
+
+fn explained(checked: &[Checked]) -> Grid {
+    let lines = checked.iter().map(|Checked { claim, .. }| {
+        let (how, note) = (how(claim), claim.note.clone());
+        vec![claim.id.clone(), claim.says.clone(), origin(claim), claim.conditions.clone(), how, note]
+    });
+    Grid {
+        name: "claims_explained",
+        title: "What each claim is, and what answers it".into(),
+        head: head(&["claim", "says", "source", "conditions", "measured here as", "but"]),
+        names: 6,
+        lines: lines.collect(),
+        note: String::new(),
+        is_detail: true,
+    }
+}
+
+fn shown(published: &Published) -> String {
+    let show = |value| published.unit.show(value);
+    let statement = match published.statement {
+        Statement::About(value) => format!("about {}", show(value)),
+        Statement::Below(value) => format!("≤ {}", show(value)),
+        Statement::Between(low, high) => format!("{} to {}", show(low), show(high)),
+        Statement::AtLeast(value) => format!("≥ {}", show(value)),
+    };
+    if published.within > 1.0 { format!("{statement} (within {}×)", published.within) } else { statement }
+}
+
+fn interval(unit: PublishedUnit, measured: Measured) -> String {
+    match (measured.low, measured.high) {
+        (Some(low), Some(high)) => format!("{} to {}", unit.show(low), unit.show(high)),
+        _ => "–".into(),
+    }
+}
+
+fn how(claim: &Claim) -> String {
+    match &claim.answer {
+        Answer::Absent(_) => "–".into(),
+        Answer::Measured { measure, over } => {
+            let parts: Vec<String> = measure.iter().map(ToString::to_string).collect();
+            let parts = parts.join(" + ");
+            over.as_ref().map_or(parts.clone(), |over| format!("{parts}, over {over}"))
+        }
+    }
+}
+
+fn origin(claim: &Claim) -> String {
+    let Source { author, title, year, url, checked } = &claim.source;
+    let title = url.as_ref().map_or_else(|| title.clone(), |url| format!("[{title}]({url})"));
+    let year = year.map(|year| year.to_string());
+    let place = Some(claim.place.clone()).filter(|place| !place.is_empty());
+    let parts = [Some(author.clone()), Some(title), year, place];
+    format!("{} ({checked})", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Primary => "figure read in the source",
+            Self::Abstract => "figure read in the abstract",
+            Self::Secondary => "figure read in what others write of it",
+            Self::Unverified => "figure not verified",
+        })
+    }
+}
+
+impl PublishedUnit {
+    /// A value as people read it.
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds => Unit::Nanoseconds.show(value),
+            Self::Bytes => Unit::Bytes.show(value),
+            Self::PerSecond => format!("{}/s", Unit::PerSecond.show(value)),
+            Self::Ratio => units::ratio(value),
+        }
+    }
+}
+
+/// The claims and verdicts for programs.
+#[derive(Serialize)]
+struct Exported<'a> {
+    run: &'a str,
+    confidence: f64,
+    tally: Tally,
+    claims: Vec<ExportedClaim<'a>>,
+}
+
+#[derive(Serialize)]
+struct ExportedClaim<'a> {
+    #[serde(flatten)]
+    claim: &'a Claim,
+    /// What agrees with the claim; the upper end is left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepts: Option<Accepts>,
+    measured: Option<Measured>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Accepts {
+    low: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high: Option<f64>,
+}
+
+/// The claims and verdicts for programs, as JSON. `run` is the run's id.
+pub fn json(checked: &[Checked], run: &str) -> String {
+    let claims = checked.iter().map(|one| {
+        let (verdict, reason) = match &one.verdict {
+            Verdict::Reproduced => ("reproduced", None),
+            Verdict::NotReproduced => ("not_reproduced", None),
+            Verdict::NotMeasurable(reason) => ("not_measurable", Some(reason.as_str())),
+        };
+        let accepts = one.claim.published.as_ref().map(|published| {
+            let (low, high) = published.accepts();
+            Accepts { low, high: Some(high).filter(|high| high.is_finite()) }
+        });
+        ExportedClaim { claim: &one.claim, accepts, measured: one.measured, verdict, reason }
+    });
+    let exported = Exported {
+        run,
+        confidence: crate::statistics::CONFIDENCE,
+        tally: Tally::of(checked),
+        claims: claims.collect(),
+    };
+    let text =
+        serde_json::to_string_pretty(&exported).expect("a struct of texts and finite numbers serialises");
+    text + "\n"
+}
