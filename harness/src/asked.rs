@@ -74,6 +74,9 @@ impl Asked {
         if run.status == RunStatus::Complete {
             return Err(refused("it is complete".into()));
         }
+        if run.selection.executors.is_empty() {
+            return Err(refused("what it measured was not asked for by `bench`".into()));
+        }
         let name = run.preset.get("name").and_then(|name| name.as_str()).unwrap_or_default().to_owned();
         let is_named = |preset: &&Preset| serde_json::to_value(preset.name).is_ok_and(|it| it == name);
         let preset = Preset::ALL

@@ -42,6 +42,8 @@ enum Command {
     Load(LoadArgs),
     /// Render a run again, or compare runs
     Report(ReportArgs),
+    /// Measure what others published figures of, and say which of them hold here
+    Reproduce(ReproduceArgs),
 }
 
 /// `isolab bench`.
@@ -156,6 +158,26 @@ pub struct BuildArgs {
     pub function: Vec<String>,
 }
 
+/// `isolab reproduce`.
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// Check this run instead of measuring one
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["quick", "out", "seed", "strict"])]
+    pub run: Option<PathBuf>,
+    /// Measure to a first approximation
+    #[arg(long)]
+    pub quick: bool,
+    /// Decides the order in which cells are measured [default: at random]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Refuse to measure on a host that is busy, or whose speed follows its load
+    #[arg(long)]
+    pub strict: bool,
+    /// The run folder, new or empty [default: runs/<time>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// `isolab report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -240,6 +262,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Doctor => commands::doctor::run(),
         Command::Load(arguments) => commands::load::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Reproduce(arguments) => commands::reproduce::run(&arguments),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod invoke;
 pub mod load;
 pub mod report;
+pub mod reproduce;
 pub mod serve;
 
 use std::io::IsTerminal;
