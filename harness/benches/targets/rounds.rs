@@ -26,12 +26,32 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts it.
+    /// Starts it as it is loaded in a run: without the pages that record every phase.
     pub(crate) fn serve(
         spec: &str,
         variant: Variant,
         reuse: Reuse,
         pinning: Option<Pinning>,
+    ) -> Result<Self> {
+        Self::spawn(spec, variant, reuse, pinning, false)
+    }
+
+    /// Starts it with the pages that experiments need.
+    pub(crate) fn serve_with_control(
+        spec: &str,
+        variant: Variant,
+        reuse: Reuse,
+        pinning: Option<Pinning>,
+    ) -> Result<Self> {
+        Self::spawn(spec, variant, reuse, pinning, true)
+    }
+
+    fn spawn(
+        spec: &str,
+        variant: Variant,
+        reuse: Reuse,
+        pinning: Option<Pinning>,
+        control: bool,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let spec: Spec = isolab::executors::specs(&[spec.to_owned()])?.swap_remove(0);
@@ -44,7 +64,7 @@ impl Lab {
             cache: &cache,
             run_id: &format!("targets-{}", std::process::id()),
             cpu: pinning.map(|pinning| pinning.server_cpu),
-            control: true,
+            control,
             log: &folder.path().join("log"),
         })?;
         Ok(Self { child, folder })

@@ -1,5 +1,7 @@
 //! The request and the response between the front end and an executor.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
@@ -69,13 +71,15 @@ impl Request {
 
     /// The same request in the form that Rust functions take.
     pub fn as_guest(&self) -> isolab_sdk::Request<'_> {
-        let headers =
-            self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let mut headers = Vec::with_capacity(self.headers.len());
+        headers.extend(
+            self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
+        );
         isolab_sdk::Request {
             method: self.method.as_str(),
             path: self.path(),
             query: self.query(),
-            headers: headers.collect(),
+            headers,
             body: &self.body,
         }
     }
@@ -95,6 +99,15 @@ where
     N: AsRef<[u8]>,
     V: AsRef<[u8]>,
 {
+    let copied = |(name, value): (N, V)| (name, Bytes::copy_from_slice(value.as_ref()));
+    assemble(status, headers.into_iter().map(copied), body)
+}
+
+fn assemble<N: AsRef<[u8]>>(
+    status: u16,
+    headers: impl Iterator<Item = (N, Bytes)>,
+    body: Bytes,
+) -> Result<Response, Cause> {
     let invalid = |what: String| Cause::InvalidResponse(what);
     let status = StatusCode::from_u16(status)
         .ok()
@@ -103,11 +116,10 @@ where
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (name, value) = (name.as_ref(), value.as_ref());
+        let name = name.as_ref();
         let name = HeaderName::from_bytes(name)
-            .map_err(|_| invalid(format!("`{}` is no header's name", text(name))))?;
-        let value = HeaderValue::from_bytes(value)
+            .map_err(|_| invalid(format!("`{}` is no header's name", String::from_utf8_lossy(name))))?;
+        let value = HeaderValue::from_maybe_shared(value)
             .map_err(|_| invalid(format!("the value of header `{name}` has characters that HTTP forbids")))?;
         // A map of headers has an end, and a hostile function knows it.
         let added = response.headers_mut().try_append(name, value);
@@ -122,8 +134,14 @@ pub fn from_guest(guest: isolab_sdk::Response, limit_bytes: u64) -> Result<Respo
     if guest.body.len() as u64 > limit_bytes {
         return Err(Cause::ResponseTooLarge(limit_bytes));
     }
-    let headers = guest.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    response(guest.status, headers, Bytes::from(guest.body))
+    // What a function has as a constant is not copied.
+    let shared = |value| match value {
+        Cow::Borrowed(text) => Bytes::from_static(str::as_bytes(text)),
+        Cow::Owned(text) => Bytes::from(String::into_bytes(text)),
+    };
+    let headers = guest.headers.iter().map(|(name, _)| name.as_bytes());
+    let values = guest.headers.iter().map(|(_, value)| shared(value.clone()));
+    assemble(guest.status, headers.zip(values), Bytes::from(guest.body))
 }
 
 #[cfg(test)]
