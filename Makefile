@@ -16,6 +16,7 @@ bench: setup ## set up, then measure: cargo run -- bench $(ARGS)
 	cargo run -- bench $(ARGS)
 
 test: setup ## set up, then run every test
+	@scripts/setup-chromium
 	@scripts/tests/setup-v8
 	cargo test --workspace --no-fail-fast $(ARGS)
 

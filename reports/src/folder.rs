@@ -1,8 +1,10 @@
 //! Reading a run.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
 
 use crate::run::SCHEMA_VERSION;
 use crate::{Row, Run};
@@ -52,9 +54,12 @@ pub enum ReadError {
     },
 }
 
+/// The rows' file after `gzip`, as a run that is kept may have it.
+pub const ROWS_COMPRESSED: &str = "rows.jsonl.gz";
+
 /// Reads a run's two files.
 pub fn read(folder: &Path) -> Result<RunFolder, ReadError> {
-    Ok(RunFolder { run: read_run(&folder.join(RUN))?, rows: read_rows(&folder.join(ROWS))? })
+    Ok(RunFolder { run: read_run(&folder.join(RUN))?, rows: read_rows(folder)? })
 }
 
 /// A row that could not be read.
@@ -69,9 +74,9 @@ pub struct BadRow {
 /// Reads a run's two files, leaving out the rows that are none, with where they are and
 /// what is wrong with each. `run.json` must be right.
 pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError> {
-    let (run, path) = (read_run(&folder.join(RUN))?, folder.join(ROWS));
+    let run = read_run(&folder.join(RUN))?;
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
-    for row in rows_of(&bytes(&path)?) {
+    for row in rows_of(&row_bytes(folder)?.1) {
         match row {
             Ok(row) => rows.push(row),
             Err(reason) => bad.push(reason),
@@ -80,8 +85,20 @@ pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError
     Ok((RunFolder { run, rows }, bad))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
-    fs::read(path).map_err(|error| ReadError::File { path: path.to_owned(), error })
+/// The rows as they were written, and which file they are in.
+fn row_bytes(folder: &Path) -> Result<(PathBuf, Vec<u8>), ReadError> {
+    let (plain, compressed) = (folder.join(ROWS), folder.join(ROWS_COMPRESSED));
+    let failed = |path: &Path, error| ReadError::File { path: path.to_owned(), error };
+    match fs::read(&plain) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && compressed.exists() => {
+            let mut bytes = Vec::new();
+            let read =
+                fs::File::open(&compressed).and_then(|file| GzDecoder::new(file).read_to_end(&mut bytes));
+            read.map_err(|error| failed(&compressed, error))?;
+            Ok((compressed, bytes))
+        }
+        read => Ok((plain.clone(), read.map_err(|error| failed(&plain, error))?)),
+    }
 }
 
 fn text(path: &Path) -> Result<String, ReadError> {
@@ -106,9 +123,10 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     }
 }
 
-fn read_rows(path: &Path) -> Result<Vec<Row>, ReadError> {
-    let rows: Result<Vec<Row>, BadRow> = rows_of(&bytes(path)?).into_iter().collect();
-    rows.map_err(|BadRow { line, reason }| ReadError::Form { path: path.to_owned(), line, reason })
+fn read_rows(folder: &Path) -> Result<Vec<Row>, ReadError> {
+    let (path, bytes) = row_bytes(folder)?;
+    let rows: Result<Vec<Row>, BadRow> = rows_of(&bytes).into_iter().collect();
+    rows.map_err(|BadRow { line, reason }| ReadError::Form { path, line, reason })
 }
 
 /// Every line of the file, which may hold anything, in its order.
@@ -177,6 +195,21 @@ mod tests {
         assert_eq!(read(folder.path()).unwrap().rows.len(), 0);
         fs::write(folder.path().join(ROWS), b"\xff\xfe\n").unwrap();
         assert!(read(folder.path()).unwrap_err().to_string().contains("rows.jsonl:1: "));
+    }
+
+    #[test]
+    fn compressed_rows_are_read_as_they_are() {
+        let row = Row { executor: "wasm".into(), value: 7, ..Row::default() };
+        let text = serde_json::to_string(&row).unwrap() + "\n";
+        let folder = folder(EMPTY, "");
+        fs::remove_file(folder.path().join(ROWS)).unwrap();
+        let file = fs::File::create(folder.path().join(ROWS_COMPRESSED)).unwrap();
+        let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file.finish().unwrap();
+        assert_eq!(read(folder.path()).unwrap().rows, [row]);
+        fs::write(folder.path().join(ROWS_COMPRESSED), "no gzip").unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("rows.jsonl.gz"));
     }
 
     #[test]

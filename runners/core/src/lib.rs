@@ -23,6 +23,7 @@
 //! - [`cache`]: artifacts kept on disk under the digest of what they were made from.
 //! - [`direct`]: the executor that isolates nothing, the floor to compare with.
 //! - [`conformance`]: the suite that every executor must pass.
+//! - [`wasi`]: what engines that give a guest WASI have in common.
 //!
 //! This crate depends on no engine.
 
@@ -39,6 +40,7 @@ pub mod laps;
 pub mod message;
 pub mod reuse;
 pub mod spec;
+pub mod wasi;
 
 pub use cache::Cache;
 pub use case::Case;

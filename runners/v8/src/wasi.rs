@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use deno_core::v8;
+use isolab_core::wasi::Errno;
 use rand::RngCore as _;
 
 use crate::linear::Linear;
@@ -23,18 +24,6 @@ pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
 const TAIL_BYTES: usize = 4096;
 /// The most vectors in one write; Linux has the same limit (`IOV_MAX`).
 const MAX_VECTORS: u32 = 1024;
-
-/// `errno`.
-#[derive(Clone, Copy)]
-#[repr(u16)]
-enum Errno {
-    Success = 0,
-    BadFile = 8,
-    Fault = 21,
-    Invalid = 28,
-    NoSystemCall = 52,
-    NoSeek = 70,
-}
 
 /// What calls need and leave behind; kept in the isolate's slot.
 pub(crate) struct Wasi {
@@ -84,11 +73,11 @@ const CALLS: &[(&str, Call)] = &[
     ("clock_time_get", clock_time),
     ("environ_get", |_, _| Ok(())),
     ("environ_sizes_get", no_strings),
-    ("fd_close", |_, _| Err(Errno::BadFile)),
+    ("fd_close", |_, _| Err(Errno::Badf)),
     ("fd_fdstat_get", file_status),
-    ("fd_prestat_get", |_, _| Err(Errno::BadFile)),
+    ("fd_prestat_get", |_, _| Err(Errno::Badf)),
     ("fd_read", end_of_file),
-    ("fd_seek", |_, _| Err(Errno::NoSeek)),
+    ("fd_seek", |_, _| Err(Errno::Spipe)),
     ("fd_write", write),
     ("proc_exit", exit),
     ("random_get", random),
@@ -118,7 +107,7 @@ fn call(
     });
     let errno = match CALLS.get(index as usize) {
         Some((_, call)) => call(scope, &numbers).err().unwrap_or(Errno::Success),
-        None => Errno::NoSystemCall,
+        None => Errno::Nosys,
     };
     result.set_uint32(errno as u32);
 }
@@ -149,7 +138,7 @@ const MONOTONIC: u32 = 1;
 fn clock_resolution(scope: Scope<'_, '_, '_>, &[clock, at, ..]: &[u32; 4]) -> Result<(), Errno> {
     match clock {
         REALTIME | MONOTONIC => put(scope, at, &1u64.to_le_bytes()),
-        _ => Err(Errno::Invalid),
+        _ => Err(Errno::Inval),
     }
 }
 
@@ -157,7 +146,7 @@ fn clock_time(scope: Scope<'_, '_, '_>, &[clock, _precision, at, _]: &[u32; 4]) 
     let time = match clock {
         REALTIME => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         MONOTONIC => scope.get_slot::<Wasi>().map_or(Duration::ZERO, |wasi| wasi.begun.elapsed()),
-        _ => return Err(Errno::Invalid),
+        _ => return Err(Errno::Inval),
     };
     put(scope, at, &(time.as_nanos() as u64).to_le_bytes())
 }
@@ -167,19 +156,19 @@ fn file_status(scope: Scope<'_, '_, '_>, &[file, at, ..]: &[u32; 4]) -> Result<(
     const CHARACTER_DEVICE: u8 = 2;
     let mut status = [0; 24];
     status[0] = CHARACTER_DEVICE;
-    if file <= 2 { put(scope, at, &status) } else { Err(Errno::BadFile) }
+    if file <= 2 { put(scope, at, &status) } else { Err(Errno::Badf) }
 }
 
 fn end_of_file(scope: Scope<'_, '_, '_>, &[file, _, _, read]: &[u32; 4]) -> Result<(), Errno> {
-    if file == 0 { put(scope, read, &[0; 4]) } else { Err(Errno::BadFile) }
+    if file == 0 { put(scope, read, &[0; 4]) } else { Err(Errno::Badf) }
 }
 
 fn write(scope: Scope<'_, '_, '_>, &[file, vectors, count, written]: &[u32; 4]) -> Result<(), Errno> {
     if file != 1 && file != 2 {
-        return Err(Errno::BadFile);
+        return Err(Errno::Badf);
     }
     if count > MAX_VECTORS {
-        return Err(Errno::Invalid);
+        return Err(Errno::Inval);
     }
     let tail = with_memory(scope, |memory| {
         let (mut total, mut tail) = (0u32, Vec::new());

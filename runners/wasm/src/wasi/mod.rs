@@ -15,6 +15,7 @@ mod streams;
 use std::time::Instant;
 
 use bytes::Bytes;
+use isolab_core::wasi::Errno;
 use wasmtime::Result;
 
 pub(crate) use link::{link, link_rest};
@@ -22,18 +23,6 @@ use memory::Memory;
 use streams::Tail;
 
 use crate::fault::Exit;
-
-/// Error numbers of WASI preview 1 (`wasi_snapshot_preview1.witx`, `errno`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-enum Errno {
-    Success = 0,
-    Badf = 8,
-    Fault = 21,
-    Inval = 28,
-    Nosys = 52,
-    Spipe = 70,
-}
 
 /// Why a call did not succeed: the guest is told, or it ends.
 enum Refusal {
