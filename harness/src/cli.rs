@@ -200,6 +200,15 @@ pub struct ReportArgs {
     /// Leave out rows that cannot be read, with a warning for each
     #[arg(long)]
     pub skip_bad_rows: bool,
+    /// Derive costs from this price of a second of processor time [default: the run's]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub price_per_cpu_second: Option<f64>,
+    /// Derive costs from this price of a GiB held for a second [default: the run's]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub price_per_gib_second: Option<f64>,
+    /// The currency of these prices
+    #[arg(long, value_name = "NAME")]
+    pub currency: Option<String>,
 }
 
 /// `isolab load`.
@@ -270,6 +279,12 @@ fn format(text: &str) -> Result<Format, String> {
     let names = Format::ALL.map(Format::name);
     let found = Format::ALL.into_iter().find(|format| format.name() == text);
     found.ok_or_else(|| format!("`{text}` is no form of report; there are {}", names.join(", ")))
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let sensible = number.filter(|price| price.is_finite() && *price >= 0.0);
+    sensible.ok_or_else(|| format!("`{text}` is no price; write it as `0.000024`"))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -95,14 +95,17 @@ impl Selection {
     }
 }
 
-/// One block of each executor once more: measured as any other, but only to show what
-/// two measurements of the same thing differ by.
+/// One block of each executor once more, to show what two measurements of the same thing
+/// differ by. What tells of the model is left out: it has no figure that verdicts are
+/// about.
 pub fn twins(blocks: &[Block]) -> Vec<Block> {
     let is_of_smallest = |block: &&Block| block.function.name() == SMALLEST;
     let mut twins: Vec<Block> = Vec::new();
     for block in blocks.iter().filter(is_of_smallest).chain(blocks) {
         if twins.iter().all(|twin| twin.spec != block.spec) {
-            twins.push(Block { is_twin: true, ..block.clone() });
+            let mut twin = Block { is_twin: true, ..block.clone() };
+            twin.experiments.retain(|experiment| !experiment.is_of_model());
+            twins.push(twin);
         }
     }
     twins

@@ -29,7 +29,7 @@ pub struct Preset {
     /// Whether the experiments that tell of the model are measured with the first
     /// function only.
     pub is_narrow: bool,
-    /// Whether one cell of each executor is measured twice: an A/A pair.
+    /// Whether one block of each executor is measured twice: an A/A pair.
     pub has_twins: bool,
     /// For what starts in less than [`SLOW_START`].
     pub light: Amounts,
@@ -203,35 +203,35 @@ pub const DEFAULT: Preset = Preset {
     light: Amounts {
         hosts: 3,
         starts: 300,
-        starts_time: ms(600),
+        starts_time: ms(500),
         warm_answers: 300,
-        warm_time: ms(500),
+        warm_time: ms(300),
         memory: Memory {
-            live: &[0, 1, 8, 24, 64],
+            live: &[0, 1, 8, 32],
             invocations: &[0, 1, 100],
             bound_bytes: 256 * MIB,
-            bound_time: ms(1_500),
+            bound_time: ms(800),
         },
-        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(4_000) },
-        load: Load { connections: &[1, 8, 32], windows: 3, window: ms(200), window_answers: 10 },
-        open: Open { percents: &[25, 50, 75, 90], windows: 2, window: ms(500), window_requests: 20 },
+        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
+        load: Load { connections: &[1, 8, 32], windows: 3, window: ms(150), window_answers: 10 },
+        open: Open { percents: &[25, 50, 75, 90], windows: 2, window: ms(250), window_requests: 20 },
         burst: Burst { requests: &[8, 64], rounds: 3 },
     },
     heavy: Amounts {
         hosts: 1,
-        starts: 6,
-        starts_time: ms(1_500),
+        starts: 5,
+        starts_time: ms(1_000),
         warm_answers: 200,
-        warm_time: ms(300),
+        warm_time: ms(200),
         memory: Memory {
-            live: &[0, 1, 2, 4],
+            live: &[0, 1, 3],
             invocations: &[0, 1, 100],
             bound_bytes: 512 * MIB,
-            bound_time: ms(1_500),
+            bound_time: ms(800),
         },
-        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(6_000) },
+        density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(4_000) },
         load: Load { connections: &[1, 4], windows: 2, window: ms(200), window_answers: 3 },
-        open: Open { percents: &[50, 90], windows: 2, window: ms(500), window_requests: 5 },
+        open: Open { percents: &[50, 90], windows: 2, window: ms(300), window_requests: 4 },
         burst: Burst { requests: &[8], rounds: 1 },
     },
 };
@@ -245,9 +245,9 @@ pub const FULL: Preset = Preset {
     has_twins: true,
     light: Amounts {
         hosts: 10,
-        starts: 3_000,
+        starts: 1_000,
         starts_time: ms(5_000),
-        warm_answers: 3_000,
+        warm_answers: 1_000,
         warm_time: ms(5_000),
         memory: Memory {
             live: &[0, 1, 16, 64, 128, 256],

@@ -71,6 +71,10 @@ fn a_run_is_rendered_in_every_form() {
     let printed = report([dir.as_path()], &["--print", "csv"]);
     assert!(printed.stdout.contains(",hello,rust,"), "{printed:?}");
     assert_eq!(report([dir.as_path()], &["--format", "pdf"]).code, Some(2));
+    let priced = ["--print", "markdown", "--price-per-cpu-second", "0.5", "--currency", "EUR"];
+    let markdown = report([dir.as_path()], &priced).stdout;
+    assert!(markdown.contains("EUR") && markdown.contains("given when this report was made"), "{markdown}");
+    assert_eq!(report([dir.as_path()], &["--price-per-cpu-second", "-1"]).code, Some(2));
 }
 
 #[test]

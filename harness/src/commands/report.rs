@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use isolab_reports::compare::{self, Compared};
+use isolab_reports::run::Prices;
 use isolab_reports::{Format, RunFolder, Summary, folder, render, table};
 
 use crate::cli::ReportArgs;
@@ -31,6 +32,17 @@ fn read(dir: &Path, skip_bad_rows: bool) -> Result<RunFolder> {
         eprintln!("warning: {}:{}: {}; left out", dir.join(folder::ROWS).display(), row.line, row.reason);
     }
     Ok(run)
+}
+
+/// Puts the prices that were asked for in the place of the run's.
+fn set_prices(prices: &mut Prices, arguments: &ReportArgs) {
+    if arguments.price_per_cpu_second.or(arguments.price_per_gib_second).is_none() {
+        return;
+    }
+    prices.per_cpu_second = arguments.price_per_cpu_second.unwrap_or(prices.per_cpu_second);
+    prices.per_gib_second = arguments.price_per_gib_second.unwrap_or(prices.per_gib_second);
+    prices.currency = arguments.currency.clone().unwrap_or_else(|| prices.currency.clone());
+    prices.source = "given when this report was made".into();
 }
 
 fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
