@@ -11,10 +11,10 @@ use isolab_reports::{Run, RunStatus};
 
 use crate::cli::BenchArgs;
 use crate::exit::BadInput;
-use crate::experiment::Experiment;
 use crate::plan::Selection;
 use crate::preset::{self, Preset};
 use crate::{executors, library};
+use isolab_reports::Experiment;
 
 /// Everything that a run is asked for.
 #[derive(Debug)]
@@ -126,9 +126,9 @@ fn functions_as_text(texts: &Recorded, selection: &Selection, paths: &[PathBuf])
         return selection.functions.iter().map(|function| function.name().to_owned()).collect();
     }
     let mut paths = paths.iter();
-    let text = |asked: &String| match asked.contains('/') {
-        true => paths.next().map_or_else(|| asked.clone(), |path| path.display().to_string()),
-        false => asked.clone(),
+    let text = |asked: &String| {
+        let path = asked.contains('/').then(|| paths.next()).flatten();
+        path.map_or_else(|| asked.clone(), |path| path.display().to_string())
     };
     texts.functions.iter().map(text).collect()
 }

@@ -12,7 +12,7 @@
 //! - [`executors`]: the one place that names them all.
 //! - [`asked`]: what a run is to measure, from the command line or from a run that was
 //!   interrupted.
-//! - [`plan`], [`experiment`] and [`preset`]: which cells, in which order, what and how
+//! - [`plan`] and [`preset`]: which cells, in which order, what and how
 //!   much of each; [`prices`] for the column that is derived.
 //! - [`measure`]: a cell's experiments.
 //! - [`child`], [`affinity`], [`interrupt`]: processes, where they run, how they end.
@@ -32,7 +32,6 @@ pub mod commands;
 pub mod condition;
 pub mod executors;
 pub mod exit;
-pub mod experiment;
 pub mod guests;
 pub mod http1;
 pub mod interrupt;

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::experiment::Experiment;
+use isolab_reports::Experiment;
 
 /// The function whose cost is all the model's: it speaks for the others where not every
 /// experiment is measured with each.

@@ -324,8 +324,8 @@ mod tests {
     use isolab_core::{Spec, Variant};
 
     use super::*;
-    use crate::experiment::Experiment;
     use crate::preset::QUICK;
+    use isolab_reports::Experiment;
 
     fn block() -> Block {
         let library = crate::library::open(&[]).unwrap();

@@ -88,12 +88,11 @@ impl Session<'_> {
             host_warnings,
             selection: self.recorded,
         };
-        let mut run = match self.taken_up {
-            Some(taken_up) => OpenRun::take_up(taken_up, &plan, &beginning)?,
-            None => {
-                let dir = self.out.map_or_else(|| default_dir(&self.id), |out| Ok(out.to_owned()))?;
-                OpenRun::begin(RunFolder::create(&dir)?, &beginning)?
-            }
+        let mut run = if let Some(taken_up) = self.taken_up {
+            OpenRun::take_up(taken_up, &plan, &beginning)?
+        } else {
+            let dir = self.out.map_or_else(|| default_dir(&self.id), |out| Ok(out.to_owned()))?;
+            OpenRun::begin(RunFolder::create(&dir)?, &beginning)?
         };
         let is_left =
             |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);

@@ -45,6 +45,13 @@ fn what_makes_no_sense_is_refused() {
     refused("bench --variant command --executor direct", 2, &["none of the functions"]);
     refused("bench --quick --full", 2, &["--full"]);
     refused("bench --seed many", 2, &["many"]);
+    refused("bench --only memroy --executor direct", 2, &["`memroy`", "startup, memory, density"]);
+    refused("bench --resume /nowhere", 2, &["/nowhere", "cannot be taken up"]);
+    refused("bench --resume /nowhere --quick", 2, &["--quick"]);
+    refused("report", 2, &["<RUN>"]);
+    refused("report /nowhere --print pdf", 2, &["markdown, html, csv, json"]);
+    refused("report /nowhere --smallest-percent=-1", 2, &["percentage"]);
+    refused("reproduce --run /nowhere --quick", 2, &["--quick"]);
     refused("serve --listen here", 2, &["here"]);
     refused("serve --workers 0 --executor direct", 2, &["at least 1"]);
     refused("serve --functions /nowhere --executor direct", 2, &["/nowhere"]);

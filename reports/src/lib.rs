@@ -18,6 +18,7 @@
 //!
 //! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
 //! - [`folder`]: reading a run.
+//! - [`Experiment`]: what can be measured.
 //! - [`statistics`]: order statistics of samples, intervals, ratios, lines.
 //! - [`summary`]: what a cell's rows come to: one list of figures.
 //! - [`verdict`]: what a ratio says.
@@ -35,6 +36,7 @@ mod chart;
 pub mod claims;
 pub mod compare;
 mod curves;
+mod experiment;
 pub mod export;
 pub mod folder;
 mod format;
@@ -51,6 +53,7 @@ pub mod table;
 pub mod units;
 pub mod verdict;
 
+pub use experiment::Experiment;
 pub use folder::{ReadError, RunFolder};
 pub use format::{Format, render};
 pub use row::Row;

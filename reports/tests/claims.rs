@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use isolab_reports::claims::{
-    self, Answer, Checked, Claim, ClaimError, Experiment, Need, Quantity, Tally, Verdict,
-};
+use isolab_reports::Experiment;
+use isolab_reports::claims::{self, Answer, Checked, Claim, ClaimError, Need, Quantity, Tally, Verdict};
 use isolab_reports::row::Cold;
 use isolab_reports::run::{Prices, SCHEMA_VERSION, Selection};
 use isolab_reports::{Cell, ExecutorInfo, Row, Run, RunFolder, RunStatus, Status, Summary};

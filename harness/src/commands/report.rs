@@ -14,8 +14,11 @@ use crate::exit::{BadInput, DONE, FAILED};
 
 /// Renders one run, or compares several with the first of them.
 pub fn run(arguments: &ReportArgs) -> Result<u8> {
-    let runs: Vec<_> =
+    let mut runs: Vec<_> =
         arguments.runs.iter().map(|dir| read(dir, arguments.skip_bad_rows)).collect::<Result<_>>()?;
+    for run in &mut runs {
+        set_prices(&mut run.run.prices, arguments);
+    }
     match &runs[..] {
         [run] => rendered(arguments, run),
         runs => compared(arguments, runs),

@@ -11,11 +11,11 @@ use isolab_reports::{Summary, folder};
 
 use crate::cli::ReproduceArgs;
 use crate::exit::{BadInput, DONE};
-use crate::experiment::Experiment;
 use crate::plan::{Block, Selection};
 use crate::preset;
 use crate::session::{self, Session};
 use crate::{executors, library};
+use isolab_reports::Experiment;
 
 /// The names of what is written beside the run's own reports.
 const MARKDOWN: &str = "claims.md";
@@ -26,16 +26,13 @@ const JSON: &str = "claims.json";
 pub fn run(arguments: &ReproduceArgs) -> Result<u8> {
     super::log_to_stderr();
     let claims = claims::all().context("the file of claims")?;
-    let (summary, dir, code) = match &arguments.run {
-        Some(dir) => {
-            let run = folder::read(dir).map_err(|error| BadInput::because(error.to_string()))?;
-            (Summary::of(&run), dir.clone(), DONE)
-        }
-        None => {
-            let ended = measure(arguments, &claims::needs(&claims))?;
-            let code = session::verdict(&ended, arguments.strict);
-            (ended.summary().clone(), ended.dir().to_owned(), code)
-        }
+    let (summary, dir, code) = if let Some(dir) = &arguments.run {
+        let run = folder::read(dir).map_err(|error| BadInput::because(error.to_string()))?;
+        (Summary::of(&run), dir.clone(), DONE)
+    } else {
+        let ended = measure(arguments, &claims::needs(&claims))?;
+        let code = session::verdict(&ended, arguments.strict);
+        (ended.summary().clone(), ended.dir().to_owned(), code)
     };
     let checked = claims::check(&claims, &summary);
     let write = |name: &str, text: String| {
@@ -86,27 +83,24 @@ fn blocks(needs: &[Need]) -> Result<Vec<Block>> {
             None => own.get(&need.function)?.clone(),
         };
         let variant: Variant = super::variant(&need.variant)?;
-        let experiment: Experiment = need.experiment.to_string().parse().map_err(BadInput::because)?;
         let reuse = need.reuse.as_deref().map(str::parse::<Reuse>).transpose()?;
-        let is_same = |block: &&mut Block| {
+        let is_same = |block: &Block| {
             block.spec == spec && block.function.name() == function.name() && block.variant == variant
         };
-        let block = match blocks.iter_mut().find(is_same) {
-            Some(block) => block,
-            None => {
-                blocks.push(Block {
-                    spec,
-                    function,
-                    variant,
-                    reuses: Vec::new(),
-                    experiments: vec![Experiment::Startup],
-                    is_twin: false,
-                    repetition: 0,
-                });
-                blocks.last_mut().expect("it was just pushed")
-            }
-        };
-        add(&mut block.experiments, experiment);
+        let place = blocks.iter().position(is_same).unwrap_or_else(|| {
+            blocks.push(Block {
+                spec,
+                function,
+                variant,
+                reuses: Vec::new(),
+                experiments: vec![Experiment::Startup],
+                is_twin: false,
+                repetition: 0,
+            });
+            blocks.len() - 1
+        });
+        let block = &mut blocks[place];
+        add(&mut block.experiments, need.experiment);
         if let Some(reuse) = reuse {
             add(&mut block.reuses, reuse);
         }

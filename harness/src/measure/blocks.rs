@@ -11,11 +11,11 @@ use super::rows::{Rows, nanoseconds};
 use super::{Bench, Lab, calibration, cell, density, memory, startup};
 use crate::caches::Caches;
 use crate::exit::Interrupted;
-use crate::experiment::Experiment;
 use crate::plan::Planned;
 use crate::run::OpenRun;
 use crate::run_folder::FolderError;
 use crate::{affinity, interrupt, progress};
+use isolab_reports::Experiment;
 
 /// Measures blocks in this order. An error is one that ends the run; what was measured
 /// until then is kept.

@@ -9,9 +9,9 @@ use isolab_reports::Row;
 use super::rows::Rows;
 use super::{Bench, Character, burst, identity, open, page, throughput};
 use crate::child::Child;
-use crate::experiment::Experiment;
 use crate::http1::{Client, Wire};
 use crate::preset::SLOW_START;
+use isolab_reports::Experiment;
 
 /// Warm answers that are measured however long they take.
 const FEWEST: u64 = 5;

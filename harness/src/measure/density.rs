@@ -16,7 +16,7 @@ use crate::probes::host::Held;
 
 /// How often every instance is invoked at each number, so that a 99th percentile is not
 /// one instance's only answer.
-const ROUNDS: u64 = 4;
+const ROUNDS: u64 = 3;
 
 /// Doubles the live instances, each invoked once, until what they hold, the time that
 /// they take to answer in turn, their number or the search's own time reaches its bound.
@@ -63,9 +63,11 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
 /// Has so many instances answer in turn; what is held then, and the 99th percentile of
 /// their answers in nanoseconds.
 fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, u64)> {
-    let there = page::exercised(client, bench.function(), live, ROUNDS)
-        .with_context(|| format!("{live} live instances"))?;
+    let what = || format!("{live} live instances");
+    // What is held first: the answers that follow are recorded in the server's memory.
+    let there = page::instances(client, bench.function(), live, 1).with_context(what)?;
     let held = there.places(child.pid()).held()?;
+    page::exercised(client, bench.function(), live, ROUNDS).with_context(what)?;
     Ok((held, p99(&page::phases(client)?, live)?))
 }
 
@@ -91,12 +93,11 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
     Err(if fit < bounds.instances { Limit::Memory } else { Limit::Instances })
 }
 
-/// The 99th percentile (nearest rank) of the answers of all live instances in turn,
-/// the first round left out: new instances have their first answers in it.
+/// The 99th percentile (nearest rank) of the answers of all live instances in turn.
 fn p99(lines: &[page::PhaseLine], live: u64) -> Result<u64> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
-    let counted = (live * (ROUNDS - 1)) as usize;
+    let counted = (live * ROUNDS) as usize;
     ensure!(durations.len() >= counted, "{} answers instead of {counted}", durations.len());
     let mut last = durations.split_off(durations.len() - counted);
     last.sort_unstable();

@@ -104,8 +104,8 @@ mod tests {
         let live = |invoke_ms, invocations| {
             within_time(&amounts, Duration::from_millis(invoke_ms), invocations).last().copied()
         };
-        assert_eq!(live(0, 100), Some(64));
-        assert_eq!(live(500, 1), Some(64), "what every instance must do is always done");
+        assert_eq!(live(0, 100), Some(32));
+        assert_eq!(live(500, 1), Some(32), "what every instance must do is always done");
         assert_eq!(live(1, 100), Some(8));
         assert_eq!(live(100, 100), Some(0), "and so is left out");
         assert_eq!(expected((8, 800), 64), 6_400);

@@ -41,7 +41,7 @@ pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Character> {
     let child = bench.child(Reuse::Fresh, bench.cache, true)?;
     let mut client = child.connect()?;
     let first = cold_function(bench, rows, &mut client, true).context("the first answer, with a cache")?;
-    let (start, invoke) = cold_instances(bench, rows, &mut client, first)?;
+    let (start, invoke) = cold_instances(bench, rows, &mut client, &first)?;
     let around = around(bench, &mut client, &child)?;
     drop(client);
     child.stop()?;
@@ -110,7 +110,7 @@ fn cold_instances(
     bench: &Bench<'_>,
     rows: &mut Rows<'_>,
     client: &mut Client,
-    first: FirstAnswer,
+    first: &FirstAnswer,
 ) -> Result<(Duration, Duration)> {
     let amounts = bench.lab.preset.amounts(first.time(Phase::Start)?);
     let begun = Instant::now();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Experiment, Quantity};
+use super::Quantity;
+use crate::Experiment;
 
 /// The data file.
 const CLAIMS: &str = include_str!("../../claims.toml");

@@ -19,6 +19,6 @@ pub use check::{Checked, Measured, Verdict, check};
 pub use data::{
     Answer, Certainty, Claim, ClaimError, Published, PublishedUnit, Source, Statement, all, parse,
 };
-pub use needs::{Experiment, Need, needs};
+pub use needs::{Need, needs};
 pub use quantity::Quantity;
 pub use render::{Tally, grids, json, markdown, table};

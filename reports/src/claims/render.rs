@@ -115,15 +115,15 @@ fn not_measured(checked: &[Checked]) -> Grid {
     let lines = checked.iter().filter_map(|one| match &one.verdict {
         Verdict::NotMeasurable(reason) => {
             let published = one.claim.published.as_ref().map_or("–".into(), shown);
-            Some(vec![one.claim.id.clone(), reason.clone(), published])
+            Some(vec![one.claim.id.clone(), published, reason.clone()])
         }
         _ => None,
     });
     Grid {
         name: "claims_not_measurable",
         title: "Not measurable here".into(),
-        head: head(&["claim", "reason", "published"]),
-        names: 2,
+        head: head(&["claim", "published", "reason"]),
+        names: 3,
         lines: lines.collect(),
         ..Grid::default()
     }

@@ -55,9 +55,10 @@ fn phases(worker: &Worker) -> Response<Bytes> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// How many idle instances there shall be.
+    /// How many idle instances there shall be. Phases of those that have to be started
+    /// for it are not recorded: the record would take memory that is being measured.
     live: usize,
-    /// How often each new one is invoked with the function's load case.
+    /// How often each new one is invoked with the function's load case, unrecorded.
     #[serde(default)]
     invocations: u64,
     /// How often all of them are then invoked with it, one after the other.
@@ -100,9 +101,10 @@ async fn instances(
         let Some(slot) = pool.pop_idle() else { break };
         pool.stop(slot).await;
     }
-    while pool.idle_len() < wanted.live {
-        start(pool, wanted.invocations).await?;
-    }
+    pool.record(false);
+    let started = start_up_to(pool, &wanted).await;
+    pool.record(true);
+    started?;
     for _ in 0..wanted.rounds {
         each_once(pool).await?;
     }
@@ -124,6 +126,13 @@ fn check(pool: &Pool, wanted: &Wanted) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+async fn start_up_to(pool: &Rc<Pool>, wanted: &Wanted) -> Result<(), Problem> {
+    while pool.idle_len() < wanted.live {
+        start(pool, wanted.invocations).await?;
+    }
+    Ok(())
 }
 
 /// Starts one instance, invokes it, and leaves it idle.

@@ -33,6 +33,8 @@ pub(crate) struct Pool {
     /// Requests that wait on this worker for this function.
     waiting: Cell<usize>,
     given_back: Notify,
+    /// Whether phases are kept for experiments.
+    is_recording: Cell<bool>,
 }
 
 /// A live instance and the place it takes.
@@ -75,6 +77,7 @@ impl Pool {
             idle: RefCell::default(),
             waiting: Cell::new(0),
             given_back: Notify::new(),
+            is_recording: Cell::new(true),
         }
     }
 
@@ -201,7 +204,7 @@ impl Pool {
         instance: Option<(u64, u64)>,
     ) {
         self.metrics.phase(phase).record(duration);
-        if let Some(recorder) = &self.shared.recorder {
+        if let Some(recorder) = self.shared.recorder.as_ref().filter(|_| self.is_recording.get()) {
             recorder.push(record::Entry::new(&self.route, phase, result, duration, laps).instance(instance));
         }
     }
@@ -224,6 +227,12 @@ impl Pool {
         let slot = self.idle.borrow_mut().pop()?;
         self.metrics.idle.sub(1);
         Some(slot)
+    }
+
+    /// Keeps phases for experiments from now on, or does not: what is kept is memory of
+    /// this process, which some of them measure.
+    pub(crate) fn record(&self, is_recording: bool) {
+        self.is_recording.set(is_recording);
     }
 
     /// The same, as for a request.

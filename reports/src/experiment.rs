@@ -35,6 +35,15 @@ impl Experiment {
         matches!(self, Self::Density | Self::Open | Self::Burst)
     }
 
+    /// The experiment that measures a figure of this name, if one does.
+    pub fn of(figure: &str) -> Option<Self> {
+        let subject = figure.split(['_', '.']).next()?;
+        match subject {
+            "prepare" | "start" | "invoke" | "stop" | "response" => Some(Self::Startup),
+            other => other.parse().ok(),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Startup => "startup",
@@ -74,6 +83,9 @@ mod tests {
         for experiment in Experiment::ALL {
             assert_eq!(experiment.to_string().parse(), Ok(experiment));
         }
+        assert_eq!(Experiment::of("memory_slope"), Some(Experiment::Memory));
+        assert_eq!(Experiment::of("prepare.load_p50"), Some(Experiment::Startup));
+        assert_eq!(Experiment::of("price_per_million"), None);
         let error = "memroy".parse::<Experiment>().unwrap_err();
         assert!(error.contains("`memroy`") && error.contains("memory, density"), "{error}");
     }
