@@ -70,10 +70,10 @@ async fn every_phase_is_told_once_and_as_the_response_told_it() {
 #[tokio::test]
 async fn phases_beyond_the_room_are_counted_as_lost() {
     let server = Running::direct(controlled(Reuse::Warm));
-    put(&server, "hello", r#"{"live":1,"invocations":65540}"#).await;
+    put(&server, "hello", r#"{"live":1,"rounds":65540}"#).await;
     let answer = server.get("/-/phases").await;
-    // Beside the invocations there were one prepare and one start.
-    assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (65_536, Some("6")));
+    // Beside the invocations there was one prepare.
+    assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (65_536, Some("5")));
     assert_eq!(server.get("/-/phases").await.header("x-isolab-lost"), Some("0"));
     server.stop().await;
 }
