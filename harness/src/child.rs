@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isolab_core::{Reuse, Spec, Variant};
+use isolab_core::{Reuse, Spec, Variant, guest};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -50,6 +50,8 @@ pub struct Order<'a> {
     pub control: bool,
     /// Where its stderr goes.
     pub log: &'a Path,
+    /// The index of guests that were built already, if there is one.
+    pub guests: Option<&'a Path>,
 }
 
 /// A child that does not answer.
@@ -86,6 +88,7 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)
+            .envs(order.guests.map(|index| (guest::INDEX, index)))
             .spawn()
             .context("a server process cannot be started")?;
         interrupt::register(group(&process));

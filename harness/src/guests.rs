@@ -52,18 +52,29 @@ fn step(guest: Guest, function: &Function) -> Step {
 }
 
 impl Step {
-    /// Builds it, if it is not up to date; how long that took.
-    pub fn build(&self) -> Result<Duration> {
+    /// Builds it, if it is not up to date; how long that took, and for a crate the line of
+    /// the index by which a child finds it.
+    pub fn build(&self) -> Result<Built> {
         let begun = Instant::now();
+        let mut index_line = String::new();
         match self.guest {
             Guest::JavascriptEngine => javascript_engine()?,
             Guest::Crate(target) => {
                 let manifest = self.manifest.as_ref().context("a crate has a manifest")?;
-                guest::build(manifest, target)?;
+                index_line = guest::index_line(manifest, target, &guest::build(manifest, target)?);
             }
         }
-        Ok(begun.elapsed())
+        Ok(Built { took: begun.elapsed(), index_line })
     }
+}
+
+/// What came of a step.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// How long it took.
+    pub took: Duration,
+    /// Where a crate's guest is, for [`guest::INDEX`]; empty for what is no crate.
+    pub index_line: String,
 }
 
 #[cfg(feature = "wasm")]

@@ -61,14 +61,16 @@ impl Session<'_> {
         }
         interrupt::listen()?;
         let packages = Packages::find();
+        let caches = Caches::make(self.cache)?;
+        let guests = caches.path().join("guests");
         let lab = Lab {
             preset: self.preset,
             pinning: Pinning::choose(),
             packages: packages.as_ref().ok(),
             run_id: &self.id,
             functions: &self.functions,
+            guests: &guests,
         };
-        let caches = Caches::make(self.cache)?;
         let surveys = survey(&lab, &self.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
         if self.is_explicit {
             all_available(&surveys)?;
@@ -98,7 +100,7 @@ impl Session<'_> {
             |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
         let plan: Vec<_> = plan.into_iter().filter(is_left).collect();
         announce(self.preset, plan.len());
-        let measured = build_guests(&self.selection, &surveys)
+        let measured = build_guests(&self.selection, &surveys, &guests)
             .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
         sweep(&self.selection, &self.id);
         conclude(run, measured)
@@ -128,23 +130,25 @@ fn announce(preset: &Preset, blocks: usize) {
     }
 }
 
-/// Builds beforehand what `prepare` would otherwise wait for. What cannot be built
-/// makes its cells fail with the same reason, when their turn comes.
-fn build_guests(selection: &Selection, surveys: &[Survey]) -> Result<()> {
+/// Builds beforehand what `prepare` would otherwise wait for, and writes down where it is.
+/// What cannot be built makes its cells fail with the same reason, when their turn comes.
+fn build_guests(selection: &Selection, surveys: &[Survey], index: &Path) -> Result<()> {
     let available = surveys.iter().filter(|survey| survey.versions.is_ok());
     let names: Vec<_> = available.map(|survey| survey.spec.name()).collect();
     let steps = guests::steps(&names, &selection.functions, &selection.variants);
     let bar = progress::bar(steps.len(), "building");
+    let mut lines = String::new();
     for step in steps {
         interrupt::check()?;
         bar.set_message(step.name.clone());
-        if let Err(error) = step.build() {
-            bar.suspend(|| eprintln!("{} cannot be built: {error:#}", step.name));
+        match step.build() {
+            Ok(built) => lines.push_str(&built.index_line),
+            Err(error) => bar.suspend(|| eprintln!("{} cannot be built: {error:#}", step.name)),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(())
+    std::fs::write(index, lines).context("the index of guests cannot be written")
 }
 
 fn notes(lab: &Lab<'_>) -> Vec<String> {

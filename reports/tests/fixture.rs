@@ -449,3 +449,18 @@ fn run() -> Run {
 fn facts(value: &Value) -> Map<String, Value> {
     value.as_object().expect("facts are an object").clone()
 }
+
+#[test]
+fn the_runs_in_the_repository_can_be_read_and_rendered() {
+    let published = format!("{}/published", env!("CARGO_MANIFEST_DIR"));
+    let folders = std::fs::read_dir(published).unwrap().map(|entry| entry.unwrap().path());
+    let runs: Vec<_> = folders.filter(|path| path.is_dir()).collect();
+    assert!(!runs.is_empty());
+    for dir in runs {
+        let folder = isolab_reports::folder::read(&dir).unwrap();
+        assert_eq!(folder.run.status, RunStatus::Complete, "{}", dir.display());
+        let report = render(&folder, &Summary::of(&folder), Format::Markdown);
+        let committed = std::fs::read_to_string(dir.join("report.md")).unwrap();
+        assert_eq!(report, committed, "{}: render it again with `isolab report`", dir.display());
+    }
+}

@@ -66,6 +66,7 @@ impl Lab {
             cpu: pinning.map(|pinning| pinning.server_cpu),
             control,
             log: &folder.path().join("log"),
+            guests: None,
         })?;
         Ok(Self { child, folder })
     }

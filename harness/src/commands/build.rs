@@ -12,8 +12,8 @@ pub fn run(arguments: &BuildArgs) -> Result<u8> {
     let (functions, _) = library::select(&arguments.function)?;
     let names: Vec<_> = executors::ALL.iter().map(|known| known.name).collect();
     for step in guests::steps(&names, &functions, &Variant::ALL) {
-        let took = step.build().with_context(|| format!("{} cannot be built", step.name))?;
-        println!("{} ({:.1} s)", step.name, took.as_secs_f64());
+        let built = step.build().with_context(|| format!("{} cannot be built", step.name))?;
+        println!("{} ({:.1} s)", step.name, built.took.as_secs_f64());
     }
     Ok(DONE)
 }

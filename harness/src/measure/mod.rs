@@ -52,6 +52,8 @@ pub struct Lab<'a> {
     pub run_id: &'a str,
     /// Functions beside the lab's own.
     pub functions: &'a [PathBuf],
+    /// The index of guests that were built before the first block.
+    pub guests: &'a Path,
 }
 
 /// One block as its experiments see it.
@@ -101,6 +103,7 @@ impl<'a> Bench<'a> {
             cpu: self.lab.pinning.map(|pinning| pinning.server_cpu),
             control,
             log: self.log,
+            guests: Some(self.lab.guests),
         })
     }
 

@@ -57,6 +57,7 @@ fn of_executor(
             cpu: None,
             control: true,
             log,
+            guests: None,
         };
         let child = match Child::spawn(&order) {
             Ok(child) => child,
