@@ -52,18 +52,17 @@ fn step(guest: Guest, function: &Function) -> Step {
 }
 
 impl Step {
-    /// Builds it, if it is not up to date; how long that took, and for a crate the line of
-    /// the index by which a child finds it.
+    /// Builds it, if it is not up to date; how long that took, and the line of the index by
+    /// which a child finds it.
     pub fn build(&self) -> Result<Built> {
         let begun = Instant::now();
-        let mut index_line = String::new();
-        match self.guest {
+        let index_line = match self.guest {
             Guest::JavascriptEngine => javascript_engine()?,
             Guest::Crate(target) => {
                 let manifest = self.manifest.as_ref().context("a crate has a manifest")?;
-                index_line = guest::index_line(manifest, target, &guest::build(manifest, target)?);
+                guest::index_line(manifest, target.triple(), &guest::build(manifest, target)?)
             }
-        }
+        };
         Ok(Built { took: begun.elapsed(), index_line })
     }
 }
@@ -73,18 +72,18 @@ impl Step {
 pub struct Built {
     /// How long it took.
     pub took: Duration,
-    /// Where a crate's guest is, for [`guest::INDEX`]; empty for what is no crate.
+    /// Where it is, for [`guest::INDEX`].
     pub index_line: String,
 }
 
 #[cfg(feature = "wasm")]
-fn javascript_engine() -> Result<()> {
-    isolab_wasm::javascript::engine()?;
-    Ok(())
+fn javascript_engine() -> Result<String> {
+    let built = isolab_wasm::javascript::engine()?;
+    Ok(isolab_wasm::javascript::index_line(&built))
 }
 
 #[cfg(not(feature = "wasm"))]
-fn javascript_engine() -> Result<()> {
+fn javascript_engine() -> Result<String> {
     anyhow::bail!("the executor that needs it is not compiled in")
 }
 

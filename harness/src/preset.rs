@@ -26,8 +26,7 @@ pub struct Preset {
     pub announced: Duration,
     /// How often the whole matrix is measured, each time in a new order.
     pub repetitions: u32,
-    /// Whether the experiments that tell of the model are measured with the first
-    /// function only.
+    /// Whether the experiments that tell of the model are measured with one function only.
     pub is_narrow: bool,
     /// Whether one block of each executor is measured twice: an A/A pair.
     pub has_twins: bool,
@@ -246,40 +245,35 @@ pub const FULL: Preset = Preset {
     light: Amounts {
         hosts: 10,
         starts: 1_000,
-        starts_time: ms(5_000),
+        starts_time: ms(3_000),
         warm_answers: 1_000,
-        warm_time: ms(5_000),
+        warm_time: ms(2_000),
         memory: Memory {
             live: &[0, 1, 16, 64, 128, 256],
             invocations: &[0, 1, 100],
             bound_bytes: 1_024 * MIB,
-            bound_time: ms(10_000),
+            bound_time: ms(5_000),
         },
-        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(30_000) },
-        load: Load { connections: &[1, 8, 32, 128], windows: 10, window: ms(1_000), window_answers: 20 },
-        open: Open {
-            percents: &[10, 25, 50, 75, 90, 100, 110],
-            windows: 3,
-            window: ms(2_000),
-            window_requests: 50,
-        },
+        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(15_000) },
+        load: Load { connections: &[1, 8, 32, 128], windows: 5, window: ms(500), window_answers: 20 },
+        open: Open { percents: &[25, 50, 75, 90, 110], windows: 2, window: ms(1_000), window_requests: 50 },
         burst: Burst { requests: &[1, 8, 64, 256], rounds: 10 },
     },
     heavy: Amounts {
         hosts: 5,
         starts: 50,
-        starts_time: ms(20_000),
-        warm_answers: 2_000,
-        warm_time: ms(5_000),
+        starts_time: ms(10_000),
+        warm_answers: 1_000,
+        warm_time: ms(2_000),
         memory: Memory {
-            live: &[0, 1, 4, 8, 16],
+            live: &[0, 1, 4, 8],
             invocations: &[0, 1, 100],
             bound_bytes: 2_048 * MIB,
-            bound_time: ms(10_000),
+            bound_time: ms(5_000),
         },
-        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 64, bound_time: ms(60_000) },
-        load: Load { connections: &[1, 4, 16], windows: 5, window: ms(1_000), window_answers: 10 },
-        open: Open { percents: &[25, 50, 75, 90], windows: 3, window: ms(2_000), window_requests: 20 },
+        density: Density { bound_bytes: 2_048 * MIB, p99: ms(20), instances: 64, bound_time: ms(30_000) },
+        load: Load { connections: &[1, 4, 16], windows: 3, window: ms(500), window_answers: 10 },
+        open: Open { percents: &[50, 75, 90], windows: 2, window: ms(1_000), window_requests: 10 },
         burst: Burst { requests: &[1, 8, 16], rounds: 3 },
     },
 };

@@ -68,14 +68,20 @@ pub fn workspace() -> &'static Path {
 pub const INDEX: &str = "ISOLAB_GUESTS";
 
 /// The line of an index that says where a guest is.
-pub fn index_line(manifest: &Path, target: Target, built: &Path) -> String {
-    format!("{}\t{}\t{}\n", target.triple(), manifest.display(), built.display())
+pub fn index_line(manifest: &Path, triple: &str, built: &Path) -> String {
+    format!("{triple}\t{}\t{}\n", manifest.display(), built.display())
 }
 
-fn indexed(manifest: &Path, target: Target, index: &str) -> Option<PathBuf> {
+/// Where a guest is by the [`INDEX`], if it stands there.
+pub fn indexed(manifest: &Path, triple: &str) -> Option<PathBuf> {
+    let index = std::fs::read_to_string(std::env::var_os(INDEX)?).ok()?;
+    find(manifest, triple, &index)
+}
+
+fn find(manifest: &Path, triple: &str, index: &str) -> Option<PathBuf> {
     let mut lines = index.lines().map(|line| line.split('\t'));
     lines.find_map(|mut fields| {
-        let is_meant = fields.next()? == target.triple() && Path::new(fields.next()?) == manifest;
+        let is_meant = fields.next()? == triple && Path::new(fields.next()?) == manifest;
         is_meant.then(|| fields.next().map(PathBuf::from)).flatten()
     })
 }
@@ -83,8 +89,7 @@ fn indexed(manifest: &Path, target: Target, index: &str) -> Option<PathBuf> {
 /// Builds the crate of `manifest` for one target, if it is not up to date, and
 /// answers the artifact's path. A guest that stands in the [`INDEX`] is taken as it is.
 pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
-    let index = std::env::var_os(INDEX).and_then(|path| std::fs::read_to_string(path).ok());
-    if let Some(built) = index.and_then(|index| indexed(manifest, target, &index)) {
+    if let Some(built) = indexed(manifest, target.triple()) {
         return Ok(built);
     }
     let mut arguments: Vec<OsString> = vec!["--target".into(), target.triple().into()];
@@ -157,11 +162,11 @@ mod tests {
     #[test]
     fn an_index_tells_guests_apart() {
         let (hello, json) = (Path::new("/f/hello/Cargo.toml"), Path::new("/f/json/Cargo.toml"));
-        let index = index_line(hello, Target::Wasm, Path::new("/t/hello.wasm"))
-            + &index_line(json, Target::Server, Path::new("/t/server-json"));
-        assert_eq!(indexed(hello, Target::Wasm, &index), Some("/t/hello.wasm".into()));
-        assert_eq!(indexed(json, Target::Server, &index), Some("/t/server-json".into()));
-        assert_eq!(indexed(json, Target::Wasm, &index), None);
-        assert_eq!(indexed(hello, Target::Wasm, "cut"), None);
+        let index = index_line(hello, "wasm32-wasip1", Path::new("/t/hello.wasm"))
+            + &index_line(json, "x86_64-unknown-linux-musl", Path::new("/t/server-json"));
+        assert_eq!(find(hello, "wasm32-wasip1", &index), Some("/t/hello.wasm".into()));
+        assert_eq!(find(json, "x86_64-unknown-linux-musl", &index), Some("/t/server-json".into()));
+        assert_eq!(find(json, "wasm32-wasip1", &index), None);
+        assert_eq!(find(hello, "wasm32-wasip1", "cut"), None);
     }
 }

@@ -4,7 +4,7 @@
 //! reads the source of one from standard input. See the crate `isolab-javascript`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use isolab_core::guest::{self, BuildError};
@@ -14,13 +14,17 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// What compiling C for Wasm takes.
 const TOOLS: [&str; 2] = ["clang", "llvm-ar"];
 
-/// Builds the engine, if it is not up to date, and answers the module's path.
+/// Builds the engine, if it is not up to date, and answers the module's path. One that
+/// stands in [`guest::INDEX`] is taken as it is.
 ///
 /// # Errors
 /// If there is no C compiler for Wasm, or Cargo fails.
 pub fn engine() -> Result<PathBuf, BuildError> {
-    let folder = guest::workspace().join("runners/wasm/javascript");
+    let folder = folder();
     let manifest = folder.join("Cargo.toml");
+    if let Some(built) = guest::indexed(&manifest, TARGET) {
+        return Ok(built);
+    }
     let failed = |reason| BuildError { manifest: manifest.clone(), triple: TARGET, reason };
     if let Some(tool) = TOOLS.iter().find(|tool| !runs(tool)) {
         return Err(failed(format!("there is no `{tool}`, which compiles QuickJS: run scripts/setup")));
@@ -33,6 +37,15 @@ pub fn engine() -> Result<PathBuf, BuildError> {
         .find(|file| file.extension().is_some_and(|kind| kind == "wasm"))
         .cloned()
         .ok_or_else(|| failed("no Wasm module came out".to_owned()))
+}
+
+/// The line of [`guest::INDEX`] that says where the engine is.
+pub fn index_line(built: &Path) -> String {
+    guest::index_line(&folder().join("Cargo.toml"), TARGET, built)
+}
+
+fn folder() -> PathBuf {
+    guest::workspace().join("runners/wasm/javascript")
 }
 
 fn runs(tool: &str) -> bool {
