@@ -133,16 +133,25 @@ mod tests {
         assert!(cpu_time(own).unwrap() >= before + Duration::from_millis(5));
     }
 
+    /// In another process: threads of the tests beside this one take their counts with them.
     #[test]
     fn faults_switches_and_ticks_are_counted() {
-        let own = std::process::id();
-        let before = counters(own).unwrap();
-        drop(std::hint::black_box(vec![1_u8; 16 << 20]));
-        std::thread::sleep(Duration::from_millis(1));
-        while counters(own).unwrap().user == before.user {}
-        let after = counters(own).unwrap();
-        assert!(after.minor_faults > before.minor_faults);
-        assert!(after.voluntary_switches > before.voluntary_switches);
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "read line; while :; do :; done"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = shell.id();
+        let until = |what: fn(&Counters) -> bool| {
+            std::iter::repeat_with(|| counters(pid).unwrap()).find(what).unwrap()
+        };
+        let waiting = until(|counters| counters.voluntary_switches > 0);
+        assert!(waiting.minor_faults > 0);
+        shell.stdin.take().unwrap().write_all(b"\n").unwrap();
+        let computing = until(|counters| counters.user >= Duration::from_millis(20));
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert!(computing.voluntary_switches >= waiting.voluntary_switches);
         assert!(named("no such process").is_empty());
     }
 
