@@ -94,6 +94,8 @@ fn equal_runs_are_equal_and_a_slower_one_closes_the_gate() {
         });
         slower.collect()
     });
+    let written = report([measured(), &dir], &["--out", "elsewhere"]);
+    assert!(written.code == Some(2) && written.stdout.is_empty(), "{written:?}");
     let worse = report([measured(), &dir], &["--smallest-percent", "20"]);
     assert!(worse.code == Some(1) && worse.stderr.contains("got worse"), "{worse:?}");
     let better = report([dir.as_path(), measured()], &["--smallest-percent", "20"]);

@@ -77,15 +77,15 @@ fn write(run: &RunFolder, summary: &Summary, dir: &Path, formats: &[Format]) -> 
 }
 
 fn compared(arguments: &ReportArgs, runs: &[RunFolder]) -> Result<u8> {
+    if arguments.out.is_some() || !arguments.format.is_empty() {
+        return Err(BadInput::because("a comparison is printed and not written; see --print"));
+    }
     let summaries: Vec<_> = runs.iter().map(Summary::of).collect();
     let compared = compare::compare(&summaries).map_err(|error| BadInput::because(error.to_string()))?;
     match arguments.print {
         None => print(&compare::table(&compared, columns()))?,
         Some(Format::Markdown) => print(&compare::markdown(&compared))?,
         Some(_) => return Err(BadInput::because("a comparison can be printed as `markdown` only")),
-    }
-    if arguments.out.is_some() || !arguments.format.is_empty() {
-        return Err(BadInput::because("a comparison is printed and not written; see --print"));
     }
     Ok(gate(&compared, arguments.smallest_percent / 100.0))
 }
