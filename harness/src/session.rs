@@ -1,15 +1,14 @@
 //! One run from its beginning to its end, whatever asked for it.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use isolab_reports::RunStatus;
-use isolab_reports::run::Selection as Recorded;
 
 use crate::affinity::Pinning;
-use crate::asked::TakenUp;
+use crate::asked::Asked;
 use crate::caches::Caches;
 use crate::exit::{DONE, FAILED, INTERRUPTED, Interrupted};
 use crate::machine::{Build, Machine};
@@ -29,22 +28,10 @@ pub struct Session<'a> {
     pub id: String,
     /// Every block of one repetition.
     pub blocks: Vec<Block>,
-    /// Everything that stands in the blocks.
-    pub selection: Selection,
-    /// The same as text, to be asked for again.
-    pub recorded: Recorded,
-    /// Functions beside the lab's own.
-    pub functions: Vec<PathBuf>,
-    /// How much is measured.
-    pub preset: &'static Preset,
-    /// Decides the order.
-    pub seed: u64,
-    /// Whether each executor has to be there.
-    pub is_explicit: bool,
+    /// What was asked for, which the blocks come from.
+    pub asked: Asked,
     /// Whether a host that is no good one is refused.
     pub is_strict: bool,
-    /// The run that is taken up.
-    pub taken_up: Option<TakenUp>,
     /// The run's folder, where one was asked for.
     pub out: Option<&'a Path>,
     /// Where artifacts lie while measuring, where that was asked for.
@@ -64,33 +51,34 @@ impl Session<'_> {
         let caches = Caches::make(self.cache)?;
         let guests = caches.path().join("guests");
         let lab = Lab {
-            preset: self.preset,
+            preset: self.asked.preset,
             pinning: Pinning::choose(),
             packages: packages.as_ref().ok(),
             run_id: &self.id,
-            functions: &self.functions,
+            functions: &self.asked.functions,
             guests: &guests,
         };
-        let surveys = survey(&lab, &self.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
-        if self.is_explicit {
+        let surveys =
+            survey(&lab, &self.asked.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
+        if self.asked.is_explicit {
             all_available(&surveys)?;
         }
 
         // Also what cannot run has its place, so that an interrupted run finds the same order.
-        let plan = shuffled(&self.blocks, self.preset.repetitions, self.seed);
+        let plan = shuffled(&self.blocks, self.asked.preset.repetitions, self.asked.seed);
         let beginning = Beginning {
             id: &self.id,
-            seed: self.seed,
-            preset: self.preset,
+            seed: self.asked.seed,
+            preset: self.asked.preset,
             machine: &Machine::look(),
             build: &Build::look(),
             surveys: &surveys,
             blocks: &self.blocks,
             notes: notes(&lab),
             host_warnings,
-            selection: self.recorded,
+            selection: self.asked.recorded,
         };
-        let mut run = if let Some(taken_up) = self.taken_up {
+        let mut run = if let Some(taken_up) = self.asked.taken_up {
             OpenRun::take_up(taken_up, &plan, &beginning)?
         } else {
             let dir = self.out.map_or_else(|| default_dir(&self.id), |out| Ok(out.to_owned()))?;
@@ -99,10 +87,10 @@ impl Session<'_> {
         let is_left =
             |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
         let plan: Vec<_> = plan.into_iter().filter(is_left).collect();
-        announce(self.preset, plan.len());
-        let measured = build_guests(&self.selection, &surveys, &guests)
+        announce(self.asked.preset, plan.len());
+        let measured = build_guests(&self.asked.selection, &surveys, &guests)
             .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
-        sweep(&self.selection, &self.id);
+        sweep(&self.asked.selection, &self.id);
         conclude(run, measured)
     }
 }

@@ -17,14 +17,8 @@ pub fn run(arguments: &BenchArgs) -> Result<u8> {
     let session = Session {
         id: taken_up.unwrap_or_else(super::run_id),
         blocks,
-        selection: asked.selection,
-        recorded: asked.recorded,
-        functions: asked.functions,
-        preset: asked.preset,
-        seed: asked.seed,
-        is_explicit: asked.is_explicit,
+        asked,
         is_strict: arguments.strict,
-        taken_up: asked.taken_up,
         out: arguments.out.as_deref(),
         cache: arguments.cache.as_deref(),
     };

@@ -9,6 +9,7 @@ use isolab_reports::claims::{self, Need};
 use isolab_reports::run::Selection as Recorded;
 use isolab_reports::{Summary, folder};
 
+use crate::asked::Asked;
 use crate::cli::ReproduceArgs;
 use crate::exit::{BadInput, DONE};
 use crate::plan::{Block, Selection};
@@ -56,16 +57,18 @@ fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<crate::run::Ende
     };
     let session = Session {
         id: super::run_id(),
-        selection: selection(&blocks),
+        asked: Asked {
+            selection: selection(&blocks),
+            // Not to be taken up: what is measured follows from the claims.
+            recorded: Recorded::default(),
+            functions: unique(paths),
+            preset: if arguments.quick { &preset::QUICK } else { &preset::DEFAULT },
+            seed: arguments.seed.unwrap_or_else(rand::random),
+            is_explicit: false,
+            taken_up: None,
+        },
         blocks,
-        // Not to be taken up: what is measured follows from the claims.
-        recorded: Recorded::default(),
-        functions: unique(paths),
-        preset: if arguments.quick { &preset::QUICK } else { &preset::DEFAULT },
-        seed: arguments.seed.unwrap_or_else(rand::random),
-        is_explicit: false,
         is_strict: arguments.strict,
-        taken_up: None,
         out: arguments.out.as_deref(),
         cache: None,
     };
