@@ -11,17 +11,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hdrhistogram::Histogram;
 use http::StatusCode;
+use isolab_core::laps::nanoseconds;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::open_outcome;
-use super::outcome::{Fault, Faults};
-use super::{Expected, exchange, open, spin};
+use super::outcome::{Fault, Wrong, histogram};
+use super::{Expected, block_on, exchange, open, spin};
 use crate::http1::{Receiver, Wire};
 
 /// What is sent, to whom, and how often at once.
@@ -54,12 +55,8 @@ pub struct BurstOutcome {
     pub responses: u64,
     /// Answers that said that there is no capacity: 503, where it was not expected.
     pub refused: u64,
-    /// What else does not count.
-    pub faults: Faults,
-    /// Right answers whose body was another than the expected one.
-    pub differing: u64,
-    /// The first fault in words.
-    pub first_fault: Option<String>,
+    /// What else did not go as it should.
+    pub wrong: Wrong,
     /// From before the first request was sent to having the last answer, right or not.
     pub duration: Duration,
     /// From before the first request was sent until the last one was.
@@ -74,12 +71,10 @@ impl BurstOutcome {
             requests: requests as u64,
             responses: 0,
             refused: 0,
-            faults: Faults::default(),
-            differing: 0,
-            first_fault: None,
+            wrong: Wrong::default(),
             duration: Duration::ZERO,
             sending: Duration::ZERO,
-            latency_ns: open_outcome::histogram(),
+            latency_ns: histogram(),
         }
     }
 
@@ -92,13 +87,7 @@ impl BurstOutcome {
 
     /// The outcome, unless there was a fault. Refused requests are none.
     pub fn faultless(self) -> Result<Self> {
-        match self.faults.total() {
-            0 => Ok(self),
-            faults => anyhow::bail!(
-                "{faults} faulty answers in a burst, the first: {}",
-                self.first_fault.as_deref().unwrap_or("not known")
-            ),
-        }
+        self.wrong.faultless("in a burst").map(|()| self)
     }
 
     fn answer(&mut self, expected: &Expected, answer: &exchange::Answer, body: &[u8], since: Duration) {
@@ -106,22 +95,20 @@ impl BurstOutcome {
         match exchange::judge(expected, answer, body) {
             exchange::Verdict::Right { differs } => {
                 self.responses += 1;
-                self.differing += u64::from(differs);
-                self.latency_ns.saturating_record(open_outcome::nanoseconds(since));
+                self.wrong.differing += u64::from(differs);
+                self.latency_ns.saturating_record(nanoseconds(since));
             }
             exchange::Verdict::Faulty(Fault::Status) if is_refusal(answer) => self.refused += 1,
             exchange::Verdict::Faulty(fault) => {
-                self.faults.add(fault, 1);
-                self.first_fault.get_or_insert_with(|| exchange::reason(expected, answer, body));
+                self.wrong.add(fault, 1, || exchange::reason(expected, answer, body));
             }
         }
     }
 
     fn give_up(&mut self, patience: Duration) {
-        let outstanding = self.requests - self.responses - self.refused - self.faults.total();
+        let outstanding = self.requests - self.responses - self.refused - self.wrong.faults.total();
         if outstanding > 0 {
-            self.faults.add(Fault::TimedOut, outstanding);
-            self.first_fault.get_or_insert_with(|| format!("no answer within {patience:?}"));
+            self.wrong.add(Fault::TimedOut, outstanding, || format!("no answer within {patience:?}"));
         }
     }
 }
@@ -132,11 +119,7 @@ fn is_refusal(answer: &exchange::Answer) -> bool {
 
 /// Opens the connections, waits, and runs the burst on the calling thread.
 pub fn run(burst: &Burst) -> Result<BurstOutcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the load generator's runtime cannot be made")?;
-    runtime.block_on(generate(burst))
+    block_on(generate(burst))
 }
 
 async fn generate(burst: &Burst) -> Result<BurstOutcome> {

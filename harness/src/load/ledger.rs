@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use super::open_outcome::{LATE, OpenOutcome, OpenWindow, nanoseconds};
-use super::outcome::{Fault, Faults};
+use isolab_core::laps::nanoseconds;
+
+use super::open_outcome::{LATE, OpenOutcome, OpenWindow};
+use super::outcome::{Fault, Wrong};
 
 /// The stations of a request that has its answer, each since the load's beginning.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +34,7 @@ impl Ledger {
             Some(*end)
         });
         let windows = durations.iter().copied().map(OpenWindow::new).collect();
-        let faults = Faults::default();
-        Self {
-            ends: ends.collect(),
-            outcome: OpenOutcome { windows, faults, differing: 0, first_fault: None },
-        }
+        Self { ends: ends.collect(), outcome: OpenOutcome { windows, wrong: Wrong::default() } }
     }
 
     /// Where each window ends, since the load's beginning.
@@ -81,7 +79,7 @@ impl Ledger {
         if let Some(window) = self.window(times.answered) {
             window.achieved += 1;
         }
-        self.outcome.differing += u64::from(differs);
+        self.outcome.wrong.differing += u64::from(differs);
     }
 
     /// Counts a request that came to no right answer.
@@ -89,8 +87,7 @@ impl Ledger {
         if let Some(window) = self.window(intended) {
             window.faulty += 1;
         }
-        self.outcome.faults.add(fault, 1);
-        self.outcome.first_fault.get_or_insert_with(reason);
+        self.outcome.wrong.add(fault, 1, reason);
     }
 
     /// What there is. Requests that have come to no end yet are timed out.
@@ -102,9 +99,8 @@ impl Ledger {
             outstanding += open;
         }
         if outstanding > 0 {
-            self.outcome.faults.add(Fault::TimedOut, outstanding);
             let reason = || format!("no answer within {patience:?} after the last request was due");
-            self.outcome.first_fault.get_or_insert_with(reason);
+            self.outcome.wrong.add(Fault::TimedOut, outstanding, reason);
         }
         self.outcome
     }
@@ -151,8 +147,8 @@ mod tests {
             [4, 1, 1, 2, 1],
             "one answer came, one too late to be achieved"
         );
-        assert_eq!((outcome.faults.status_count, outcome.faults.timed_out_count), (1, 1));
-        assert_eq!((outcome.differing, outcome.first_fault.as_deref()), (1, Some("500")));
+        assert_eq!((outcome.wrong.faults.status_count, outcome.wrong.faults.timed_out_count), (1, 1));
+        assert_eq!((outcome.wrong.differing, outcome.wrong.first_fault.as_deref()), (1, Some("500")));
         assert!(outcome.faultless().unwrap_err().to_string().starts_with("2 faulty"));
     }
 

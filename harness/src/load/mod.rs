@@ -96,11 +96,16 @@ impl Span {
 /// Runs a load on the calling thread. `at_boundary` is called when the first window
 /// begins and whenever one ends, to read other clocks at the same moment.
 pub fn run(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
+    block_on(generate(load, at_boundary))
+}
+
+/// Runs a load to its end on the calling thread, which all its connections share.
+fn block_on<T>(load: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the load generator's runtime cannot be made")?;
-    runtime.block_on(generate(load, at_boundary))
+    runtime.block_on(load)
 }
 
 async fn generate(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {

@@ -45,7 +45,7 @@ use super::queue::{Queue, Ticket};
 pub use super::schedule::Arrivals;
 use super::schedule::Schedule;
 use super::timer::Timer;
-use super::{Expected, connection, exchange};
+use super::{Expected, block_on, connection, exchange};
 use crate::http1::{Receiver, Wire};
 
 /// So many requests that are due already are sent before answers are looked for again,
@@ -83,11 +83,7 @@ pub struct OpenLoad {
 /// begins and whenever one ends, by the clock, to read other clocks at the same moment.
 /// Answers that are still to come then are work of the next window.
 pub fn run(load: &OpenLoad, at_boundary: impl FnMut()) -> Result<OpenOutcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the load generator's runtime cannot be made")?;
-    runtime.block_on(generate(load, at_boundary))
+    block_on(generate(load, at_boundary))
 }
 
 /// Opens so many connections to one server.

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::outcome::Faults;
+use super::outcome::{Wrong, histogram};
 
 /// A request is *late* if it was sent more than this after the intended instant. Far
 /// above what waking up and sending take, and below any latency that matters to a
 /// person; it is also the step of the kernel's and tokio's coarse timers, which a
 /// generator that goes by them cannot keep.
 pub const LATE: Duration = Duration::from_millis(1);
-
-/// Longest latency that is told apart, in nanoseconds: longer ones count as this.
-const LONGEST_NS: u64 = 600_000_000_000;
 
 /// One window of an open loop. `offered` is the sum of `responses`, `dropped` and
 /// `faulty`.
@@ -84,16 +81,6 @@ impl OpenWindow {
     }
 }
 
-/// An empty histogram of durations in nanoseconds, to three significant digits.
-pub(super) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("these bounds are valid")
-}
-
-/// A duration as it is put into one.
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(LONGEST_NS)
-}
-
 /// The value of the nearest rank: the smallest that at least this share of `total` does
 /// not exceed, where what is not in the histogram exceeds everything.
 pub(super) fn at(histogram: &Histogram<u64>, total: u64, quantile: f64) -> Option<u64> {
@@ -108,24 +95,14 @@ pub(super) fn at(histogram: &Histogram<u64>, total: u64, quantile: f64) -> Optio
 pub struct OpenOutcome {
     /// The windows, in order.
     pub windows: Vec<OpenWindow>,
-    /// What came to no right answer in any window, by kind; the dropped are not in it.
-    pub faults: Faults,
-    /// Right answers whose body was another than the expected one.
-    pub differing: u64,
-    /// The first fault in words.
-    pub first_fault: Option<String>,
+    /// What came to no right answer in any window; the dropped are not in it.
+    pub wrong: Wrong,
 }
 
 impl OpenOutcome {
     /// The outcome, unless there was a fault. Dropped requests are none.
     pub fn faultless(self) -> anyhow::Result<Self> {
-        match self.faults.total() {
-            0 => Ok(self),
-            faults => anyhow::bail!(
-                "{faults} faulty answers at a fixed rate, the first: {}",
-                self.first_fault.as_deref().unwrap_or("not known")
-            ),
-        }
+        self.wrong.faultless("at a fixed rate").map(|()| self)
     }
 }
 

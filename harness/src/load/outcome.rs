@@ -48,6 +48,39 @@ impl Faults {
     }
 }
 
+/// What did not go as it should, of a whole load.
+#[derive(Clone, Debug, Default)]
+pub struct Wrong {
+    /// What does not count, by kind.
+    pub faults: Faults,
+    /// Right answers whose body was another than the expected one.
+    pub differing: u64,
+    /// The first fault in words.
+    pub first_fault: Option<String>,
+}
+
+impl Wrong {
+    /// Counts faults of one kind.
+    pub fn add(&mut self, fault: Fault, count: u64, reason: impl FnOnce() -> String) {
+        self.faults.add(fault, count);
+        self.first_fault.get_or_insert_with(reason);
+    }
+
+    /// An error if there was a fault; `during` says in what kind of load.
+    pub fn faultless(&self, during: &str) -> anyhow::Result<()> {
+        let faults = self.faults.total();
+        let first = self.first_fault.as_deref().unwrap_or("not known");
+        anyhow::ensure!(faults == 0, "{faults} faulty answers {during}, the first: {first}");
+        Ok(())
+    }
+}
+
+/// An empty histogram of durations in nanoseconds, to three significant digits. Ten
+/// minutes is the longest that it tells apart: longer ones count as that.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 600_000_000_000, 3).expect("these bounds are valid")
+}
+
 /// One window: the right answers in it, and how long each took.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -77,23 +110,13 @@ impl Window {
 pub struct Outcome {
     /// The windows that were finished, in order.
     pub windows: Vec<Window>,
-    /// What does not count.
-    pub faults: Faults,
-    /// Right answers whose body was another than the first.
-    pub differing: u64,
-    /// The first fault in words.
-    pub first_fault: Option<String>,
+    /// What did not go as it should.
+    pub wrong: Wrong,
 }
 
 impl Outcome {
     /// The outcome, unless there was a fault.
     pub fn faultless(self) -> anyhow::Result<Self> {
-        match self.faults.total() {
-            0 => Ok(self),
-            faults => anyhow::bail!(
-                "{faults} faulty answers under load, the first: {}",
-                self.first_fault.as_deref().unwrap_or("not known")
-            ),
-        }
+        self.wrong.faultless("under load").map(|()| self)
     }
 }

@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use isolab_core::laps::nanoseconds;
 
 use super::Span;
-use super::outcome::{Fault, Faults, Outcome, Window};
-
-/// Longest latency that is told apart, in nanoseconds: longer ones count as this.
-const LONGEST_NS: u64 = 600_000_000_000;
+use super::outcome::{Fault, Outcome, Window, Wrong, histogram};
 
 /// The running count, shared by all connections of one thread.
 pub struct Tally<F> {
@@ -19,16 +17,13 @@ pub struct Tally<F> {
     answers_in_window: u64,
     windows: Vec<Window>,
     answered: u64,
-    faults: Faults,
-    differing: u64,
-    first_fault: Option<String>,
+    wrong: Wrong,
     at_boundary: F,
 }
 
 impl<F: FnMut()> Tally<F> {
     /// Begins the first window now.
     pub fn begin(spans: &[Span], mut at_boundary: F) -> Self {
-        let histogram = || Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("these bounds are valid");
         let histograms = spans.iter().map(|_| histogram()).collect();
         at_boundary();
         Self {
@@ -38,9 +33,7 @@ impl<F: FnMut()> Tally<F> {
             answers_in_window: 0,
             windows: Vec::with_capacity(spans.len()),
             answered: 0,
-            faults: Faults::default(),
-            differing: 0,
-            first_fault: None,
+            wrong: Wrong::default(),
             at_boundary,
         }
     }
@@ -54,9 +47,9 @@ impl<F: FnMut()> Tally<F> {
     /// is another than the first.
     pub fn right(&mut self, latency: Duration, now: Instant, differs: bool) {
         self.answered += 1;
-        self.differing += u64::from(differs);
+        self.wrong.differing += u64::from(differs);
         if let Some(histogram) = self.histograms.get_mut(self.windows.len()) {
-            histogram.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(LONGEST_NS));
+            histogram.saturating_record(nanoseconds(latency));
             self.answers_in_window += 1;
             self.close_if_over(now);
         }
@@ -65,16 +58,14 @@ impl<F: FnMut()> Tally<F> {
     /// Counts an answer that is none.
     pub fn fault(&mut self, fault: Fault, now: Instant, reason: impl FnOnce() -> String) {
         self.answered += 1;
-        self.faults.add(fault, 1);
-        self.first_fault.get_or_insert_with(reason);
+        self.wrong.add(fault, 1, reason);
         self.answers_in_window += 1;
         self.close_if_over(now);
     }
 
     /// Ends the load: nothing comes any more.
     pub fn break_off(&mut self, waiting: usize, reason: &str) {
-        self.faults.add(Fault::TimedOut, waiting as u64);
-        self.first_fault.get_or_insert_with(|| reason.to_owned());
+        self.wrong.add(Fault::TimedOut, waiting as u64, || reason.to_owned());
         self.spans.truncate(self.windows.len());
     }
 
@@ -85,12 +76,7 @@ impl<F: FnMut()> Tally<F> {
 
     /// What there is, once no connection counts any more.
     pub fn take(&mut self) -> Outcome {
-        Outcome {
-            windows: std::mem::take(&mut self.windows),
-            faults: self.faults,
-            differing: self.differing,
-            first_fault: self.first_fault.take(),
-        }
+        Outcome { windows: std::mem::take(&mut self.windows), wrong: std::mem::take(&mut self.wrong) }
     }
 
     fn close_if_over(&mut self, now: Instant) {
@@ -146,6 +132,6 @@ mod tests {
         tally.break_off(4, "stalled");
         assert!(!tally.is_open());
         let outcome = tally.take();
-        assert_eq!((outcome.windows.len(), outcome.faults.timed_out_count), (1, 4));
+        assert_eq!((outcome.windows.len(), outcome.wrong.faults.timed_out_count), (1, 4));
     }
 }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
+use isolab_core::laps::nanoseconds;
 use isolab_reports::Row;
 use isolab_reports::row::HOST;
 
-use super::rows::{Rows, nanoseconds};
+use super::rows::Rows;
 use super::{Bench, Lab, calibration, cell, density, memory, startup};
 use crate::caches::Caches;
 use crate::exit::Interrupted;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use isolab_core::Reuse;
+use isolab_core::laps::nanoseconds;
 use isolab_reports::Row;
 
-use super::rows::{Rows, nanoseconds};
+use super::rows::Rows;
 use super::{Bench, Character, page};
 use crate::child::Child;
 use crate::probes::host::{Places, Spent};
@@ -87,6 +88,11 @@ impl Cost {
     fn between(places: &Places, earlier: &Spent, later: &Spent) -> Self {
         let energy_uj = places.energy_uj(earlier, later);
         Self { earlier: earlier.clone(), later: later.clone(), energy_uj }
+    }
+
+    /// CPU time of the server.
+    pub fn child(&self) -> Duration {
+        self.later.child.saturating_sub(self.earlier.child)
     }
 
     /// Adds a row for everything that applies.

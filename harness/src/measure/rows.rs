@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use isolab_core::Reuse;
+use isolab_core::laps::nanoseconds;
 
 use super::page::PhaseLine;
 use crate::plan::Block;
@@ -78,9 +79,4 @@ impl<'a> Rows<'a> {
     pub fn discard(&mut self) {
         self.waiting.clear();
     }
-}
-
-/// A duration in the unit of rows.
-pub fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

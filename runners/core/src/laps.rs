@@ -38,6 +38,12 @@ impl Laps {
     }
 }
 
+/// A duration in the unit of records and rows. What is longer than five centuries counts
+/// as that.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use isolab_core::Phase;
+use isolab_core::laps::nanoseconds;
 
 /// The phases in the order in which they are counted.
 pub(crate) const PHASES: [Phase; 4] = [Phase::Prepare, Phase::Start, Phase::Invoke, Phase::Stop];
@@ -72,11 +73,11 @@ impl Histogram {
     pub(crate) const BUCKETS: usize = 28;
 
     pub(crate) fn record(&self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let bits = u64::BITS - nanoseconds.saturating_sub(1).leading_zeros();
+        let duration_ns = nanoseconds(duration);
+        let bits = u64::BITS - duration_ns.saturating_sub(1).leading_zeros();
         let bucket = bits.saturating_sub(Self::FIRST_BITS) as usize;
         self.buckets[bucket.min(Self::BUCKETS - 1)].add(1);
-        self.sum_ns.add(nanoseconds);
+        self.sum_ns.add(duration_ns);
     }
 
     /// The upper bound of a bucket, in nanoseconds; `None` for the last.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use isolab_core::laps::nanoseconds;
 use isolab_core::{Error, Laps, Phase};
 use serde::Serialize;
 
@@ -109,10 +110,6 @@ impl Recorder {
         serde_json::to_writer(&mut *out, &line).expect("a struct of text and numbers serialises");
         out.push(b'\n');
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use isolab_core::laps::nanoseconds;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
@@ -72,10 +73,10 @@ impl<const N: usize> Text<N> {
     /// Milliseconds, the unit of `Server-Timing`, with six decimals: exact to the
     /// nanosecond.
     fn push_milliseconds(&mut self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.push(itoa::Buffer::new().format(nanoseconds / 1_000_000).as_bytes());
+        let duration_ns = nanoseconds(duration);
+        self.push(itoa::Buffer::new().format(duration_ns / 1_000_000).as_bytes());
         let mut decimals = *b".000000";
-        let mut rest = nanoseconds % 1_000_000;
+        let mut rest = duration_ns % 1_000_000;
         for digit in decimals[1..].iter_mut().rev() {
             *digit += (rest % 10) as u8;
             rest /= 10;

@@ -51,7 +51,7 @@ fn run_closed(arguments: &LoadArgs, aim: Aim) -> Result<u8> {
     };
     let outcome = load::run(&load, || {})?;
     let window = outcome.windows.get(1).with_context(|| {
-        format!("no answers: {}", outcome.first_fault.as_deref().unwrap_or("the reason is not known"))
+        format!("no answers: {}", outcome.wrong.first_fault.as_deref().unwrap_or("the reason is not known"))
     })?;
     let summary = summary::Closed::new(arguments, window, &outcome);
     if arguments.json {
@@ -59,7 +59,7 @@ fn run_closed(arguments: &LoadArgs, aim: Aim) -> Result<u8> {
     } else {
         print!("{}", summary.text());
     }
-    Ok(if outcome.faults.total() == 0 { DONE } else { FAILED })
+    Ok(if outcome.wrong.faults.total() == 0 { DONE } else { FAILED })
 }
 
 fn run_open(arguments: &LoadArgs, aim: Aim, rate_per_s: NonZeroU64) -> Result<u8> {
@@ -86,7 +86,7 @@ fn run_open(arguments: &LoadArgs, aim: Aim, rate_per_s: NonZeroU64) -> Result<u8
     } else {
         print!("{}", summary.text());
     }
-    Ok(if outcome.faults.total() == 0 { DONE } else { FAILED })
+    Ok(if outcome.wrong.faults.total() == 0 { DONE } else { FAILED })
 }
 
 impl Aim {

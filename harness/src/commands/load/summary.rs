@@ -1,14 +1,14 @@
 //! What `isolab load` prints.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
+use isolab_core::laps::nanoseconds;
 use serde::Serialize;
 
 use crate::cli::{LoadArgs, Spread};
 use crate::load::Outcome;
 use crate::load::open::{OpenOutcome, OpenWindow};
-use crate::load::outcome::{Faults, Window};
+use crate::load::outcome::{self, Faults, Window};
 
 /// Points of a distribution, in nanoseconds. Of an open loop, a point that falls among
 /// requests without a right answer has no value.
@@ -41,7 +41,16 @@ struct Wrong<'a> {
     first_error: Option<&'a str>,
 }
 
-impl Wrong<'_> {
+impl<'a> Wrong<'a> {
+    fn of(wrong: &'a outcome::Wrong) -> Self {
+        Self {
+            differing_count: wrong.differing,
+            errors_count: wrong.faults.total(),
+            errors: wrong.faults,
+            first_error: wrong.first_fault.as_deref(),
+        }
+    }
+
     fn write(&self, text: &mut String) {
         if self.differing_count > 0 {
             let _ = writeln!(text, "{} bodies differ from the first", self.differing_count);
@@ -83,12 +92,7 @@ impl<'a> Closed<'a> {
                 p999: point(0.999),
                 max: Some(window.latency_ns.max()),
             },
-            wrong: Wrong {
-                differing_count: outcome.differing,
-                errors_count: outcome.faults.total(),
-                errors: outcome.faults,
-                first_error: outcome.first_fault.as_deref(),
-            },
+            wrong: Wrong::of(&outcome.wrong),
         }
     }
 
@@ -179,12 +183,7 @@ impl<'a> Open<'a> {
             late_waiting_count: window.late_waiting,
             latency_ns: latency(&|quantile| window.latency_at(quantile), window.latency_ns.mean()),
             service_ns: latency(&|quantile| window.service_at(quantile), window.service_ns.mean()),
-            wrong: Wrong {
-                differing_count: outcome.differing,
-                errors_count: outcome.faults.total(),
-                errors: outcome.faults,
-                first_error: outcome.first_fault.as_deref(),
-            },
+            wrong: Wrong::of(&outcome.wrong),
         }
     }
 
@@ -213,10 +212,6 @@ impl<'a> Open<'a> {
         self.wrong.write(&mut text);
         text
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(ns: Option<u64>) -> String {
