@@ -11,6 +11,7 @@
 //! - [`container`]: `docker` against the engine's own command line, and against going
 //!   to the container directly.
 //! - [`isolate`]: first answers and memory of `v8`.
+//! - [`overhead`]: what measuring adds to the server that is measured.
 //!
 //! A peer that is not there is said to be missing, and its line is left out. Phases
 //! against hand-written loops on the engines are criterion's business: `cargo bench`.
@@ -20,6 +21,7 @@ mod container;
 mod generator;
 mod http;
 mod isolate;
+mod overhead;
 mod rounds;
 
 use std::process::ExitCode;
@@ -47,11 +49,12 @@ fn compare(words: &[String]) -> Result<()> {
     if pinning.is_none() {
         eprintln!("this process may use one processor only: nothing is pinned");
     }
-    let comparisons: [(&str, Comparison); 4] = [
+    let comparisons: [(&str, Comparison); 5] = [
         ("http", http::compare),
         ("generator", generator::compare),
         ("isolate", isolate::measure),
         ("container", container::compare),
+        ("overhead", overhead::compare),
     ];
     for (name, compare) in comparisons.into_iter().filter(|(name, _)| is_wanted(name)) {
         println!("\n== {name}");

@@ -107,17 +107,39 @@ pub(crate) fn load(
     connections: usize,
     is_spinning: bool,
 ) -> Result<Outcome> {
+    let windows = vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)];
+    let load = closed(addresses, target, connections, windows, is_spinning)?;
+    load::run(&load, || {})?.faultless()
+}
+
+/// Loads a server in windows of one's own, and calls `at_boundary` where they meet.
+pub(crate) fn load_in(
+    address: SocketAddr,
+    target: &str,
+    windows: Vec<Span>,
+    is_spinning: bool,
+    at_boundary: impl FnMut(),
+) -> Result<Outcome> {
+    load::run(&closed(&[address], target, CONNECTIONS, windows, is_spinning)?, at_boundary)?.faultless()
+}
+
+fn closed(
+    addresses: &[SocketAddr],
+    target: &str,
+    connections: usize,
+    windows: Vec<Span>,
+    is_spinning: bool,
+) -> Result<Load> {
     let first = ask(addresses[0], target)?;
-    let load = Load {
+    Ok(Load {
         addresses: addresses.to_vec(),
         request: get(target, addresses[0])?,
         expected: Expected { status: first.status().as_u16(), body: first.into_body(), is_strict: true },
         connections,
-        windows: vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)],
+        windows,
         patience: Duration::from_secs(30),
         is_spinning,
-    };
-    load::run(&load, || {})?.faultless()
+    })
 }
 
 /// Requests per second of one load, its warm-up left out.
