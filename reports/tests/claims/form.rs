@@ -1,0 +1,54 @@
+//! Claims as text, and what is refused of it.
+
+use isolab_reports::claims::{self, ClaimError};
+
+pub(crate) const SOURCE: &str = "[sources.s]\nauthor = 'A'\ntitle = 'T'\nchecked = 'primary'\n";
+pub(crate) fn claim(id: &str, rest: &str) -> String {
+    format!("[[claim]]\nid = '{id}'\nsays = 'It is so.'\nsource = 's'\nconditions = 'none'\n{rest}\n")
+}
+
+pub(crate) const START: &str =
+    "{ executor = 'wasm', function = 'hello', variant = 'rust', figure = 'start_p50' }";
+
+#[test]
+fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
+    let refused = |rest: &str, reason: &str| {
+        let error = claims::parse(&(SOURCE.to_owned() + &claim("a-claim", rest))).unwrap_err().to_string();
+        assert!(error.contains("`a-claim`") && error.contains(reason), "{error}");
+    };
+    let published = "published = { unit = 'ns', about = 5.0, within = 2.0 }";
+    let measure = format!("measure = [{START}]");
+    refused("", "something `published`");
+    refused(published, "`measure` or `absent`");
+    refused(&format!("{published}\n{measure}\nabsent = 'no'"), "excludes");
+    refused(&format!("{published}\n{measure}\nover = {START}"), "`ratio`");
+    refused(&published.replace("ns", "ratio").replace("publ", &format!("{measure}\npubl")), "`ratio`");
+    refused(
+        &format!("{}\nmeasure = [{START}, {START}]\nover = {START}", published.replace("ns", "ratio")),
+        "sum",
+    );
+    refused(&format!("{published}\n{}", measure.replace("start", "strat")), "no experiment");
+    for (published, reason) in [
+        ("unit = 'ns'", "one of"),
+        ("unit = 'ns', about = 1.0, below = 2.0, within = 1.0", "one of"),
+        ("unit = 'ns', about = 1.0", "needs `within`"),
+        ("unit = 'ns', about = 1.0, within = 0.5", "1 or more"),
+        ("unit = 'ns', about = -1.0, within = 2.0", "more than nothing"),
+        ("unit = 'ns', between = [2.0, 1.0]", "lower end first"),
+        ("unit = 'ns', below = 0.0", "more than nothing"),
+        ("unit = 'ns', at_least = nan", "more than nothing"),
+        ("unit = 'ns', at_least = 0.0", "more than nothing"),
+    ] {
+        refused(&format!("published = {{ {published} }}\n{measure}"), reason);
+    }
+    let twice = SOURCE.to_owned() + &claim("a", "absent = 'no'") + &claim("a", "absent = 'no'");
+    assert!(claims::parse(&twice).unwrap_err().to_string().contains("another claim"));
+    let stranger = claim("a", "absent = 'no'").replace("'s'", "'t'");
+    assert!(
+        claims::parse(&(SOURCE.to_owned() + &stranger)).unwrap_err().to_string().contains("no source `t`")
+    );
+    let unnamed = claim("A claim", "absent = 'no'");
+    assert!(claims::parse(&(SOURCE.to_owned() + &unnamed)).unwrap_err().to_string().contains("hyphens"));
+    let unknown = claims::parse(&(SOURCE.to_owned() + &claim("a", "colour = 'red'"))).unwrap_err();
+    assert!(matches!(unknown, ClaimError::Form(_)) && unknown.to_string().contains("colour"), "{unknown}");
+}
