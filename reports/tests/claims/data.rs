@@ -54,8 +54,7 @@ fn marks() -> Vec<String> {
 
 /// Whether rows that follow the table in `row.rs` come to a figure of this name.
 fn is_produced(quantity: &Quantity) -> bool {
-    let folder = folder(std::slice::from_ref(quantity));
-    let summary = Summary::of(&folder);
+    let summary = Summary::of(&folder([quantity]));
     let figures = &summary.groups[0].models[0];
     quantity.pick(figures).is_some()
 }

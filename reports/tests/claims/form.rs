@@ -1,19 +1,26 @@
 //! Claims as text, and what is refused of it.
 
-use isolab_reports::claims::{self, ClaimError};
+use isolab_reports::claims::{self, Claim, ClaimError};
 
-pub(crate) const SOURCE: &str = "[sources.s]\nauthor = 'A'\ntitle = 'T'\nchecked = 'primary'\n";
+const SOURCE: &str = "[sources.s]\nauthor = 'A'\ntitle = 'T'\nchecked = 'primary'\n";
+
+/// A quantity that most claims here measure.
+pub(crate) const START: &str =
+    "{ executor = 'wasm', function = 'hello', variant = 'rust', figure = 'start_p50' }";
+
 pub(crate) fn claim(id: &str, rest: &str) -> String {
     format!("[[claim]]\nid = '{id}'\nsays = 'It is so.'\nsource = 's'\nconditions = 'none'\n{rest}\n")
 }
 
-pub(crate) const START: &str =
-    "{ executor = 'wasm', function = 'hello', variant = 'rust', figure = 'start_p50' }";
+/// Reads claims, all of one source.
+pub(crate) fn parse(claims: &str) -> Result<Vec<Claim>, ClaimError> {
+    claims::parse(&(SOURCE.to_owned() + claims))
+}
 
 #[test]
 fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
     let refused = |rest: &str, reason: &str| {
-        let error = claims::parse(&(SOURCE.to_owned() + &claim("a-claim", rest))).unwrap_err().to_string();
+        let error = parse(&claim("a-claim", rest)).unwrap_err().to_string();
         assert!(error.contains("`a-claim`") && error.contains(reason), "{error}");
     };
     let published = "published = { unit = 'ns', about = 5.0, within = 2.0 }";
@@ -41,14 +48,12 @@ fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
     ] {
         refused(&format!("published = {{ {published} }}\n{measure}"), reason);
     }
-    let twice = SOURCE.to_owned() + &claim("a", "absent = 'no'") + &claim("a", "absent = 'no'");
-    assert!(claims::parse(&twice).unwrap_err().to_string().contains("another claim"));
+    let twice = claim("a", "absent = 'no'").repeat(2);
+    assert!(parse(&twice).unwrap_err().to_string().contains("another claim"));
     let stranger = claim("a", "absent = 'no'").replace("'s'", "'t'");
-    assert!(
-        claims::parse(&(SOURCE.to_owned() + &stranger)).unwrap_err().to_string().contains("no source `t`")
-    );
+    assert!(parse(&stranger).unwrap_err().to_string().contains("no source `t`"));
     let unnamed = claim("A claim", "absent = 'no'");
-    assert!(claims::parse(&(SOURCE.to_owned() + &unnamed)).unwrap_err().to_string().contains("hyphens"));
-    let unknown = claims::parse(&(SOURCE.to_owned() + &claim("a", "colour = 'red'"))).unwrap_err();
+    assert!(parse(&unnamed).unwrap_err().to_string().contains("hyphens"));
+    let unknown = parse(&claim("a", "colour = 'red'")).unwrap_err();
     assert!(matches!(unknown, ClaimError::Form(_)) && unknown.to_string().contains("colour"), "{unknown}");
 }

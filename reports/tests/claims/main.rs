@@ -4,6 +4,8 @@ mod data;
 mod form;
 mod rule;
 mod sample;
+#[path = "../support/mod.rs"]
+mod support;
 
 use isolab_reports::Summary;
 use isolab_reports::claims::{self, Answer, Checked, Claim, Quantity, Tally, Verdict};
@@ -25,7 +27,7 @@ fn quantities(claims: &[Claim]) -> impl Iterator<Item = &Quantity> {
 /// All claims over a run that has everything but `v8`, and `docker` under another runtime.
 fn checked() -> Vec<Checked> {
     let claims = all();
-    let mut folder = folder(&quantities(&claims).cloned().collect::<Vec<_>>());
+    let mut folder = folder(quantities(&claims));
     for info in &mut folder.run.executors {
         if info.name.starts_with("v8") {
             info.unavailable = Some("the V8 library is not compiled in".into());

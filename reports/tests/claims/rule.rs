@@ -3,24 +3,19 @@
 use isolab_reports::claims::{self, Verdict};
 use isolab_reports::{Row, RunFolder, Status, Summary};
 
-use crate::form::{SOURCE, START, claim};
+use crate::form::{START, claim, parse};
 use crate::quantities;
-use crate::sample::{folder, row, run};
+use crate::sample::folder;
+use crate::support::{block, number};
 
 /// What one claim about the start on wasm comes to, with these starts in one repetition.
 fn verdict(published: &str, starts: &[u64]) -> Verdict {
     let text = claim("a", &format!("published = {{ unit = 'ns', {published} }}\nmeasure = [{START}]"));
-    let claims = claims::parse(&(SOURCE.to_owned() + &text)).unwrap();
-    let mut folder = folder(&quantities(&claims).cloned().collect::<Vec<_>>());
-    folder.rows = starts
-        .iter()
-        .zip(0..)
-        .map(|(value, sample)| Row {
-            sample,
-            value: *value,
-            ..row("wasm", "hello", "rust", "start", "duration_ns")
-        })
-        .collect();
+    let claims = parse(&text).unwrap();
+    let mut folder = folder(quantities(&claims));
+    let block = block("wasm", "hello", "rust");
+    let row = |(sample, value)| Row { sample, ..number(&block, "start", "duration_ns", value) };
+    folder.rows = (0..).zip(starts.iter().copied()).map(row).collect();
     claims::check(&claims, &Summary::of(&folder)).remove(0).verdict
 }
 
@@ -59,15 +54,14 @@ fn it_is_the_interval_that_must_meet_the_range() {
 #[test]
 fn what_the_run_lacks_is_not_measurable_with_the_runs_reason() {
     let quantity = |executor: &str| START.replace("wasm", executor);
-    let text = SOURCE.to_owned()
-        + &["wasm", "docker", "v8", "direct"]
-            .map(|executor| {
-                let published = "published = { unit = 'ns', below = 1e9 }";
-                claim(executor, &format!("{published}\nmeasure = [{}]", quantity(executor)))
-            })
-            .concat();
-    let claims = claims::parse(&text).unwrap();
-    let mut folder = folder(&quantities(&claims).cloned().collect::<Vec<_>>());
+    let text = ["wasm", "docker", "v8", "direct"]
+        .map(|executor| {
+            let published = "published = { unit = 'ns', below = 1e9 }";
+            claim(executor, &format!("{published}\nmeasure = [{}]", quantity(executor)))
+        })
+        .concat();
+    let claims = parse(&text).unwrap();
+    let mut folder = folder(quantities(&claims));
     folder.run.executors.retain(|info| info.name != "direct");
     for info in folder.run.executors.iter_mut().filter(|info| info.name == "docker") {
         info.unavailable = Some("no Docker engine answers".into());
@@ -97,8 +91,8 @@ fn what_the_run_lacks_is_not_measurable_with_the_runs_reason() {
 #[test]
 fn a_unit_that_does_not_fit_is_told_and_not_judged() {
     let text = claim("a", &format!("published = {{ unit = 'bytes', below = 1e9 }}\nmeasure = [{START}]"));
-    let claims = claims::parse(&(SOURCE.to_owned() + &text)).unwrap();
-    let folder = folder(&quantities(&claims).cloned().collect::<Vec<_>>());
+    let claims = parse(&text).unwrap();
+    let folder = folder(quantities(&claims));
     let checked = claims::check(&claims, &Summary::of(&folder));
     assert_eq!(checked[0].verdict, Verdict::NotMeasurable("`start_p50` is counted in ns".into()));
 }
@@ -110,15 +104,16 @@ fn of_several_connections_the_best_rate_answers() {
         "a",
         &format!("published = {{ unit = 'per_s', about = 3000, within = 1 }}\nmeasure = [{rate}]"),
     );
-    let claims = claims::parse(&(SOURCE.to_owned() + &text)).unwrap();
-    let mut folder = folder(&[]);
-    folder.run = run(&quantities(&claims).cloned().collect::<Vec<_>>());
+    let claims = parse(&text).unwrap();
+    let mut folder = folder(quantities(&claims));
+    folder.rows.clear();
+    let block = block("wasm", "hello", "rust");
     for (connections, responses) in [(1, 1_000), (8, 3_000), (32, 2_000)] {
         for sample in 0..5 {
             for (metric, value) in [("responses_count", responses), ("duration_ns", 1_000_000_000)] {
-                let row = row("wasm", "hello", "rust", "load", metric);
                 let (reuse, connections) = (Some("fresh".into()), Some(connections));
-                folder.rows.push(Row { sample, value, reuse, connections, ..row });
+                let row = number(&block, "load", metric, value);
+                folder.rows.push(Row { sample, reuse, connections, ..row });
             }
         }
     }

@@ -3,11 +3,13 @@
 mod browser;
 mod document;
 mod sample;
+#[path = "../support/mod.rs"]
+mod support;
 
 use isolab_reports::grid::Grid;
 use isolab_reports::grid::Section;
 use isolab_reports::html::Page;
-use isolab_reports::{RunFolder, RunStatus};
+use isolab_reports::{Row, RunFolder, RunStatus};
 use proptest::prelude::*;
 
 use document::Document;
@@ -40,7 +42,7 @@ fn section(mark: &str) -> Section {
 }
 
 /// The sample, but only what `keep` says of one function's one variant.
-fn part(keep: impl Fn(&isolab_reports::Row) -> bool) -> RunFolder {
+fn part(keep: impl Fn(&Row) -> bool) -> RunFolder {
     let mut folder = sample::folder(1);
     folder.rows.retain(|row| row.function == "hello" && row.variant == "rust" && keep(row));
     folder
@@ -152,17 +154,11 @@ fn a_run_without_rows_says_so_in_each_section() {
 fn the_figures_of_the_table_are_those_of_the_rows() {
     // The median of 1, 2 and 40 ms, and 3 answers in half a second.
     let mut folder = part(|_| false);
-    let row = |phase: &str, metric: &str, value, sample| isolab_reports::Row {
-        executor: "v8:snapshot=on".into(),
-        function: "hello".into(),
-        variant: "rust".into(),
-        reuse: Some("warm".into()),
-        connections: Some(4),
-        phase: phase.into(),
-        metric: metric.into(),
-        value,
+    let block = support::block("v8:snapshot=on", "hello", "rust");
+    let window = Row { reuse: Some("warm".into()), connections: Some(4), ..block };
+    let row = |phase: &str, metric: &str, value, sample| Row {
         sample,
-        ..isolab_reports::Row::default()
+        ..support::number(&window, phase, metric, value)
     };
     folder.rows = vec![
         row("start", "duration_ns", 1_000_000, 0),

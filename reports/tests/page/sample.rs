@@ -1,74 +1,14 @@
 //! A run with plausible numbers: four executors, four functions, two variants, every
 //! experiment. The numbers are made up, and only their shapes are true.
 
+mod models;
 mod run;
 
-use isolab_reports::row::{Cold, LATENCIES, Limit};
+use isolab_reports::row::{Cold, HOST, LATENCIES, Limit};
 use isolab_reports::{Row, RunFolder};
 
-/// What one executor is like, with a function that does nothing.
-struct Model {
-    spec: &'static str,
-    start_ns: f64,
-    laps: &'static [(&'static str, f64)],
-    invoke_ns: f64,
-    instance_bytes: f64,
-    idle_bytes: f64,
-    live: &'static [u64],
-    connections: &'static [u64],
-    samples: u64,
-}
-
-const MODELS: [Model; 4] = [
-    Model {
-        spec: "direct",
-        start_ns: 45.0,
-        laps: &[],
-        invoke_ns: 400.0,
-        instance_bytes: 640.0,
-        idle_bytes: 6.2e6,
-        live: &[0, 1, 16, 64, 256],
-        connections: &[1, 8, 32, 64],
-        samples: 60,
-    },
-    Model {
-        spec: "wasm:compiler=cranelift",
-        start_ns: 5_200.0,
-        laps: &[("store", 0.2), ("instantiate", 0.75)],
-        invoke_ns: 2_400.0,
-        instance_bytes: 31_000.0,
-        idle_bytes: 11e6,
-        live: &[0, 1, 16, 64, 256],
-        connections: &[1, 8, 32, 64],
-        samples: 60,
-    },
-    Model {
-        spec: "v8:snapshot=on",
-        start_ns: 640_000.0,
-        laps: &[("isolate", 0.7), ("context", 0.24)],
-        invoke_ns: 38_000.0,
-        instance_bytes: 1.34e6,
-        idle_bytes: 34e6,
-        live: &[0, 1, 16, 64],
-        connections: &[1, 8, 32, 64],
-        samples: 60,
-    },
-    Model {
-        spec: "docker:network=shared",
-        start_ns: 142e6,
-        laps: &[("create", 0.28), ("start", 0.6), ("answer", 0.1)],
-        invoke_ns: 310_000.0,
-        instance_bytes: 7.4e6,
-        idle_bytes: 9e6,
-        live: &[0, 1, 4, 8],
-        connections: &[1, 4, 8],
-        samples: 8,
-    },
-];
-
-/// Nanoseconds of work, by function and variant.
-const FUNCTIONS: [(&str, f64, f64); 4] =
-    [("blake3", 24e3, 900e3), ("fibonacci", 4.6e6, 38e6), ("hello", 500.0, 3e3), ("json", 60e3, 110e3)];
+use crate::support::{block, number};
+use models::{FUNCTIONS, MODELS, Model};
 
 /// Numbers that look as if they were measured, the same in each run.
 struct Noise(u64);
@@ -92,20 +32,13 @@ pub(crate) fn folder(density: u64) -> RunFolder {
     for (function, rust, js) in FUNCTIONS {
         for (variant, work) in [("rust", rust), ("js", js)] {
             for model in &MODELS {
-                let base = Row {
-                    executor: model.spec.into(),
-                    function: function.into(),
-                    variant: variant.into(),
-                    build: "dev, opt-level 3".into(),
-                    ..Row::default()
-                };
                 // There is no JavaScript without an engine.
                 if model.spec == "direct" && variant == "js" {
                     continue;
                 }
                 let js = if variant == "js" && model.spec.starts_with("wasm") { 8.0 } else { 1.0 };
                 for repetition in 0..2 {
-                    let base = Row { repetition, ..base.clone() };
+                    let base = Row { repetition, ..block(model.spec, function, variant) };
                     startup(&mut rows, &mut noise, &base, model, work, js, density);
                     memory(&mut rows, &mut noise, &base, model, js);
                     loads(&mut rows, &mut noise, &base, model, work * js);
@@ -116,14 +49,14 @@ pub(crate) fn folder(density: u64) -> RunFolder {
     }
     for sample in 0..32 {
         let drift = if sample > 24 { 1.012 } else { 1.0 };
-        let row = Row { executor: "host".into(), sample, ..Row::default() };
+        let row = Row { sample, ..block(HOST, "", "") };
         put(&mut rows, &row, "calibration", "duration_ns", noise.around(5e6 * drift));
     }
     RunFolder { run: run::run(), rows }
 }
 
 fn put(rows: &mut Vec<Row>, base: &Row, phase: &str, metric: &str, value: u64) {
-    rows.push(Row { phase: phase.into(), metric: metric.into(), value, ..base.clone() });
+    rows.push(number(base, phase, metric, value));
 }
 
 fn startup(
