@@ -27,6 +27,7 @@
 //!   picks one.
 //! - `curves`, `chart`: pure functions from rows to points, and from points to SVG.
 //! - [`html`]: one page with every chart and its table, which needs nothing else.
+//! - `facts`, `unmeasured`: what Markdown and the page say of a run besides its figures.
 //! - [`limits`]: what a reader must not take from the figures.
 //! - [`compare`]: runs against each other, cell by cell.
 //! - [`claims`]: what others published, against what a run measured.
@@ -38,6 +39,7 @@ pub mod compare;
 mod curves;
 mod experiment;
 pub mod export;
+mod facts;
 pub mod folder;
 mod format;
 pub mod grid;
@@ -51,6 +53,7 @@ pub mod statistics;
 pub mod summary;
 pub mod table;
 pub mod units;
+mod unmeasured;
 pub mod verdict;
 
 pub use experiment::Experiment;

@@ -47,6 +47,13 @@ pub struct Run {
     pub blocks_done: Vec<u32>,
 }
 
+impl Run {
+    /// The name in short form of an executor that is given by its full spec.
+    pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
+        self.executors.iter().find(|executor| executor.spec == spec).map_or(spec, |executor| &executor.name)
+    }
+}
+
 /// A stated model of what running something costs, in a currency of its reader's
 /// choice. It derives a column and is no measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

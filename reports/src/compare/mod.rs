@@ -8,7 +8,7 @@ pub use render::{markdown, table};
 
 use crate::summary::Figure;
 use crate::verdict::{Comparison, Tally, Verdict};
-use crate::{Run, Summary};
+use crate::{Run, Summary, facts};
 
 /// Every later run against the first.
 #[derive(Clone, Debug)]
@@ -189,7 +189,7 @@ fn facts(warnings: &mut Vec<String>, what: &str, base: &Map<String, Value>, othe
     let show = |value: Option<&Value>| value.map_or_else(|| "not said".to_owned(), Value::to_string);
     for name in names.into_iter().filter(|name| base.get(*name) != other.get(*name)) {
         let (before, after) = (show(base.get(name)), show(other.get(name)));
-        warnings.push(format!("{what}: {} was {before} and is {after}", name.replace('_', " ")));
+        warnings.push(format!("{what}: {} was {before} and is {after}", facts::name(name)));
     }
 }
 
@@ -198,11 +198,8 @@ fn versions(warnings: &mut Vec<String>, base: &Run, other: &Run) {
         let Some(before) = base.executors.iter().find(|before| before.spec == executor.spec) else {
             continue;
         };
-        let show = |versions: &[(String, String)]| {
-            versions.iter().map(|(part, version)| format!("{part} {version}")).collect::<Vec<_>>().join(", ")
-        };
         if before.versions != executor.versions {
-            let (before, after) = (show(&before.versions), show(&executor.versions));
+            let (before, after) = (facts::versions(&before.versions), facts::versions(&executor.versions));
             warnings.push(format!("`{}` was {before} and is {after}", executor.name));
         }
     }

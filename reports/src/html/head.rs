@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::words::rich;
-use crate::{Run, RunStatus};
+use crate::{Run, unmeasured};
 
 /// Nothing may be asked for: whoever opens the page can see it kept.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -67,16 +67,8 @@ fn facts(run: &Run) -> Vec<String> {
 
 /// What a reader must know before any number.
 pub(super) fn banner(run: &Run) -> Markup {
-    let status = match run.status {
-        RunStatus::Complete => None,
-        RunStatus::Running => {
-            Some("This run has not ended: it is still going on, or its process was killed.")
-        }
-        RunStatus::Interrupted => Some("This run was interrupted: not every cell was measured."),
-        RunStatus::Failed => Some("This run failed before its end: not every cell was measured."),
-    };
     html! {
-        @if let Some(status) = status { p.banner role="note" { strong { (status) } } }
+        @if let Some(status) = unmeasured::warning(run.status) { p.banner role="note" { strong { (status) } } }
         @if !run.host_warnings.is_empty() {
             div.banner role="note" {
                 strong { "The machine was not a quiet one while this was measured." }

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use crate::limits::LIMITS;
 use crate::summary::Calibration;
 use crate::verdict::Tally;
-use crate::{RunStatus, Status, Summary, grids, units};
+use crate::{Run, Summary, grids, units, unmeasured};
 
 /// Renders a run.
 pub fn render(summary: &Summary) -> String {
@@ -20,7 +20,7 @@ pub fn render(summary: &Summary) -> String {
 fn write(out: &mut String, summary: &Summary) -> fmt::Result {
     let run = &summary.run;
     writeln!(out, "# What isolation cost: run {}\n", run.id)?;
-    if let Some(warning) = warning(run.status) {
+    if let Some(warning) = unmeasured::warning(run.status) {
         writeln!(out, "> **{warning}**\n")?;
     }
     for warning in &run.host_warnings {
@@ -45,7 +45,7 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
     for section in grids::sections(summary) {
         grid::section(out, &section)?;
     }
-    absent(out, summary)?;
+    absent(out, run)?;
     settings::write(out, run)?;
     writeln!(out, "## What the numbers do not say\n")?;
     for limit in LIMITS {
@@ -77,47 +77,16 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
     )
 }
 
-fn warning(status: RunStatus) -> Option<&'static str> {
-    match status {
-        RunStatus::Complete => None,
-        RunStatus::Running => {
-            Some("This run has not ended: it is still going on, or its process was killed.")
-        }
-        RunStatus::Interrupted => Some("This run was interrupted: not every cell was measured."),
-        RunStatus::Failed => Some("This run failed before its end: not every cell was measured."),
-    }
-}
-
 /// The cells without figures, those with the same reason in one line.
-fn absent(out: &mut String, summary: &Summary) -> fmt::Result {
+fn absent(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "## What was not measured\n")?;
-    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
-    for cell in summary.cells_without_figures() {
-        let status = match cell.status {
-            Status::Ok => continue,
-            Status::Failed => "failed",
-            Status::Unavailable => "unavailable",
-            Status::Skipped => "skipped",
-            Status::Pending => "not reached",
-        };
-        let reason = cell.reason.as_deref().unwrap_or("the run ended before");
-        let line = format!("`{}` {status}: {}", summary.short_name(&cell.executor), one_line(reason));
-        let name = format!("{} {} {}", cell.function, cell.variant, cell.reuse);
-        match lines.iter_mut().find(|(known, _)| *known == line) {
-            Some((_, cells)) => cells.push(name),
-            None => lines.push((line, vec![name])),
-        }
-    }
-    if lines.is_empty() {
+    let groups = unmeasured::groups(run, unmeasured::one_line);
+    if groups.is_empty() {
         writeln!(out, "Every cell of the plan was measured.\n")?;
         return Ok(());
     }
-    for (line, cells) in lines {
-        writeln!(out, "- {line} ({})", cells.join(", "))?;
+    for group in groups {
+        writeln!(out, "- `{}` {} ({})", group.executor, group.why, group.cells.join(", "))?;
     }
     writeln!(out)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

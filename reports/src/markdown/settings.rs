@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use crate::Run;
+use crate::{Run, facts};
 
 pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "## Settings and versions\n")?;
@@ -12,15 +12,13 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "Order of the cells shuffled with seed {}. Ended {}.\n", run.seed, ended(run))?;
     writeln!(out, "| executor | model | all settings | versions |\n|---|---|---|---|")?;
     for executor in &run.executors {
-        let versions: Vec<_> =
-            executor.versions.iter().map(|(part, version)| format!("{part} {version}")).collect();
         writeln!(
             out,
             "| `{}` | {} | `{}` | {} |",
             executor.name,
             executor.model,
             executor.spec,
-            versions.join(", ")
+            facts::versions(&executor.versions)
         )?;
     }
     writeln!(out)?;
@@ -39,21 +37,9 @@ fn ended(run: &Run) -> &str {
 fn table(out: &mut String, title: &str, facts: &Map<String, Value>) -> fmt::Result {
     writeln!(out, "\n### {title}\n\n| | |\n|---|---|")?;
     for (name, value) in facts {
-        writeln!(out, "| {} | {} |", name.replace('_', " "), plain(value))?;
+        // A bar would end the cell.
+        let value = facts::plain(value).replace('|', "\\|");
+        writeln!(out, "| {} | {value} |", facts::name(name))?;
     }
     writeln!(out)
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "not known".into(),
-        Value::String(text) => text.replace('|', "\\|"),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Value::Object(facts) => {
-            let fact =
-                |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), plain(value));
-            facts.iter().map(fact).collect::<Vec<_>>().join("; ")
-        }
-        other => other.to_string(),
-    }
 }

@@ -21,7 +21,7 @@ pub use host::{Calibration, DRIFT};
 use crate::row::{HOST, Limit};
 use crate::run::Prices;
 use crate::statistics::Bootstrap;
-use crate::{Cell, ExecutorInfo, Row, Run, RunFolder, Status};
+use crate::{ExecutorInfo, Row, Run, RunFolder};
 use samples::Sorted;
 
 /// The figures of a run.
@@ -94,18 +94,9 @@ impl Summary {
         }
     }
 
-    /// The cells that have no figures for a reason other than that the run ended.
-    pub fn cells_without_figures(&self) -> impl Iterator<Item = &Cell> {
-        self.run.cells.iter().filter(|cell| cell.status != Status::Ok)
-    }
-
     /// The name in short form of an executor that is given by its full spec.
     pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
-        self.run
-            .executors
-            .iter()
-            .find(|executor| executor.spec == spec)
-            .map_or(spec, |executor| &executor.name)
+        self.run.short_name(spec)
     }
 }
 
