@@ -1,5 +1,8 @@
 //! A table before it is rendered: what Markdown, the page and the exports share.
 
+/// What stands where there is no figure.
+pub(crate) const NONE: &str = "–";
+
 /// A titled table of text, its figures rounded already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grid {
@@ -26,4 +29,9 @@ pub struct Section {
     pub title: String,
     /// The tables; none of them is without lines.
     pub grids: Vec<Grid>,
+}
+
+/// The head of a table.
+pub(crate) fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -31,7 +31,7 @@
 //! - [`limits`]: what a reader must not take from the figures.
 //! - [`compare`]: runs against each other, cell by cell.
 //! - [`claims`]: what others published, against what a run measured.
-//! - [`units`]: numbers as people read them.
+//! - [`units`], `text`: numbers and words as people read them.
 
 mod chart;
 pub mod claims;
@@ -52,6 +52,7 @@ pub mod run;
 pub mod statistics;
 pub mod summary;
 pub mod table;
+mod text;
 pub mod units;
 mod unmeasured;
 pub mod verdict;

@@ -4,7 +4,8 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use crate::Summary;
 use crate::grid::Grid;
-use crate::summary::{Figure, Figures, Settings};
+use crate::grids::cells::value;
+use crate::summary::{Figures, Settings};
 
 /// A line below the head and no other, so that the lines can be cut and sorted.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -48,21 +49,18 @@ pub(crate) fn of_grid(grid: &Grid, width: Option<u16>) -> String {
 }
 
 fn line(name: &str, model: &Figures) -> [String; 9] {
-    let show = |figure: Option<&Figure>| {
-        figure.map_or_else(|| "–".into(), |figure| figure.show(figure.estimate.value))
-    };
     let plain = |name| model.figure(name, &Settings::default());
     let warm = model.best_rate("warm");
     let beside = |name| warm.and_then(|rate| model.figure(name, &rate.settings));
     [
         name.to_owned(),
         model.executor.clone(),
-        show(plain("start_p50")),
-        show(plain("start_p99")),
-        show(model.memory()),
-        show(model.best_rate("fresh")),
-        show(warm),
-        show(beside("load_latency_p99")),
-        show(beside("load_cpu")),
+        value(plain("start_p50")),
+        value(plain("start_p99")),
+        value(model.memory()),
+        value(model.best_rate("fresh")),
+        value(warm),
+        value(beside("load_latency_p99")),
+        value(beside("load_cpu")),
     ]
 }

@@ -47,8 +47,3 @@ pub(crate) fn warning(status: RunStatus) -> Option<&'static str> {
         RunStatus::Failed => Some("This run failed before its end: not every cell was measured."),
     }
 }
-
-/// A reason in one line, for what breaks where a line does.
-pub(crate) fn one_line(reason: &str) -> String {
-    reason.split_whitespace().collect::<Vec<_>>().join(" ")
-}

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::check::Measured;
 use super::data::{Certainty, Published, PublishedUnit, Source, Statement};
 use super::{Answer, Checked, Claim, Verdict};
-use crate::grid::{Grid, Section};
+use crate::grid::{Grid, NONE, Section, head};
 use crate::markdown::grid::section;
 use crate::summary::Unit;
 use crate::{table as terminal, units};
@@ -84,10 +84,6 @@ pub fn table(checked: &[Checked], width: Option<u16>) -> String {
     out + &format!("{}\n", Tally::of(checked))
 }
 
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
 fn measured(checked: &[Checked]) -> Grid {
     let lines = checked.iter().filter_map(|one| {
         let measured = one.measured?;
@@ -114,7 +110,7 @@ fn measured(checked: &[Checked]) -> Grid {
 fn not_measured(checked: &[Checked]) -> Grid {
     let lines = checked.iter().filter_map(|one| match &one.verdict {
         Verdict::NotMeasurable(reason) => {
-            let published = one.claim.published.as_ref().map_or("–".into(), shown);
+            let published = one.claim.published.as_ref().map_or(NONE.into(), shown);
             Some(vec![one.claim.id.clone(), published, reason.clone()])
         }
         _ => None,
@@ -159,13 +155,13 @@ fn shown(published: &Published) -> String {
 fn interval(unit: PublishedUnit, measured: Measured) -> String {
     match (measured.low, measured.high) {
         (Some(low), Some(high)) => format!("{} to {}", unit.show(low), unit.show(high)),
-        _ => "–".into(),
+        _ => NONE.into(),
     }
 }
 
 fn how(claim: &Claim) -> String {
     match &claim.answer {
-        Answer::Absent(_) => "–".into(),
+        Answer::Absent(_) => NONE.into(),
         Answer::Measured { measure, over } => {
             let parts: Vec<String> = measure.iter().map(ToString::to_string).collect();
             let parts = parts.join(" + ");

@@ -6,6 +6,7 @@ use super::{Change, Compared, ComparedRun};
 use crate::grid::Grid;
 use crate::grids::cells;
 use crate::markdown::grid;
+use crate::text;
 use crate::verdict::Verdict;
 
 /// As Markdown: what differs first, everything after.
@@ -25,7 +26,7 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
         writeln!(
             out,
             "{}. Ratios are of the later to the earlier run, with 95 % confidence intervals.\n",
-            capital(&run.tally().to_string())
+            text::capital(&run.tally().to_string())
         )?;
         let differing = lines(run, |change| change.comparison.is_difference());
         if differing.is_empty() {
@@ -86,9 +87,4 @@ fn line(change: &Change) -> Vec<String> {
         cells::ratio(&change.comparison),
         cells::verdict(&change.comparison),
     ]
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -1,13 +1,11 @@
 //! What stands in a table's cell.
 
+use crate::grid::NONE;
 use crate::row::Cold;
 use crate::statistics::Estimate;
 use crate::summary::{Figure, Settings};
 use crate::units;
 use crate::verdict::{Comparison, Verdict};
-
-/// What stands where there is no figure.
-pub(super) const NONE: &str = "–";
 
 /// The smallest effect that is worth naming.
 const LEAST_EFFECT: f64 = 0.0001;
@@ -26,7 +24,7 @@ fn interval(figure: &Figure, estimate: &Estimate) -> String {
 }
 
 /// A figure without its interval.
-pub(super) fn value(figure: Option<&Figure>) -> String {
+pub(crate) fn value(figure: Option<&Figure>) -> String {
     figure.map_or_else(|| NONE.into(), |figure| figure.show(figure.estimate.value))
 }
 
@@ -60,6 +58,11 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
         (_, Some(comparison)) => format!("{} {}", ratio(&comparison), verdict(&comparison)),
         (_, None) => NONE.to_owned(),
     }
+}
+
+/// The reuse policy that a figure was measured under.
+pub(super) fn reuse(figure: &Figure) -> String {
+    figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
 }
 
 /// The settings that an answer of something cold has.

@@ -1,9 +1,9 @@
 //! Closed loops, bursts, and what requests cost.
 
-use super::cells::{NONE, against, figure, value};
-use super::{code, head};
+use super::cells::{against, figure, reuse, value};
+use super::code;
 use crate::Summary;
-use crate::grid::Grid;
+use crate::grid::{Grid, NONE, head};
 use crate::summary::{Figure, Figures, Group, PRICE_FORMULA};
 
 /// The reuse policies of a group, in the order in which the first model has them.
@@ -16,10 +16,6 @@ fn reuses(group: &Group) -> Vec<&str> {
         }
     }
     reuses
-}
-
-fn reuse(figure: &Figure) -> String {
-    figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
 }
 
 fn connections(figure: &Figure) -> String {

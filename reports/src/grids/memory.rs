@@ -1,8 +1,8 @@
 //! What live instances hold.
 
-use super::cells::{NONE, against, figure, value};
-use super::{code, head};
-use crate::grid::Grid;
+use super::cells::{against, figure, value};
+use super::code;
+use crate::grid::{Grid, NONE, head};
 use crate::row::Limit;
 use crate::summary::{DENSITY, Figures, Group, MEMORY_SLOPE, Settings};
 

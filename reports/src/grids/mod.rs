@@ -63,10 +63,6 @@ fn title(group: &Group) -> String {
     format!("`{}`, variant `{}`", group.function, group.variant)
 }
 
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
 fn code(model: &Figures) -> String {
     format!("`{}`", model.executor)
 }

@@ -1,9 +1,9 @@
 //! What noise alone does: A/A pairs, and the host itself.
 
 use super::cells::{figure, ratio, verdict};
-use super::{code, head};
+use super::code;
 use crate::Summary;
-use crate::grid::{Grid, Section};
+use crate::grid::{Grid, Section, head};
 use crate::summary::{DRIFT, Figure};
 use crate::units;
 use crate::verdict::{Comparison, Tally};

@@ -1,8 +1,8 @@
 //! Open loops: requests are sent when they are due, whatever the server does.
 
-use super::cells::{NONE, figure, value};
-use super::{code, head};
-use crate::grid::Grid;
+use super::cells::{figure, reuse, value};
+use super::code;
+use crate::grid::{Grid, NONE, head};
 use crate::summary::{Figure, Figures, Group};
 
 fn loops(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
@@ -10,10 +10,9 @@ fn loops(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
 }
 
 fn settings(figure: &Figure) -> [String; 2] {
-    let reuse = figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned());
     let percent = figure.settings.load_percent.map(|percent| format!("{percent} %"));
     let rate = figure.settings.rate_per_s.map(|rate| format!("{rate}/s"));
-    [reuse, percent.or(rate).unwrap_or_else(|| NONE.to_owned())]
+    [reuse(figure), percent.or(rate).unwrap_or_else(|| NONE.to_owned())]
 }
 
 /// What was offered and what became of it.

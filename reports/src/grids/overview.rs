@@ -1,8 +1,8 @@
 //! The models of one group side by side, with verdicts.
 
-use super::cells::{NONE, cold, verdict};
+use super::cells::{cold, verdict};
 use super::code;
-use crate::grid::{Grid, Section};
+use crate::grid::{Grid, NONE, Section};
 use crate::row::Cold;
 use crate::summary::{Figure, Figures, Group, Settings};
 use crate::units;

@@ -1,8 +1,8 @@
 //! What it takes until there is an answer.
 
-use super::cells::{NONE, against, cold, figure, value};
-use super::{code, head};
-use crate::grid::Grid;
+use super::cells::{against, cold, figure, value};
+use super::code;
+use crate::grid::{Grid, NONE, head};
 use crate::row::Cold;
 use crate::summary::{Figure, Figures, Group, Settings};
 

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use super::figure::items;
 use crate::curves::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
-use crate::grid::Grid;
-
-/// What stands where there is no figure.
-const NONE: &str = "–";
+use crate::grid::{Grid, NONE, head};
 
 /// How many samples are behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
@@ -40,10 +37,6 @@ pub(super) fn grid(chart: &Chart, index: &Index<'_>) -> Grid {
         Chart::Bars { panels, .. } => bars_grid(panels, index),
         Chart::Dots { x, panels } => dots_grid(x, panels, index),
     }
-}
-
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> Grid {

@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::legend::{legend, swatch};
-use super::words::sentence;
 use super::{data, drawn, table};
 use crate::chart::{self, Drawing, Ruler};
 use crate::curves::{Chart, Index, Line, Model, Panel};
+use crate::text;
 
 /// A part of the page about one experiment.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ fn each<T>(
                 @if !y_title.is_empty() { p.axis { "↑ " (y_title) } }
                 svg.chart role="img" viewBox={ "0 0 " (width) " " (height) } aria-labelledby={ (title) "t " (title) "d" } {
                     title id={ (title) "t" } { (panel.title) }
-                    desc id={ (title) "d" } { @if !y_title.is_empty() { (sentence(y_title)) ". " } "All values are in the table below the charts." }
+                    desc id={ (title) "d" } { @if !y_title.is_empty() { (text::capital(y_title)) ". " } "All values are in the table below the charts." }
                     (drawn(&elements))
                 }
                 (below(panel))

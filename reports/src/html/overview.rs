@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::figure::{self, Figure};
 use super::legend::swatch;
-use super::words::sentence;
 use crate::curves::overview::{Headline, at_a_glance, spokesman};
 use crate::curves::{Group, Index};
-use crate::units;
+use crate::grid::NONE;
+use crate::{text, units};
 
 pub(super) fn render(index: &Index<'_>, settings: &str) -> Markup {
     html! {
@@ -59,7 +59,7 @@ fn tile_line(index: &Index<'_>, group: &Group<'_>, model: usize, headline: Headl
             dd class=[(value.is_some() && value == best).then_some("best")] {
                 @match value {
                     Some(value) => (headline.quantity().show(value)),
-                    None => "–",
+                    None => (NONE),
                 }
                 @if let Some((value, best)) = value.zip(best.filter(|best| *best > 0.0)) { span.ratio { (times(value / best)) } }
             }
@@ -92,7 +92,7 @@ fn glance(index: &Index<'_>, settings: &str) -> Option<Figure> {
         caption: format!(
             "One line for each function and variant, one mark for each executor, on logarithmic scales: equal \
              distances are equal factors. {}.",
-            sentence(&directions.join("; "))
+            text::capital(&directions.join("; "))
         ),
         settings: format!(
             "{settings}Requests/s at the number of connections with the highest rate, in a closed loop; memory as \

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::table;
 use super::words::rich;
-use crate::grid::Grid;
+use crate::grid::{Grid, head};
 use crate::{ExecutorInfo, Run, facts, unmeasured};
 
 /// The cells without figures, those with the same reason together.
@@ -57,7 +57,7 @@ fn executors(run: &Run) -> Grid {
     };
     Grid {
         title: "Executors".into(),
-        head: ["executor", "model", "all settings", "versions"].map(Into::into).into(),
+        head: head(&["executor", "model", "all settings", "versions"]),
         names: 4,
         lines: run.executors.iter().map(line).collect(),
         note: String::new(),

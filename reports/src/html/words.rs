@@ -16,12 +16,6 @@ pub(super) fn rich(text: &str) -> Markup {
     }
 }
 
-/// `text`, beginning with a capital.
-pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use crate::limits::LIMITS;
 use crate::summary::Calibration;
 use crate::verdict::Tally;
-use crate::{Run, Summary, grids, units, unmeasured};
+use crate::{Run, Summary, grids, text, units, unmeasured};
 
 /// Renders a run.
 pub fn render(summary: &Summary) -> String {
@@ -80,7 +80,7 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
 /// The cells without figures, those with the same reason in one line.
 fn absent(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "## What was not measured\n")?;
-    let groups = unmeasured::groups(run, unmeasured::one_line);
+    let groups = unmeasured::groups(run, text::one_line);
     if groups.is_empty() {
         writeln!(out, "Every cell of the plan was measured.\n")?;
         return Ok(());
