@@ -1,4 +1,5 @@
-//! A hyper server and nothing else: one thread, one answer.
+//! A hyper server and nothing else: one thread, one answer. It either has the answer or
+//! calls the function for it.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Write as _};
@@ -25,16 +26,40 @@ pub(crate) struct Bare {
     pub(crate) address: SocketAddr,
 }
 
+/// Where a bare server has its bodies from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// It is always the same.
+    Given,
+    /// `hello` is called, as `direct` does it.
+    Called,
+}
+
+impl Bodies {
+    const CALLED: &str = "called";
+
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Called => Self::CALLED,
+        }
+    }
+
+    fn of_argument(argument: &str) -> Self {
+        if argument == Self::CALLED { Self::Called } else { Self::Given }
+    }
+}
+
 impl Bare {
     /// Starts a server that answers every request as `response` does, header by header.
-    pub(crate) fn spawn(response: &Response<Bytes>, cpu: Option<usize>) -> Result<Self> {
+    pub(crate) fn spawn(response: &Response<Bytes>, bodies: Bodies, cpu: Option<usize>) -> Result<Self> {
         let mut arguments = vec![String::from_utf8(response.body().to_vec())?];
         for (name, value) in response.headers() {
             arguments.push(format!("{name}: {}", value.to_str()?));
         }
         let cpu = cpu.map_or_else(|| "-".into(), |cpu| cpu.to_string());
         let mut process = Command::new(std::env::current_exe()?)
-            .args([COMMAND, &cpu])
+            .args([COMMAND, &cpu, bodies.argument()])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -54,9 +79,9 @@ impl Drop for Bare {
     }
 }
 
-/// Is the server: a processor, a body and headers are its arguments.
+/// Is the server: a processor, where bodies are from, a body and headers are its arguments.
 pub(crate) fn serve(arguments: &[String]) -> Result<()> {
-    let [cpu, body, headers @ ..] = arguments else { anyhow::bail!("a processor and a body are missing") };
+    let [cpu, bodies, body, headers @ ..] = arguments else { anyhow::bail!("arguments are missing") };
     if let Ok(cpu) = cpu.parse() {
         isolab::affinity::pin(cpu)?;
     }
@@ -67,10 +92,10 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         answer.headers_mut().insert(name, value.parse()?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(listen(answer.headers().clone(), answer.into_body()))
+    runtime.block_on(listen(answer.headers().clone(), answer.into_body(), Bodies::of_argument(bodies)))
 }
 
-async fn listen(headers: HeaderMap, body: Bytes) -> Result<()> {
+async fn listen(headers: HeaderMap, body: Bytes, bodies: Bodies) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     std::io::stdout().flush()?;
@@ -78,11 +103,26 @@ async fn listen(headers: HeaderMap, body: Bytes) -> Result<()> {
         let stream = listener.accept().await?.0;
         stream.set_nodelay(true)?;
         let (headers, body) = (headers.clone(), body.clone());
-        let service = service_fn(move |_: Request<Incoming>| {
-            let mut answer = Response::new(Full::new(body.clone()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let body = if bodies == Bodies::Called { hello(&request) } else { body.clone() };
+            let mut answer = Response::new(Full::new(body));
             answer.headers_mut().clone_from(&headers);
             async { Ok::<_, Infallible>(answer) }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
+}
+
+/// What the function says to a request without a body.
+fn hello(request: &Request<Incoming>) -> Bytes {
+    let headers =
+        request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let request = isolab_sdk::Request {
+        method: request.method().as_str(),
+        path: "/",
+        query: request.uri().query().unwrap_or_default(),
+        headers: headers.collect(),
+        body: &[],
+    };
+    function_hello::handle(&request).body.into()
 }

@@ -15,56 +15,66 @@ use isolab::measure::cost::Meter;
 use isolab::probes::host::Places;
 use isolab::probes::process;
 use isolab_core::{Reuse, Variant};
+use isolab_reports::statistics::{self, Bootstrap};
 
-use crate::rounds::{self, Lab, Samples};
+use crate::rounds::{self, Lab};
 
 const TARGET: &str = "/hello?myName=World";
-/// Each with new processes: where a process lies in memory alone is worth a few percent.
-const ROUNDS: usize = 15;
-/// As in the default preset.
-const WINDOW: Duration = Duration::from_millis(150);
-const WINDOWS: u32 = 8;
+/// How often both are new processes: where one lies in memory alone is worth a few percent.
+const REPETITIONS: usize = 8;
+/// How often both are loaded in turn, close together as the machine drifts.
+const TURNS: usize = 8;
+/// Windows as in the default preset, the first to warm up.
+const WINDOWS: [Span; 4] = [Span { duration: Duration::from_millis(150), answers: 1 }; 4];
 
 pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     rounds::pin_generator(pinning)?;
     for (spec, reuse) in [("direct", Reuse::Warm), ("wasm", Reuse::Fresh)] {
-        let (mut measured, mut by_hand) = (Samples::default(), Samples::default());
-        for round in 0..ROUNDS {
-            // Neither is always the first.
-            if round % 2 == 0 {
-                measured.push(in_a_run(spec, reuse, pinning)?);
-            }
-            by_hand.push(started_by_hand(spec, reuse, pinning)?);
-            if round % 2 == 1 {
-                measured.push(in_a_run(spec, reuse, pinning)?);
-            }
-        }
-        let title = format!("{spec} hello rust {reuse}: CPU of an answer, measured / by hand");
-        rounds::line(&title, &measured.over(&by_hand).show(3), "<= 1.02");
+        let ratios = (0..REPETITIONS).map(|_| ratios(spec, reuse, pinning)).collect::<Result<Vec<_>>>()?;
+        let ratio = Bootstrap::default().median(&statistics::Samples::new(ratios)).context("no ratios")?;
+        let interval = ratio.interval.context("an interval needs repetitions")?;
+        rounds::line(
+            &format!("{spec} hello rust {reuse}: CPU of an answer / by hand"),
+            &format!("{:.3} [{:.3}, {:.3}]", ratio.value, interval.low, interval.high),
+            "<= 1.02, 95 %",
+        );
     }
     Ok(())
 }
 
+/// Turn by turn, of two new processes.
+fn ratios(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<Vec<f64>> {
+    let child = Lab::serve(spec, Variant::Rust, reuse, pinning)?;
+    let by_hand = ByHand::serve(spec, reuse, pinning)?;
+    let ratios = (0..TURNS).map(|turn| {
+        // Neither is always the first.
+        let earlier = (turn % 2 == 0).then(|| in_a_run(&child, pinning)).transpose()?;
+        let other = started_by_hand(&by_hand, pinning)?;
+        let measured = earlier.map_or_else(|| in_a_run(&child, pinning), Ok)?;
+        Ok(measured / other)
+    });
+    let ratios = ratios.collect::<Result<_>>()?;
+    child.stop()?;
+    Ok(ratios)
+}
+
 /// CPU time of one answer, in nanoseconds, of a child of the harness.
-fn in_a_run(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<f64> {
-    let lab = Lab::serve(spec, Variant::Rust, reuse, pinning)?;
-    let windows: Vec<_> = std::iter::repeat_n(Span::lasting(WINDOW), 2 + WINDOWS as usize).collect();
+fn in_a_run(lab: &Lab, pinning: Option<Pinning>) -> Result<f64> {
     let places = Places::child(lab.child().pid());
-    let mut meter = Meter::new(&places, windows.len());
-    let outcome =
-        rounds::load_in(lab.child().address(), TARGET, windows, pinning.is_some(), || meter.read())?;
-    let costs = meter.windows()?.into_iter().zip(&outcome.windows).skip(2);
+    let mut meter = Meter::new(&places, WINDOWS.len());
+    let address = lab.child().address();
+    let outcome = rounds::load_in(address, TARGET, WINDOWS.to_vec(), pinning.is_some(), || meter.read())?;
+    let costs = meter.windows()?.into_iter().zip(&outcome.windows).skip(1);
     let (cpu_ns, answers) = costs.fold((0, 0), |(cpu_ns, answers), (cost, window)| {
         (cpu_ns + cost.child().as_nanos(), answers + window.responses)
     });
-    lab.stop()?;
     Ok(cpu_ns as f64 / answers as f64)
 }
 
 /// The same of a server that nobody watches.
-fn started_by_hand(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<f64> {
-    let server = ByHand::serve(spec, reuse, pinning)?;
-    let windows = vec![Span::lasting(WINDOW * 2), Span::lasting(WINDOW * WINDOWS)];
+fn started_by_hand(server: &ByHand, pinning: Option<Pinning>) -> Result<f64> {
+    let [warm_up, measured @ ..] = WINDOWS;
+    let windows = vec![warm_up, Span::lasting(measured.iter().map(|span| span.duration).sum())];
     let mut clock = Vec::new();
     let outcome = rounds::load_in(server.address, TARGET, windows, pinning.is_some(), || {
         clock.push(process::cpu_time(server.process.id()));
