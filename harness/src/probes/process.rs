@@ -88,16 +88,19 @@ fn ticks(count: u64) -> Duration {
     Duration::from_nanos(count.saturating_mul(1_000_000_000 / procfs::ticks_per_second()))
 }
 
-/// The processes with this command name, such as `dockerd`.
+/// The processes with this command name, such as `dockerd`. Not those that one of them has
+/// just forked: they bear its name until they become another program, and are gone then.
 pub fn named(name: &str) -> Vec<u32> {
     let all = procfs::process::all_processes().into_iter().flatten().flatten();
-    let named = all.filter(|process| process.stat().is_ok_and(|stat| stat.comm == name));
-    named.map(|process| process.pid().cast_unsigned()).collect()
+    let stats = all.filter_map(|process| process.stat().ok());
+    let named: Vec<_> = stats.filter(|stat| stat.comm == name).map(|stat| (stat.pid, stat.ppid)).collect();
+    let is_first = |(_, parent): &&(i32, i32)| named.iter().all(|(pid, _)| pid != parent);
+    named.iter().filter(is_first).map(|(pid, _)| pid.cast_unsigned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{BufRead, Write};
 
     use super::*;
 
@@ -152,6 +155,28 @@ mod tests {
         shell.kill().unwrap();
         shell.wait().unwrap();
         assert!(computing.voluntary_switches >= waiting.voluntary_switches);
+    }
+
+    /// A shell in a shell is what a daemon looks like that has just forked.
+    #[test]
+    fn what_a_process_has_forked_is_not_counted_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = folder.path().join("some-daemon");
+        std::os::unix::fs::symlink("/bin/sh", &daemon).unwrap();
+        let mut parent = std::process::Command::new(&daemon)
+            .args(["-c", "(read line) <&0 & echo $!; wait"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut forked = String::new();
+        std::io::BufReader::new(parent.stdout.take().unwrap()).read_line(&mut forked).unwrap();
+        let forked = Process::new(forked.trim().parse().unwrap()).unwrap().stat().unwrap();
+        let found = named("some-daemon");
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+        assert_eq!(forked.comm, "some-daemon");
+        assert_eq!(found, [parent.id()]);
         assert!(named("no such process").is_empty());
     }
 
