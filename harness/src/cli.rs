@@ -67,7 +67,7 @@ pub struct BenchArgs {
     /// Only see that all works: under three minutes for everything
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Measure for publication: at most 80 minutes for everything [default: a quarter of an hour]
+    /// Measure for publication: an hour for everything [default: a quarter of an hour]
     #[arg(long)]
     pub full: bool,
     /// Decides the order in which cells are measured [default: at random]
