@@ -5,6 +5,11 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A function in one variant, as a heading.
+pub(crate) fn title(function: &str, variant: &str) -> String {
+    format!("{function} · {variant}")
+}
+
 /// `text`, beginning with a capital.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();

@@ -5,8 +5,9 @@ use plotters::prelude::*;
 use super::bars::cover;
 use super::lines::{ruled, ruled_height};
 use super::marker::marker;
-use super::{Drawing, Ink, Ruler, SCALE, WIDTH, draw, fitting, text, width};
-use crate::curves::{DotRow, Model};
+use super::{Area, Drawing, Drawn, Ink, Ruler, SCALE, WIDTH, draw, fitting, text, width};
+use crate::curves::{Dot, DotRow, Model};
+use crate::statistics::Interval;
 
 /// Height of a line of dots with its label.
 const ROW: i32 = 40;
@@ -28,12 +29,27 @@ pub(crate) fn dots(rows: &[DotRow], x: &Ruler, models: &[Model]) -> Drawing {
                 }
                 for (dot, aside) in dots().zip(asides(dots().map(|dot| at(dot.value)))) {
                     let place = (at(dot.value), middle + aside);
-                    marker(area, models[dot.model].slot, place, false)?;
+                    let slot = models[dot.model].slot;
+                    whisker(area, dot, at, place.1, Ink::Executor(slot))?;
+                    marker(area, slot, place, false)?;
                 }
             }
             Ok(())
         })
     })
+}
+
+/// Draws the interval of a dot, below its marker: one that is narrower is not seen.
+fn whisker(area: &Area<'_>, dot: &Dot, at: &dyn Fn(f64) -> i32, y: i32, ink: Ink) -> Drawn {
+    /// Half the height of an end.
+    const CAP: i32 = 3 * SCALE;
+    let Some(Interval { low, high }) = dot.interval else { return Ok(()) };
+    let (low, high) = (at(low), at(high));
+    for ends in [[(low, y), (high, y)], [(low, y - CAP), (low, y + CAP)], [(high, y - CAP), (high, y + CAP)]]
+    {
+        area.draw(&PathElement::new(ends.to_vec(), ink.line(1.5)))?;
+    }
+    Ok(())
 }
 
 /// How far markers step aside, up or down, where they would cover each other.

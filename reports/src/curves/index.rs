@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::curves::Sampled;
 use crate::row::HOST;
 use crate::statistics::quantile;
-use crate::{Row, RunFolder};
+use crate::{Row, RunFolder, text};
 
 /// All rows of a run, in order.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub(crate) struct Model {
 pub(crate) struct Group<'a> {
     function: &'a str,
     variant: &'a str,
-    /// By place in [`Index::models`], whether a twin, and phase.
-    rows: HashMap<(usize, bool, &'a str), Vec<&'a Row>>,
+    /// By place in [`Index::models`] and phase. Twins are left out: the summary has them.
+    rows: HashMap<(usize, &'a str), Vec<&'a Row>>,
 }
 
 impl<'a> Index<'a> {
@@ -52,13 +52,15 @@ impl<'a> Index<'a> {
                 host.push(row);
             }
             let Some(model) = by_spec.get(row.executor.as_str()) else { continue };
+            if row.twin == Some(true) {
+                continue;
+            }
             let group = groups.entry((&row.function, &row.variant)).or_insert_with(|| Group {
                 function: &row.function,
                 variant: &row.variant,
                 rows: HashMap::new(),
             });
-            let key = (*model, row.twin == Some(true), row.phase.as_str());
-            group.rows.entry(key).or_default().push(row);
+            group.rows.entry((*model, row.phase.as_str())).or_default().push(row);
         }
         let slots = slots(executors.iter().map(|executor| executor.name.as_str()));
         let models = executors.iter().zip(slots).map(|(executor, slot)| Model {
@@ -73,7 +75,7 @@ impl<'a> Index<'a> {
     /// The reuse policies that rows of a phase have: `fresh` first, then by name.
     pub(crate) fn reuses(&self, phase: &str) -> Vec<&'a str> {
         let rows = self.groups.iter().flat_map(|group| {
-            group.rows.iter().filter(|((_, _, of), _)| *of == phase).flat_map(|(_, rows)| rows)
+            group.rows.iter().filter(|((_, of), _)| *of == phase).flat_map(|(_, rows)| rows)
         });
         let mut reuses: Vec<_> = rows.filter_map(|row| row.reuse.as_deref()).collect();
         reuses.sort_unstable_by_key(|reuse| (*reuse != "fresh", *reuse));
@@ -95,35 +97,25 @@ fn slots<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u8> {
 impl<'a> Group<'a> {
     /// Function and variant, as a heading.
     pub(crate) fn title(&self) -> String {
-        format!("{} · {}", self.function, self.variant)
+        text::title(self.function, self.variant)
     }
 
-    /// The rows of an executor's phase, twins left out.
+    /// The rows of an executor's phase.
     pub(crate) fn rows(&self, model: usize, phase: &str) -> &[&'a Row] {
-        self.get(model, false, phase)
-    }
-
-    /// The rows of the second, identical cell.
-    pub(crate) fn twins(&self, model: usize, phase: &str) -> &[&'a Row] {
-        self.get(model, true, phase)
+        // A key with the map's lifetime cannot be made of any `phase`; there are few keys.
+        let found = self.rows.iter().find(|((of, name), _)| *of == model && *name == phase);
+        found.map_or(&[], |(_, rows)| rows)
     }
 
     /// The names of a phase's laps, in the order in which they came.
     pub(crate) fn laps(&self, model: usize, phase: &str) -> Vec<&'a str> {
-        let laps = self.rows.iter().filter(|((of, twin, lap), _)| {
-            *of == model && !twin && lap.strip_prefix(phase).is_some_and(|rest| rest.starts_with('.'))
+        let laps = self.rows.iter().filter(|((of, lap), _)| {
+            *of == model && lap.strip_prefix(phase).is_some_and(|rest| rest.starts_with('.'))
         });
         // Rows lie in one slice, so their addresses tell their order.
-        let mut laps: Vec<_> = laps.map(|((_, _, lap), rows)| (std::ptr::from_ref(rows[0]), *lap)).collect();
+        let mut laps: Vec<_> = laps.map(|((_, lap), rows)| (std::ptr::from_ref(rows[0]), *lap)).collect();
         laps.sort_unstable();
         laps.into_iter().map(|(_, lap)| lap).collect()
-    }
-
-    fn get(&self, model: usize, twin: bool, phase: &str) -> &[&'a Row] {
-        // A key with the map's lifetime cannot be made of any `phase`; there are few keys.
-        let found =
-            self.rows.iter().find(|((of, is, name), _)| *of == model && *is == twin && *name == phase);
-        found.map_or(&[], |(_, rows)| rows)
     }
 }
 

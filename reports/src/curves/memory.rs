@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::curves::{Axis, Chart, Group, Index, Line, Point, Quantity, Sampled, lines, panels};
+use crate::curves::{Axis, Chart, Group, Index, Line, Point, Quantity, lines, panels};
 use crate::statistics::line;
 use crate::units;
 
@@ -29,7 +29,7 @@ fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
     let curves = curves(group, model);
     let points: Vec<_> = curves.values().flatten().copied().collect();
     let most = points.iter().map(|(live, _)| *live).reduce(f64::max)?;
-    let fitted = fit(&curves).map(|(line, _)| line);
+    let fitted = fit(&curves);
     let points = points.into_iter().map(|(x, y)| Point { x, y, samples: 1, saturated: false });
     Some(Line {
         model: Some(model),
@@ -40,12 +40,6 @@ fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
         note: fitted
             .map(|line| format!("{} each, from {}", units::bytes(line.slope), units::bytes(line.intercept))),
     })
-}
-
-/// What one more live instance costs.
-pub(crate) fn per_instance(group: &Group<'_>, model: usize) -> Option<Sampled> {
-    let (line, repetitions) = fit(&curves(group, model))?;
-    Some(Sampled { value: line.slope, samples: repetitions })
 }
 
 /// Bytes against live instances, after the most invocations.
@@ -69,11 +63,11 @@ fn curves(group: &Group<'_>, model: usize) -> Curves {
     curves
 }
 
-/// The mean line over the repetitions, as the tables have it, and how many there were.
-fn fit(curves: &Curves) -> Option<(Straight, usize)> {
+/// The mean line over the repetitions, as the tables have it.
+fn fit(curves: &Curves) -> Option<Straight> {
     let repetitions: Vec<_> = curves.values().cloned().collect();
     let line = line(&repetitions)?;
-    Some((Straight { slope: line.slope.value, intercept: line.intercept.value }, repetitions.len()))
+    Some(Straight { slope: line.slope.value, intercept: line.intercept.value })
 }
 
 /// A line without its uncertainty.

@@ -13,6 +13,10 @@ pub(crate) mod noise;
 pub(crate) mod overview;
 pub(crate) mod startup;
 
+use crate::Summary;
+use crate::statistics::{Estimate, Interval};
+use crate::summary::{self, Figure, Figures};
+
 pub(crate) use index::{Group, Index, Model, Window, median, over, windows};
 
 /// What a number is, and so how it is written.
@@ -141,9 +145,20 @@ pub(crate) struct DotRow {
 /// One executor's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dot {
+    /// The place in [`Index::models`].
     pub(crate) model: usize,
     pub(crate) value: f64,
+    /// Where it lies with a confidence of 95 %, where that can be told.
+    pub(crate) interval: Option<Interval>,
     pub(crate) samples: usize,
+}
+
+impl Dot {
+    /// An executor's figure.
+    fn of(model: usize, figure: &Figure) -> Self {
+        let Estimate { value, interval, samples, .. } = figure.estimate;
+        Self { model, value, interval, samples }
+    }
 }
 
 /// A median and the number of samples behind it.
@@ -161,6 +176,19 @@ fn panels<T>(index: &Index<'_>, of: impl Fn(&Group<'_>) -> Vec<T>) -> Vec<Panel<
 
 fn lines(x: Axis, y: Axis, panels: Vec<Panel<Line>>) -> Option<Chart> {
     (!panels.is_empty()).then_some(Chart::Lines { x, y, panels })
+}
+
+/// A line of dots: what `of` says of each executor of a group, which it is given with its
+/// place in the run.
+fn dot_row(
+    summary: &Summary,
+    group: &summary::Group,
+    name: String,
+    of: impl Fn(usize, &Figures) -> Option<Dot>,
+) -> DotRow {
+    let place = |spec: &str| summary.run.executors.iter().position(|executor| executor.spec == spec);
+    let dots = group.models.iter().filter_map(|figures| of(place(&figures.spec)?, figures));
+    DotRow { name, dots: dots.collect() }
 }
 
 fn dots(x: Axis, panels: Vec<Panel<DotRow>>) -> Option<Chart> {

@@ -1,10 +1,10 @@
 //! What the machine does by itself.
 
-use crate::Row;
-use crate::curves::{
-    Axis, Chart, Dot, DotRow, Group, Index, Line, Panel, Point, Quantity, Sampled, Window, dots, lines,
-    median, over, windows,
-};
+use crate::curves::{Axis, Chart, Dot, Index, Line, Panel, Point, Quantity, dot_row, dots, lines, median};
+use crate::statistics::Ratio;
+use crate::summary::{self, Figure};
+use crate::verdict::Comparison;
+use crate::{Row, Summary, text};
 
 /// A fixed loop's time in the course of the run, as a ratio to its median.
 pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
@@ -37,40 +37,35 @@ pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
 }
 
 /// Each figure of a second, identical cell to that of the first: all of it is noise.
-pub(crate) fn twins(index: &Index<'_>) -> Option<Chart> {
-    let mut panels: Vec<Panel<DotRow>> = Vec::new();
-    for (name, figure) in FIGURES {
-        let row = |group: &Group<'_>| {
-            let dot = |model| {
-                let (first, second) =
-                    (figure(group.rows(model, phase(name)))?, figure(group.twins(model, phase(name)))?);
-                let samples = first.samples.min(second.samples);
-                Some(Dot { model, value: second.value / first.value, samples })
-                    .filter(|dot| dot.value.is_finite())
-            };
-            DotRow { name: group.title(), dots: (0..index.models.len()).filter_map(dot).collect() }
+pub(crate) fn twins(summary: &Summary) -> Option<Chart> {
+    let panel = |(title, name): (&str, &str)| {
+        let row = |group: &summary::Group| {
+            dot_row(summary, group, text::title(&group.function, &group.variant), |model, figures| {
+                let (first, second, comparison) =
+                    loudest(figures.pairs().filter(|(of, ..)| of.name == name))?;
+                let Ratio { value, interval } = comparison.ratio;
+                let samples = first.estimate.samples.min(second.estimate.samples);
+                Some(Dot { model, value, interval, samples })
+            })
         };
-        let items: Vec<_> = index.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();
-        if !items.is_empty() {
-            panels.push(Panel { title: name.into(), items });
-        }
-    }
-    dots(Axis::linear("second to first of two identical cells", Quantity::Ratio), panels)
+        let rows = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty());
+        Panel { title: title.into(), items: rows.collect::<Vec<_>>() }
+    };
+    let panels = FIGURES.into_iter().map(panel).filter(|panel| !panel.items.is_empty());
+    dots(Axis::linear("second to first of two identical cells", Quantity::Ratio), panels.collect())
 }
 
-type Figure = fn(&[&Row]) -> Option<Sampled>;
-
-const FIGURES: [(&str, Figure); 3] = [
-    ("start, median", |rows| median(rows.iter().copied(), "duration_ns")),
-    ("load, requests/s", |rows| over(&best(rows), Window::rate)),
-    ("load, latency p99", |rows| over(&best(rows), |window| window.get("latency_p99_ns"))),
+const FIGURES: [(&str, &str); 3] = [
+    ("start, median", "start_p50"),
+    ("load, requests/s", "load_rate"),
+    ("load, latency p99", "load_latency_p99"),
 ];
 
-fn phase(name: &str) -> &str {
-    name.split_once(',').map_or(name, |(phase, _)| phase)
-}
+type Pair<'a> = (&'a Figure, &'a Figure, Comparison);
 
-/// The windows of the load with the most connections.
-fn best<'a>(rows: &[&'a Row]) -> Vec<Window<'a>> {
-    windows(rows, |row| row.connections).pop_last().map(|(_, windows)| windows).unwrap_or_default()
+/// Of warm instances, if there are any, with the most connections.
+fn loudest<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> Option<Pair<'a>> {
+    pairs.max_by_key(|(figure, ..)| {
+        (figure.settings.reuse.as_deref() == Some("warm"), figure.settings.connections)
+    })
 }

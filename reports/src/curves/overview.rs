@@ -1,8 +1,8 @@
 //! The few figures that answer the question at a glance.
 
-use crate::curves::{
-    Axis, Chart, DotRow, Group, Index, Panel, Quantity, Sampled, load, median, memory, startup::all,
-};
+use crate::curves::{Axis, Chart, Dot, Panel, Quantity, dot_row, dots};
+use crate::summary::{Figure, Figures, Group};
+use crate::{Summary, text};
 
 /// A figure that everybody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Headline {
         }
     }
 
-    pub(crate) fn quantity(self) -> Quantity {
+    fn quantity(self) -> Quantity {
         match self {
             Self::Start => Quantity::Duration,
             Self::Memory => Quantity::Bytes,
@@ -42,41 +42,42 @@ impl Headline {
         matches!(self, Self::Start | Self::Memory)
     }
 
-    pub(crate) fn of(self, group: &Group<'_>, model: usize) -> Option<Sampled> {
-        let rate = |reuse| load::best(group, model, reuse).map(|(_, rate)| rate);
+    /// What it is for an executor.
+    pub(crate) fn of(self, figures: &Figures) -> Option<&Figure> {
         match self {
-            Self::Start => median(group.rows(model, "start").iter().copied(), "duration_ns"),
-            Self::Memory => memory::per_instance(group, model).filter(|slope| slope.value > 0.0),
-            Self::Warm => rate("warm"),
-            Self::Fresh => rate("fresh"),
+            Self::Start => figures.start(),
+            Self::Memory => figures.memory().filter(|slope| slope.estimate.value > 0.0),
+            Self::Warm => figures.best_rate("warm"),
+            Self::Fresh => figures.best_rate("fresh"),
         }
     }
 }
 
 /// One chart for each figure: every group, every executor.
-pub(crate) fn at_a_glance(index: &Index<'_>) -> Vec<(Headline, Chart)> {
+pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
     let chart = |headline: Headline| {
-        let row = |group: &Group<'_>| DotRow {
-            name: group.title(),
-            dots: all(index, &|model| headline.of(group, model)),
+        let row = |group: &Group| {
+            dot_row(summary, group, text::title(&group.function, &group.variant), |model, figures| {
+                Some(Dot::of(model, headline.of(figures)?))
+            })
         };
-        let items: Vec<_> = index.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();
-        let x = Axis::log("", headline.quantity());
-        let panels = vec![Panel { title: headline.title().into(), items }];
-        (!panels[0].items.is_empty()).then_some((headline, Chart::Dots { x, panels }))
+        let items: Vec<_> = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();
+        let panels =
+            if items.is_empty() { Vec::new() } else { vec![Panel { title: headline.title().into(), items }] };
+        Some((headline, dots(Axis::log("", headline.quantity()), panels)?))
     };
     Headline::ALL.into_iter().filter_map(chart).collect()
 }
 
 /// The group that speaks for the run: measured by the most executors, and of those the
 /// first by name, but `hello` before all.
-pub(crate) fn spokesman<'i, 'a>(index: &'i Index<'a>) -> Option<&'i Group<'a>> {
-    let measured = |group: &Group<'_>| {
-        let models = 0..index.models.len();
-        models
-            .filter(|model| Headline::ALL.iter().any(|headline| headline.of(group, *model).is_some()))
-            .count()
-    };
-    let rank = |group: &&Group<'_>| (measured(group), group.title().starts_with("hello "));
-    index.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)
+pub(crate) fn spokesman(summary: &Summary) -> Option<&Group> {
+    let measured = |group: &Group| group.models.iter().filter(|figures| is_measured(figures)).count();
+    let rank = |group: &&Group| (measured(group), group.function == "hello");
+    summary.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)
+}
+
+/// Whether an executor has any of these figures.
+pub(crate) fn is_measured(figures: &Figures) -> bool {
+    Headline::ALL.iter().any(|headline| headline.of(figures).is_some())
 }

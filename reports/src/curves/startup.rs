@@ -1,10 +1,11 @@
 //! What a first answer is made of, and what it costs at every kind of cold.
 
 use crate::curves::{
-    Axis, Bar, Chart, Dot, DotRow, Group, Index, Part, Quantity, Sampled, dots, median, panels,
+    Axis, Bar, Chart, Dot, Group, Index, Panel, Part, Quantity, Sampled, dot_row, dots, median, panels,
 };
 use crate::row::Cold;
-use crate::{Row, units};
+use crate::summary::{self, Figure, Figures};
+use crate::{Row, Summary, text, units};
 
 /// Parts of a first answer, in order of time.
 const PARTS: [&str; 3] = ["start", "invoke", "connection and front end"];
@@ -66,43 +67,33 @@ fn laps(group: &Group<'_>, model: usize, start: Sampled, add: &mut impl FnMut(us
 }
 
 /// Prepare, the kinds of cold and a warm answer side by side.
-pub(crate) fn kinds_of_cold(index: &Index<'_>) -> Option<Chart> {
-    let panels = panels(index, |group| {
-        let kinds: [(&str, Figure<'_>); 7] = [
-            ("prepare, nothing cached", &|model| prepare(group, model, false)),
-            ("prepare, artifact cached", &|model| prepare(group, model, true)),
-            ("answer, cold host", &|model| answer(group, model, |row| row.cold == Some(Cold::Host))),
-            ("answer, cold function, nothing cached", &|model| {
-                answer(group, model, |row| is_cold_function(row, false))
-            }),
-            ("answer, cold function, artifact cached", &|model| {
-                answer(group, model, |row| is_cold_function(row, true))
-            }),
-            ("answer, cold instance", &|model| answer(group, model, is_cold_instance)),
-            ("answer, warm instance", &|model| answer(group, model, is_warm)),
-        ];
-        let rows = kinds.iter().map(|(name, of)| DotRow { name: (*name).into(), dots: all(index, of) });
-        rows.filter(|row| !row.dots.is_empty()).collect()
-    });
-    dots(Axis::log("time", Quantity::Duration), panels)
+pub(crate) fn kinds_of_cold(summary: &Summary) -> Option<Chart> {
+    let panel = |group: &summary::Group| {
+        let rows = KINDS.iter().map(|(name, pick)| {
+            dot_row(summary, group, (*name).into(), |model, figures| Some(Dot::of(model, pick(figures)?)))
+        });
+        Panel {
+            title: text::title(&group.function, &group.variant),
+            items: rows.filter(|row| !row.dots.is_empty()).collect::<Vec<_>>(),
+        }
+    };
+    let panels = summary.groups.iter().map(panel).filter(|panel| !panel.items.is_empty());
+    dots(Axis::log("time", Quantity::Duration), panels.collect())
 }
 
-/// What an executor, by its place, comes to.
-type Figure<'f> = &'f dyn Fn(usize) -> Option<Sampled>;
+/// How a line finds its figure.
+type Pick = fn(&Figures) -> Option<&Figure>;
 
-pub(super) fn all(index: &Index<'_>, of: Figure<'_>) -> Vec<Dot> {
-    let dot = |model| of(model).map(|Sampled { value, samples }| Dot { model, value, samples });
-    (0..index.models.len()).filter_map(dot).collect()
-}
-
-fn prepare(group: &Group<'_>, model: usize, cached: bool) -> Option<Sampled> {
-    let rows = group.rows(model, "prepare").iter().copied();
-    median(rows.filter(|row| row.cached == Some(cached)), "duration_ns")
-}
-
-fn answer(group: &Group<'_>, model: usize, is: impl Fn(&Row) -> bool) -> Option<Sampled> {
-    median(responses(group, model, is), "duration_ns")
-}
+/// From the top: less and less has to be made.
+const KINDS: [(&str, Pick); 7] = [
+    ("prepare, nothing cached", |figures| figures.prepare(false)),
+    ("prepare, artifact cached", |figures| figures.prepare(true)),
+    ("answer, cold host", |figures| figures.cold_answer(Cold::Host, None)),
+    ("answer, cold function, nothing cached", |figures| figures.cold_answer(Cold::Function, Some(false))),
+    ("answer, cold function, artifact cached", |figures| figures.cold_answer(Cold::Function, Some(true))),
+    ("answer, cold instance", |figures| figures.cold_answer(Cold::Instance, None)),
+    ("answer, warm instance", Figures::warm_answer),
+];
 
 fn responses<'a>(
     group: &Group<'a>,
@@ -112,15 +103,7 @@ fn responses<'a>(
     group.rows(model, "response").iter().copied().filter(move |row| is(row))
 }
 
-fn is_cold_function(row: &Row, cached: bool) -> bool {
-    row.cold == Some(Cold::Function) && row.cached == Some(cached)
-}
-
 /// A first use proves that the instance was cold, also where nothing else was asked.
 fn is_cold_instance(row: &Row) -> bool {
     row.cold == Some(Cold::Instance) || row.cold.is_none() && row.uses == Some(1)
-}
-
-fn is_warm(row: &Row) -> bool {
-    row.cold.is_none() && row.uses.is_none_or(|uses| uses > 1) && row.reuse.as_deref() != Some("fresh")
 }

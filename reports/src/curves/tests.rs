@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::row::{Cold, LATENCIES};
-use crate::{Row, RunFolder};
+use crate::{Row, RunFolder, Summary};
 
 const RUN: &str = r#"{"schema": 2, "id": "a", "status": "complete", "command": [], "seed": 1, "started": "",
     "ended": null, "preset": {}, "machine": {}, "build": {}, "cells": [], "notes": [],
@@ -62,9 +62,6 @@ fn sixteen_mebibytes_an_instance_are_found_and_idle_is_no_part_of_the_fit() {
     rows.push(at(0, "pss_bytes", 1 << 30));
     let folder = folder(rows);
     let index = Index::of(&folder);
-    let slope = memory::per_instance(&index.groups[0], 0).unwrap();
-    assert!((slope.value / f64::from(16 << 20) - 1.0).abs() < 1e-9, "{slope:?}");
-    assert_eq!(slope.samples, 1);
     let curve = only_line(memory::growth(&index));
     assert_eq!(curve.note.unwrap(), "16.0 MiB each, from 8.58 MiB");
     let (most, bytes) = *curve.fit.last().unwrap();
@@ -158,14 +155,12 @@ fn percentiles_lie_as_far_apart_as_their_nines() {
 
 #[test]
 fn twins_are_compared_and_count_nowhere_else() {
-    let rows =
-        vec![row("start", "duration_ns", 100), Row { twin: Some(true), ..row("start", "duration_ns", 110) }];
-    let folder = folder(rows);
-    let index = Index::of(&folder);
-    let Some(Chart::Dots { panels, .. }) = noise::twins(&index) else { panic!("no chart") };
+    let one = Row { reuse: None, ..row("start", "duration_ns", 100) };
+    let other = Row { twin: Some(true), value: 110, ..one.clone() };
+    let summary = Summary::of(&folder(vec![one, other]));
+    let Some(Chart::Dots { panels, .. }) = noise::twins(&summary) else { panic!("no chart") };
     assert!((panels[0].items[0].dots[0].value - 1.1).abs() < 1e-9);
-    assert_eq!(
-        overview::Headline::Start.of(&index.groups[0], 0).unwrap(),
-        Sampled { value: 100.0, samples: 1 }
-    );
+    let Some((_, Chart::Dots { panels, .. })) = overview::at_a_glance(&summary).pop() else { panic!("none") };
+    let Dot { value, samples, .. } = panels[0].items[0].dots[0];
+    assert!((value - 100.0).abs() < 1e-9 && samples == 1, "{value} {samples}");
 }

@@ -4,9 +4,9 @@ use super::cells::{figure, ratio, verdict};
 use super::code;
 use crate::Summary;
 use crate::grid::{Grid, Section, head};
-use crate::summary::{DRIFT, Figure};
+use crate::summary::DRIFT;
 use crate::units;
-use crate::verdict::{Comparison, Tally};
+use crate::verdict::Tally;
 
 pub(super) fn section(summary: &Summary) -> Section {
     let grids = [host(summary), pairs(summary)];
@@ -21,7 +21,7 @@ fn pairs(summary: &Summary) -> Grid {
     let mut lines = Vec::new();
     for group in &summary.groups {
         for model in &group.models {
-            for (first, second, comparison) in twins(&model.figures, &model.twins) {
+            for (first, second, comparison) in model.pairs() {
                 lines.push(vec![
                     format!("{} {}", group.function, group.variant),
                     code(model),
@@ -45,21 +45,10 @@ fn pairs(summary: &Summary) -> Grid {
     }
 }
 
-fn twins<'a>(
-    firsts: &'a [Figure],
-    seconds: &'a [Figure],
-) -> impl Iterator<Item = (&'a Figure, &'a Figure, Comparison)> {
-    firsts.iter().filter(|figure| figure.is_headline()).filter_map(move |first| {
-        let is_twin = |second: &&Figure| second.name == first.name && second.settings == first.settings;
-        let second = seconds.iter().find(is_twin)?;
-        Some((first, second, Comparison::of(second, first)?))
-    })
-}
-
 pub(super) fn tally(summary: &Summary) -> Tally {
     let mut tally = Tally::default();
     for model in summary.groups.iter().flat_map(|group| &group.models) {
-        twins(&model.figures, &model.twins).for_each(|(_, _, comparison)| tally.add(&comparison));
+        model.pairs().for_each(|(_, _, comparison)| tally.add(&comparison));
     }
     tally
 }

@@ -1,10 +1,10 @@
 //! The models of one group side by side, with verdicts.
 
-use super::cells::{cold, verdict};
+use super::cells::verdict;
 use super::code;
 use crate::grid::{Grid, NONE, Section};
 use crate::row::Cold;
-use crate::summary::{Figure, Figures, Group, Settings};
+use crate::summary::{Figure, Figures, Group};
 use crate::units;
 use crate::verdict::{Comparison, Verdict};
 
@@ -13,8 +13,8 @@ type Pick = fn(&Figures) -> Option<&Figure>;
 
 /// What models are compared by.
 const COLUMNS: [(&str, Pick); 6] = [
-    ("start", |model| model.figure("start_p50", &Settings::default())),
-    ("first answer", |model| model.figure("response_p50", &cold(Cold::Instance, None))),
+    ("start", Figures::start),
+    ("first answer", |model| model.cold_answer(Cold::Instance, None)),
     ("memory per live instance", Figures::memory),
     ("requests/s, fresh", |model| model.best_rate("fresh")),
     ("requests/s, warm", |model| model.best_rate("warm")),

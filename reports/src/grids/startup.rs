@@ -10,19 +10,15 @@ fn plain<'a>(model: &'a Figures, name: &str) -> Option<&'a Figure> {
     model.figure(name, &Settings::default())
 }
 
-fn prepare(model: &Figures, is_cached: bool) -> Option<&Figure> {
-    model.figure("prepare_p50", &Settings { cached: Some(is_cached), ..Settings::default() })
-}
-
 /// The phases, medians.
 pub(super) fn phases(group: &Group) -> Grid {
-    let best = group.best(|model| plain(model, "start_p50"));
+    let best = group.best(Figures::start);
     let invoke = cold(Cold::Instance, None);
     let line = |model: &Figures| {
-        let start = plain(model, "start_p50");
+        let start = model.start();
         let cells = [
-            figure(prepare(model, false)),
-            figure(prepare(model, true)),
+            figure(model.prepare(false)),
+            figure(model.prepare(true)),
             figure(start),
             against(start, best),
             figure(model.figure("invoke_p50", &invoke)),

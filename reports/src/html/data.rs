@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::figure::items;
-use crate::curves::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
+use crate::curves::{Axis, Bar, Chart, Dot, DotRow, Index, Line, Panel, Quantity};
 use crate::grid::{Grid, NONE, head};
+use crate::statistics::Interval;
 
 /// How many samples are behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
@@ -22,12 +23,22 @@ pub(super) fn samples(charts: &[Chart]) -> String {
         }
     });
     let counts: BTreeSet<usize> = counts.collect();
-    match (counts.first(), counts.last()) {
+    let samples = match (counts.first(), counts.last()) {
         (Some(1), Some(1)) => "Each mark is one sample.".into(),
         (Some(least), Some(most)) if least == most => format!("Each mark is of {least} samples."),
         (Some(least), Some(most)) => format!("Each mark is of {least} to {most} samples."),
-        _ => String::new(),
+        _ => return String::new(),
+    };
+    if charts.iter().any(has_intervals) {
+        format!("{samples} Its bar is an interval of 95 %, where that is wider than the mark.")
+    } else {
+        samples
     }
+}
+
+fn has_intervals(chart: &Chart) -> bool {
+    let Chart::Dots { panels, .. } = chart else { return false };
+    items(panels).flat_map(|row| &row.dots).any(|dot| dot.interval.is_some())
 }
 
 /// The table of a chart.
@@ -78,12 +89,20 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
     Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
 }
 
+fn with_interval(dot: &Dot, quantity: Quantity) -> String {
+    let show = |value| quantity.show(value);
+    match dot.interval {
+        None => show(dot.value),
+        Some(Interval { low, high }) => format!("{} [{}, {}]", show(dot.value), show(low), show(high)),
+    }
+}
+
 /// Executors side by side, as the dots are.
 fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
     let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
     let value = |row: &DotRow, model: usize| {
         let dot = row.dots.iter().find(|dot| dot.model == model);
-        dot.map_or_else(|| NONE.into(), |dot| x.quantity.show(dot.value))
+        dot.map_or_else(|| NONE.into(), |dot| with_interval(dot, x.quantity))
     };
     let lines = panels.iter().flat_map(|panel| {
         let models = &models;

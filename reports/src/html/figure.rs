@@ -6,6 +6,7 @@ use super::legend::{legend, swatch};
 use super::{data, drawn, table};
 use crate::chart::{self, Drawing, Ruler};
 use crate::curves::{Chart, Index, Line, Model, Panel};
+use crate::statistics::Interval;
 use crate::text;
 
 /// A part of the page about one experiment.
@@ -116,7 +117,12 @@ fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
             each(panels, id, "", &|panel| chart::bars(&panel.items, &ruler, models), &|_| html! {})
         }
         Chart::Dots { x, panels } => {
-            let ruler = Ruler::over(x, items(panels).flat_map(|row| &row.dots).map(|dot| dot.value), 6);
+            let dots = items(panels).flat_map(|row| &row.dots);
+            let values = dots.flat_map(|dot| {
+                let ends = dot.interval.map(|Interval { low, high }| [low, high]);
+                std::iter::once(dot.value).chain(ends.into_iter().flatten())
+            });
+            let ruler = Ruler::over(x, values, 6);
             each(panels, id, "", &|panel| chart::dots(&panel.items, &ruler, models), &|_| html! {})
         }
     }

@@ -29,6 +29,8 @@ const STYLE: &str = include_str!("page.css");
 pub struct Page<'a> {
     /// The run with its rows, of which the charts are made.
     pub folder: &'a RunFolder,
+    /// What its rows come to.
+    pub summary: &'a Summary,
     /// The tables that other renderings have too.
     pub sections: &'a [Section],
     /// What the numbers do not say, one paragraph each.
@@ -37,7 +39,7 @@ pub struct Page<'a> {
 
 /// Renders a run; `summary` is what the folder's rows come to.
 pub fn render(folder: &RunFolder, summary: &Summary) -> String {
-    Page { folder, sections: &grids::sections(summary), limits: LIMITS }.render()
+    Page { folder, summary, sections: &grids::sections(summary), limits: LIMITS }.render()
 }
 
 impl Page<'_> {
@@ -50,7 +52,7 @@ impl Page<'_> {
 fn render_page(page: &Page<'_>) -> String {
     let run = &page.folder.run;
     let index = Index::of(page.folder);
-    let sections = sections::all(&index, run);
+    let sections = sections::all(&index, page.summary);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -61,7 +63,7 @@ fn render_page(page: &Page<'_>) -> String {
                 div.columns {
                     (contents(&sections, page))
                     main {
-                        (overview::render(&index, &sections::settings(run)))
+                        (overview::render(&index, page.summary))
                         @for section in &sections { (figure::section(section, &index)) }
                         (tables(page.sections))
                         (settings::absent(run))

@@ -4,38 +4,39 @@ use maud::{Markup, html};
 
 use super::figure::{self, Figure};
 use super::legend::swatch;
-use crate::curves::overview::{Headline, at_a_glance, spokesman};
-use crate::curves::{Group, Index};
-use crate::grid::NONE;
-use crate::{text, units};
+use super::sections::settings;
+use crate::curves::overview::{Headline, at_a_glance, is_measured, spokesman};
+use crate::curves::{Index, Model};
+use crate::grids::cells;
+use crate::summary::{Figures, Group};
+use crate::{Summary, text, units};
 
-pub(super) fn render(index: &Index<'_>, settings: &str) -> Markup {
+pub(super) fn render(index: &Index<'_>, summary: &Summary) -> Markup {
     html! {
         section #overview {
             h2 { "Overview" }
-            @if let Some(group) = spokesman(index) { (tiles(index, group)) }
+            @if let Some(group) = spokesman(summary) { (tiles(index, group)) }
             @else { p.prose { "None of the headline figures was measured in this run." } }
-            @if let Some(glance) = glance(index, settings) { (figure::render(&glance, index)) }
+            @if let Some(glance) = glance(summary) { (figure::render(&glance, index)) }
         }
     }
 }
 
-fn tiles(index: &Index<'_>, group: &Group<'_>) -> Markup {
-    let measured: Vec<_> = (0..index.models.len())
-        .filter(|model| Headline::ALL.iter().any(|headline| headline.of(group, *model).is_some()))
-        .collect();
+fn tiles(index: &Index<'_>, group: &Group) -> Markup {
     html! {
         p.prose {
-            strong { (group.title()) } ", medians. Small figures compare with the best model that isolates; "
+            strong { (text::title(&group.function, &group.variant)) }
+            ", medians. Small figures compare with the best model that isolates; "
             "the baseline isolates nothing and shows what the front end itself costs."
         }
         div.tiles {
-            @for model in measured {
+            @for figures in group.models.iter().filter(|figures| is_measured(figures)) {
+                @let model = index.models.iter().find(|model| model.name == figures.executor);
                 div.tile {
-                    h3 { (swatch(&index.models[model])) (index.models[model].name) }
-                    p.note { (isolation(index, model)) }
+                    h3 { @if let Some(model) = model { (swatch(model)) } (figures.executor) }
+                    @if let Some(model) = model { p.note { (isolation(model)) } }
                     dl {
-                        @for headline in Headline::ALL { (tile_line(index, group, model, headline)) }
+                        @for headline in Headline::ALL { (tile_line(group, figures, headline)) }
                     }
                 }
             }
@@ -43,25 +44,22 @@ fn tiles(index: &Index<'_>, group: &Group<'_>) -> Markup {
     }
 }
 
-fn isolation(index: &Index<'_>, model: usize) -> String {
-    let model = &index.models[model];
-    if model.is_baseline { "no isolation, the baseline".into() } else { model.isolation.clone() }
+fn isolation(model: &Model) -> &str {
+    if model.is_baseline { "no isolation, the baseline" } else { &model.isolation }
 }
 
-fn tile_line(index: &Index<'_>, group: &Group<'_>, model: usize, headline: Headline) -> Markup {
-    let isolating = index.models.iter().enumerate().filter(|(_, model)| !model.is_baseline);
-    let values = isolating.filter_map(|(model, _)| headline.of(group, model).map(|figure| figure.value));
-    let best = if headline.less_is_better() { values.reduce(f64::min) } else { values.reduce(f64::max) };
-    let value = headline.of(group, model).map(|figure| figure.value);
+fn tile_line(group: &Group, figures: &Figures, headline: Headline) -> Markup {
+    let best = group.best(|figures| headline.of(figures));
+    let figure = headline.of(figures);
+    let is_best = figure.zip(best).is_some_and(|(figure, best)| std::ptr::eq(figure, best));
     html! {
         div {
             dt { (headline.title()) }
-            dd class=[(value.is_some() && value == best).then_some("best")] {
-                @match value {
-                    Some(value) => (headline.quantity().show(value)),
-                    None => (NONE),
+            dd class=[is_best.then_some("best")] {
+                (cells::value(figure))
+                @if let Some((figure, best)) = figure.zip(best.filter(|best| best.estimate.value > 0.0)) {
+                    span.ratio { (times(figure.estimate.value / best.estimate.value)) }
                 }
-                @if let Some((value, best)) = value.zip(best.filter(|best| *best > 0.0)) { span.ratio { (times(value / best)) } }
             }
         }
     }
@@ -77,8 +75,9 @@ fn times(ratio: f64) -> String {
     }
 }
 
-fn glance(index: &Index<'_>, settings: &str) -> Option<Figure> {
-    let charts = at_a_glance(index);
+fn glance(summary: &Summary) -> Option<Figure> {
+    let charts = at_a_glance(summary);
+    let settings = settings(&summary.run);
     let directions: Vec<_> = charts
         .iter()
         .map(|(headline, _)| {

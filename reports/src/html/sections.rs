@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use super::figure::{Figure, Section};
-use crate::Run;
 use crate::curves::{Chart, Index, cpu, latency, limits, load, memory, noise, startup};
+use crate::{Run, Summary};
 
 /// The loads of the open loop whose percentiles are shown, in percent of capacity.
 const HALF: u64 = 50;
 
-pub(super) fn all(index: &Index<'_>, run: &Run) -> Vec<Section> {
-    let settings = settings(run);
+pub(super) fn all(index: &Index<'_>, summary: &Summary) -> Vec<Section> {
+    let settings = settings(&summary.run);
     let mut sections = vec![
         section(
             "startup",
             "Startup",
             "Phases are compared between models; laps only explain what is inside of one.",
-            starts(index),
+            starts(index, summary),
         ),
         section(
             "latency",
@@ -52,7 +52,7 @@ pub(super) fn all(index: &Index<'_>, run: &Run) -> Vec<Section> {
             "noise",
             "Noise",
             "What differs here differs by itself: no difference between models below this size means anything.",
-            noises(index),
+            noises(index, summary),
         ),
     ];
     for figure in sections.iter_mut().flat_map(|section| &mut section.figures) {
@@ -91,7 +91,7 @@ pub(super) fn settings(run: &Run) -> String {
     if known.is_empty() { String::new() } else { format!("{}. ", known.join(", ")) }
 }
 
-fn starts(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<Figure>> {
     vec![
         figure(
             "first-answer",
@@ -106,7 +106,7 @@ fn starts(index: &Index<'_>) -> Vec<Option<Figure>> {
         figure(
             "cold",
             "Kinds of cold",
-            startup::kinds_of_cold(index),
+            startup::kinds_of_cold(summary),
             "From the top: less and less has to be made before an answer. Cold host: from the spawning of the \
              server's process on. Cold function: the first request for it in a server that listens. Cold instance: \
              the function is prepared. Median of each, as the client sees it.",
@@ -253,7 +253,7 @@ fn processor(index: &Index<'_>) -> Vec<Option<Figure>> {
     index.reuses("load").into_iter().map(of).collect()
 }
 
-fn noises(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn noises(index: &Index<'_>, summary: &Summary) -> Vec<Option<Figure>> {
     vec![
         figure(
             "calibration",
@@ -266,9 +266,10 @@ fn noises(index: &Index<'_>) -> Vec<Option<Figure>> {
         figure(
             "twins",
             "A/A: the same cell twice",
-            noise::twins(index),
-            "Two identical cells in one run. All of what parts them from 1× is noise.",
-            "Medians of the one to medians of the other; of loads, those with the most connections.",
+            noise::twins(summary),
+            "Two identical cells in one run. All of what parts them from 1× is noise. A bar that holds 1× is a verdict of \
+             no significant difference.",
+            "Of loads, warm instances with the most connections.",
         ),
     ]
 }

@@ -228,7 +228,7 @@ mod tests {
         assert!((deviation(&replicates) - 1.392).abs() < 0.1, "{}", deviation(&replicates));
         let mean = replicates.iter().sum::<f64>() / replicates.len() as f64;
         assert!((mean - 5.5).abs() < 0.15, "{mean}");
-        let middle = super::super::Interval::of(5.5, &replicates, PLAIN);
+        let middle = super::super::Interval::of(5.5, &replicates, PLAIN).unwrap();
         assert_eq!((middle.low, middle.high), (3.0, 8.0));
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let samples = Samples::new([(1..=25).map(|x| f64::from(x).powf(1.5)).collect()]);
         let replicates = drawn(&samples, 0.5);
         assert!((deviation(&replicates) / 13.09 - 1.0).abs() < 0.05);
-        let interval = super::super::Interval::of(13f64.powf(1.5), &replicates, PLAIN);
+        let interval = super::super::Interval::of(13f64.powf(1.5), &replicates, PLAIN).unwrap();
         let neighbours =
             |value: f64, around: f64| (value.powf(2.0 / 3.0) - around.powf(2.0 / 3.0)).abs() <= 1.01;
         assert!(neighbours(interval.low, 22.63) && neighbours(interval.high, 76.37), "{interval:?}");

@@ -53,7 +53,8 @@ impl Estimate {
     pub(super) fn new(value: f64, samples: usize, spread: Spread) -> Self {
         let repetitions = spread.repetitions as usize;
         let is_told = spread.freedom > 0.0 || repetitions > 1;
-        let interval = is_told.then(|| Interval::of(value, &spread.replicates, Spread::width(&[&spread])));
+        let interval = || Interval::of(value, &spread.replicates, Spread::width(&[&spread]));
+        let interval = is_told.then(interval).flatten();
         Self { value, interval, samples, repetitions, spread: is_told.then(|| Arc::new(spread)) }
     }
 
@@ -81,7 +82,7 @@ impl Estimate {
                 formula(&parts)
             })
             .collect();
-        let interval = Some(Interval::of(value, &replicates, Width { stretch, least: 0.0 }));
+        let interval = Interval::of(value, &replicates, Width { stretch, least: 0.0 });
         Some(Self { value, interval, samples, repetitions, spread: None })
     }
 }
@@ -89,20 +90,24 @@ impl Estimate {
 impl Interval {
     /// The part between the outer 2.5 % of the resamples on either side, stretched
     /// about the estimate: on the scale of logarithms where all is positive. The resamples
-    /// give its shape; its width is never less than Student's.
-    pub(super) fn of(value: f64, replicates: &[f64], width: Width) -> Self {
+    /// give its shape; its width is never less than Student's. `None` where that leaves the
+    /// range of numbers: what scatters so much has no interval to speak of.
+    pub(super) fn of(value: f64, replicates: &[f64], width: Width) -> Option<Self> {
         let mut sorted = replicates.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - CONFIDENCE) / 2.0 * sorted.len() as f64;
         let (low, high) = (sorted[tail as usize], sorted[sorted.len() - 1 - tail as usize]);
         let (low, high) = (low.min(value), high.max(value));
-        if sorted[0] > 0.0 && value > 0.0 {
+        let is_positive = sorted[0] > 0.0 && value > 0.0;
+        let interval = if is_positive {
             let stretch = width.stretch_of((high / low).ln() / 2.0);
             Self { low: value * (low / value).powf(stretch), high: value * (high / value).powf(stretch) }
         } else {
             let stretch = width.stretch_of((high - low) / 2.0 / value.abs());
             Self { low: value + (low - value) * stretch, high: value + (high - value) * stretch }
-        }
+        };
+        let is_there = interval.low.is_finite() && interval.high.is_finite();
+        (is_there && !(is_positive && interval.low <= 0.0)).then_some(interval)
     }
 
     /// Whether a value lies in it, its ends included.

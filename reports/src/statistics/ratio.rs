@@ -26,7 +26,7 @@ impl Ratio {
                 let replicates: Vec<f64> =
                     (0..RESAMPLES).map(|index| above.at(index, 0) / below.at(index, 1)).collect();
                 let is_sound = replicates.iter().all(|ratio| ratio.is_finite() && *ratio > 0.0);
-                is_sound.then(|| Interval::of(value, &replicates, Spread::width(&[above, below])))
+                is_sound.then(|| Interval::of(value, &replicates, Spread::width(&[above, below]))).flatten()
             });
         Some(Self { value, interval })
     }

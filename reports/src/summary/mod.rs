@@ -18,9 +18,10 @@ pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
 
-use crate::row::{HOST, Limit};
+use crate::row::{Cold, HOST, Limit};
 use crate::run::Prices;
 use crate::statistics::Bootstrap;
+use crate::verdict::Comparison;
 use crate::{ExecutorInfo, Row, Run, RunFolder};
 use samples::Sorted;
 
@@ -135,6 +136,36 @@ impl Figures {
     /// All figures of this name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Figure> {
         self.figures.iter().filter(move |figure| figure.name == name)
+    }
+
+    /// The median of `start`.
+    pub fn start(&self) -> Option<&Figure> {
+        self.figure("start_p50", &Settings::default())
+    }
+
+    /// The median of `prepare`, with the artifact cached or with nothing cached.
+    pub fn prepare(&self, is_cached: bool) -> Option<&Figure> {
+        self.figure("prepare_p50", &Settings { cached: Some(is_cached), ..Settings::default() })
+    }
+
+    /// The median of answers of something cold, as a client sees them.
+    pub fn cold_answer(&self, cold: Cold, cached: Option<bool>) -> Option<&Figure> {
+        self.figure("response_p50", &Settings { cold: Some(cold), cached, ..Settings::default() })
+    }
+
+    /// The median of answers of instances that have answered before.
+    pub fn warm_answer(&self) -> Option<&Figure> {
+        self.figure("response_p50", &Settings { reuse: Some("warm".into()), ..Settings::default() })
+    }
+
+    /// Every headline figure of an A/A pair: of the one cell, of the other, and the other
+    /// against the one.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Figure, &Figure, Comparison)> {
+        self.figures.iter().filter(|figure| figure.is_headline()).filter_map(|first| {
+            let is_twin = |second: &&Figure| second.name == first.name && second.settings == first.settings;
+            let second = self.twins.iter().find(is_twin)?;
+            Some((first, second, Comparison::of(second, first)?))
+        })
     }
 
     /// What one more live instance costs the host, after the most invocations.
