@@ -1,10 +1,13 @@
 //! The instruments against a known truth: functions that touch and burn a set amount.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use isolab_reports::compare::compare;
 use isolab_reports::statistics::line;
-use isolab_reports::{Row, folder};
+use isolab_reports::verdict::{Comparison, Verdict};
+use isolab_reports::{Row, Summary, folder};
+use tempfile::TempDir;
 
 mod support;
 
@@ -15,6 +18,12 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Measures one experiment of an instrument, as plain rows.
 fn measure(executors: &[&str], instrument: &str, experiment: &str) -> Vec<Row> {
+    let (_parent, dir) = measure_into_folder(executors, instrument, experiment);
+    folder::read(&dir).unwrap().rows
+}
+
+/// Measures one experiment of an instrument. Answers the run's folder, and what removes it.
+fn measure_into_folder(executors: &[&str], instrument: &str, experiment: &str) -> (TempDir, PathBuf) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
@@ -36,7 +45,7 @@ fn measure(executors: &[&str], instrument: &str, experiment: &str) -> Vec<Row> {
         dir.to_str().unwrap(),
     ]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    folder::read(&dir).unwrap().rows
+    (parent, dir)
 }
 
 fn possible<'a>(executors: &[&'a str]) -> Vec<&'a str> {
@@ -84,4 +93,32 @@ fn a_function_that_burns_10_milliseconds_shows_10_milliseconds() {
         let cpu_ns = sum(&[metric]) as f64 / sum(&["responses_count"]) as f64;
         within(5.0, cpu_ns, 10e6, executor);
     }
+}
+
+#[test]
+fn ten_percent_more_is_found_between_runs_and_a_repetition_is_none() {
+    let [first, again, slower] =
+        ["burn", "burn", "slower/burn"].map(|instrument| measure_into_folder(&["direct"], instrument, "load"));
+    let cpu = |other: &Path| -> Comparison {
+        let runs = [&first.1, other].map(|dir| Summary::of(&folder::read(dir).unwrap()));
+        let compared = compare(&runs).unwrap();
+        let changes = compared.runs[0].changes.iter();
+        let mut cpu = changes.filter(|change| {
+            change.after.name == "load_cpu" && change.after.settings.connections == Some(1)
+        });
+        cpu.next().unwrap().comparison
+    };
+    within(5.0, cpu(&again.1).ratio.value, 1.0, "a repetition");
+    let found = cpu(&slower.1);
+    within(5.0, found.ratio.value, 1.1, "10 % more");
+    assert_eq!(found.verdict, Verdict::Worse, "{found:?}");
+
+    let gate = run([
+        "report".as_ref(),
+        first.1.as_os_str(),
+        slower.1.as_os_str(),
+        "--smallest-percent".as_ref(),
+        "5".as_ref(),
+    ]);
+    assert!(gate.code == Some(1) && gate.stdout.contains("slower"), "{gate:?}");
 }
