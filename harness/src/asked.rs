@@ -26,7 +26,7 @@ pub struct Asked {
     /// Functions beside the lab's own.
     pub functions: Vec<PathBuf>,
     /// How much is measured.
-    pub preset: &'static Preset,
+    pub preset: Preset,
     /// Decides the order.
     pub seed: u64,
     /// Whether executors were named: each of them then has to be there.
@@ -58,12 +58,13 @@ impl Asked {
             experiments: arguments.only.clone(),
         };
         let preset = match (arguments.quick, arguments.full) {
-            (true, _) => &preset::QUICK,
-            (_, true) => &preset::FULL,
-            _ => &preset::DEFAULT,
+            (true, _) => preset::QUICK,
+            (_, true) => preset::FULL,
+            _ => preset::DEFAULT,
         };
+        let preset = preset.repeated(arguments.repetitions.unwrap_or(preset.repetitions));
         let is_explicit = !arguments.executor.is_empty();
-        Self::of(&texts, preset, arguments.seed.unwrap_or_else(rand::random), is_explicit, None)
+        Self::of(&texts, &preset, arguments.seed.unwrap_or_else(rand::random), is_explicit, None)
     }
 
     /// What an interrupted run was asked for.
@@ -83,14 +84,17 @@ impl Asked {
             .into_iter()
             .find(is_named)
             .ok_or_else(|| refused(format!("there is no preset `{name}`")))?;
+        let repetitions = run.preset.get("repetitions").and_then(serde_json::Value::as_u64);
+        let preset =
+            preset.repeated(repetitions.and_then(|many| many.try_into().ok()).unwrap_or(preset.repetitions));
         let (texts, seed) = (run.selection.clone(), run.seed);
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
-        Self::of(&texts, preset, seed, false, Some(TakenUp { dir, run }))
+        Self::of(&texts, &preset, seed, false, Some(TakenUp { dir, run }))
     }
 
     fn of(
         texts: &Recorded,
-        preset: &'static Preset,
+        preset: &Preset,
         seed: u64,
         is_explicit: bool,
         taken_up: Option<TakenUp>,
@@ -116,7 +120,7 @@ impl Asked {
             reuses: selection.reuses.iter().map(ToString::to_string).collect(),
             experiments: selection.experiments.iter().map(ToString::to_string).collect(),
         };
-        Ok(Self { selection, recorded, functions: paths, preset, seed, is_explicit, taken_up })
+        Ok(Self { selection, recorded, functions: paths, preset: *preset, seed, is_explicit, taken_up })
     }
 }
 

@@ -67,9 +67,12 @@ pub struct BenchArgs {
     /// Only see that all works: under three minutes for everything
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Measure for publication: an hour for everything [default: a quarter of an hour]
+    /// Measure for publication: at most 75 minutes for everything [default: a quarter of an hour]
     #[arg(long)]
     pub full: bool,
+    /// How often everything is measured [default: 3; 1 with --quick, 5 with --full]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub repetitions: Option<u32>,
     /// Decides the order in which cells are measured [default: at random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -77,7 +80,7 @@ pub struct BenchArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "seed", "out"]
+        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "out"]
     )]
     pub resume: Option<PathBuf>,
     /// Refuse to measure on a host that is busy, or whose speed follows its load

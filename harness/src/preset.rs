@@ -238,7 +238,7 @@ pub const DEFAULT: Preset = Preset {
 /// Figures to publish.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
-    announced: Duration::from_mins(60),
+    announced: Duration::from_mins(75),
     repetitions: 5,
     is_narrow: false,
     has_twins: true,
@@ -281,6 +281,12 @@ pub const FULL: Preset = Preset {
 impl Preset {
     /// All of them.
     pub const ALL: [&'static Self; 3] = [&QUICK, &DEFAULT, &FULL];
+
+    /// As much, so many times; the time that is announced goes with it.
+    #[must_use]
+    pub fn repeated(&self, repetitions: u32) -> Self {
+        Self { announced: self.announced * repetitions / self.repetitions, repetitions, ..*self }
+    }
 
     /// The amounts for instances that take this long to start.
     pub fn amounts(&self, start: Duration) -> &Amounts {

@@ -51,7 +51,7 @@ impl Session<'_> {
         let caches = Caches::make(self.cache)?;
         let guests = caches.path().join("guests");
         let lab = Lab {
-            preset: self.asked.preset,
+            preset: &self.asked.preset,
             pinning: Pinning::choose(),
             packages: packages.as_ref().ok(),
             run_id: &self.id,
@@ -69,7 +69,7 @@ impl Session<'_> {
         let beginning = Beginning {
             id: &self.id,
             seed: self.asked.seed,
-            preset: self.asked.preset,
+            preset: &self.asked.preset,
             machine: &Machine::look(),
             build: &Build::look(),
             surveys: &surveys,
@@ -87,7 +87,7 @@ impl Session<'_> {
         let is_left =
             |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
         let plan: Vec<_> = plan.into_iter().filter(is_left).collect();
-        announce(self.asked.preset, plan.len());
+        announce(&self.asked.preset, plan.len());
         let measured = build_guests(&self.asked.selection, &surveys, &guests)
             .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
         sweep(&self.asked.selection, &self.id);

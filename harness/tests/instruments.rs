@@ -18,12 +18,17 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Measures one experiment of an instrument, as plain rows.
 fn measure(executors: &[&str], instrument: &str, experiment: &str) -> Vec<Row> {
-    let (_parent, dir) = measure_into_folder(executors, instrument, experiment);
+    let (_parent, dir) = measure_into_folder(executors, instrument, experiment, "1");
     folder::read(&dir).unwrap().rows
 }
 
 /// Measures one experiment of an instrument. Answers the run's folder, and what removes it.
-fn measure_into_folder(executors: &[&str], instrument: &str, experiment: &str) -> (TempDir, PathBuf) {
+fn measure_into_folder(
+    executors: &[&str],
+    instrument: &str,
+    experiment: &str,
+    repetitions: &str,
+) -> (TempDir, PathBuf) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
@@ -41,6 +46,8 @@ fn measure_into_folder(executors: &[&str], instrument: &str, experiment: &str) -
         "--only",
         experiment,
         "--quick",
+        "--repetitions",
+        repetitions,
         "--out",
         dir.to_str().unwrap(),
     ]);
@@ -97,15 +104,14 @@ fn a_function_that_burns_10_milliseconds_shows_10_milliseconds() {
 
 #[test]
 fn ten_percent_more_is_found_between_runs_and_a_repetition_is_none() {
-    let [first, again, slower] =
-        ["burn", "burn", "slower/burn"].map(|instrument| measure_into_folder(&["direct"], instrument, "load"));
+    let [first, again, slower] = ["burn", "burn", "slower/burn"]
+        .map(|instrument| measure_into_folder(&["direct"], instrument, "load", "3"));
     let cpu = |other: &Path| -> Comparison {
         let runs = [&first.1, other].map(|dir| Summary::of(&folder::read(dir).unwrap()));
         let compared = compare(&runs).unwrap();
         let changes = compared.runs[0].changes.iter();
-        let mut cpu = changes.filter(|change| {
-            change.after.name == "load_cpu" && change.after.settings.connections == Some(1)
-        });
+        let mut cpu = changes
+            .filter(|change| change.after.name == "load_cpu" && change.after.settings.connections == Some(1));
         cpu.next().unwrap().comparison
     };
     within(5.0, cpu(&again.1).ratio.value, 1.0, "a repetition");

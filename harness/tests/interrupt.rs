@@ -93,7 +93,7 @@ fn an_interrupted_run_is_taken_up_where_it_stopped() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
     let mut bench = isolab()
-        .args(["bench", "--quick", "--executor", "direct", "--seed", "3", "--out"])
+        .args(["bench", "--quick", "--repetitions", "2", "--executor", "direct", "--seed", "3", "--out"])
         .arg(&dir)
         .stdout(Stdio::null())
         .spawn()
@@ -112,10 +112,11 @@ fn an_interrupted_run_is_taken_up_where_it_stopped() {
     assert_eq!((whole.run.status, whole.run.id), (RunStatus::Complete, stopped.run.id));
     assert_eq!(whole.run.blocks_done[..done.len()], done);
     assert!(whole.run.cells.iter().filter(|cell| cell.variant == "rust").all(|it| it.status == Status::Ok));
-    // Nothing is there twice: every block has prepared once without and once with cache.
+    // Nothing is there twice: both blocks of a function have prepared once without and
+    // once with cache.
     for function in ["hello", "json", "blake3", "fibonacci"] {
         let of = whole.rows.iter().filter(|row| row.function == function && row.phase == "prepare");
-        assert_eq!(of.filter(|row| row.metric == "duration_ns").count(), 2, "{function}");
+        assert_eq!(of.filter(|row| row.metric == "duration_ns").count(), 4, "{function}");
     }
     let again = resume();
     let said = String::from_utf8_lossy(&again.stderr);

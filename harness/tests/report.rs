@@ -20,6 +20,8 @@ fn measured() -> &'static Path {
             "--function",
             "hello",
             "--quick",
+            "--repetitions",
+            "3",
             "--only",
             "memory,load",
             "--out",
@@ -102,6 +104,18 @@ fn equal_runs_are_equal_and_a_slower_one_closes_the_gate() {
     assert_eq!(better.code, Some(0), "{better:?}");
     let none = report([measured(), &dir], &["--smallest-percent", "90"]);
     assert_eq!(none.code, Some(0), "{none:?}");
+}
+
+#[test]
+fn a_run_of_one_repetition_is_no_gate() {
+    let (_parent, dir) = copy();
+    change(&dir.join("rows.jsonl"), |rows| {
+        rows.lines().filter(|row| row.contains(r#""repetition":0,"#)).flat_map(|row| [row, "\n"]).collect()
+    });
+    let once = report([measured(), &dir], &[]);
+    assert!(once.code == Some(2) && once.stderr.contains("two repetitions"), "{once:?}");
+    let markdown = report([dir.as_path()], &["--print", "markdown"]).stdout;
+    assert!(markdown.contains("no verdicts") && !markdown.contains("slower"), "{markdown}");
 }
 
 #[test]

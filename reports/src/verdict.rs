@@ -20,7 +20,9 @@ pub enum Verdict {
     /// there is none, only that it is unlikely to be much larger than
     /// [`Ratio::smallest_effect`].
     NoDifference,
-    /// There is no interval, such as of a single sample.
+    /// There is no interval, such as of a single sample, or one of the two was measured in
+    /// one repetition only: how much processes differ is not known then, and that is often
+    /// more than what scatters within one.
     Unknown,
 }
 
@@ -43,7 +45,8 @@ impl Comparison {
 
     fn of_estimates(figure: &Figure, estimate: &Estimate, other: &Estimate) -> Option<Self> {
         let ratio = Ratio::of(estimate, other)?;
-        let verdict = match ratio.interval {
+        let is_repeated = estimate.repetitions > 1 && other.repetitions > 1;
+        let verdict = match ratio.interval.filter(|_| is_repeated) {
             None => Verdict::Unknown,
             Some(interval) if interval.holds(1.0) => Verdict::NoDifference,
             Some(interval) if (interval.high < 1.0) == figure.is_less_better() => Verdict::Better,
@@ -118,7 +121,8 @@ mod tests {
     use crate::summary::{DENSITY, Settings};
 
     fn figure(name: &str, unit: Unit, around: f64) -> Figure {
-        let samples = Samples::new([(0..50).map(|x| around + f64::from(x % 5)).collect()]);
+        let repetition = || (0..50).map(|x| around + f64::from(x % 5)).collect();
+        let samples = Samples::new([repetition(), repetition()]);
         let estimate = Bootstrap::default().median(&samples).unwrap();
         Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
     }
@@ -141,6 +145,16 @@ mod tests {
         assert_eq!(of("memory_slope", Unit::Bytes, [200.0, 100.0]), (Verdict::Worse, "more"));
         assert_eq!(of(DENSITY, Unit::Count, [200.0, 100.0]), (Verdict::Better, "more"));
         assert_eq!(of(DENSITY, Unit::Count, [100.0, 200.0]), (Verdict::Worse, "less"));
+    }
+
+    #[test]
+    fn one_repetition_is_too_few_for_a_verdict() {
+        let [mut once, other] = [100.0, 200.0].map(|value| figure("start_p50", Unit::Nanoseconds, value));
+        let samples = Samples::new([(0..50).map(|x| 100.0 + f64::from(x % 5)).collect()]);
+        once.estimate = Bootstrap::default().median(&samples).unwrap();
+        for comparison in [Comparison::of(&once, &other), Comparison::of(&other, &once)] {
+            assert_eq!(comparison.unwrap().verdict, Verdict::Unknown);
+        }
     }
 
     #[test]

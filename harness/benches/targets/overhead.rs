@@ -80,7 +80,7 @@ fn started_by_hand(server: &ByHand, pinning: Option<Pinning>) -> Result<f64> {
         clock.push(process::cpu_time(server.process.id()));
     })?;
     let clock = clock.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok((clock[2] - clock[1]).as_nanos() as f64 / outcome.windows[1].responses as f64)
+    Ok(clock[2].saturating_sub(clock[1]).as_nanos() as f64 / outcome.windows[1].responses as f64)
 }
 
 /// `isolab serve` as a person types it; it is killed when dropped.

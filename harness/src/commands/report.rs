@@ -87,6 +87,7 @@ fn compared(arguments: &ReportArgs, runs: &[RunFolder]) -> Result<u8> {
         Some(Format::Markdown) => print(&compare::markdown(&compared))?,
         Some(_) => return Err(BadInput::because("a comparison can be printed as `markdown` only")),
     }
+    has_verdicts(&compared)?;
     Ok(gate(&compared, arguments.smallest_percent / 100.0))
 }
 
@@ -98,6 +99,16 @@ fn gate(compared: &Compared, smallest: f64) -> u8 {
     }
     eprintln!("{worse} figures got worse");
     FAILED
+}
+
+/// A gate that cannot close is none.
+fn has_verdicts(compared: &Compared) -> Result<()> {
+    if compared.runs.iter().any(|run| run.tally().comparisons == 0) {
+        let reason =
+            "no verdict can be told: both runs need two repetitions or more (`bench --repetitions 3`)";
+        return Err(BadInput::because(reason));
+    }
+    Ok(())
 }
 
 /// Prints a text that ends with one line break. A reader who has seen enough is no error.

@@ -62,7 +62,7 @@ fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<crate::run::Ende
             // Not to be taken up: what is measured follows from the claims.
             recorded: Recorded::default(),
             functions: unique(paths),
-            preset: if arguments.quick { &preset::QUICK } else { &preset::DEFAULT },
+            preset: if arguments.quick { preset::QUICK } else { preset::DEFAULT },
             seed: arguments.seed.unwrap_or_else(rand::random),
             is_explicit: false,
             taken_up: None,

@@ -116,7 +116,7 @@ mod tests {
         let mut pipe = reader.stdin.take().unwrap();
         // It has taken all but what the pipe holds once this is written, and keeps it
         // until the block is full.
-        pipe.write_all(&[1; MIB]).unwrap();
+        pipe.write_all(&vec![1; MIB]).unwrap();
         let before = resident(reader.id()).unwrap();
         pipe.write_all(&vec![1; 16 * MIB]).unwrap();
         let after = resident(reader.id()).unwrap();

@@ -80,6 +80,9 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
     }
     match Comparison::of(figure, best) {
         None => value,
+        Some(comparison) if comparison.verdict == Verdict::Unknown => {
+            format!("{value}, {}", units::ratio(comparison.ratio.value))
+        }
         Some(comparison) if comparison.verdict == Verdict::NoDifference => {
             format!("{value}, {}", verdict(&comparison))
         }

@@ -56,12 +56,14 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
 
 /// How the verdicts came about, and how many of them chance alone would give.
 fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
-    let repetitions = match summary.repetitions {
-        0 | 1 => "There was one repetition: intervals only know the noise within one server process, and \
-                  another process may differ by more."
-            .to_owned(),
-        many => format!("There were {many} repetitions, each in a new server process."),
-    };
+    if summary.repetitions < 2 {
+        return writeln!(
+            out,
+            "Brackets hold 95 % confidence intervals. There was one repetition: they only know the noise \
+             within one server process, and another process may differ by more. So there are ratios and no \
+             verdicts; two repetitions or more are needed for those.\n"
+        );
+    }
     let pairs = match grids::tally_of_pairs(summary) {
         Tally { comparisons: 0, .. } => {
             "No cell was measured twice, so what noise alone does is not known.".to_owned()
@@ -71,8 +73,9 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
     writeln!(
         out,
         "Brackets hold 95 % confidence intervals. A verdict other than \"no significant difference\" means \
-         that the interval of the ratio does not hold 1. {repetitions} The overviews make {}: verdicts are \
-         not corrected for their number. {pairs}\n",
+         that the interval of the ratio does not hold 1. There were {} repetitions, each in a new server \
+         process. The overviews make {}: verdicts are not corrected for their number. {pairs}\n",
+        summary.repetitions,
         grids::tally(summary)
     )
 }
