@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
+use rayon::prelude::*;
 
 use crate::run::SCHEMA_VERSION;
 use crate::{Row, Run};
@@ -147,7 +148,7 @@ fn rows_of(bytes: &[u8]) -> Vec<Result<Row, BadRow>> {
             BadRow { line, reason }
         })
     };
-    lines.into_iter().enumerate().map(row).collect()
+    lines.into_par_iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod samples;
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
@@ -73,14 +75,16 @@ impl Summary {
         for row in folder.rows.iter().filter(|row| row.executor != HOST) {
             blocks.entry((&row.function, &row.variant, &row.executor)).or_default().push(row);
         }
-        let mut bootstrap = Bootstrap::default();
+        // What a bootstrap draws depends on nothing that it drew before: any number of them
+        // come to the same.
+        let figures =
+            blocks.par_iter().map_init(Bootstrap::default, |bootstrap, ((function, variant, spec), rows)| {
+                let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
+                Some(((*function, *variant), Figures::of(executor, rows, &folder.run.prices, bootstrap)))
+            });
         let mut models: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
-        for ((function, variant, spec), rows) in &blocks {
-            let Some(executor) = folder.run.executors.iter().find(|executor| executor.spec == *spec) else {
-                continue;
-            };
-            let figures = Figures::of(executor, rows, &folder.run.prices, &mut bootstrap);
-            models.entry((*function, *variant)).or_default().push(figures);
+        for (group, figures) in figures.collect::<Vec<_>>().into_iter().flatten() {
+            models.entry(group).or_default().push(figures);
         }
         let place = |model: &Figures| folder.run.executors.iter().position(|info| info.spec == model.spec);
         let groups = models.into_iter().map(|((function, variant), mut models)| {
