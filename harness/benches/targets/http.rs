@@ -1,11 +1,23 @@
 //! The front end against a bare hyper server.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use isolab::affinity::Pinning;
+use isolab::load::Span;
 use isolab_core::{Reuse, Variant};
 
 use crate::bare::{Bare, Bodies};
-use crate::rounds::{self, CONNECTIONS, Lab, ROUNDS, Samples};
+use crate::rounds::{self, Lab, Samples};
+
+/// Many short rounds: the host's speed changes within seconds, and a ratio wants both of
+/// its sides at one speed.
+const ROUNDS: usize = 25;
+/// The first warms up.
+const WINDOWS: [Span; 2] = [
+    Span { duration: Duration::from_millis(100), answers: 1 },
+    Span { duration: Duration::from_millis(400), answers: 1 },
+];
 
 const TARGET: &str = "/hello?myName=World";
 
@@ -37,7 +49,9 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     let calling = Bare::spawn(&answer, Bodies::Called, server_cpu)?;
     rounds::pin_generator(pinning)?;
 
-    let load = |address| rounds::rate(&rounds::load(&[address], TARGET, CONNECTIONS, pinning.is_some())?);
+    let load = |address| {
+        rounds::rate(&rounds::load_in(address, TARGET, WINDOWS.to_vec(), pinning.is_some(), || {})?)
+    };
     let (mut ceiling, mut floor) = (Samples::default(), Samples::default());
     let mut rates = vec![Samples::default(); labs.len()];
     for _ in 0..ROUNDS {
