@@ -1,9 +1,8 @@
 //! What stands in a table's cell.
 
 use crate::grid::NONE;
-use crate::row::Cold;
-use crate::statistics::Estimate;
-use crate::summary::{Figure, Settings};
+use crate::statistics::Interval;
+use crate::summary::Figure;
 use crate::units;
 use crate::verdict::{Comparison, Verdict};
 
@@ -12,14 +11,17 @@ const LEAST_EFFECT: f64 = 0.0001;
 
 /// A figure with its interval, if it has one that is not itself.
 pub(crate) fn figure(figure: Option<&Figure>) -> String {
-    figure.map_or_else(|| NONE.into(), |figure| interval(figure, &figure.estimate))
+    figure.map_or_else(
+        || NONE.into(),
+        |figure| with_interval(figure.estimate.value, figure.estimate.interval, |value| figure.show(value)),
+    )
 }
 
-fn interval(figure: &Figure, estimate: &Estimate) -> String {
-    let value = figure.show(estimate.value);
-    match estimate.interval {
-        None => value,
-        Some(interval) => format!("{value} [{}, {}]", figure.show(interval.low), figure.show(interval.high)),
+/// A value with its interval, if it has one.
+pub(crate) fn with_interval(value: f64, interval: Option<Interval>, show: impl Fn(f64) -> String) -> String {
+    match interval {
+        None => show(value),
+        Some(Interval { low, high }) => format!("{} [{}, {}]", show(value), show(low), show(high)),
     }
 }
 
@@ -30,13 +32,7 @@ pub(crate) fn value(figure: Option<&Figure>) -> String {
 
 /// A ratio with its interval.
 pub(crate) fn ratio(comparison: &Comparison) -> String {
-    let value = units::ratio(comparison.ratio.value);
-    match comparison.ratio.interval {
-        None => value,
-        Some(interval) => {
-            format!("{value} [{}, {}]", units::ratio(interval.low), units::ratio(interval.high))
-        }
-    }
+    with_interval(comparison.ratio.value, comparison.ratio.interval, units::ratio)
 }
 
 /// A verdict, and of a difference that was not shown how large one would have been.
@@ -63,9 +59,4 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
 /// The reuse policy that a figure was measured under.
 pub(super) fn reuse(figure: &Figure) -> String {
     figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
-}
-
-/// The settings that an answer of something cold has.
-pub(super) fn cold(cold: Cold, cached: Option<bool>) -> Settings {
-    Settings { cold: Some(cold), cached, ..Settings::default() }
 }

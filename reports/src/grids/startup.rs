@@ -1,6 +1,6 @@
 //! What it takes until there is an answer.
 
-use super::cells::{against, cold, figure, value};
+use super::cells::{against, figure, value};
 use super::code;
 use crate::grid::{Grid, NONE, head};
 use crate::row::Cold;
@@ -13,7 +13,7 @@ fn plain<'a>(model: &'a Figures, name: &str) -> Option<&'a Figure> {
 /// The phases, medians.
 pub(super) fn phases(group: &Group) -> Grid {
     let best = group.best(Figures::start);
-    let invoke = cold(Cold::Instance, None);
+    let invoke = Settings::cold(Cold::Instance, None);
     let line = |model: &Figures| {
         let start = model.start();
         let cells = [

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::figure::items;
-use crate::curves::{Axis, Bar, Chart, Dot, DotRow, Index, Line, Panel, Quantity};
+use crate::curves::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
 use crate::grid::{Grid, NONE, head};
-use crate::statistics::Interval;
+use crate::grids::cells::with_interval;
 
 /// How many samples are behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
@@ -89,20 +89,15 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
     Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
 }
 
-fn with_interval(dot: &Dot, quantity: Quantity) -> String {
-    let show = |value| quantity.show(value);
-    match dot.interval {
-        None => show(dot.value),
-        Some(Interval { low, high }) => format!("{} [{}, {}]", show(dot.value), show(low), show(high)),
-    }
-}
-
 /// Executors side by side, as the dots are.
 fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
     let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
     let value = |row: &DotRow, model: usize| {
         let dot = row.dots.iter().find(|dot| dot.model == model);
-        dot.map_or_else(|| NONE.into(), |dot| with_interval(dot, x.quantity))
+        dot.map_or_else(
+            || NONE.into(),
+            |dot| with_interval(dot.value, dot.interval, |value| x.quantity.show(value)),
+        )
     };
     let lines = panels.iter().flat_map(|panel| {
         let models = &models;

@@ -79,6 +79,13 @@ pub enum Unit {
     Currency,
 }
 
+impl Settings {
+    /// Those of an answer of something cold.
+    pub fn cold(cold: Cold, cached: Option<bool>) -> Self {
+        Self { cold: Some(cold), cached, ..Self::default() }
+    }
+}
+
 impl Figure {
     /// Whether less of it is better: all but rates and how many instances fit.
     pub fn is_less_better(&self) -> bool {

@@ -154,7 +154,7 @@ impl Figures {
 
     /// The median of answers of something cold, as a client sees them.
     pub fn cold_answer(&self, cold: Cold, cached: Option<bool>) -> Option<&Figure> {
-        self.figure("response_p50", &Settings { cold: Some(cold), cached, ..Settings::default() })
+        self.figure("response_p50", &Settings::cold(cold, cached))
     }
 
     /// The median of answers of instances that have answered before.
