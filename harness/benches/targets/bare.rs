@@ -2,9 +2,8 @@
 //! calls the function for it.
 
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Write as _};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -16,15 +15,10 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use crate::server::Server;
+
 /// The first argument with which this binary is such a server.
 pub(crate) const COMMAND: &str = "bare";
-
-/// The process of a bare server; it is killed when dropped.
-pub(crate) struct Bare {
-    process: Child,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-}
 
 /// Where a bare server has its bodies from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,33 +44,15 @@ impl Bodies {
     }
 }
 
-impl Bare {
-    /// Starts a server that answers every request as `response` does, header by header.
-    pub(crate) fn spawn(response: &Response<Bytes>, bodies: Bodies, cpu: Option<usize>) -> Result<Self> {
-        let mut arguments = vec![String::from_utf8(response.body().to_vec())?];
-        for (name, value) in response.headers() {
-            arguments.push(format!("{name}: {}", value.to_str()?));
-        }
-        let cpu = cpu.map_or_else(|| "-".into(), |cpu| cpu.to_string());
-        let mut process = Command::new(std::env::current_exe()?)
-            .args([COMMAND, &cpu, bodies.argument()])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the bare server cannot be started")?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().context("stdout is a pipe")?).read_line(&mut line)?;
-        let address = line.trim().parse().context("the bare server did not say where it listens");
-        address.map(|address| Self { process, address })
+/// Starts a server that answers every request as `response` does, header by header.
+pub(crate) fn spawn(response: &Response<Bytes>, bodies: Bodies, cpu: Option<usize>) -> Result<Server> {
+    let mut arguments = vec![String::from_utf8(response.body().to_vec())?];
+    for (name, value) in response.headers() {
+        arguments.push(format!("{name}: {}", value.to_str()?));
     }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        // It may have ended by itself, which its peer has noticed by then.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    let cpu = cpu.map_or_else(|| "-".into(), |cpu| cpu.to_string());
+    let mut command = Command::new(std::env::current_exe()?);
+    Server::spawn(command.args([COMMAND, &cpu, bodies.argument()]).args(arguments), "")
 }
 
 /// Is the server: a processor, where bodies are from, a body and headers are its arguments.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use isolab::affinity::Pinning;
 use isolab_core::{Reuse, Variant};
 
-use crate::bare::{Bare, Bodies};
+use crate::bare::{self, Bodies};
 use crate::rounds::{self, CONNECTIONS, LOADED, Lab, ROUNDS, Samples};
 
 /// What both are given to load, and what is aimed at.
@@ -36,7 +36,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     let direct = Lab::serve("direct", Variant::Rust, Reuse::Warm, pinning)?;
     for comparison in COMPARISONS {
         let answer = rounds::ask(direct.child().address(), comparison.target)?;
-        let bare = Bare::spawn(&answer, Bodies::Given, pinning.map(|pinning| pinning.server_cpu))?;
+        let bare = bare::spawn(&answer, Bodies::Given, pinning.map(|pinning| pinning.server_cpu))?;
         let address = if comparison.is_bare { bare.address } else { direct.child().address() };
         rounds::pin_generator(pinning)?;
         side_by_side(&comparison, address)?;

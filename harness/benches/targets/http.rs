@@ -7,7 +7,7 @@ use isolab::affinity::Pinning;
 use isolab::load::Span;
 use isolab_core::{Reuse, Variant};
 
-use crate::bare::{Bare, Bodies};
+use crate::bare::{self, Bodies};
 use crate::rounds::{self, Lab, Samples};
 
 /// Many short rounds: the host's speed changes within seconds, and a ratio wants both of
@@ -45,8 +45,8 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     // The bare server answers what `direct` does, to the last header.
     let answer = rounds::ask(labs[0].child().address(), TARGET)?;
     let server_cpu = pinning.map(|pinning| pinning.server_cpu);
-    let bare = Bare::spawn(&answer, Bodies::Given, server_cpu)?;
-    let calling = Bare::spawn(&answer, Bodies::Called, server_cpu)?;
+    let bare = bare::spawn(&answer, Bodies::Given, server_cpu)?;
+    let calling = bare::spawn(&answer, Bodies::Called, server_cpu)?;
     rounds::pin_generator(pinning)?;
 
     let load = |address| {

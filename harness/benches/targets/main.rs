@@ -23,6 +23,7 @@ mod http;
 mod isolate;
 mod overhead;
 mod rounds;
+mod server;
 
 use std::process::ExitCode;
 

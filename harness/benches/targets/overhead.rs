@@ -2,9 +2,7 @@
 //! server as a run has it, with its clocks and counters read at every window, over that
 //! of the same server started by hand, whose CPU clock is read twice.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,6 +16,7 @@ use isolab_core::{Reuse, Variant};
 use isolab_reports::statistics::{self, Bootstrap};
 
 use crate::rounds::{self, Lab};
+use crate::server::Server;
 
 const TARGET: &str = "/hello?myName=World";
 /// How often both are new processes: where one lies in memory alone is worth a few percent.
@@ -45,7 +44,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
 /// Turn by turn, of two new processes.
 fn ratios(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<Vec<f64>> {
     let child = Lab::serve(spec, Variant::Rust, reuse, pinning)?;
-    let by_hand = ByHand::serve(spec, reuse, pinning)?;
+    let by_hand = serve_by_hand(spec, reuse, pinning)?;
     let ratios = (0..TURNS).map(|turn| {
         // Neither is always the first.
         let earlier = (turn % 2 == 0).then(|| in_a_run(&child, pinning)).transpose()?;
@@ -72,45 +71,22 @@ fn in_a_run(lab: &Lab, pinning: Option<Pinning>) -> Result<f64> {
 }
 
 /// The same of a server that nobody watches.
-fn started_by_hand(server: &ByHand, pinning: Option<Pinning>) -> Result<f64> {
+fn started_by_hand(server: &Server, pinning: Option<Pinning>) -> Result<f64> {
     let [warm_up, measured @ ..] = WINDOWS;
     let windows = vec![warm_up, Span::lasting(measured.iter().map(|span| span.duration).sum())];
     let mut clock = Vec::new();
     let outcome = rounds::load_in(server.address, TARGET, windows, pinning.is_some(), || {
-        clock.push(process::cpu_time(server.process.id()));
+        clock.push(process::cpu_time(server.pid()));
     })?;
     let clock = clock.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(clock[2].saturating_sub(clock[1]).as_nanos() as f64 / outcome.windows[1].responses as f64)
 }
 
-/// `isolab serve` as a person types it; it is killed when dropped.
-struct ByHand {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl ByHand {
-    fn serve(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--variant", "rust"]);
-        command.args(["--executor", spec, "--reuse", &reuse.to_string()]);
-        command.args(pinning.iter().flat_map(|pinning| ["--cpu".into(), pinning.server_cpu.to_string()]));
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let stdout = process.stdout.take().context("stdout is a pipe")?;
-        // From here on it is ended whatever happens.
-        let mut server = Self { process, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim_end().strip_prefix(LISTENING).context("the server does not listen")?;
-        server.address = address.parse()?;
-        Ok(server)
-    }
-}
-
-impl Drop for ByHand {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the load has noticed by then.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// `isolab serve` as a person types it.
+fn serve_by_hand(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<Server> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--variant", "rust"]);
+    command.args(["--executor", spec, "--reuse", &reuse.to_string()]);
+    command.args(pinning.iter().flat_map(|pinning| ["--cpu".into(), pinning.server_cpu.to_string()]));
+    Server::spawn(command.stderr(Stdio::null()), LISTENING)
 }
