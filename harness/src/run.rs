@@ -8,7 +8,6 @@ use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::row::HOST;
 use isolab_reports::run::{SCHEMA_VERSION, Selection};
-use isolab_reports::summary::Calibration;
 use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render, table};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -164,30 +163,13 @@ impl OpenRun {
         self.run.status = status;
         self.run.ended = Some(Utc::now().rfc3339());
         self.save()?;
-        let mut run = folder::read(self.folder.dir())?;
-        let mut summary = Summary::of(&run);
-        if let Some(warning) = drift(&summary) {
-            self.run.host_warnings.push(warning);
-            self.save()?;
-            run.run = self.run.clone();
-            summary.run = self.run;
-        }
+        let run = folder::read(self.folder.dir())?;
+        let summary = Summary::of(&run);
         for format in Format::ALL {
             self.folder.replace(format.file_name(), render(&run, &summary, format).as_bytes())?;
         }
         Ok(Ended { folder: self.folder, summary })
     }
-}
-
-/// What the fixed loop between the blocks says of the host, if it is not good.
-fn drift(summary: &Summary) -> Option<String> {
-    let calibration = summary.calibration.filter(Calibration::is_drifting)?;
-    Some(format!(
-        "the host was not the same all the time: a fixed loop between the blocks varied by {:.0} % of its \
-         median, and was {:+.0} % slower in the last third of the run than in the first",
-        calibration.spread * 100.0,
-        calibration.trend * 100.0
-    ))
 }
 
 /// Facts about a machine that do not change while it runs.
@@ -248,8 +230,8 @@ impl Ended {
     }
 
     /// Why the host was no good one.
-    pub fn host_warnings(&self) -> &[String] {
-        &self.summary.run.host_warnings
+    pub fn host_warnings(&self) -> impl Iterator<Item = String> {
+        self.summary.host_warnings()
     }
 
     /// Cells that failed, with their reasons.

@@ -171,10 +171,7 @@ fn warnings(base: &Summary, other: &Summary) -> Vec<String> {
     versions(&mut warnings, &base.run, &other.run);
     for summary in [base, other] {
         let id = &summary.run.id;
-        if summary.calibration.is_some_and(|host| host.is_drifting()) {
-            warnings.push(format!("the host drifted during run {id}"));
-        }
-        warnings.extend(summary.run.host_warnings.iter().map(|warning| format!("run {id}: {warning}")));
+        warnings.extend(summary.host_warnings().map(|warning| format!("the host of run {id}: {warning}")));
     }
     if base.run.prices != other.run.prices {
         warnings.push("prices differ".to_owned());

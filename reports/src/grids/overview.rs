@@ -29,13 +29,18 @@ pub(super) fn section(groups: &[Group]) -> Section {
     let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
     if let Some(last) = grids.last_mut() {
         NOTE.clone_into(&mut last.note);
+        if groups.iter().flat_map(comparisons).any(|comparison| comparison.verdict != Verdict::Unknown) {
+            last.note.push_str(VERDICTS);
+        }
     }
     Section { title: "Overview".into(), grids }
 }
 
-const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold), and the verdict. Medians; \
-rates at the number of connections that gives the highest. Behind \"no significant difference\" stands the \
-smallest effect that this run could have seen. Intervals are in the tables below.";
+const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold). Medians; rates at the \
+number of connections that gives the highest. Intervals are in the tables below.";
+
+const VERDICTS: &str = " Behind each ratio stands its verdict, and behind \"no significant difference\" the smallest \
+effect that this run could have seen.";
 
 fn grid(group: &Group) -> Grid {
     let columns: Vec<_> =

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::words::rich;
-use crate::{Run, unmeasured};
+use crate::{Run, Summary, unmeasured};
 
 /// Nothing may be asked for: whoever opens the page can see it kept.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -66,13 +66,14 @@ fn facts(run: &Run) -> Vec<String> {
 }
 
 /// What a reader must know before any number.
-pub(super) fn banner(run: &Run) -> Markup {
+pub(super) fn banner(summary: &Summary) -> Markup {
+    let mut warnings = summary.host_warnings().peekable();
     html! {
-        @if let Some(status) = unmeasured::warning(run.status) { p.banner role="note" { strong { (status) } } }
-        @if !run.host_warnings.is_empty() {
+        @if let Some(status) = unmeasured::warning(summary.run.status) { p.banner role="note" { strong { (status) } } }
+        @if warnings.peek().is_some() {
             div.banner role="note" {
                 strong { "The machine was not a quiet one while this was measured." }
-                ul { @for warning in &run.host_warnings { li { (rich(warning)) } } }
+                ul { @for warning in warnings { li { (rich(&warning)) } } }
             }
         }
     }

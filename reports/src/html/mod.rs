@@ -59,7 +59,7 @@ fn render_page(page: &Page<'_>) -> String {
             (head::meta(run, STYLE))
             body {
                 (head::header(run))
-                (head::banner(run))
+                (head::banner(page.summary))
                 div.columns {
                     (contents(&sections, page))
                     main {

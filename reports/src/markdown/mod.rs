@@ -6,9 +6,8 @@ mod settings;
 use std::fmt::{self, Write as _};
 
 use crate::limits::LIMITS;
-use crate::summary::Calibration;
 use crate::verdict::Tally;
-use crate::{Run, Summary, grids, text, units, unmeasured};
+use crate::{Run, Summary, grids, text, unmeasured};
 
 /// Renders a run.
 pub fn render(summary: &Summary) -> String {
@@ -23,15 +22,8 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
     if let Some(warning) = unmeasured::warning(run.status) {
         writeln!(out, "> **{warning}**\n")?;
     }
-    for warning in &run.host_warnings {
+    for warning in summary.host_warnings() {
         writeln!(out, "> **The host: {warning}**\n")?;
-    }
-    if let Some(host) = summary.calibration.filter(Calibration::is_drifting) {
-        writeln!(
-            out,
-            "> **The host drifted while this was measured: a fixed loop took times that lie {} apart.**\n",
-            units::percent(host.spread)
-        )?;
     }
     writeln!(
         out,

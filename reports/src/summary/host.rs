@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::Row;
 use crate::row::HOST;
 use crate::statistics::quantile;
+use crate::units;
 
 /// From this spread on a host counts as drifting: a twentieth. Chosen, not derived: differences
 /// between models that matter are larger, and a calm machine stays below.
@@ -50,6 +51,19 @@ impl Calibration {
     pub fn is_drifting(&self) -> bool {
         self.spread > DRIFT
     }
+
+    /// What a reader must know of a host that drifted.
+    pub fn warning(&self) -> Option<String> {
+        let than = if self.trend < 0.0 { "less" } else { "more" };
+        self.is_drifting().then(|| {
+            format!(
+                "it was not the same all the time: a fixed loop between the blocks took times that lie {} of \
+                 their median apart, and {} {than} in the last third of the run than in the first",
+                units::percent(self.spread),
+                units::percent(self.trend.abs()),
+            )
+        })
+    }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -79,6 +93,9 @@ mod tests {
         assert!(!calm.is_drifting() && (calm.spread - 0.02).abs() < 1e-9, "{calm:?}");
         let slowing = Calibration::of(&rows(&[1000, 1000, 1050, 1050, 1100, 1100])).unwrap();
         assert!(slowing.is_drifting() && (slowing.trend - 0.1).abs() < 1e-9, "{slowing:?}");
+        let warnings = [calm, slowing, Calibration { trend: -0.1, ..slowing }].map(|host| host.warning());
+        let [None, Some(slowed), Some(sped)] = warnings else { panic!("{warnings:?}") };
+        assert!(slowed.contains("10.0 % more") && sped.contains("10.0 % less"), "{slowed}, {sped}");
         assert_eq!(Calibration::of(&[]), None);
     }
 }

@@ -99,6 +99,11 @@ impl Summary {
         }
     }
 
+    /// Why the host was no good one to measure on: what was seen of it before the run, and whether it drifted.
+    pub fn host_warnings(&self) -> impl Iterator<Item = String> {
+        self.run.host_warnings.iter().cloned().chain(self.calibration.as_ref().and_then(Calibration::warning))
+    }
+
     /// The name in short form of an executor that is given by its full spec.
     pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
         self.run.short_name(spec)
