@@ -19,10 +19,11 @@ use crate::rounds::{self, Lab};
 use crate::server::Server;
 
 const TARGET: &str = "/hello?myName=World";
-/// How often both are new processes: where one lies in memory alone is worth a few percent.
-const REPETITIONS: usize = 8;
+/// How often both are new processes: where one lies in memory alone is worth a few percent,
+/// so that many repetitions say more than many turns.
+const REPETITIONS: usize = 40;
 /// How often both are loaded in turn, close together as the machine drifts.
-const TURNS: usize = 8;
+const TURNS: usize = 4;
 /// Windows as in the default preset, the first to warm up.
 const WINDOWS: [Span; 4] = [Span { duration: Duration::from_millis(150), answers: 1 }; 4];
 
