@@ -8,7 +8,9 @@ pub const LIMITS: &[&str] = &[
      each (Davison and Hinkley 1997, §3.8; Kalibera and Jones 2013), and what that misses of few \
      repetitions is made up for by Student's factor (Hesterberg 2015). A figure is the mean over the \
      repetitions of each one's median or percentile. Ratios are resampled on both sides independently.",
-    "They speak of the noise within this run, not of another machine, and not of what is the same in all \
+    "Where repetitions contradict each other, as they do near saturation, that gives intervals over orders \
+     of magnitude, with ends that nothing could reach: such a figure is not known.",
+    "Intervals speak of the noise within this run, not of another machine, and not of what is the same in all \
      of its repetitions, such as how the binary was linked.",
     "\"No significant difference\" is no proof that there is none. The smallest effect that is named with \
      it, √(high / low) − 1 of the ratio's interval, would have been seen in about half of all such runs.",

@@ -45,7 +45,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
 }
 
 fn side_by_side(comparison: &Comparison, address: SocketAddr) -> Result<()> {
-    let [mut rate, mut p50, mut p99] = [const { Samples(Vec::new()) }; 3];
+    let [mut rate, mut p50, mut p99, mut covered, mut covered_by_wrk] = [const { Samples(Vec::new()) }; 5];
     for _ in 0..ROUNDS {
         let wrk = wrk(address, comparison.target)?;
         let outcome = rounds::load(&[address], comparison.target, CONNECTIONS, false)?;
@@ -53,6 +53,8 @@ fn side_by_side(comparison: &Comparison, address: SocketAddr) -> Result<()> {
         rate.push(window.per_second() / wrk.rate);
         p50.push(window.quantile_ns(0.5) as f64 / wrk.p50.as_nanos() as f64);
         p99.push(window.quantile_ns(0.99) as f64 / wrk.p99.as_nanos() as f64);
+        covered.push(covered_by(window.per_second(), window.latency_ns.mean() / 1e9));
+        covered_by_wrk.push(covered_by(wrk.rate, wrk.mean.as_secs_f64()));
     }
     let line = |what: &str, samples: &Samples, aim: &str| {
         rounds::line(&format!("{}: {what}, load generator / wrk", comparison.name), &samples.show(3), aim);
@@ -60,11 +62,28 @@ fn side_by_side(comparison: &Comparison, address: SocketAddr) -> Result<()> {
     line("rate", &rate, ">= 0.90");
     line("p50", &p50, "0.85 to 1.15");
     line("p99", &p99, "0.85 to 1.15");
+    let said = |who: &str, samples: &Samples| {
+        rounds::line(
+            &format!("{}: part of the time in a latency, {who}", comparison.name),
+            &samples.show(3),
+            "none: 1 leaves nothing out",
+        );
+    };
+    said("load generator", &covered);
+    said("wrk", &covered_by_wrk);
     Ok(())
+}
+
+/// By Little's law the part of a connection's time that some request's latency accounts
+/// for. What is left of 1 went by between an answer and the next request, and waited for
+/// the generator.
+fn covered_by(rate: f64, mean_latency_s: f64) -> f64 {
+    rate * mean_latency_s / CONNECTIONS as f64
 }
 
 struct Wrk {
     rate: f64,
+    mean: Duration,
     p50: Duration,
     p99: Duration,
 }
@@ -83,6 +102,8 @@ fn wrk(address: SocketAddr, target: &str) -> Result<Wrk> {
     };
     Ok(Wrk {
         rate: after("Requests/sec:")?.parse()?,
+        // Of the line `Latency`, whose first column is the mean.
+        mean: duration(after("Latency")?)?,
         p50: duration(after("50%")?)?,
         p99: duration(after("99%")?)?,
     })

@@ -185,7 +185,8 @@ pub(super) fn resources(group: &Group) -> Grid {
         note:
             "Per answer, in the windows of the closed loop. CPU in all is that of server, control group and \
                helpers; the container engine's daemons serve others too and stand apart. User and system \
-               are of server and control group. Faults and switches are the server's. Energy is that of the \
+               time split that of server and control group in the proportion of the kernel's clock ticks. \
+               Each column is a median by itself. Faults and switches are the server's. Energy is that of the \
                processor packages, everything on the machine included, where the host counts it."
                 .into(),
         is_detail: true,

@@ -43,7 +43,9 @@ pub(super) fn phases(group: &Group) -> Grid {
         ]),
         names: 1,
         lines: group.models.iter().filter_map(line).collect(),
-        note: "Medians as the front end's clock sees them. `start` is measured with everything prepared."
+        note: "Medians as the front end's clock sees them. `start` is measured with everything prepared. Without a \
+               figure for what is cached, a model keeps nothing that another server process could use; without \
+               one for nothing cached, it has nothing to keep."
             .into(),
         is_detail: false,
     }

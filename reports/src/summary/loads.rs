@@ -17,10 +17,8 @@ const FORMULAS: [(&str, Unit, Formula); 15] = [
     ("cpu", Unit::Nanoseconds, |window| {
         per_response(window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns"])
     }),
-    ("user_cpu", Unit::Nanoseconds, |window| per_response(window, &["user_cpu_ns"], &["cgroup_user_cpu_ns"])),
-    ("system_cpu", Unit::Nanoseconds, |window| {
-        per_response(window, &["system_cpu_ns"], &["cgroup_system_cpu_ns"])
-    }),
+    ("user_cpu", Unit::Nanoseconds, |window| Some(split(window)?.0 / window.get("responses_count")?)),
+    ("system_cpu", Unit::Nanoseconds, |window| Some(split(window)?.1 / window.get("responses_count")?)),
     ("server_cpu", Unit::Nanoseconds, |window| per_response(window, &["cpu_ns"], &[])),
     ("cgroup_cpu", Unit::Nanoseconds, |window| per_response(window, &["cgroup_cpu_ns"], &[])),
     ("helpers_cpu", Unit::Nanoseconds, |window| per_response(window, &["helpers_cpu_ns"], &[])),
@@ -70,10 +68,39 @@ fn part(window: &Window<'_>, metric: &str) -> Option<f64> {
     Some(window.get(metric)? / window.get("offered_count")?)
 }
 
+/// User and system time of server and control group. The kernel tells them in clock ticks of
+/// 10 ms, too coarse for a short window: they split the exact time in their proportion.
+fn split(window: &Window<'_>) -> Option<(f64, f64)> {
+    let parts = |exact, user, system| {
+        let (user, system) = (*window.get(user)?, *window.get(system)?);
+        let scale = window.get(exact)? / (user + system);
+        scale.is_finite().then_some((user * scale, system * scale))
+    };
+    let (user, system) = parts("cpu_ns", "user_cpu_ns", "system_cpu_ns")?;
+    let outside = parts("cgroup_cpu_ns", "cgroup_user_cpu_ns", "cgroup_system_cpu_ns").unwrap_or_default();
+    Some((user + outside.0, system + outside.1))
+}
+
 /// The sum of metrics for one answer. Without the first ones there is none; the others
 /// only exist where instances lie outside of the server.
 fn per_response(window: &Window<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
     let needed: Option<Vec<f64>> = needed.iter().map(|metric| window.get(metric).copied()).collect();
     let outside = outside.iter().filter_map(|metric| window.get(metric));
     Some((needed?.iter().sum::<f64>() + outside.sum::<f64>()) / window.get("responses_count")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_split_the_exact_time() {
+        let server = [("cpu_ns", 9e6), ("user_cpu_ns", 1e7), ("system_cpu_ns", 2e7)];
+        let group = [("cgroup_cpu_ns", 4e6), ("cgroup_user_cpu_ns", 1e7), ("cgroup_system_cpu_ns", 0.0)];
+        let of = |metrics: &[(&'static str, f64)]| split(&metrics.iter().copied().collect());
+        assert_eq!(of(&server), Some((3e6, 6e6)));
+        assert_eq!(of(&[server, group].concat()), Some((7e6, 6e6)));
+        // Shorter than a tick: it is not known what it was.
+        assert_eq!(of(&[("cpu_ns", 9e6), ("user_cpu_ns", 0.0), ("system_cpu_ns", 0.0)]), None);
+    }
 }
