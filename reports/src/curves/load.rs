@@ -64,7 +64,8 @@ fn latencies(windows: &[Window<'_>]) -> Figures {
 fn closed(index: &Index<'_>, reuse: &str, figures: impl Fn(&[Window<'_>]) -> Figures) -> Vec<Panel<Line>> {
     panels(index, |group| {
         let loads = |model| windows(&of(group, model, "load", reuse), |row| row.connections);
-        (0..index.models.len()).flat_map(|model| curves(model, loads(model), |_| false, &figures)).collect()
+        let curve = |model| curves(model, loads(model), |load| Some(load as f64), |_| false, &figures);
+        (0..index.models.len()).flat_map(curve).collect()
     })
 }
 
@@ -75,12 +76,26 @@ fn open(
     figures: impl Fn(&[Window<'_>]) -> Figures,
 ) -> Option<Chart> {
     let panels = panels(index, |group| {
-        let loads = |model| windows(&of(group, model, "open", reuse), |row| row.rate_per_s);
-        (0..index.models.len())
-            .flat_map(|model| curves(model, loads(model), is_saturated, &figures))
-            .collect()
+        let curve = |model| {
+            let rows = of(group, model, "open", reuse);
+            let rate = |load| {
+                let rates = rows.iter().filter(|row| load_of(row) == Some(load));
+                Some(
+                    Sampled::of(&rates.filter_map(|row| Some(row.rate_per_s? as f64)).collect::<Vec<_>>())?
+                        .value,
+                )
+            };
+            curves(model, windows(&rows, load_of), rate, is_saturated, &figures)
+        };
+        (0..index.models.len()).flat_map(curve).collect()
     });
     lines(Axis::log("offered requests/s", Quantity::Rate), y, panels)
+}
+
+/// What makes windows of several repetitions those of one load: the part of its capacity,
+/// which each repetition measures anew, so that the rates themselves differ.
+fn load_of(row: &Row) -> Option<u64> {
+    row.load_percent.or(row.rate_per_s)
 }
 
 fn is_saturated(windows: &[Window<'_>]) -> bool {
@@ -91,14 +106,16 @@ fn is_saturated(windows: &[Window<'_>]) -> bool {
 fn curves(
     model: usize,
     loads: BTreeMap<u64, Vec<Window<'_>>>,
+    x: impl Fn(u64) -> Option<f64>,
     saturated: impl Fn(&[Window<'_>]) -> bool,
     figures: &impl Fn(&[Window<'_>]) -> Figures,
 ) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for (load, windows) in loads {
+        let Some(x) = x(load) else { continue };
         for (name, dashed, value) in figures(&windows) {
             let Some(Sampled { value, samples }) = value else { continue };
-            let point = Point { x: load as f64, y: value, samples, saturated: saturated(&windows) };
+            let point = Point { x, y: value, samples, saturated: saturated(&windows) };
             match lines.iter_mut().find(|line| line.name == name) {
                 Some(line) => line.points.push(point),
                 None => lines.push(Line {

@@ -138,6 +138,28 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
 }
 
 #[test]
+fn repetitions_of_one_load_are_one_point() {
+    // Each repetition offers parts of the capacity that it measured itself.
+    let at = |repetition: u32, percent: u64, rate: u64, p99| Row {
+        repetition,
+        load_percent: Some(percent),
+        rate_per_s: Some(rate),
+        ..row("open", "latency_p99_ns", p99)
+    };
+    let rows = vec![
+        at(0, 50, 100, 1000),
+        at(0, 90, 180, 5000),
+        at(1, 50, 200, 3000),
+        at(1, 90, 360, 9000),
+        at(2, 50, 110, 2000),
+        at(2, 90, 198, 7000),
+    ];
+    let line = only_line(load::open_latency(&Index::of(&folder(rows)), "warm"));
+    let points: Vec<_> = line.points.iter().map(|point| (point.x, point.y, point.samples)).collect();
+    assert_eq!(points, [(110.0, 2000.0, 3), (198.0, 7000.0, 3)]);
+}
+
+#[test]
 fn percentiles_lie_as_far_apart_as_their_nines() {
     let at = |metric: &str, value| Row { connections: Some(1), ..row("load", metric, value) };
     let rows = LATENCIES
