@@ -53,6 +53,7 @@ pub mod statistics;
 pub mod summary;
 pub mod table;
 mod text;
+mod ticks;
 pub mod units;
 mod unmeasured;
 pub mod verdict;

@@ -2,7 +2,7 @@
 
 use crate::curves::load::{best, of};
 use crate::curves::{Axis, Bar, Chart, Group, Index, Part, Quantity, Window, over, panels, windows};
-use crate::units;
+use crate::{ticks, units};
 
 const PARTS: [&str; 5] = ["server, user", "server, system", "containers", "shims", "daemons"];
 
@@ -51,10 +51,8 @@ fn costs(window: &Window<'_>) -> Option<[f64; 5]> {
     let answers = window.get("responses_count").filter(|answers| *answers > 0.0)?;
     let server = window.get("cpu_ns")?;
     let of = |metric| window.get(metric).unwrap_or_default();
-    // Both come in steps of the clock tick: they split the exact number, and do not
-    // replace it.
-    let ticks = of("user_cpu_ns") + of("system_cpu_ns");
-    let system = if ticks > 0.0 { server * of("system_cpu_ns") / ticks } else { 0.0 };
-    let parts = [server - system, system, of("cgroup_cpu_ns"), of("helpers_cpu_ns"), of("daemon_cpu_ns")];
+    let split = ticks::split(server, of("user_cpu_ns"), of("system_cpu_ns"));
+    let (user, system) = split.unwrap_or((server, 0.0));
+    let parts = [user, system, of("cgroup_cpu_ns"), of("helpers_cpu_ns"), of("daemon_cpu_ns")];
     Some(parts.map(|part| part / answers))
 }

@@ -79,11 +79,9 @@ fn open(
         let curve = |model| {
             let rows = of(group, model, "open", reuse);
             let rate = |load| {
-                let rates = rows.iter().filter(|row| load_of(row) == Some(load));
-                Some(
-                    Sampled::of(&rates.filter_map(|row| Some(row.rate_per_s? as f64)).collect::<Vec<_>>())?
-                        .value,
-                )
+                let rows = rows.iter().filter(|row| load_of(row) == Some(load));
+                let rates: Vec<_> = rows.filter_map(|row| row.rate_per_s).map(|rate| rate as f64).collect();
+                Some(Sampled::of(&rates)?.value)
             };
             curves(model, windows(&rows, load_of), rate, is_saturated, &figures)
         };

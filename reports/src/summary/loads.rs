@@ -4,6 +4,7 @@ use super::samples::{Sorted, Window, each};
 use super::{Figure, Unit};
 use crate::row::LATENCIES;
 use crate::statistics::{Bootstrap, Outliers};
+use crate::ticks;
 
 /// A figure of one window.
 type Formula = fn(&Window<'_>) -> Option<f64>;
@@ -68,14 +69,10 @@ fn part(window: &Window<'_>, metric: &str) -> Option<f64> {
     Some(window.get(metric)? / window.get("offered_count")?)
 }
 
-/// User and system time of server and control group. The kernel tells them in clock ticks of
-/// 10 ms, too coarse for a short window: they split the exact time in their proportion.
+/// User and system time of server and control group.
 fn split(window: &Window<'_>) -> Option<(f64, f64)> {
-    let parts = |exact, user, system| {
-        let (user, system) = (*window.get(user)?, *window.get(system)?);
-        let scale = window.get(exact)? / (user + system);
-        scale.is_finite().then_some((user * scale, system * scale))
-    };
+    let parts =
+        |exact, user, system| ticks::split(*window.get(exact)?, *window.get(user)?, *window.get(system)?);
     let (user, system) = parts("cpu_ns", "user_cpu_ns", "system_cpu_ns")?;
     let outside = parts("cgroup_cpu_ns", "cgroup_user_cpu_ns", "cgroup_system_cpu_ns").unwrap_or_default();
     Some((user + outside.0, system + outside.1))
