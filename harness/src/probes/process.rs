@@ -157,14 +157,15 @@ mod tests {
         assert!(computing.voluntary_switches >= waiting.voluntary_switches);
     }
 
-    /// A shell in a shell is what a daemon looks like that has just forked.
+    /// A shell in a shell is what a daemon looks like that has just forked. It is given the
+    /// pipe under another number, as a shell's background jobs read from nowhere.
     #[test]
     fn what_a_process_has_forked_is_not_counted_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let daemon = folder.path().join("some-daemon");
         std::os::unix::fs::symlink("/bin/sh", &daemon).unwrap();
         let mut parent = std::process::Command::new(&daemon)
-            .args(["-c", "(read line) <&0 & echo $!; wait"])
+            .args(["-c", "exec 3<&0; (read line) <&3 & echo $!; wait"])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()
