@@ -205,9 +205,10 @@ where
                 *waker = Some(context.waker().clone());
             }
         }
+        let batch = tasks.batch();
         let polled = connection.poll(context);
         // Responses that were made have been handed to the kernel.
-        tasks.run_deferred();
+        drop(batch);
         if polled.is_pending() && status.quiet_since.get().is_none() {
             // The request waits for something; nobody may be left to answer.
             return stream.poll_gone(context).map(Ok);

@@ -14,6 +14,8 @@ pub(crate) struct Tasks {
     running: Cell<usize>,
     ended: Notify,
     deferred: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    /// Whether a [`Batch`] is open, which will run what is deferred.
+    is_batching: Cell<bool>,
 }
 
 impl Tasks {
@@ -26,21 +28,26 @@ impl Tasks {
         });
     }
 
+    /// Until the batch is dropped, deferred work is kept.
+    pub(crate) fn batch(self: &Rc<Self>) -> Batch<'_> {
+        self.is_batching.set(true);
+        Batch(self)
+    }
+
     /// Keeps `work` until the response that is being made has been written, and then runs
     /// it before anything else: what an instance touched is still in the processor's cache,
     /// and the next request finds its place free.
     pub(crate) fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
-        let is_first = self.deferred.borrow().is_empty();
         self.deferred.borrow_mut().push(Box::pin(work));
-        if is_first {
-            // For work that comes from elsewhere than a connection, or from a dropped one.
+        if !self.is_batching.get() {
+            // It comes from elsewhere than a connection, or from a dropped one.
             let tasks = Rc::clone(self);
             self.spawn(async move { tasks.run_deferred() });
         }
     }
 
     /// Runs what was deferred. What does not end at once goes on as a task.
-    pub(crate) fn run_deferred(self: &Rc<Self>) {
+    fn run_deferred(self: &Rc<Self>) {
         loop {
             let Some(mut work) = self.deferred.borrow_mut().pop() else { return };
             if work.as_mut().now_or_never().is_none() {
@@ -62,6 +69,22 @@ impl Tasks {
     }
 }
 
+/// A stretch at whose end deferred work runs.
+pub(crate) struct Batch<'a>(&'a Rc<Tasks>);
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.0.is_batching.set(false);
+        if std::thread::panicking() {
+            // One panic is caught with its task; a second on top of it would end the process.
+            let tasks = Rc::clone(self.0);
+            self.0.spawn(async move { tasks.run_deferred() });
+        } else {
+            self.0.run_deferred();
+        }
+    }
+}
+
 /// Also counts down when the task panics.
 struct Running(Rc<Tasks>);
 
@@ -79,5 +102,73 @@ impl Drop for Running {
         if running == 0 {
             self.0.ended.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::{LocalSet, yield_now};
+
+    use super::*;
+
+    /// Work that counts itself.
+    fn work(done: &Rc<Cell<usize>>) -> impl Future<Output = ()> + 'static {
+        let done = Rc::clone(done);
+        async move { done.set(done.get() + 1) }
+    }
+
+    async fn locally(test: impl Future<Output = ()>) {
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn deferred_work_runs_at_the_end_of_the_batch() {
+        locally(async {
+            let (tasks, done) = (Rc::new(Tasks::default()), Rc::default());
+            let batch = tasks.batch();
+            tasks.defer(work(&done));
+            tasks.defer(work(&done));
+            assert_eq!(done.get(), 0);
+            drop(batch);
+            assert_eq!((done.get(), tasks.running()), (2, 0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn deferred_work_that_waits_goes_on_as_a_task() {
+        locally(async {
+            let (tasks, done) = (Rc::new(Tasks::default()), Rc::default());
+            let batch = tasks.batch();
+            let after = work(&done);
+            tasks.defer(async {
+                yield_now().await;
+                after.await;
+            });
+            drop(batch);
+            assert_eq!((done.get(), tasks.running()), (0, 1));
+            tasks.all_ended().await;
+            assert_eq!(done.get(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn without_a_batch_deferred_work_is_a_task_and_a_panic_loses_none() {
+        locally(async {
+            let (tasks, done) = (Rc::new(Tasks::default()), Rc::default());
+            tasks.defer(work(&done));
+            assert_eq!((done.get(), tasks.running()), (0, 1));
+            let (inner, counted) = (Rc::clone(&tasks), Rc::clone(&done));
+            let panicked = tokio::task::spawn_local(async move {
+                let _batch = inner.batch();
+                inner.defer(work(&counted));
+                panic!("as expected");
+            });
+            assert!(panicked.await.is_err());
+            tasks.all_ended().await;
+            assert_eq!((done.get(), tasks.running()), (2, 0));
+        })
+        .await;
     }
 }
