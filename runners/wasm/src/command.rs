@@ -6,10 +6,11 @@ use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
 };
 use percent_encoding::percent_decode_str;
-use wasmtime::{Memory, Module, ModuleExport, TypedFunc};
+use wasmtime::{Memory, Module, TypedFunc};
 
+use crate::exports::{FunctionExport, MemoryExport};
 use crate::fault::Failure;
-use crate::sandbox::{Linked, Sandbox, function_export, memory_export};
+use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
 
 const CONTENT_TYPE: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
@@ -22,16 +23,16 @@ pub(crate) struct PreparedCommand {
 }
 
 struct Exports {
-    memory: ModuleExport,
-    start: ModuleExport,
+    memory: MemoryExport,
+    start: FunctionExport<(), ()>,
 }
 
 impl Exports {
     fn of(module: &Module) -> Result<Self, Cause> {
-        let start = function_export(module, "_start", 0, 0).ok_or_else(|| {
+        let start = FunctionExport::of(module, "_start").ok_or_else(|| {
             Cause::Artifact("the module exports no `_start` function, so it is no WASI command".into())
         })?;
-        Ok(Self { memory: memory_export(module)?, start })
+        Ok(Self { memory: MemoryExport::of(module)?, start })
     }
 }
 

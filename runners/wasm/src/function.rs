@@ -6,10 +6,11 @@ use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
 };
 use isolab_sdk::wire;
-use wasmtime::{Memory, Module, ModuleExport, TypedFunc};
+use wasmtime::{Memory, Module, TypedFunc};
 
+use crate::exports::{FunctionExport, MemoryExport};
 use crate::fault::Failure;
-use crate::sandbox::{Linked, Sandbox, function_export, memory_export};
+use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
 
 /// How much larger than its body a response may be, in bytes: what its status and
@@ -23,30 +24,28 @@ pub(crate) struct PreparedFunction {
     exports: Exports,
 }
 
-/// Where a module's exports are, so that starting looks no name up.
+/// What a function's module exports.
 struct Exports {
-    memory: ModuleExport,
-    request: ModuleExport,
-    handle: ModuleExport,
+    memory: MemoryExport,
+    request: FunctionExport<u32, u32>,
+    handle: FunctionExport<(), u32>,
     /// A reactor's constructors; a snapshot has run them already.
-    initialize: Option<ModuleExport>,
+    initialize: Option<FunctionExport<(), ()>>,
 }
 
 impl Exports {
     fn of(module: &Module) -> Result<Self, Cause> {
-        let wanted = |name, params| {
-            function_export(module, name, params, 1).ok_or_else(|| {
-                let form = if params == 1 { "(i32) -> i32" } else { "() -> i32" };
-                Cause::Artifact(format!(
-                    "the module exports no `{name}` of the form {form}; `isolab_sdk::export!` makes it"
-                ))
-            })
+        let missing = |name, form| {
+            Cause::Artifact(format!(
+                "the module exports no `{name}` of the form {form}; `isolab_sdk::export!` makes it"
+            ))
         };
+        let (request, handle) = ("isolab_request", "isolab_handle");
         Ok(Self {
-            memory: memory_export(module)?,
-            request: wanted("isolab_request", 1)?,
-            handle: wanted("isolab_handle", 0)?,
-            initialize: function_export(module, "_initialize", 0, 0),
+            memory: MemoryExport::of(module)?,
+            request: FunctionExport::of(module, request).ok_or_else(|| missing(request, "(i32) -> i32"))?,
+            handle: FunctionExport::of(module, handle).ok_or_else(|| missing(handle, "() -> i32"))?,
+            initialize: FunctionExport::of(module, "_initialize"),
         })
     }
 }

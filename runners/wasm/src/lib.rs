@@ -24,6 +24,7 @@ mod command;
 mod compiled;
 pub mod engine;
 mod executor;
+mod exports;
 mod fault;
 mod function;
 mod host;

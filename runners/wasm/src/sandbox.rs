@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use isolab_core::{Cause, Error, Laps, Limits, Phase};
-use wasmtime::{
-    Extern, Instance, InstancePre, Memory, Module, ModuleExport, Store, TypedFunc, WasmParams, WasmResults,
-};
+use wasmtime::{Instance, InstancePre, Memory, Module, Store, TypedFunc, WasmParams, WasmResults};
 
+use crate::exports::{FunctionExport, Integers, MemoryExport};
 use crate::fault::Failure;
 use crate::host::{Host, MemoryLimit};
 use crate::ticker::Ticker;
@@ -78,24 +77,18 @@ impl Sandbox {
         run(&self.rules, &mut self.store, phase, laps, guest)
     }
 
-    /// An exported function whose type was checked when the module was linked.
-    pub(crate) fn function<P, R>(&mut self, export: &ModuleExport) -> Result<TypedFunc<P, R>, Failure>
+    /// An exported function.
+    pub(crate) fn function<P, R>(&mut self, export: &FunctionExport<P, R>) -> Result<TypedFunc<P, R>, Failure>
     where
-        P: WasmParams,
-        R: WasmResults,
+        P: Integers + WasmParams,
+        R: Integers + WasmResults,
     {
-        let found = self.instance.get_module_export(&mut self.store, export);
-        match found.and_then(Extern::into_func) {
-            Some(function) => Ok(function.typed(&self.store)?),
-            None => Err(Cause::Internal("an export is not what it was when linked".into()).into()),
-        }
+        Ok(export.find(&mut self.store, self.instance)?)
     }
 
     /// The exported memory.
-    pub(crate) fn memory(&mut self, export: &ModuleExport) -> Result<Memory, Failure> {
-        let found = self.instance.get_module_export(&mut self.store, export);
-        let memory = found.and_then(Extern::into_memory);
-        memory.ok_or_else(|| Cause::Internal("the memory is not what it was when linked".into()).into())
+    pub(crate) fn memory(&mut self, export: &MemoryExport) -> Result<Memory, Failure> {
+        Ok(export.find(&mut self.store, self.instance)?)
     }
 
     /// An error for a failure outside of [`Sandbox::run`].
@@ -116,28 +109,4 @@ fn run<T>(
     store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
     let result = guest(store, laps);
     result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
-}
-
-/// The exported memory of a module, through which host and guest speak.
-pub(crate) fn memory_export(module: &Module) -> Result<ModuleExport, Cause> {
-    let found = module
-        .get_export("memory")
-        .filter(|kind| kind.memory().is_some_and(|memory| !memory.is_64() && !memory.is_shared()));
-    let index = found.and_then(|_| module.get_export_index("memory"));
-    index.ok_or_else(|| Cause::Artifact("the module exports no 32-bit `memory`".into()))
-}
-
-/// An exported function that takes and gives so many 32-bit integers; `None` if the
-/// module has none of that name and type.
-pub(crate) fn function_export(
-    module: &Module,
-    name: &str,
-    params: usize,
-    results: usize,
-) -> Option<ModuleExport> {
-    let kind = module.get_export(name)?;
-    let kind = kind.func()?;
-    let integers = kind.params().chain(kind.results()).all(|value| value.is_i32());
-    let fits = integers && kind.params().len() == params && kind.results().len() == results;
-    fits.then(|| module.get_export_index(name)).flatten()
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use isolab_core::{Cause, Error, Laps, Phase, cache};
-use wasmtime::TypedFunc;
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
 use crate::compiled;
 use crate::executor::Workshop;
-use crate::sandbox::{Rules, Sandbox, function_export};
+use crate::exports::FunctionExport;
+use crate::sandbox::{Rules, Sandbox};
 use crate::wasi::Stdout;
 
 const KIND: &str = "wasm-snapshot";
@@ -60,10 +60,9 @@ fn evaluate(
     let mut laps = Laps::begin();
     let mut sandbox = linked.start(Stdout::Console, Phase::Prepare, &mut laps)?;
     sandbox.store.data_mut().wasi.set_stdin(Bytes::copy_from_slice(handler));
-    let evaluate = function_export(linked.module(), EVALUATE, 0, 0)
+    let evaluate = FunctionExport::<(), ()>::of(linked.module(), EVALUATE)
         .ok_or_else(|| fail(Cause::Internal(format!("the JavaScript engine exports no `{EVALUATE}`"))))?;
-    let evaluate: TypedFunc<(), ()> =
-        sandbox.function(&evaluate).map_err(|failure| sandbox.error(Phase::Prepare, failure))?;
+    let evaluate = sandbox.function(&evaluate).map_err(|failure| sandbox.error(Phase::Prepare, failure))?;
     let result = sandbox.run(Phase::Prepare, &mut laps, |store, _| Ok(evaluate.call(store, ())?));
     result.map_err(|error| match error.cause {
         Cause::Trapped(reason) => fail(Cause::Artifact(format!("the handler was not evaluated: {reason}"))),
