@@ -9,7 +9,11 @@ use isolab::affinity::Pinning;
 use isolab_core::{Reuse, Variant};
 
 use crate::bare::{self, Bodies};
-use crate::rounds::{self, CONNECTIONS, LOADED, Lab, ROUNDS, Samples};
+use crate::rounds::{self, CONNECTIONS, LOADED, Lab, Samples};
+
+/// Many short rounds, as the host's speed changes within seconds, and the highest latencies
+/// with it.
+const ROUNDS: usize = 21;
 
 /// What both are given to load, and what is aimed at.
 struct Comparison {
@@ -90,7 +94,7 @@ struct Wrk {
 
 /// wrk inherits the processor of this thread.
 fn wrk(address: SocketAddr, target: &str) -> Result<Wrk> {
-    let seconds = LOADED.as_secs().max(1) + 1;
+    let seconds = LOADED.as_secs();
     let output = Command::new("wrk")
         .args(["--threads", "1", "--latency", "--connections", &CONNECTIONS.to_string()])
         .args([format!("--duration={seconds}s"), format!("http://{address}{target}")])

@@ -12,11 +12,11 @@ use crate::rounds::{self, Lab, Samples};
 
 /// Many short rounds: the host's speed changes within seconds, and a ratio wants both of
 /// its sides at one speed.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 60;
 /// The first warms up.
 const WINDOWS: [Span; 2] = [
-    Span { duration: Duration::from_millis(100), answers: 1 },
-    Span { duration: Duration::from_millis(400), answers: 1 },
+    Span { duration: Duration::from_millis(50), answers: 1 },
+    Span { duration: Duration::from_millis(150), answers: 1 },
 ];
 
 const TARGET: &str = "/hello?myName=World";

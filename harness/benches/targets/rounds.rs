@@ -14,10 +14,8 @@ use isolab_core::{Response, Reuse, Spec, Variant};
 
 /// Connections, as in the peers' figures.
 pub(crate) const CONNECTIONS: usize = 32;
-/// How often each server is loaded.
-pub(crate) const ROUNDS: usize = 7;
-/// How long a server is loaded in each round.
-pub(crate) const LOADED: Duration = Duration::from_millis(1_500);
+/// How long a server is loaded in each round; whole seconds, which are all that wrk knows.
+pub(crate) const LOADED: Duration = Duration::from_secs(1);
 
 /// A server of the lab with one executor, and where its traces lie.
 pub(crate) struct Lab {
