@@ -23,7 +23,7 @@ const PROBE_BYTES: usize = 1 << 20;
 
 /// The folder can no longer be written. What is in it stays.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written: {source}; what was measured so far is kept", path.display())]
+#[error("{} cannot be written; what was measured so far is kept", path.display())]
 pub struct FolderError {
     path: PathBuf,
     source: io::Error,

@@ -14,6 +14,8 @@ fn refused(line: &str, code: i32, words: &[&str]) {
     for word in words {
         assert!(finished.stderr.contains(word), "{line}: no `{word}` in {}", finished.stderr);
     }
+    let causes = finished.stderr.matches("os error").count();
+    assert!(causes <= 1, "{line}: the cause is said {causes} times in {}", finished.stderr);
     assert_eq!(finished.stdout, "", "{line}");
 }
 

@@ -50,9 +50,7 @@ async fn serve(arguments: &ServeArgs) -> Result<()> {
         executors::settle(&specs);
         open_all(specs, &environment).await?
     };
-    let listen = config.listen;
-    let server =
-        Server::bind(config, executors, library).with_context(|| format!("cannot serve on {listen}"))?;
+    let server = Server::bind(config, executors, library)?;
     println!("{LISTENING}{}", server.local_addr());
     std::io::stdout().flush()?;
     server.run(shutdown).await?;

@@ -36,7 +36,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another address, or port 0 for a free one")]
+    #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
     Listen {
         /// The address.
         address: SocketAddr,
