@@ -5,8 +5,8 @@
 //! - a pool of memory slots with copy-on-write images of the module's data, where a
 //!   slot that is used again keeps its pages and has only those reset that the last
 //!   instance wrote ([`engine`]);
-//! - imports resolved once a function, so that starting is a store and an
-//!   instantiation from the pool (`sandbox`);
+//! - imports resolved and exports checked once a function, so that starting is a store
+//!   and an instantiation from the pool (`sandbox`, `exports`);
 //! - machine code kept on disk by content and engine settings (`compiled`);
 //! - WASI that costs nothing where it is not used (`wasi`).
 //!
