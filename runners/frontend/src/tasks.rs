@@ -38,21 +38,11 @@ impl Tasks {
     /// it before anything else: what an instance touched is still in the processor's cache,
     /// and the next request finds its place free.
     pub(crate) fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
-        self.deferred.borrow_mut().push(Box::pin(work));
-        if !self.is_batching.get() {
+        if self.is_batching.get() {
+            self.deferred.borrow_mut().push(Box::pin(work));
+        } else {
             // It comes from elsewhere than a connection, or from a dropped one.
-            let tasks = Rc::clone(self);
-            self.spawn(async move { tasks.run_deferred() });
-        }
-    }
-
-    /// Runs what was deferred. What does not end at once goes on as a task.
-    fn run_deferred(self: &Rc<Self>) {
-        loop {
-            let Some(mut work) = self.deferred.borrow_mut().pop() else { return };
-            if work.as_mut().now_or_never().is_none() {
-                self.spawn(work);
-            }
+            self.spawn(work);
         }
     }
 
@@ -69,18 +59,20 @@ impl Tasks {
     }
 }
 
-/// A stretch at whose end deferred work runs.
+/// A stretch at whose end deferred work runs. What does not end at once goes on as a task.
 pub(crate) struct Batch<'a>(&'a Rc<Tasks>);
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.0.is_batching.set(false);
-        if std::thread::panicking() {
-            // One panic is caught with its task; a second on top of it would end the process.
-            let tasks = Rc::clone(self.0);
-            self.0.spawn(async move { tasks.run_deferred() });
-        } else {
-            self.0.run_deferred();
+        let Self(tasks) = self;
+        tasks.is_batching.set(false);
+        // One panic is caught with its task; a second on top of it would end the process.
+        let may_run = !std::thread::panicking();
+        loop {
+            let Some(mut work) = tasks.deferred.borrow_mut().pop() else { return };
+            if !may_run || work.as_mut().now_or_never().is_none() {
+                tasks.spawn(work);
+            }
         }
     }
 }
