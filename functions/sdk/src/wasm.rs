@@ -37,11 +37,11 @@ pub fn handle(function: impl FnOnce(&Request<'_>) -> Response) -> *const u8 {
     BUFFERS.with_borrow_mut(|buffers| {
         let request = wire::decode_request(&buffers.request).expect("a request in the wire form");
         let response = function(&request);
+        let len = wire::response_len(&response);
         buffers.response.clear();
-        buffers.response.extend_from_slice(&[0; 4]);
+        buffers.response.reserve(4 + len);
+        buffers.response.extend_from_slice(&(len as u32).to_le_bytes());
         wire::encode_response(&response, &mut buffers.response);
-        let len = (buffers.response.len() - 4) as u32;
-        buffers.response[..4].copy_from_slice(&len.to_le_bytes());
         buffers.response.as_ptr()
     })
 }

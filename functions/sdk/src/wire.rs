@@ -82,10 +82,15 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request<'_>, WireError> {
     Ok(Request { method, path, query, headers, body })
 }
 
+/// The exact number of bytes that [`encode_response`] will append.
+pub fn response_len(response: &Response) -> usize {
+    let headers: usize = response.headers.iter().map(|(name, value)| 8 + name.len() + value.len()).sum();
+    12 + headers + response.body.len()
+}
+
 /// Appends a response to `out`.
 pub fn encode_response(response: &Response, out: &mut Vec<u8>) {
-    let headers: usize = response.headers.iter().map(|(name, value)| 8 + name.len() + value.len()).sum();
-    out.reserve(12 + headers + response.body.len());
+    out.reserve(response_len(response));
     put_len(out, usize::from(response.status));
     put_len(out, response.headers.len());
     for (name, value) in &response.headers {
@@ -239,6 +244,7 @@ mod tests {
             let response = Response { status, headers, body };
             let mut bytes = Vec::new();
             encode_response(&response, &mut bytes);
+            prop_assert_eq!(bytes.len(), response_len(&response));
             let parts = decode_response_parts(&bytes).unwrap();
             prop_assert_eq!((parts.status, parts.body), (response.status, response.body.as_slice()));
             let headers: Vec<_> = response.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
