@@ -111,11 +111,11 @@ fn mounted(request: &mut Request<Incoming>, body: Bytes, mount_len: usize) -> me
 /// Takes the headers out that are the server's own. With those that describe the
 /// connection a function could break the framing of the responses that follow.
 fn remove_own_headers(headers: &mut HeaderMap) {
-    const OWN: [HeaderName; 7] =
+    static OWN: [HeaderName; 7] =
         [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, SERVER_TIMING, INSTANCE, EXECUTOR];
 
     if headers.keys().any(|name| OWN.contains(name)) {
-        for name in OWN {
+        for name in &OWN {
             headers.remove(name);
         }
     }

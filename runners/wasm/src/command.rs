@@ -6,9 +6,9 @@ use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
 };
 use percent_encoding::percent_decode_str;
-use wasmtime::{Memory, Module, TypedFunc};
+use wasmtime::{Memory, Module};
 
-use crate::exports::{FunctionExport, MemoryExport};
+use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
@@ -70,7 +70,7 @@ impl Prepared for PreparedCommand {
 struct CommandInstance {
     sandbox: Sandbox,
     memory: Memory,
-    start: TypedFunc<(), ()>,
+    start: Function<(), ()>,
 }
 
 #[async_trait(?Send)]

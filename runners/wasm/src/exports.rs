@@ -4,21 +4,37 @@
 use std::marker::PhantomData;
 
 use isolab_core::Cause;
-use wasmtime::{
-    AsContextMut, Extern, Instance, Memory, Module, ModuleExport, TypedFunc, WasmParams, WasmResults,
-};
+use wasmtime::{AsContextMut, Extern, Func, Instance, Memory, Module, ModuleExport, ValRaw};
 
-/// Parameters or results that are 32-bit integers.
+/// Parameters or results: at most one, a 32-bit integer.
 pub(crate) trait Integers {
     const COUNT: usize;
+
+    fn into_raw(self) -> ValRaw;
+
+    fn of_raw(raw: ValRaw) -> Self;
 }
 
 impl Integers for () {
     const COUNT: usize = 0;
+
+    fn into_raw(self) -> ValRaw {
+        ValRaw::u32(0)
+    }
+
+    fn of_raw(_: ValRaw) -> Self {}
 }
 
 impl Integers for u32 {
     const COUNT: usize = 1;
+
+    fn into_raw(self) -> ValRaw {
+        ValRaw::u32(self)
+    }
+
+    fn of_raw(raw: ValRaw) -> Self {
+        raw.get_u32()
+    }
 }
 
 /// An exported function from `P` to `R`.
@@ -27,11 +43,7 @@ pub(crate) struct FunctionExport<P, R> {
     form: PhantomData<fn(P) -> R>,
 }
 
-impl<P, R> FunctionExport<P, R>
-where
-    P: Integers + WasmParams,
-    R: Integers + WasmResults,
-{
+impl<P: Integers, R: Integers> FunctionExport<P, R> {
     /// `None` if the module has no function of that name and type.
     pub(crate) fn of(module: &Module, name: &str) -> Option<Self> {
         let kind = module.get_export(name)?;
@@ -43,14 +55,34 @@ where
     }
 
     /// The function in an instance of that module.
-    pub(crate) fn find(
-        &self,
-        mut store: impl AsContextMut,
-        instance: Instance,
-    ) -> Result<TypedFunc<P, R>, Cause> {
-        let found = instance.get_module_export(&mut store, &self.export).and_then(Extern::into_func);
-        // SAFETY: `of` compared the type. In an instance of another module nothing is found.
-        found.map(|function| unsafe { TypedFunc::new_unchecked(&store, function) }).ok_or_else(other_module)
+    pub(crate) fn find(&self, store: impl AsContextMut, instance: Instance) -> Result<Function<P, R>, Cause> {
+        // In an instance of another module nothing is found.
+        let found = instance.get_module_export(store, &self.export).and_then(Extern::into_func);
+        let function = found.ok_or_else(other_module)?;
+        Ok(Function { function, form: PhantomData })
+    }
+}
+
+/// A function from `P` to `R` in an instance. Wasmtime's `TypedFunc` looks its type up
+/// in the engine, under a lock, for each instance anew.
+pub(crate) struct Function<P, R> {
+    function: Func,
+    form: PhantomData<fn(P) -> R>,
+}
+
+impl<P: Integers, R: Integers> Function<P, R> {
+    /// # Errors
+    /// If it traps.
+    ///
+    /// # Panics
+    /// If it lives in another store.
+    pub(crate) fn call(&self, store: impl AsContextMut, parameters: P) -> wasmtime::Result<R> {
+        let mut values = [parameters.into_raw()];
+        // SAFETY: `FunctionExport::of` compared the type, and there is room for one parameter
+        // and, in its place, for one result.
+        unsafe { self.function.call_unchecked(store, &raw mut values)? };
+        let [result] = values;
+        Ok(R::of_raw(result))
     }
 }
 
@@ -115,6 +147,8 @@ mod tests {
 
         let one = FunctionExport::<u32, u32>::of(&module, "one").unwrap();
         assert_eq!(one.find(&mut store, own).unwrap().call(&mut store, 7).unwrap(), 7);
+        let none = FunctionExport::<(), ()>::of(&module, "none").unwrap();
+        none.find(&mut store, own).unwrap().call(&mut store, ()).unwrap();
         assert!(one.find(&mut store, other).is_err());
         let memory = MemoryExport::of(&module).unwrap();
         assert!(memory.find(&mut store, own).is_ok());

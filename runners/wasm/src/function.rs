@@ -6,9 +6,9 @@ use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
 };
 use isolab_sdk::wire;
-use wasmtime::{Memory, Module, TypedFunc};
+use wasmtime::{Memory, Module};
 
-use crate::exports::{FunctionExport, MemoryExport};
+use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
@@ -73,7 +73,7 @@ impl Prepared for PreparedFunction {
             let initialize = self.exports.initialize.as_ref().map(|export| sandbox.function(export));
             Ok((memory, request, handle, initialize.transpose()?))
         };
-        let (memory, request, handle, initialize): (_, _, _, Option<TypedFunc<(), ()>>) =
+        let (memory, request, handle, initialize): (_, _, _, Option<Function<(), ()>>) =
             begin(&mut sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))?;
         if let Some(initialize) = initialize {
             sandbox.run(Phase::Start, laps, |store, _| Ok(initialize.call(store, ())?))?;
@@ -86,8 +86,8 @@ impl Prepared for PreparedFunction {
 struct FunctionInstance {
     sandbox: Sandbox,
     memory: Memory,
-    request: TypedFunc<u32, u32>,
-    handle: TypedFunc<(), u32>,
+    request: Function<u32, u32>,
+    handle: Function<(), u32>,
 }
 
 impl FunctionInstance {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use isolab_core::{Cause, Error, Laps, Limits, Phase};
-use wasmtime::{Instance, InstancePre, Memory, Module, Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Instance, InstancePre, Memory, Module, Store};
 
-use crate::exports::{FunctionExport, Integers, MemoryExport};
+use crate::exports::{Function, FunctionExport, Integers, MemoryExport};
 use crate::fault::Failure;
 use crate::host::{Host, MemoryLimit};
 use crate::ticker::Ticker;
@@ -78,11 +78,10 @@ impl Sandbox {
     }
 
     /// An exported function.
-    pub(crate) fn function<P, R>(&mut self, export: &FunctionExport<P, R>) -> Result<TypedFunc<P, R>, Failure>
-    where
-        P: Integers + WasmParams,
-        R: Integers + WasmResults,
-    {
+    pub(crate) fn function<P: Integers, R: Integers>(
+        &mut self,
+        export: &FunctionExport<P, R>,
+    ) -> Result<Function<P, R>, Failure> {
         Ok(export.find(&mut self.store, self.instance)?)
     }
 
