@@ -26,6 +26,9 @@ NOT_OBJECTS = {
     "bad-array": '["World"]',
     "bad-null": "null",
     "bad-number": '{"myName":5}',
+    "bad-nested": '{"myName":{"myName":"Eve"}}',
+    "bad-bool": "true",
+    "bad-text": '"World"',
     "bad-control": '{"myName":"a\nb"}',
     "bad-surrogate": '{"myName":"\\ud83d"}',
 }
@@ -50,6 +53,7 @@ def main() -> None:
     cases.post("body-default", "{}", hello("World"))
     cases.post("body-null", '{"myName":null}', hello("World"))
     cases.post("body-other", ' {"a":[1,{"myName":"Eve"}],"\\u006dyName":"Ada","z":1e999} ', hello("Ada"))
+    cases.post("body-twice", '{"myName":[5],"myName":{"myName":"Eve"},"myName":"Ada"}', hello("Ada"))
     # As Fetch reads text: a byte order mark is dropped, malformed UTF-8 replaced.
     cases.post("body-bom", b'\xef\xbb\xbf{"myName":"Ada"}', hello("Ada"))
     cases.post("body-invalid-utf8", b'{"myName":"a\xffb\xf0\x9f\x98c"}', hello("a\ufffdb\ufffdc"))
