@@ -69,10 +69,12 @@ fn executor(criterion: &mut Criterion) {
 
 /// One fresh instance a request, with nothing around it.
 fn direct(criterion: &mut Criterion) {
-    let engine = Engine::new(&engine::config(&spec(), INSTANCES)).expect("Wasmtime comes up");
     let manifest = guest::workspace().join("functions/hello/Cargo.toml");
-    let wasm = guest::build(&manifest, Target::Wasm).expect("hello is built");
-    let module = Module::from_file(&engine, wasm).expect("hello compiles");
+    let path = guest::build(&manifest, Target::Wasm).expect("hello is built");
+    let wasm = std::fs::read(path).expect("hello was built");
+    let config = engine::config(&spec(), engine::reset(&spec(), &wasm), INSTANCES);
+    let engine = Engine::new(&config).expect("Wasmtime comes up");
+    let module = Module::new(&engine, wasm).expect("hello compiles");
     let mut linker = Linker::<()>::new(&engine);
     linker.define_unknown_imports_as_traps(&module).expect("imports can be anything");
     let pre = linker.instantiate_pre(&module).expect("hello links");

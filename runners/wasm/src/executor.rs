@@ -10,7 +10,7 @@ use wasmtime::{Engine, Linker, Module};
 
 use crate::command::PreparedCommand;
 use crate::compiled;
-use crate::engine;
+use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
 use crate::host::Host;
 use crate::sandbox::{Linked, Rules};
@@ -22,23 +22,25 @@ use crate::wasi;
 /// Runs functions in Wasmtime instances.
 pub struct Wasm {
     spec: Spec,
-    workshop: Workshop,
+    /// One for each way of resetting that the spec asks for.
+    workshops: Vec<Workshop>,
     ticker: Arc<Ticker>,
 }
 
 /// What modules are compiled and linked with.
 pub(crate) struct Workshop {
+    reset: Reset,
     pub(crate) engine: Engine,
     pub(crate) cache: Cache,
     linker: Linker<Host>,
 }
 
 impl Workshop {
-    pub(crate) fn new(spec: &Spec, environment: &Environment) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&engine::config(spec, environment.max_instances))?;
+    pub(crate) fn new(spec: &Spec, reset: Reset, environment: &Environment) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&engine::config(spec, reset, environment.max_instances))?;
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker)?;
-        Ok(Self { engine, cache: environment.cache.clone(), linker })
+        Ok(Self { reset, engine, cache: environment.cache.clone(), linker })
     }
 
     /// Resolves a module's imports.
@@ -53,10 +55,10 @@ impl Workshop {
 }
 
 impl Wasm {
-    /// Sets the engine up, and reserves the memory of all instances.
+    /// Sets the engines up, and reserves the memory of all instances.
     ///
     /// # Errors
-    /// If the engine does not come up here: [`Cause::Unavailable`].
+    /// If an engine does not come up here: [`Cause::Unavailable`].
     ///
     /// # Panics
     /// If `spec` was not resolved against [`crate::SETTINGS`].
@@ -66,12 +68,20 @@ impl Wasm {
                 .hint("fewer instances need less address space; `allocator=ondemand` reserves none")
         };
         let set_up = || -> wasmtime::Result<_> {
-            let workshop = Workshop::new(&spec, environment)?;
-            let ticker = Ticker::start(workshop.engine.clone())?;
-            Ok((workshop, Arc::new(ticker)))
+            let open = |reset: &Reset| Workshop::new(&spec, *reset, environment);
+            let workshops = engine::resets(&spec).iter().map(open).collect::<wasmtime::Result<Vec<_>>>()?;
+            let ticker = Ticker::start(workshops.iter().map(|workshop| workshop.engine.clone()).collect())?;
+            Ok((workshops, Arc::new(ticker)))
         };
-        let (workshop, ticker) = set_up().map_err(|error| unavailable(format!("{error:#}")))?;
-        Ok(Self { spec, workshop, ticker })
+        let (workshops, ticker) = set_up().map_err(|error| unavailable(format!("{error:#}")))?;
+        Ok(Self { spec, workshops, ticker })
+    }
+
+    /// The workshop for a module.
+    fn workshop(&self, wasm: &[u8]) -> &Workshop {
+        let reset = engine::reset(&self.spec, wasm);
+        let found = self.workshops.iter().find(|workshop| workshop.reset == reset);
+        found.expect("every way of resetting that the spec asks for has a workshop")
     }
 
     fn make(
@@ -88,12 +98,13 @@ impl Wasm {
         let wasm = match source.handler {
             None => source.wasm,
             Some(handler) => {
-                let wasm = snapshot::snapshot(&self.workshop, &source.wasm, &handler, &rules)?;
+                let wasm = snapshot::snapshot(self.workshop(&source.wasm), &source.wasm, &handler, &rules)?;
                 laps.mark("snapshot");
                 wasm
             }
         };
-        let compiled = compiled::compile(&self.workshop.engine, &self.workshop.cache, &wasm).map_err(fail)?;
+        let workshop = self.workshop(&wasm);
+        let compiled = compiled::compile(&workshop.engine, &workshop.cache, &wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
         let artifact = Artifact {
             kind: "compiled module",
@@ -101,7 +112,7 @@ impl Wasm {
             bytes: compiled.bytes,
             cached: compiled.cached,
         };
-        let linked = self.workshop.link(&compiled.module, Arc::clone(&rules)).map_err(fail)?;
+        let linked = workshop.link(&compiled.module, Arc::clone(&rules)).map_err(fail)?;
         let prepared: Arc<dyn Prepared> = match variant {
             Variant::Command => Arc::new(PreparedCommand::new(linked, artifact).map_err(fail)?),
             Variant::Rust | Variant::Js => Arc::new(PreparedFunction::new(linked, artifact).map_err(fail)?),

@@ -12,7 +12,7 @@ use isolab_core::{
 
 use crate::command::PreparedCommand;
 use crate::compiled;
-use crate::engine::{NAME, SETTINGS};
+use crate::engine::{NAME, Reset, SETTINGS};
 use crate::executor::Workshop;
 use crate::function::PreparedFunction;
 use crate::sandbox::{Linked, Rules};
@@ -53,8 +53,8 @@ impl Lab {
         let cache = Cache::new(folder.path());
         let spec = Spec::parse(NAME).unwrap().resolve(SETTINGS).unwrap();
         let environment = Environment { cache, run_id: "test".into(), max_instances };
-        let workshop = Workshop::new(&spec, &environment).unwrap();
-        let ticker = Arc::new(Ticker::start(workshop.engine.clone()).unwrap());
+        let workshop = Workshop::new(&spec, Reset::Scan, &environment).unwrap();
+        let ticker = Arc::new(Ticker::start(vec![workshop.engine.clone()]).unwrap());
         Self { workshop, ticker, _folder: folder }
     }
 

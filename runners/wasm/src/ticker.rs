@@ -1,7 +1,7 @@
 //! The clock behind deadlines.
 //!
-//! Guest code compares the engine's epoch with its store's deadline at every loop
-//! and call, and traps when it is reached. One thread advances the epoch while
+//! Guest code compares its engine's epoch with its store's deadline at every loop
+//! and call, and traps when it is reached. One thread advances the epochs while
 //! guests run; when none has run for a while it parks, so that an idle process does
 //! not wake.
 
@@ -38,19 +38,19 @@ struct State {
 
 impl Ticker {
     /// Starts the thread.
-    pub(crate) fn start(engine: Engine) -> io::Result<Self> {
+    pub(crate) fn start(engines: Vec<Engine>) -> io::Result<Self> {
         let state = Arc::new(State {
             running: AtomicUsize::new(0),
             parked: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
-        let thread = thread::Builder::new().name("wasm-epoch".into()).spawn(move || shared.tick(&engine))?;
+        let thread = thread::Builder::new().name("wasm-epoch".into()).spawn(move || shared.tick(&engines))?;
         let waker = thread.thread().clone();
         Ok(Self { state, thread: Some(thread), waker })
     }
 
-    /// Keeps the epoch advancing until the guard is dropped.
+    /// Keeps the epochs advancing until the guard is dropped.
     pub(crate) fn watch(&self) -> Watch<'_> {
         // Either this sees the mark, or the thread sees the count before it parks: both
         // write first and read then, in one total order.
@@ -69,7 +69,7 @@ impl Ticker {
 }
 
 impl State {
-    fn tick(&self, engine: &Engine) {
+    fn tick(&self, engines: &[Engine]) {
         let (mut due, mut idle) = (Instant::now() + TICK, 0);
         while !self.ended.load(Ordering::SeqCst) {
             idle = if self.running.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
@@ -80,7 +80,7 @@ impl State {
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
             // Late ticks are caught up with, so that a loaded machine does not stretch a deadline.
             while due <= Instant::now() {
-                engine.increment_epoch();
+                engines.iter().for_each(Engine::increment_epoch);
                 due += TICK;
             }
         }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_deadline_is_never_early_and_holds_after_the_thread_has_parked() {
         let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
-        let ticker = Ticker::start(engine.clone()).unwrap();
+        let ticker = Ticker::start(vec![engine.clone()]).unwrap();
         let deadline = Duration::from_millis(20);
         assert!(spin(&engine, &ticker, deadline) >= deadline);
         while !ticker.state.parked.load(Ordering::SeqCst) {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_parked_thread_ends_when_dropped() {
-        let ticker = Ticker::start(Engine::default()).unwrap();
+        let ticker = Ticker::start(vec![Engine::default()]).unwrap();
         while !ticker.state.parked.load(Ordering::SeqCst) {
             thread::yield_now();
         }

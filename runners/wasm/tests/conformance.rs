@@ -71,7 +71,9 @@ fn memory_on_demand() {
     pass("wasm:allocator=ondemand", &some(&["hello", "remember", "spin", "allocate", "flood"]));
 }
 
+/// By default small memories are cleared and larger ones scanned.
 #[test]
-fn slots_cleared_instead_of_scanned() {
-    pass("wasm:reset=clear", &some(&["hello", "remember", "allocate"]));
+fn slots_cleared_or_scanned_whatever_their_size() {
+    pass("wasm:reset=clear", &some(&["hello", "json", "remember", "allocate"]));
+    pass("wasm:reset=scan", &some(&["hello", "json", "remember", "allocate"]));
 }
