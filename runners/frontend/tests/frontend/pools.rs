@@ -85,13 +85,18 @@ async fn a_full_queue_is_503_at_once() {
     (config.bounds.instances, config.bounds.queue) = (1, 1);
     let (server, script) = Running::scripted(config);
     let (mut running, mut queued) = (server.client().await, server.client().await);
+    // Not before the first runs: who waits for the function to be prepared is in a queue too.
+    let queued = async {
+        until("one runs", || count(&script.waiting) == 1).await;
+        queued.get("/a?wait").await
+    };
     let third = async {
         server.until_metric(QUEUE, 1).await;
         let answer = server.get("/a").await;
         script.invoke_gate.add_permits(2);
         answer
     };
-    let (running, queued, third) = tokio::join!(running.get("/a?wait"), queued.get("/a?wait"), third);
+    let (running, queued, third) = tokio::join!(running.get("/a?wait"), queued, third);
     let mut uses = [running.instance().1, queued.instance().1];
     uses.sort_unstable();
     assert_eq!(uses, [1, 2], "{running:?} {queued:?}");
@@ -131,6 +136,7 @@ async fn who_waits_is_served_when_an_instance_stops() {
             })
             .collect();
         let release = async {
+            until("two run", || count(&script.waiting) == 2).await;
             server.until_metric(QUEUE, 18).await;
             assert_eq!(count(&script.waiting), 2);
             script.invoke_gate.add_permits(20);
