@@ -92,7 +92,35 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
             format!("{value}, {}", verdict(&comparison))
         }
         Some(comparison) => {
-            format!("{value}, {} {}", units::ratio(comparison.ratio.value), comparison.words())
+            // The word says in which direction.
+            let factor = comparison.ratio.value.max(comparison.ratio.value.recip());
+            format!("{value}, {} {}", units::ratio(factor), comparison.words())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{Bootstrap, Samples};
+    use crate::summary::{Settings, Unit};
+
+    fn figure(name: &str, unit: Unit, around: f64) -> Figure {
+        let repetition = || (0..50).map(|x| around + f64::from(x % 5) * around * 1e-6).collect();
+        let samples = Samples::new([repetition(), repetition()]);
+        let estimate = Bootstrap::default().median(&samples).unwrap();
+        Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
+    }
+
+    #[test]
+    fn a_factor_is_never_below_one() {
+        let of = |name, unit, [value, best]: [f64; 2]| {
+            cell(Some(&figure(name, unit, value)), Some(&figure(name, unit, best)))
+        };
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]), "500 ns, 40.0× faster");
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]), "20.0 µs, 40.0× slower");
+        assert_eq!(of("load_rate", Unit::PerSecond, [50.0, 2_000.0]), "50.0, 40.0× slower");
+        assert_eq!(of("load_rate", Unit::PerSecond, [2_000.0, 50.0]), "2\u{2009}000, 40.0× faster");
+        assert_eq!(of("memory_slope", Unit::Bytes, [1024.0, 4096.0]), "1.00 KiB, 4.00× less");
     }
 }
