@@ -88,10 +88,10 @@ fn memory_bytes(wasm: &[u8]) -> u64 {
         _ => None,
     });
     let bytes = |memory: wasmparser::MemoryType| {
-        let page_bytes = 1 << memory.page_size_log2.unwrap_or(PAGE_LOG2);
-        memory.initial.saturating_mul(page_bytes)
+        let page_bytes = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(PAGE_LOG2));
+        memory.initial.saturating_mul(page_bytes.unwrap_or(u64::MAX))
     };
-    memories.flatten().filter_map(Result::ok).map(bytes).sum()
+    memories.flatten().filter_map(Result::ok).map(bytes).fold(0, u64::saturating_add)
 }
 
 /// Wasmtime's configuration for a resolved spec. Public so that a bench can use
@@ -151,6 +151,8 @@ mod tests {
         assert_eq!(reset_of("wasm", ""), Reset::Clear);
         assert_eq!(reset_of("wasm", "(memory 2)"), Reset::Scan);
         assert_eq!(reset_of("wasm", "(memory 65536)"), Reset::Scan);
+        assert_eq!(reset_of("wasm", "(memory 65536 (pagesize 1))"), Reset::Clear);
+        assert_eq!(reset_of("wasm", "(memory i64 0xffff_ffff_ffff) (memory 1)"), Reset::Scan);
     }
 
     #[test]
