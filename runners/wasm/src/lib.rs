@@ -3,14 +3,15 @@
 //! What makes a fresh instance cost microseconds:
 //!
 //! - a pool of memory slots with copy-on-write images of the module's data, where a
-//!   slot that is used again keeps its pages and has only those reset that the last
-//!   instance wrote ([`engine`]);
+//!   slot that is used again keeps its pages: of a large memory those are reset that
+//!   the last instance wrote, a small one is overwritten, each by an engine of its own
+//!   ([`engine`]);
 //! - imports resolved and exports checked once a function, so that starting is a store
 //!   and an instantiation from the pool (`sandbox`, `exports`);
 //! - machine code kept on disk by content and engine settings (`compiled`);
 //! - WASI that costs nothing where it is not used (`wasi`).
 //!
-//! A deadline is enforced by the engine's epoch, which one thread advances while
+//! A deadline is enforced by the engines' epochs, which one thread advances while
 //! guests run (`ticker`); the memory limit by refusing to grow. A function that
 //! breaks a rule is an error with its cause (`fault`); the host goes on.
 //!

@@ -21,7 +21,7 @@ use crate::random::Random;
 ///
 /// In Wasm that is 1 MiB of the linear memory (`build.toml`), but most of a frame is
 /// the compiled code's own, on Wasmtime's stack of 512 KiB, which must not run out
-/// first: 192 KiB would be too much, as `tests/module.rs` shows.
+/// first: 192 KiB would be too much, as `isolab-wasm`'s `tests/javascript.rs` shows.
 const STACK_BYTES: usize = 128 << 10;
 
 /// How much a handler may allocate before the first collection. `QuickJS` would
