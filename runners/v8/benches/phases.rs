@@ -87,7 +87,7 @@ impl Cell {
 fn phases(criterion: &mut Criterion) {
     for (spec, variant) in [(NAME, Variant::Rust), (NAME, Variant::Js), ("v8:snapshot=off", Variant::Js)] {
         let cell = Cell::new(spec, variant);
-        let mut group = criterion.benchmark_group(format!("{spec} hello {variant}"));
+        let mut group = criterion.benchmark_group(format!("{spec}/hello/{variant}"));
         let block_on =
             |future: std::pin::Pin<Box<dyn Future<Output = Duration> + '_>>| cell.runtime.block_on(future);
         group.bench_function("start", |b| b.iter_custom(|times| block_on(Box::pin(cell.starts(times)))));
