@@ -82,8 +82,7 @@ pub fn reset(spec: &Spec, wasm: &[u8]) -> Reset {
 fn memory_bytes(wasm: &[u8]) -> u64 {
     /// The binary logarithm of a page's size, unless the module has pages of its own.
     const PAGE_LOG2: u32 = 16;
-    let sections = Parser::new(0).parse_all(wasm);
-    let memories = sections.filter_map(|section| match section {
+    let memories = Parser::new(0).parse_all(wasm).find_map(|section| match section {
         Ok(Payload::MemorySection(memories)) => Some(memories),
         _ => None,
     });
@@ -91,7 +90,7 @@ fn memory_bytes(wasm: &[u8]) -> u64 {
         let page_bytes = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(PAGE_LOG2));
         memory.initial.saturating_mul(page_bytes.unwrap_or(u64::MAX))
     };
-    memories.flatten().filter_map(Result::ok).map(bytes).fold(0, u64::saturating_add)
+    memories.into_iter().flatten().filter_map(Result::ok).map(bytes).fold(0, u64::saturating_add)
 }
 
 /// Wasmtime's configuration for a resolved spec. Public so that a bench can use
