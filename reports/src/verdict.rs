@@ -115,13 +115,13 @@ impl fmt::Display for Tally {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::statistics::{Bootstrap, Samples};
     use crate::summary::{DENSITY, Settings};
 
-    fn figure(name: &str, unit: Unit, around: f64) -> Figure {
-        let repetition = || (0..50).map(|x| around + f64::from(x % 5)).collect();
+    pub(crate) fn figure(name: &str, unit: Unit, around: f64) -> Figure {
+        let repetition = || (0..50).map(|x| around * (1.0 + f64::from(x % 5) * 1e-6)).collect();
         let samples = Samples::new([repetition(), repetition()]);
         let estimate = Bootstrap::default().median(&samples).unwrap();
         Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }

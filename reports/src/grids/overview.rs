@@ -102,15 +102,8 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{Bootstrap, Samples};
-    use crate::summary::{Settings, Unit};
-
-    fn figure(name: &str, unit: Unit, around: f64) -> Figure {
-        let repetition = || (0..50).map(|x| around + f64::from(x % 5) * around * 1e-6).collect();
-        let samples = Samples::new([repetition(), repetition()]);
-        let estimate = Bootstrap::default().median(&samples).unwrap();
-        Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
-    }
+    use crate::summary::Unit;
+    use crate::verdict::tests::figure;
 
     #[test]
     fn a_factor_is_never_below_one() {
