@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use isolab_sdk::{Request, Response};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 const NOT_UNDERSTOOD: &str =
@@ -28,9 +28,8 @@ pub fn handle(request: &Request<'_>) -> Response {
         return greet(request.query_value("myName").as_deref());
     }
     match serde_json::from_str(&request.text()) {
-        Ok(Input::Name(name)) => greet(Some(&name)),
-        Ok(Input::Nothing) => greet(None),
-        Ok(Input::NotUnderstood) | Err(_) => Response::json(400, NOT_UNDERSTOOD),
+        Ok(Value::Object { name }) => greet(name.as_deref()),
+        Ok(_) | Err(_) => Response::json(400, NOT_UNDERSTOOD),
     }
 }
 
@@ -47,86 +46,80 @@ struct Output {
     message: String,
 }
 
-/// What a body says about `myName`.
-enum Input<'a> {
-    Name(Cow<'a, str>),
-    /// It is absent, or null.
-    Nothing,
-    /// It is no text, or the body is no object.
-    NotUnderstood,
+/// A JSON value, as far as a greeting needs it.
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Null,
+    /// One whose `myName` is text, or null or absent.
+    Object {
+        name: Option<Cow<'a, str>>,
+    },
+    /// Any other, an object whose `myName` is neither included.
+    Other,
 }
 
-impl<'de> Deserialize<'de> for Input<'de> {
+impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Place::Body.deserialize(deserializer)
+        deserializer.deserialize_any(Values)
     }
 }
 
-/// Where a value stands.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Body,
-    Name,
-}
+struct Values;
 
-impl<'de> DeserializeSeed<'de> for Place {
-    type Value = Input<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Input<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Place {
-    type Value = Input<'de>;
+impl<'de> Visitor<'de> for Values {
+    type Value = Value<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Input<'de>, A::Error> {
-        let mut input = if self == Self::Body { Input::Nothing } else { Input::NotUnderstood };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+        let mut object = Value::Object { name: None };
         while let Some(Text(key)) = map.next_key()? {
-            if self == Self::Body && key == "myName" {
-                input = map.next_value_seed(Self::Name)?;
+            if key == "myName" {
+                object = match map.next_value()? {
+                    Value::Text(name) => Value::Object { name: Some(name) },
+                    Value::Null => Value::Object { name: None },
+                    Value::Object { .. } | Value::Other => Value::Other,
+                };
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(input)
+        Ok(object)
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Input<'de>, E> {
-        Ok(if self == Self::Name { Input::Name(Cow::Borrowed(text)) } else { Input::NotUnderstood })
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Input<'de>, E> {
-        Ok(if self == Self::Name { Input::Name(Cow::Owned(text.to_owned())) } else { Input::NotUnderstood })
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_unit<E>(self) -> Result<Input<'de>, E> {
-        Ok(if self == Self::Name { Input::Nothing } else { Input::NotUnderstood })
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Input::NotUnderstood)
+        Ok(Value::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Input<'de>, E> {
-        Ok(Input::NotUnderstood)
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Input<'de>, E> {
-        Ok(Input::NotUnderstood)
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Input<'de>, E> {
-        Ok(Input::NotUnderstood)
+    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Input<'de>, E> {
-        Ok(Input::NotUnderstood)
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
     }
 }
 

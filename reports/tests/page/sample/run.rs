@@ -35,7 +35,6 @@ pub(super) fn run() -> Run {
         })),
         build: facts(&json!({"profile": "dev", "opt_level": "3", "rustc": "1.95.0"})),
         host_warnings: vec![
-            "The fixed loop became 1.2 % slower in the course of the run.".into(),
             "The frequency governor is not known: this machine is virtualised.".into(),
         ],
         ..support::run(executors, skipped.collect())
