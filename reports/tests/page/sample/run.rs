@@ -34,9 +34,7 @@ pub(super) fn run() -> Run {
             "usable_cpus": [0, 1], "governor": null, "virtualised": true, "cgroup": "v2"
         })),
         build: facts(&json!({"profile": "dev", "opt_level": "3", "rustc": "1.95.0"})),
-        host_warnings: vec![
-            "The frequency governor is not known: this machine is virtualised.".into(),
-        ],
+        host_warnings: vec!["The frequency governor is not known: this machine is virtualised.".into()],
         ..support::run(executors, skipped.collect())
     }
 }
