@@ -28,8 +28,16 @@ fn an_unknown_name_lists_what_there_is_with_the_nearest() {
             &["did you mean `wasm`?", "wasm, v8, docker, direct"],
         );
         refused(&format!("{command} --executor wasm:compilr=winch"), 2, &["did you mean `compiler`?"]);
-        refused(&format!("{command} --executor wasm:compiler=gcc"), 2, &["cranelift, winch"]);
-        refused(&format!("{command} --variant ruts"), 2, &["there are: rust, js"]);
+        refused(
+            &format!("{command} --executor wasm:compiler=which"),
+            2,
+            &["did you mean `winch`?", "cranelift, winch"],
+        );
+        refused(
+            &format!("{command} --variant ruts"),
+            2,
+            &["did you mean `rust`?", "there are: rust, js, command"],
+        );
         refused(&format!("{command} --reuse sometimes"), 2, &["`fresh`, `warm` or `reuse:N`"]);
     }
     refused("bench --function helo", 2, &["did you mean `hello`?", "blake3", "fibonacci", "json"]);

@@ -47,10 +47,15 @@ impl FromStr for Variant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|variant| variant.to_string() == text)
-            .ok_or_else(|| format!("there is no variant `{text}`; there are: rust, js, command"))
+        let names = Self::ALL.map(|variant| variant.to_string());
+        match names.iter().position(|name| name == text) {
+            Some(index) => Ok(Self::ALL[index]),
+            None => Err(format!(
+                "there is no variant `{text}`{}; there are: {}",
+                nearest(text, &names),
+                names.join(", ")
+            )),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Setting {
 }
 
 /// The values that a setting takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// One of these words.
     OneOf(&'static [&'static str]),
@@ -35,6 +35,13 @@ impl Values {
                 value.parse().is_ok_and(|number: u64| (least..=most).contains(&number))
             }
             Self::Text => !value.is_empty(),
+        }
+    }
+
+    fn nearest(self, value: &str) -> String {
+        match self {
+            Self::OneOf(words) => nearest(value, words),
+            Self::Number(..) | Self::Text => String::new(),
         }
     }
 }
@@ -90,7 +97,7 @@ pub enum SpecError {
         known: Vec<String>,
     },
     /// A value that the setting does not take.
-    #[error("`{value}` is no value of `{executor}:{key}`; it takes {allowed}")]
+    #[error("`{value}` is no value of `{executor}:{key}`{}; it takes {allowed}", allowed.nearest(value))]
     Value {
         /// The executor.
         executor: String,
@@ -99,7 +106,7 @@ pub enum SpecError {
         /// What was written.
         value: String,
         /// What the setting takes.
-        allowed: String,
+        allowed: Values,
     },
 }
 
@@ -156,7 +163,7 @@ impl Spec {
                 return Err(SpecError::Setting { executor: self.name, key: key.clone(), known });
             };
             if !setting.values.allow(value) {
-                let (key, value, allowed) = (key.clone(), value.clone(), setting.values.to_string());
+                let (key, value, allowed) = (key.clone(), value.clone(), setting.values);
                 return Err(SpecError::Value { executor: self.name, key, value, allowed });
             }
         }
@@ -205,10 +212,10 @@ impl fmt::Display for Spec {
     }
 }
 
-/// `; did you mean …?` for a word close to one of `known`, else nothing.
-pub fn nearest(word: &str, known: &[String]) -> String {
-    let distance = |name: &String| strsim::damerau_levenshtein(word, name);
-    match known.iter().min_by_key(|name| distance(name)) {
+/// ` (did you mean …?)` for a word close to one of `known`, else nothing.
+pub fn nearest(word: &str, known: &[impl AsRef<str>]) -> String {
+    let distance = |name: &str| strsim::damerau_levenshtein(word, name);
+    match known.iter().map(AsRef::as_ref).min_by_key(|name| distance(name)) {
         Some(name) if distance(name) <= 1 + word.len() / 3 => format!(" (did you mean `{name}`?)"),
         _ => String::new(),
     }
