@@ -60,6 +60,12 @@ impl Comparison {
         matches!(self.verdict, Verdict::Better | Verdict::Worse)
     }
 
+    /// How many times faster, slower, less or more it is, where [`words`](Self::words) says
+    /// which: the ratio or its reciprocal, and never below 1.
+    pub fn factor(&self) -> Ratio {
+        if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
+    }
+
     /// The verdict in one or three words: `faster` and `slower` of durations and rates,
     /// `less` and `more` of everything else.
     pub fn words(&self) -> &'static str {

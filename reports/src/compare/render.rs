@@ -84,7 +84,7 @@ fn line(change: &Change) -> Vec<String> {
         [change.after.name.as_str(), &settings].join(" ").trim().to_owned(),
         cells::figure(Some(&change.before)),
         cells::figure(Some(&change.after)),
-        cells::ratio(&change.comparison),
+        cells::ratio(change.comparison.ratio),
         cells::verdict(&change.comparison),
     ]
 }

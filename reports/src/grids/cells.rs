@@ -1,7 +1,7 @@
 //! What stands in a table's cell.
 
 use crate::grid::NONE;
-use crate::statistics::Interval;
+use crate::statistics::{Interval, Ratio};
 use crate::summary::Figure;
 use crate::units;
 use crate::verdict::{Comparison, Verdict};
@@ -31,8 +31,8 @@ pub(crate) fn value(figure: Option<&Figure>) -> String {
 }
 
 /// A ratio with its interval.
-pub(crate) fn ratio(comparison: &Comparison) -> String {
-    with_interval(comparison.ratio.value, comparison.ratio.interval, units::ratio)
+pub(crate) fn ratio(Ratio { value, interval }: Ratio) -> String {
+    with_interval(value, interval, units::ratio)
 }
 
 /// A verdict, and of a difference that was not shown how large one would have been.
@@ -51,7 +51,7 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
     let comparison = figure.zip(best).and_then(|(figure, best)| Comparison::of(figure, best));
     match (figure.zip(best), comparison) {
         (Some((figure, best)), _) if std::ptr::eq(figure, best) => "best".to_owned(),
-        (_, Some(comparison)) => format!("{} {}", ratio(&comparison), verdict(&comparison)),
+        (_, Some(comparison)) => format!("{} {}", ratio(comparison.factor()), verdict(&comparison)),
         (_, None) => NONE.to_owned(),
     }
 }
@@ -59,4 +59,26 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
 /// The reuse policy that a figure was measured under.
 pub(super) fn reuse(figure: &Figure) -> String {
     figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::Unit;
+    use crate::verdict::tests::figure;
+
+    #[test]
+    fn a_factor_and_its_interval_point_where_the_word_does() {
+        let of = |name, unit, [value, best]: [f64; 2]| {
+            against(Some(&figure(name, unit, value)), Some(&figure(name, unit, best)))
+        };
+        let slower = "40.0× [40.0×, 40.0×] slower";
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]), slower);
+        assert_eq!(of("load_rate", Unit::PerSecond, [50.0, 2_000.0]), slower);
+        assert_eq!(of("memory_slope", Unit::Bytes, [1024.0, 4096.0]), "4.00× [4.00×, 4.00×] less");
+        let (low, high) = (0.5, 0.8);
+        let ratio = Ratio { value: 0.625, interval: Some(Interval { low, high }) };
+        let turned = Ratio { value: 1.6, interval: Some(Interval { low: 1.25, high: 2.0 }) };
+        assert_eq!(ratio.reciprocal(), turned);
+    }
 }

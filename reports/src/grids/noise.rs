@@ -28,7 +28,7 @@ fn pairs(summary: &Summary) -> Grid {
                     [first.name.clone(), first.settings.to_string()].join(" ").trim().to_owned(),
                     figure(Some(first)),
                     figure(Some(second)),
-                    ratio(&comparison),
+                    ratio(comparison.ratio),
                     verdict(&comparison),
                 ]);
             }

@@ -92,9 +92,7 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
             format!("{value}, {}", verdict(&comparison))
         }
         Some(comparison) => {
-            // The word says in which direction.
-            let factor = comparison.ratio.value.max(comparison.ratio.value.recip());
-            format!("{value}, {} {}", units::ratio(factor), comparison.words())
+            format!("{value}, {} {}", units::ratio(comparison.factor().value), comparison.words())
         }
     }
 }

@@ -31,6 +31,13 @@ impl Ratio {
         Some(Self { value, interval })
     }
 
+    /// How many times the denominator is the numerator.
+    #[must_use]
+    pub fn reciprocal(self) -> Self {
+        let turned = |Interval { low, high }| Interval { low: high.recip(), high: low.recip() };
+        Self { value: self.value.recip(), interval: self.interval.map(turned) }
+    }
+
     /// The smallest effect that was likely enough to be seen: half the width of the
     /// interval, on the scale of logarithms, as a part of the denominator.
     ///
