@@ -19,6 +19,10 @@ ODD_NAMES = {
     "empty": "",
 }
 
+# Deeper than a parser that calls itself for each level goes on a sandbox's stack.
+DEEP_OBJECT = '{"myName":' * 200 + "1" + "}" * 200
+DEEP_ARRAY = "[" * 200 + "]" * 200
+
 NOT_OBJECTS = {
     "bad-empty": "",
     "bad-truncated": '{"myName":"Wor',
@@ -27,6 +31,8 @@ NOT_OBJECTS = {
     "bad-null": "null",
     "bad-number": '{"myName":5}',
     "bad-nested": '{"myName":{"myName":"Eve"}}',
+    "bad-deep": DEEP_OBJECT,
+    "bad-deep-array": f'{{"myName":{DEEP_ARRAY}}}',
     "bad-bool": "true",
     "bad-text": '"World"',
     "bad-control": '{"myName":"a\nb"}',
@@ -54,6 +60,7 @@ def main() -> None:
     cases.post("body-null", '{"myName":null}', hello("World"))
     cases.post("body-other", ' {"a":[1,{"myName":"Eve"}],"\\u006dyName":"Ada","z":1e999} ', hello("Ada"))
     cases.post("body-twice", '{"myName":[5],"myName":{"myName":"Eve"},"myName":"Ada"}', hello("Ada"))
+    cases.post("body-deep", f'{{"a":{DEEP_ARRAY},"myName":{DEEP_OBJECT},"myName":"Ada"}}', hello("Ada"))
     # As Fetch reads text: a byte order mark is dropped, malformed UTF-8 replaced.
     cases.post("body-bom", b'\xef\xbb\xbf{"myName":"Ada"}', hello("Ada"))
     cases.post("body-invalid-utf8", b'{"myName":"a\xffb\xf0\x9f\x98c"}', hello("a\ufffdb\ufffdc"))

@@ -8,7 +8,8 @@
 //! A fresh sandbox pays for every page that is touched first, hence the body is
 //! read without a tree of values in between and the name is borrowed from it; and
 //! every kind of value is taken, as serde's own refusal prints numbers, whose tables
-//! are more than all other data of the module.
+//! are more than all other data of the module. What is not asked for is skipped and not
+//! descended into: how deep it is, a sender decides, and how deep a stack is, a sandbox.
 //!
 //! Where a body says `myName` twice the last one counts, as in JavaScript.
 
@@ -16,7 +17,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use isolab_sdk::{Request, Response};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 const NOT_UNDERSTOOD: &str =
@@ -28,8 +29,9 @@ pub fn handle(request: &Request<'_>) -> Response {
         return greet(request.query_value("myName").as_deref());
     }
     match serde_json::from_str(&request.text()) {
-        Ok(Value::Object { name }) => greet(name.as_deref()),
-        Ok(_) | Err(_) => Response::json(400, NOT_UNDERSTOOD),
+        Ok(Input::Name(name)) => greet(Some(&name)),
+        Ok(Input::Nothing) => greet(None),
+        Ok(Input::NotUnderstood) | Err(_) => Response::json(400, NOT_UNDERSTOOD),
     }
 }
 
@@ -46,80 +48,86 @@ struct Output {
     message: String,
 }
 
-/// A JSON value, as far as a greeting needs it.
-enum Value<'a> {
-    Text(Cow<'a, str>),
-    Null,
-    /// One whose `myName` is text, or null or absent.
-    Object {
-        name: Option<Cow<'a, str>>,
-    },
-    /// Any other, an object whose `myName` is neither included.
-    Other,
+/// What a body says about `myName`.
+enum Input<'a> {
+    Name(Cow<'a, str>),
+    /// It is absent, or null.
+    Nothing,
+    /// It is no text, or the body is no object.
+    NotUnderstood,
 }
 
-impl<'de> Deserialize<'de> for Value<'de> {
+impl<'de> Deserialize<'de> for Input<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Values)
+        Place::Body.deserialize(deserializer)
     }
 }
 
-struct Values;
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Body,
+    Name,
+}
 
-impl<'de> Visitor<'de> for Values {
-    type Value = Value<'de>;
+impl<'de> DeserializeSeed<'de> for Place {
+    type Value = Input<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Input<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Place {
+    type Value = Input<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        let mut object = Value::Object { name: None };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Input<'de>, A::Error> {
+        let mut input = if self == Self::Body { Input::Nothing } else { Input::NotUnderstood };
         while let Some(Text(key)) = map.next_key()? {
-            if key == "myName" {
-                object = match map.next_value()? {
-                    Value::Text(name) => Value::Object { name: Some(name) },
-                    Value::Null => Value::Object { name: None },
-                    Value::Object { .. } | Value::Other => Value::Other,
-                };
+            if self == Self::Body && key == "myName" {
+                input = map.next_value_seed(Self::Name)?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(object)
+        Ok(input)
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Input<'de>, E> {
+        Ok(if self == Self::Name { Input::Name(Cow::Borrowed(text)) } else { Input::NotUnderstood })
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<Input<'de>, E> {
+        Ok(if self == Self::Name { Input::Name(Cow::Owned(text.to_owned())) } else { Input::NotUnderstood })
     }
 
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Input<'de>, E> {
+        Ok(if self == Self::Name { Input::Nothing } else { Input::NotUnderstood })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        Ok(Input::NotUnderstood)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<Input<'de>, E> {
+        Ok(Input::NotUnderstood)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<Input<'de>, E> {
+        Ok(Input::NotUnderstood)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_u64<E>(self, _: u64) -> Result<Input<'de>, E> {
+        Ok(Input::NotUnderstood)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<Input<'de>, E> {
+        Ok(Input::NotUnderstood)
     }
 }
 
