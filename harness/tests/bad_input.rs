@@ -28,6 +28,7 @@ fn an_unknown_name_lists_what_there_is_with_the_nearest() {
             &["did you mean `wasm`?", "wasm, v8, docker, direct"],
         );
         refused(&format!("{command} --executor wasm:compilr=winch"), 2, &["did you mean `compiler`?"]);
+        refused(&format!("{command} --executor wasm:compiler=gcc"), 2, &["cranelift, winch"]);
         refused(
             &format!("{command} --executor wasm:compiler=which"),
             2,

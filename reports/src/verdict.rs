@@ -60,8 +60,8 @@ impl Comparison {
         matches!(self.verdict, Verdict::Better | Verdict::Worse)
     }
 
-    /// How many times faster, slower, less or more it is, where [`words`](Self::words) says
-    /// which: the ratio or its reciprocal, and never below 1.
+    /// How many times faster, slower, less or more it is, as [`words`](Self::words) says: the
+    /// ratio or its reciprocal, whichever is above 1. The ratio where no difference was shown.
     pub fn factor(&self) -> Ratio {
         if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
     }

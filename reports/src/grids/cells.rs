@@ -60,25 +60,3 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
 pub(super) fn reuse(figure: &Figure) -> String {
     figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::summary::Unit;
-    use crate::verdict::tests::figure;
-
-    #[test]
-    fn a_factor_and_its_interval_point_where_the_word_does() {
-        let of = |name, unit, [value, best]: [f64; 2]| {
-            against(Some(&figure(name, unit, value)), Some(&figure(name, unit, best)))
-        };
-        let slower = "40.0× [40.0×, 40.0×] slower";
-        assert_eq!(of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]), slower);
-        assert_eq!(of("load_rate", Unit::PerSecond, [50.0, 2_000.0]), slower);
-        assert_eq!(of("memory_slope", Unit::Bytes, [1024.0, 4096.0]), "4.00× [4.00×, 4.00×] less");
-        let (low, high) = (0.5, 0.8);
-        let ratio = Ratio { value: 0.625, interval: Some(Interval { low, high }) };
-        let turned = Ratio { value: 1.6, interval: Some(Interval { low: 1.25, high: 2.0 }) };
-        assert_eq!(ratio.reciprocal(), turned);
-    }
-}

@@ -99,19 +99,36 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::against;
     use super::*;
     use crate::summary::Unit;
     use crate::verdict::tests::figure;
 
     #[test]
-    fn a_factor_is_never_below_one() {
-        let of = |name, unit, [value, best]: [f64; 2]| {
-            cell(Some(&figure(name, unit, value)), Some(&figure(name, unit, best)))
+    fn a_factor_points_where_its_word_does() {
+        let of = |name, unit, values: [f64; 2]| {
+            let [value, best] = values.map(|value| figure(name, unit, value));
+            [cell(Some(&value), Some(&best)), against(Some(&value), Some(&best))]
         };
-        assert_eq!(of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]), "500 ns, 40.0× faster");
-        assert_eq!(of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]), "20.0 µs, 40.0× slower");
-        assert_eq!(of("load_rate", Unit::PerSecond, [50.0, 2_000.0]), "50.0, 40.0× slower");
-        assert_eq!(of("load_rate", Unit::PerSecond, [2_000.0, 50.0]), "2\u{2009}000, 40.0× faster");
-        assert_eq!(of("memory_slope", Unit::Bytes, [1024.0, 4096.0]), "1.00 KiB, 4.00× less");
+        assert_eq!(
+            of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]),
+            ["500 ns, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+        );
+        assert_eq!(
+            of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]),
+            ["20.0 µs, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+        );
+        assert_eq!(
+            of("load_rate", Unit::PerSecond, [50.0, 2_000.0]),
+            ["50.0, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+        );
+        assert_eq!(
+            of("load_rate", Unit::PerSecond, [2_000.0, 50.0]),
+            ["2\u{2009}000, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+        );
+        assert_eq!(
+            of("memory_slope", Unit::Bytes, [1024.0, 4096.0]),
+            ["1.00 KiB, 4.00× less", "4.00× [4.00×, 4.00×] less"]
+        );
     }
 }

@@ -90,6 +90,12 @@ mod tests {
         assert_eq!((ratio.interval, ratio.smallest_effect()), (None, None));
     }
 
+    #[test]
+    fn a_ratio_is_turned_with_its_interval() {
+        let of = |value, low, high| Ratio { value, interval: Some(Interval { low, high }) };
+        assert_eq!(of(0.625, 0.5, 0.8).reciprocal(), of(1.6, 1.25, 2.0));
+    }
+
     proptest! {
         #[test]
         fn a_quantity_does_not_differ_from_itself(
