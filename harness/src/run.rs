@@ -8,7 +8,7 @@ use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::row::HOST;
 use isolab_reports::run::{SCHEMA_VERSION, Selection};
-use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render, table};
+use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -216,7 +216,7 @@ pub struct Ended {
 impl Ended {
     /// The table for a terminal of this width.
     pub fn table(&self, width: Option<u16>) -> String {
-        table::render(&self.summary, width)
+        render::terminal::render(&self.summary, width)
     }
 
     /// How it ended.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use isolab_reports::compare::compare;
+use isolab_reports::figures::{Comparison, Verdict};
 use isolab_reports::statistics::line;
-use isolab_reports::verdict::{Comparison, Verdict};
 use isolab_reports::{Row, Summary, folder};
 use tempfile::TempDir;
 

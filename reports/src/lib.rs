@@ -9,58 +9,36 @@
 //! The way through this crate:
 //!
 //! ```text
-//! folder::read ─► rows ─┬► summary (with statistics) ─┬► grids ─┬► markdown
-//!                       │                             │         └► html
-//!                       │                             ├► export ─► CSV, JSON
-//!                       │                             └► compare, with another run
-//!                       └► curves ─► chart (SVG) ───────► html
+//! rows ─┬► figures (with statistics) ─┬► tables ─┬► render: Markdown, page, terminal
+//!       │                             │          │
+//!       │                             ├► compare, claims
+//!       │                             └► render: CSV, JSON
+//!       └► charts ─────────────────────► render: SVG in the page
 //! ```
 //!
-//! - [`row`], [`run`]: the two files. Their JSON Schemas lie in `reports/schema/`.
-//! - [`folder`]: reading a run.
-//! - [`Experiment`]: what can be measured.
+//! - [`rows`]: reading a run. The JSON Schemas of its files lie in `reports/schema/`.
 //! - [`statistics`]: order statistics of samples, intervals, ratios, lines.
-//! - [`summary`]: what a cell's rows come to: one list of figures.
-//! - [`verdict`]: what a ratio says.
-//! - [`grids`]: the tables that all renderings share, as [`grid`] defines them.
-//! - [`markdown`], [`table`], [`export`]: pure functions from a summary to text; [`render`]
-//!   picks one.
-//! - `curves`, `chart`: pure functions from rows to points, and from points to SVG.
-//! - [`html`]: one page with every chart and its table, which needs nothing else.
-//! - `facts`, `unmeasured`: what Markdown and the page say of a run besides its figures.
-//! - [`limits`]: what a reader must not take from the figures.
+//! - [`figures`]: what a cell's rows come to: one list of figures, and what they say
+//!   against each other.
+//! - [`tables`]: the tables that all renderings share.
+//! - `charts`: pure functions from rows to points, bars and dots.
+//! - [`mod@render`]: pure functions from those to text.
 //! - [`compare`]: runs against each other, cell by cell.
 //! - [`claims`]: what others published, against what a run measured.
-//! - [`units`], `text`: numbers and words as people read them.
+//! - [`words`]: numbers, facts and words as people read them.
 
-mod chart;
+mod charts;
 pub mod claims;
 pub mod compare;
-mod curves;
-mod experiment;
-pub mod export;
-mod facts;
-pub mod folder;
-mod format;
-pub mod grid;
-pub mod grids;
-pub mod html;
-pub mod limits;
-pub mod markdown;
-pub mod row;
-pub mod run;
+pub mod figures;
+pub mod render;
+pub mod rows;
 pub mod statistics;
-pub mod summary;
-pub mod table;
-mod text;
-mod ticks;
-pub mod units;
-mod unmeasured;
-pub mod verdict;
+pub mod tables;
+pub mod words;
 
-pub use experiment::Experiment;
-pub use folder::{ReadError, RunFolder};
-pub use format::{Format, render};
-pub use row::Row;
-pub use run::{Cell, ExecutorInfo, Run, RunStatus, Status};
-pub use summary::Summary;
+pub use figures::Summary;
+pub use render::{Format, render};
+pub use rows::{
+    Cell, ExecutorInfo, Experiment, ReadError, Row, Run, RunFolder, RunStatus, Status, folder, row, run,
+};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use isolab_reports::compare::{self, Compared};
 use isolab_reports::run::Prices;
-use isolab_reports::{Format, RunFolder, Summary, folder, render, table};
+use isolab_reports::{Format, RunFolder, Summary, folder, render};
 
 use crate::cli::ReportArgs;
 use crate::exit::{BadInput, DONE, FAILED};
@@ -57,7 +57,7 @@ fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
     let dir = arguments.out.as_ref().unwrap_or(&arguments.runs[0]);
     let formats = if arguments.format.is_empty() { &Format::ALL[..] } else { &arguments.format[..] };
     let files = write(run, &summary, dir, formats)?;
-    print(&table::render(&summary, columns()))?;
+    print(&render::terminal::render(&summary, columns()))?;
     for file in files {
         println!("{}", file.display());
     }

@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Answer, Claim, Published, PublishedUnit, Quantity};
+use crate::figures::{Figures, Summary, Unit};
+use crate::rows::{Cell, Status};
 use crate::statistics::{Estimate, Interval, Ratio};
-use crate::summary::{Figures, Unit};
-use crate::{Cell, Status, Summary, text};
+use crate::words;
 
 /// What came of a claim.
 ///
@@ -169,7 +170,7 @@ fn is_counted_in(unit: Unit, published: PublishedUnit) -> bool {
 
 fn why(cell: &Cell) -> String {
     match (&cell.reason, cell.status) {
-        (Some(reason), _) => text::one_line(reason),
+        (Some(reason), _) => words::one_line(reason),
         (None, Status::Pending) => "not reached before the run ended".into(),
         (None, _) => "it was not measured, and the run does not say why".into(),
     }

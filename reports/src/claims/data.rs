@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Quantity;
-use crate::Experiment;
+use crate::rows::Experiment;
 
 /// The data file.
 const CLAIMS: &str = include_str!("../../claims.toml");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Answer, Claim};
-use crate::Experiment;
+use crate::rows::Experiment;
 
 /// A cell, and an experiment that it must have been through.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::row::Cold;
-use crate::summary::{Figure, Figures, Settings};
+use crate::figures::{Figure, Figures, Settings};
+use crate::rows::row::Cold;
 
 /// One figure of one cell.
 ///

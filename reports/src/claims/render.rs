@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::check::Measured;
 use super::data::{Certainty, Published, PublishedUnit, Source, Statement};
 use super::{Answer, Checked, Claim, Verdict};
-use crate::grid::{Grid, NONE, Section, head};
-use crate::markdown::grid::section;
-use crate::summary::Unit;
-use crate::{table as terminal, units};
+use crate::figures::Unit;
+use crate::render::markdown::table::section;
+use crate::render::terminal;
+use crate::tables::{Grid, NONE, Section, head};
+use crate::words::units;
 
 /// How many claims came out how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

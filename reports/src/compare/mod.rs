@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 pub use render::{markdown, table};
 
-use crate::summary::Figure;
-use crate::verdict::{Comparison, Tally, Verdict};
-use crate::{Run, Summary, facts};
+use crate::figures::{Comparison, Figure, Summary, Tally, Verdict};
+use crate::rows::Run;
+use crate::words::facts;
 
 /// Every later run against the first.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ fn against(base: &Summary, other: &Summary) -> Result<ComparedRun, CompareError>
 fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
     let mut changes = Vec::new();
     for group in &other.groups {
-        let same_group = |before: &&crate::summary::Group| {
+        let same_group = |before: &&crate::figures::Group| {
             before.function == group.function && before.variant == group.variant
         };
         let Some(group_before) = base.groups.iter().find(same_group) else { continue };

@@ -3,11 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use super::{Change, Compared, ComparedRun};
-use crate::grid::Grid;
-use crate::grids::cells;
-use crate::markdown::grid;
-use crate::text;
-use crate::verdict::Verdict;
+use crate::figures::Verdict;
+use crate::render::markdown::table;
+use crate::render::terminal;
+use crate::tables::{Grid, cells};
+use crate::words;
 
 /// As Markdown: what differs first, everything after.
 pub fn markdown(compared: &Compared) -> String {
@@ -26,18 +26,18 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
         writeln!(
             out,
             "{}. Ratios are of the later to the earlier run, with 95 % confidence intervals.\n",
-            text::capital(&run.tally().to_string())
+            words::capital(&run.tally().to_string())
         )?;
         let differing = lines(run, |change| change.comparison.is_difference());
         if differing.is_empty() {
             writeln!(out, "No figure differs significantly.\n")?;
         } else {
-            grid::table(out, &of_lines("differences", differing))?;
+            table::table(out, &of_lines("differences", differing))?;
         }
         let others = lines(run, |change| !change.comparison.is_difference());
         if !others.is_empty() {
             writeln!(out, "<details><summary>Without a difference</summary>\n")?;
-            grid::table(out, &of_lines("equals", others))?;
+            table::table(out, &of_lines("equals", others))?;
             writeln!(out, "</details>\n")?;
         }
     }
@@ -58,7 +58,7 @@ fn write_table(out: &mut String, compared: &Compared, width: Option<u16>) -> fmt
         writeln!(out, "{} against {}: {}", run.id, compared.base, run.tally())?;
         run.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
         if !differing.is_empty() {
-            writeln!(out, "{}", crate::table::of_grid(&of_lines("differences", differing), width))?;
+            writeln!(out, "{}", terminal::of_grid(&of_lines("differences", differing), width))?;
         }
     }
     Ok(())

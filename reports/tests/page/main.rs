@@ -6,9 +6,9 @@ mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 
-use isolab_reports::grid::Grid;
-use isolab_reports::grid::Section;
-use isolab_reports::html::Page;
+use isolab_reports::render::html::Page;
+use isolab_reports::tables::Grid;
+use isolab_reports::tables::Section;
 use isolab_reports::{Row, RunFolder, RunStatus, Summary};
 use proptest::prelude::*;
 

@@ -1,0 +1,198 @@
+//! From the rows of a run to what charts show: points, bars and dots, not yet drawn.
+//!
+//! Each experiment has a module with pure functions from an [`Index`] to a [`Chart`],
+//! or to nothing if the run has no rows of it.
+
+pub(crate) mod cpu;
+pub(crate) mod edges;
+mod index;
+pub(crate) mod latency;
+pub(crate) mod load;
+pub(crate) mod memory;
+pub(crate) mod noise;
+pub(crate) mod overview;
+pub(crate) mod startup;
+
+use crate::figures::{self, Figure, Figures, Summary};
+use crate::statistics::{Estimate, Interval};
+
+pub(crate) use index::{Group, Index, Model, Window, median, over, windows};
+
+/// What a number is, and so how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// Nanoseconds.
+    Duration,
+    /// Bytes.
+    Bytes,
+    /// So many a second.
+    Rate,
+    /// A number of things.
+    Count,
+    /// 1 / (1 - q) of a quantile q; [`latency::MAXIMUM`] stands for the maximum.
+    Percentile,
+    /// How many times another.
+    Ratio,
+    /// Part of a whole, in percent.
+    Share,
+}
+
+/// How values lie along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// Equal lengths are equal differences.
+    Linear,
+    /// Equal lengths are equal factors.
+    Log,
+}
+
+/// One axis, shared by all panels of a chart so that they can be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) title: String,
+    pub(crate) quantity: Quantity,
+    pub(crate) scale: Scale,
+}
+
+impl Axis {
+    pub(crate) fn log(title: &str, quantity: Quantity) -> Self {
+        Self { title: title.into(), quantity, scale: Scale::Log }
+    }
+
+    pub(crate) fn linear(title: &str, quantity: Quantity) -> Self {
+        Self { title: title.into(), quantity, scale: Scale::Linear }
+    }
+}
+
+/// A chart of small multiples, mostly one panel for each function and variant.
+#[derive(Clone, Debug)]
+pub(crate) enum Chart {
+    /// Values against values.
+    Lines { x: Axis, y: Axis, panels: Vec<Panel<Line>> },
+    /// What makes up a whole, one bar for each executor.
+    Bars { x: Axis, parts: Vec<&'static str>, panels: Vec<Panel<Bar>> },
+    /// Executors side by side, one line for each thing that is compared.
+    Dots { x: Axis, panels: Vec<Panel<DotRow>> },
+}
+
+/// One of a chart's small multiples.
+#[derive(Clone, Debug)]
+pub(crate) struct Panel<T> {
+    pub(crate) title: String,
+    pub(crate) items: Vec<T>,
+}
+
+/// Points of one executor, joined unless there is a fit.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The place in [`Index::models`]; `None` for the host itself.
+    pub(crate) model: Option<usize>,
+    /// What tells this line from others of the same executor; empty if there is none.
+    pub(crate) name: String,
+    pub(crate) dashed: bool,
+    pub(crate) points: Vec<Point>,
+    /// A line through the points, by other means than joining them.
+    pub(crate) fit: Vec<(f64, f64)>,
+    /// What the line comes to, shown below the panel.
+    pub(crate) note: Option<String>,
+}
+
+/// One point of a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    /// How many samples its `y` is the median of.
+    pub(crate) samples: usize,
+    /// Drawn hollow: the server could not keep up here.
+    pub(crate) saturated: bool,
+}
+
+/// One executor's whole, and its parts from left to right.
+#[derive(Clone, Debug)]
+pub(crate) struct Bar {
+    pub(crate) model: usize,
+    /// The whole, as text.
+    pub(crate) total: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of a bar.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The place in the chart's list of parts, which gives the colour.
+    pub(crate) kind: usize,
+    /// What it is exactly, such as a lap's name.
+    pub(crate) name: String,
+    /// Where it begins on the axis.
+    pub(crate) from: f64,
+    /// Where it ends on the axis.
+    pub(crate) to: f64,
+    /// Its own size, as text.
+    pub(crate) value: String,
+    /// How many samples it is the median of.
+    pub(crate) samples: usize,
+}
+
+/// The values of all executors for one thing.
+#[derive(Clone, Debug)]
+pub(crate) struct DotRow {
+    pub(crate) name: String,
+    pub(crate) dots: Vec<Dot>,
+}
+
+/// One executor's value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dot {
+    /// The place in [`Index::models`].
+    pub(crate) model: usize,
+    pub(crate) value: f64,
+    /// Where it lies with a confidence of 95 %, where that can be told.
+    pub(crate) interval: Option<Interval>,
+    pub(crate) samples: usize,
+}
+
+impl Dot {
+    /// An executor's figure.
+    fn of(model: usize, figure: &Figure) -> Self {
+        let Estimate { value, interval, samples, .. } = figure.estimate;
+        Self { model, value, interval, samples }
+    }
+}
+
+/// A median and the number of samples behind it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sampled {
+    pub(crate) value: f64,
+    pub(crate) samples: usize,
+}
+
+/// One panel for each group that has something to show.
+fn panels<T>(index: &Index<'_>, of: impl Fn(&Group<'_>) -> Vec<T>) -> Vec<Panel<T>> {
+    let panels = index.groups.iter().map(|group| Panel { title: group.title(), items: of(group) });
+    panels.filter(|panel| !panel.items.is_empty()).collect()
+}
+
+fn lines(x: Axis, y: Axis, panels: Vec<Panel<Line>>) -> Option<Chart> {
+    (!panels.is_empty()).then_some(Chart::Lines { x, y, panels })
+}
+
+/// A line of dots: what `of` says of each executor of a group, which it is given with its
+/// place in the run.
+fn dot_row(
+    summary: &Summary,
+    group: &figures::Group,
+    name: String,
+    of: impl Fn(usize, &Figures) -> Option<Dot>,
+) -> DotRow {
+    let place = |spec: &str| summary.run.executors.iter().position(|executor| executor.spec == spec);
+    let dots = group.models.iter().filter_map(|figures| of(place(&figures.spec)?, figures));
+    DotRow { name, dots: dots.collect() }
+}
+
+fn dots(x: Axis, panels: Vec<Panel<DotRow>>) -> Option<Chart> {
+    (!panels.is_empty()).then_some(Chart::Dots { x, panels })
+}
+
+#[cfg(test)]
+mod tests;

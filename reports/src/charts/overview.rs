@@ -1,0 +1,83 @@
+//! The few figures that answer the question at a glance.
+
+use super::{Axis, Chart, Dot, Panel, Quantity, dot_row, dots};
+use crate::figures::{Figure, Figures, Group, Summary};
+use crate::words;
+
+/// A figure that everybody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Headline {
+    /// Median of `start`.
+    Start,
+    /// Host memory for one more instance.
+    Memory,
+    /// Right answers in a second from warm instances, at best.
+    Warm,
+    /// Right answers in a second with an instance for each request, at best.
+    Fresh,
+}
+
+impl Headline {
+    pub(crate) const ALL: [Self; 4] = [Self::Start, Self::Memory, Self::Warm, Self::Fresh];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Start => "start, median",
+            Self::Memory => "memory per live instance",
+            Self::Warm => "requests/s, warm instances",
+            Self::Fresh => "requests/s, a fresh instance each",
+        }
+    }
+
+    fn quantity(self) -> Quantity {
+        match self {
+            Self::Start => Quantity::Duration,
+            Self::Memory => Quantity::Bytes,
+            Self::Warm | Self::Fresh => Quantity::Rate,
+        }
+    }
+
+    /// Whether less of it is better.
+    pub(crate) fn less_is_better(self) -> bool {
+        matches!(self, Self::Start | Self::Memory)
+    }
+
+    /// What it is for an executor.
+    pub(crate) fn of(self, figures: &Figures) -> Option<&Figure> {
+        match self {
+            Self::Start => figures.start(),
+            Self::Memory => figures.memory().filter(|slope| slope.estimate.value > 0.0),
+            Self::Warm => figures.best_rate("warm"),
+            Self::Fresh => figures.best_rate("fresh"),
+        }
+    }
+}
+
+/// One chart for each figure: every group, every executor.
+pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
+    let chart = |headline: Headline| {
+        let row = |group: &Group| {
+            dot_row(summary, group, words::title(&group.function, &group.variant), |model, figures| {
+                Some(Dot::of(model, headline.of(figures)?))
+            })
+        };
+        let items: Vec<_> = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();
+        let panels =
+            if items.is_empty() { Vec::new() } else { vec![Panel { title: headline.title().into(), items }] };
+        Some((headline, dots(Axis::log("", headline.quantity()), panels)?))
+    };
+    Headline::ALL.into_iter().filter_map(chart).collect()
+}
+
+/// The group that speaks for the run: measured by the most executors, and of those the
+/// first by name, but `hello` before all.
+pub(crate) fn spokesman(summary: &Summary) -> Option<&Group> {
+    let measured = |group: &Group| group.models.iter().filter(|figures| is_measured(figures)).count();
+    let rank = |group: &&Group| (measured(group), group.function == "hello");
+    summary.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)
+}
+
+/// Whether an executor has any of these figures.
+pub(crate) fn is_measured(figures: &Figures) -> bool {
+    Headline::ALL.iter().any(|headline| headline.of(figures).is_some())
+}

@@ -1,0 +1,179 @@
+//! What a ratio says, in words that a reader can hold the lab to.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Figure, Unit};
+use crate::statistics::{Estimate, Ratio};
+
+/// What a comparison came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Better, and the interval of the ratio does not hold 1.
+    Better,
+    /// Worse, and the interval of the ratio does not hold 1.
+    Worse,
+    /// The interval of the ratio holds 1: no difference was shown. That is no proof that
+    /// there is none, only that it is unlikely to be much larger than
+    /// [`Ratio::smallest_effect`].
+    NoDifference,
+    /// There is no interval, such as of a single sample, or one of the two was measured in
+    /// one repetition only: how much processes differ is not known then, and that is often
+    /// more than what scatters within one.
+    Unknown,
+}
+
+/// One quantity against another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// How many times the other it is.
+    pub ratio: Ratio,
+    /// What that means.
+    pub verdict: Verdict,
+    unit: Unit,
+    is_less_better: bool,
+}
+
+impl Comparison {
+    /// Compares two figures of one name; `None` unless both are positive.
+    pub fn of(figure: &Figure, other: &Figure) -> Option<Self> {
+        Self::of_estimates(figure, &figure.estimate, &other.estimate)
+    }
+
+    fn of_estimates(figure: &Figure, estimate: &Estimate, other: &Estimate) -> Option<Self> {
+        let ratio = Ratio::of(estimate, other)?;
+        let is_repeated = estimate.repetitions > 1 && other.repetitions > 1;
+        let verdict = match ratio.interval.filter(|_| is_repeated) {
+            None => Verdict::Unknown,
+            Some(interval) if interval.holds(1.0) => Verdict::NoDifference,
+            Some(interval) if (interval.high < 1.0) == figure.is_less_better() => Verdict::Better,
+            Some(_) => Verdict::Worse,
+        };
+        Some(Self { ratio, verdict, unit: figure.unit, is_less_better: figure.is_less_better() })
+    }
+
+    /// Whether a difference was shown.
+    pub fn is_difference(&self) -> bool {
+        matches!(self.verdict, Verdict::Better | Verdict::Worse)
+    }
+
+    /// How many times faster, slower, less or more it is, as [`words`](Self::words) says: the
+    /// ratio or its reciprocal, whichever is above 1. The ratio where no difference was shown.
+    pub fn factor(&self) -> Ratio {
+        if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
+    }
+
+    /// The verdict in one or three words: `faster` and `slower` of durations and rates,
+    /// `less` and `more` of everything else.
+    pub fn words(&self) -> &'static str {
+        let is_speed = matches!(self.unit, Unit::Nanoseconds | Unit::PerSecond);
+        match (self.verdict, is_speed) {
+            (Verdict::Unknown, _) => "not told",
+            (Verdict::NoDifference, _) => "no significant difference",
+            (Verdict::Better, true) => "faster",
+            (Verdict::Worse, true) => "slower",
+            (verdict, false) if (verdict == Verdict::Better) == self.is_less_better => "less",
+            (_, false) => "more",
+        }
+    }
+}
+
+/// How many comparisons a report makes, and what chance alone does to so many.
+///
+/// Every verdict stands for itself at 95 %; none is corrected for the others, because a
+/// reader looks at one question at a time, and a correction would hide small effects
+/// from all of them. Of comparisons between equals one in twenty shows a difference, and
+/// this tells a reader how many of those to expect at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many were made that could have shown a difference.
+    pub comparisons: usize,
+    /// How many showed one.
+    pub differences: usize,
+}
+
+impl Tally {
+    /// Counts a comparison.
+    pub fn add(&mut self, comparison: &Comparison) {
+        self.comparisons += usize::from(comparison.verdict != Verdict::Unknown);
+        self.differences += usize::from(comparison.is_difference());
+    }
+
+    /// How many differences chance alone would show if nothing differed.
+    pub fn false_differences(&self) -> f64 {
+        self.comparisons as f64 * (1.0 - crate::statistics::CONFIDENCE)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} comparisons, {} of them with a difference; if nothing differed, chance would show about {:.0}",
+            self.comparisons,
+            self.differences,
+            self.false_differences().ceil()
+        )
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::figures::{DENSITY, Settings};
+    use crate::statistics::{Bootstrap, Samples};
+
+    pub(crate) fn figure(name: &str, unit: Unit, around: f64) -> Figure {
+        let repetition = || (0..50).map(|x| around * (1.0 + f64::from(x % 5) * 1e-6)).collect();
+        let samples = Samples::new([repetition(), repetition()]);
+        let estimate = Bootstrap::default().median(&samples).unwrap();
+        Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
+    }
+
+    fn of(name: &str, unit: Unit, values: [f64; 2]) -> (Verdict, &'static str) {
+        let [value, other] = values.map(|value| figure(name, unit, value));
+        let comparison = Comparison::of(&value, &other).unwrap();
+        (comparison.verdict, comparison.words())
+    }
+
+    #[test]
+    fn every_kind_of_figure_has_its_words() {
+        let equal = (Verdict::NoDifference, "no significant difference");
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 200.0]), (Verdict::Better, "faster"));
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [200.0, 100.0]), (Verdict::Worse, "slower"));
+        assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 100.0]), equal);
+        assert_eq!(of("load_rate", Unit::PerSecond, [200.0, 100.0]), (Verdict::Better, "faster"));
+        assert_eq!(of("load_rate", Unit::PerSecond, [100.0, 200.0]), (Verdict::Worse, "slower"));
+        assert_eq!(of("memory_slope", Unit::Bytes, [100.0, 200.0]), (Verdict::Better, "less"));
+        assert_eq!(of("memory_slope", Unit::Bytes, [200.0, 100.0]), (Verdict::Worse, "more"));
+        assert_eq!(of(DENSITY, Unit::Count, [200.0, 100.0]), (Verdict::Better, "more"));
+        assert_eq!(of(DENSITY, Unit::Count, [100.0, 200.0]), (Verdict::Worse, "less"));
+    }
+
+    #[test]
+    fn one_repetition_is_too_few_for_a_verdict() {
+        let [mut once, other] = [100.0, 200.0].map(|value| figure("start_p50", Unit::Nanoseconds, value));
+        let samples = Samples::new([(0..50).map(|x| 100.0 + f64::from(x % 5)).collect()]);
+        once.estimate = Bootstrap::default().median(&samples).unwrap();
+        for comparison in [Comparison::of(&once, &other), Comparison::of(&other, &once)] {
+            assert_eq!(comparison.unwrap().verdict, Verdict::Unknown);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_single_samples_and_of_what_is_not_positive() {
+        let mut single = figure("start_p50", Unit::Nanoseconds, 100.0);
+        let many = figure("start_p50", Unit::Nanoseconds, 200.0);
+        single.estimate = Bootstrap::default().median(&Samples::new([vec![1.0]])).unwrap();
+        let comparison = Comparison::of(&single, &many).unwrap();
+        assert_eq!((comparison.verdict, comparison.words()), (Verdict::Unknown, "not told"));
+        let mut tally = Tally::default();
+        tally.add(&comparison);
+        assert_eq!(tally, Tally::default());
+        single.estimate.value = -3.0;
+        assert_eq!(Comparison::of(&single, &many), None);
+    }
+}

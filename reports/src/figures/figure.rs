@@ -1,0 +1,180 @@
+//! One figure: what it is, under which settings, and how much.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::rows::row::Cold;
+use crate::statistics::{Estimate, Outliers};
+use crate::words::units;
+
+/// One figure of an executor.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Its name, such as `start_p50` or `load_rate`.
+    pub name: String,
+    /// What tells it from others of the same name.
+    pub settings: Settings,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// How much.
+    pub estimate: Estimate,
+    /// Samples far from the others; `None` where it is not a figure of samples.
+    pub outliers: Option<Outliers>,
+}
+
+/// What tells figures of one name apart. Keys that do not apply are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Settings {
+    /// The reuse policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<String>,
+    /// What was cold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold: Option<Cold>,
+    /// Whether the artifact was in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<bool>,
+    /// Connections; of a burst, requests at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
+    /// The part of the highest rate that was offered, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_percent: Option<u64>,
+    /// The offered rate, where it is no part of a highest one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<u64>,
+    /// Live instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_instances: Option<u64>,
+    /// How often each of them had been invoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invocations: Option<u64>,
+}
+
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum Unit {
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nanoseconds,
+    /// Bytes.
+    #[serde(rename = "bytes")]
+    Bytes,
+    /// So many a second.
+    #[serde(rename = "per_s")]
+    PerSecond,
+    /// A number of things.
+    #[serde(rename = "count")]
+    Count,
+    /// A part of the whole, from 0 to 1.
+    #[serde(rename = "part")]
+    Part,
+    /// Microjoules.
+    #[serde(rename = "uj")]
+    Microjoules,
+    /// The currency of the run's prices.
+    #[serde(rename = "currency")]
+    Currency,
+}
+
+impl Settings {
+    /// Those of an answer of something cold.
+    pub fn cold(cold: Cold, cached: Option<bool>) -> Self {
+        Self { cold: Some(cold), cached, ..Self::default() }
+    }
+}
+
+impl Figure {
+    /// Whether less of it is better: all but rates and how many instances fit.
+    pub fn is_less_better(&self) -> bool {
+        self.unit != Unit::PerSecond && self.name != DENSITY
+    }
+
+    /// Whether it is one of the few that runs are compared by. The others explain these.
+    pub fn is_headline(&self) -> bool {
+        const HEADLINES: [&str; 10] = [
+            "prepare_p50",
+            "start_p50",
+            "response_p50",
+            "response_p99",
+            "load_rate",
+            "load_latency_p99",
+            "load_cpu",
+            "open_latency_p99",
+            "burst_duration",
+            DENSITY,
+        ];
+        // An open loop at its limit has no latency to speak of: it only grows.
+        HEADLINES.contains(&self.name.as_str()) || self.name == MEMORY_SLOPE
+    }
+
+    /// A value of this figure as people read it.
+    pub fn show(&self, value: f64) -> String {
+        self.unit.show(value)
+    }
+}
+
+/// The name of what one more live instance costs the host in all.
+pub const MEMORY_SLOPE: &str = "memory_slope";
+/// The name of how many instances were live when a limit was reached.
+pub const DENSITY: &str = "density_instances";
+
+impl Unit {
+    /// A value as people read it.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds => units::duration(value),
+            Self::Bytes => units::bytes(value),
+            Self::PerSecond => units::rate(value),
+            Self::Count => units::count(value),
+            Self::Part => units::percent(value),
+            Self::Microjoules => units::energy(value),
+            Self::Currency => units::number(value),
+        }
+    }
+
+    /// Its name in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Bytes => "bytes",
+            Self::PerSecond => "per_s",
+            Self::Count => "count",
+            Self::Part => "part",
+            Self::Microjoules => "uj",
+            Self::Currency => "currency",
+        }
+    }
+}
+
+impl Settings {
+    /// The settings that a reuse policy makes.
+    pub fn reuse(policy: &str) -> Self {
+        Self { reuse: Some(policy.to_owned()), ..Self::default() }
+    }
+}
+
+impl fmt::Display for Settings {
+    /// In a few words, such as `warm, 16 connections`; nothing if there are none.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cached = self.cached.map(|is_cached| if is_cached { "cached" } else { "nothing cached" });
+        let cold = self.cold.map(|cold| match cold {
+            Cold::Host => "cold host",
+            Cold::Function => "cold function",
+            Cold::Instance => "cold instance",
+        });
+        let words = [
+            self.reuse.clone(),
+            cold.map(str::to_owned),
+            cached.map(str::to_owned),
+            self.connections.map(|count| format!("{count} at once")),
+            self.load_percent.map(|percent| format!("{percent} % of capacity")),
+            self.rate_per_s.map(|rate| format!("{rate}/s offered")),
+            self.live_instances.map(|count| format!("{count} live")),
+            self.invocations.map(|count| format!("invoked {count}×")),
+        ];
+        formatter.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,103 @@
+//! Figures of closed loops, open loops and bursts.
+
+use super::samples::{Sorted, Window, each};
+use super::ticks;
+use super::{Figure, Unit};
+use crate::rows::row::LATENCIES;
+use crate::statistics::{Bootstrap, Outliers};
+
+/// A figure of one window.
+type Formula = fn(&Window<'_>) -> Option<f64>;
+
+/// Figures of a window that are made of several of its numbers.
+const FORMULAS: [(&str, Unit, Formula); 15] = [
+    ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
+    ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
+    ("dropped", Unit::Part, |window| part(window, "dropped_count")),
+    ("late", Unit::Part, |window| part(window, "late_count")),
+    ("cpu", Unit::Nanoseconds, |window| {
+        per_response(window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns"])
+    }),
+    ("user_cpu", Unit::Nanoseconds, |window| Some(split(window)?.0 / window.get("responses_count")?)),
+    ("system_cpu", Unit::Nanoseconds, |window| Some(split(window)?.1 / window.get("responses_count")?)),
+    ("server_cpu", Unit::Nanoseconds, |window| per_response(window, &["cpu_ns"], &[])),
+    ("cgroup_cpu", Unit::Nanoseconds, |window| per_response(window, &["cgroup_cpu_ns"], &[])),
+    ("helpers_cpu", Unit::Nanoseconds, |window| per_response(window, &["helpers_cpu_ns"], &[])),
+    ("daemon_cpu", Unit::Nanoseconds, |window| per_response(window, &["daemon_cpu_ns"], &[])),
+    ("minor_faults", Unit::Count, |window| per_response(window, &["minor_faults_count"], &[])),
+    ("major_faults", Unit::Count, |window| per_response(window, &["major_faults_count"], &[])),
+    ("switches", Unit::Count, |window| {
+        per_response(window, &["voluntary_switches_count", "involuntary_switches_count"], &[])
+    }),
+    ("energy", Unit::Microjoules, |window| per_response(window, &["energy_uj"], &[])),
+];
+
+pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for phase in ["load", "open", "burst"] {
+        for (key, windows) in sorted.windows_of(phase) {
+            let mut add = |name: String, unit, samples| {
+                let Some(estimate) = bootstrap.median(&samples) else { return };
+                let outliers = Some(Outliers::of(&samples));
+                figures.push(Figure { name, settings: key.settings(), unit, estimate, outliers });
+            };
+            if phase == "burst" {
+                let duration = each(windows, |window| window.get("duration_ns").copied());
+                add("burst_duration".to_owned(), Unit::Nanoseconds, duration);
+            } else {
+                for (name, unit, formula) in FORMULAS {
+                    add(format!("{phase}_{name}"), unit, each(windows, formula));
+                }
+            }
+            for kind in ["latency", "service"] {
+                for (name, _) in LATENCIES {
+                    let metric = format!("{kind}_{name}_ns");
+                    let samples = each(windows, |window| window.get(metric.as_str()).copied());
+                    add(format!("{phase}_{kind}_{name}"), Unit::Nanoseconds, samples);
+                }
+            }
+        }
+    }
+    figures
+}
+
+fn rate(window: &Window<'_>, metric: &str) -> Option<f64> {
+    Some(window.get(metric)? / (window.get("duration_ns")? / 1e9))
+}
+
+fn part(window: &Window<'_>, metric: &str) -> Option<f64> {
+    Some(window.get(metric)? / window.get("offered_count")?)
+}
+
+/// User and system time of server and control group.
+fn split(window: &Window<'_>) -> Option<(f64, f64)> {
+    let parts =
+        |exact, user, system| ticks::split(*window.get(exact)?, *window.get(user)?, *window.get(system)?);
+    let (user, system) = parts("cpu_ns", "user_cpu_ns", "system_cpu_ns")?;
+    let outside = parts("cgroup_cpu_ns", "cgroup_user_cpu_ns", "cgroup_system_cpu_ns").unwrap_or_default();
+    Some((user + outside.0, system + outside.1))
+}
+
+/// The sum of metrics for one answer. Without the first ones there is none; the others
+/// only exist where instances lie outside of the server.
+fn per_response(window: &Window<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
+    let needed: Option<Vec<f64>> = needed.iter().map(|metric| window.get(metric).copied()).collect();
+    let outside = outside.iter().filter_map(|metric| window.get(metric));
+    Some((needed?.iter().sum::<f64>() + outside.sum::<f64>()) / window.get("responses_count")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_split_the_exact_time() {
+        let server = [("cpu_ns", 9e6), ("user_cpu_ns", 1e7), ("system_cpu_ns", 2e7)];
+        let group = [("cgroup_cpu_ns", 4e6), ("cgroup_user_cpu_ns", 1e7), ("cgroup_system_cpu_ns", 0.0)];
+        let of = |metrics: &[(&'static str, f64)]| split(&metrics.iter().copied().collect());
+        assert_eq!(of(&server), Some((3e6, 6e6)));
+        assert_eq!(of(&[server, group].concat()), Some((7e6, 6e6)));
+        // Shorter than a tick: it is not known what it was.
+        assert_eq!(of(&[("cpu_ns", 9e6), ("user_cpu_ns", 0.0), ("system_cpu_ns", 0.0)]), None);
+    }
+}

@@ -1,0 +1,202 @@
+//! What the rows of a run come to: the figures that every rendering shows.
+//!
+//! Every figure has a name, settings and a unit, and stands in one list per executor
+//! and block: tables, exports and comparisons all read that list. Whatever a run has no
+//! rows of is not in it.
+
+pub(crate) mod comparison;
+mod cost;
+mod figure;
+mod host;
+mod loads;
+mod memory;
+mod phases;
+mod samples;
+pub(crate) mod ticks;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+pub use comparison::{Comparison, Tally, Verdict};
+pub use cost::FORMULA as PRICE_FORMULA;
+pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
+pub use host::{Calibration, DRIFT};
+
+use crate::rows::row::{Cold, HOST, Limit};
+use crate::rows::run::Prices;
+use crate::rows::{ExecutorInfo, Row, Run, RunFolder};
+use crate::statistics::Bootstrap;
+use samples::Sorted;
+
+/// The figures of a run.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What the run was.
+    pub run: Run,
+    /// One group for each function and variant, by name.
+    pub groups: Vec<Group>,
+    /// Whether the host stayed the same; `None` if that was not watched.
+    pub calibration: Option<Calibration>,
+    /// How many repetitions the rows are of.
+    pub repetitions: usize,
+}
+
+/// The models that ran one variant of one function: what may be compared.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The function's name.
+    pub function: String,
+    /// The variant.
+    pub variant: String,
+    /// One entry for each executor that measured something, in the run's order.
+    pub models: Vec<Figures>,
+}
+
+/// The figures of one executor in one group.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// The executor, in short form.
+    pub executor: String,
+    /// The spec with all its settings.
+    pub spec: String,
+    /// Whether it isolates nothing and is only there to compare with.
+    pub is_baseline: bool,
+    /// Every figure, in the order of phases and experiments.
+    pub figures: Vec<Figure>,
+    /// The figures of the second, identical cell of an A/A pair; empty if there was none.
+    pub twins: Vec<Figure>,
+    /// What ended the search for density, each cause once.
+    pub limits: Vec<Limit>,
+}
+
+impl Summary {
+    /// Reduces a run.
+    pub fn of(folder: &RunFolder) -> Self {
+        let mut blocks: BTreeMap<(&str, &str, &str), Vec<&Row>> = BTreeMap::new();
+        for row in folder.rows.iter().filter(|row| row.executor != HOST) {
+            blocks.entry((&row.function, &row.variant, &row.executor)).or_default().push(row);
+        }
+        // What a bootstrap draws depends on nothing that it drew before: any number of them
+        // come to the same.
+        let figures =
+            blocks.par_iter().map_init(Bootstrap::default, |bootstrap, ((function, variant, spec), rows)| {
+                let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
+                Some(((*function, *variant), Figures::of(executor, rows, &folder.run.prices, bootstrap)))
+            });
+        let mut models: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
+        for (group, figures) in figures.collect::<Vec<_>>().into_iter().flatten() {
+            models.entry(group).or_default().push(figures);
+        }
+        let place = |model: &Figures| folder.run.executors.iter().position(|info| info.spec == model.spec);
+        let groups = models.into_iter().map(|((function, variant), mut models)| {
+            models.sort_by_key(place);
+            Group { function: function.to_owned(), variant: variant.to_owned(), models }
+        });
+        Self {
+            groups: groups.collect(),
+            run: folder.run.clone(),
+            calibration: Calibration::of(&folder.rows),
+            repetitions: folder.rows.iter().map(|row| row.repetition as usize + 1).max().unwrap_or_default(),
+        }
+    }
+
+    /// Why the host was no good one to measure on: what was seen of it before the run, and whether it drifted.
+    pub fn host_warnings(&self) -> impl Iterator<Item = String> {
+        self.run.host_warnings.iter().cloned().chain(self.calibration.as_ref().and_then(Calibration::warning))
+    }
+
+    /// The name in short form of an executor that is given by its full spec.
+    pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
+        self.run.short_name(spec)
+    }
+}
+
+impl Group {
+    /// The best of a figure among the models that isolate.
+    pub fn best<'a>(&'a self, pick: impl Fn(&'a Figures) -> Option<&'a Figure>) -> Option<&'a Figure> {
+        let isolating = self.models.iter().filter(|model| !model.is_baseline);
+        isolating.filter_map(pick).min_by(|a, b| {
+            let (a, b, is_less_better) = (a.estimate.value, b.estimate.value, a.is_less_better());
+            if is_less_better { a.total_cmp(&b) } else { b.total_cmp(&a) }
+        })
+    }
+}
+
+impl Figures {
+    fn of(executor: &ExecutorInfo, rows: &[&Row], prices: &Prices, bootstrap: &mut Bootstrap) -> Self {
+        let (twins, firsts): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.twin == Some(true));
+        let mut limits: Vec<Limit> = firsts.iter().filter_map(|row| row.limit).collect();
+        limits.sort_unstable();
+        limits.dedup();
+        Self {
+            executor: executor.name.clone(),
+            spec: executor.spec.clone(),
+            is_baseline: executor.model == "none",
+            figures: figures(&firsts, prices, bootstrap),
+            twins: figures(&twins, prices, bootstrap),
+            limits,
+        }
+    }
+
+    /// The figure of this name and exactly these settings.
+    pub fn figure(&self, name: &str, settings: &Settings) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name && figure.settings == *settings)
+    }
+
+    /// All figures of this name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Figure> {
+        self.figures.iter().filter(move |figure| figure.name == name)
+    }
+
+    /// The median of `start`.
+    pub fn start(&self) -> Option<&Figure> {
+        self.figure("start_p50", &Settings::default())
+    }
+
+    /// The median of `prepare`, with the artifact cached or with nothing cached.
+    pub fn prepare(&self, is_cached: bool) -> Option<&Figure> {
+        self.figure("prepare_p50", &Settings { cached: Some(is_cached), ..Settings::default() })
+    }
+
+    /// The median of answers of something cold, as a client sees them.
+    pub fn cold_answer(&self, cold: Cold, cached: Option<bool>) -> Option<&Figure> {
+        self.figure("response_p50", &Settings::cold(cold, cached))
+    }
+
+    /// The median of answers of instances that have answered before.
+    pub fn warm_answer(&self) -> Option<&Figure> {
+        self.figure("response_p50", &Settings { reuse: Some("warm".into()), ..Settings::default() })
+    }
+
+    /// Every headline figure of an A/A pair: of the one cell, of the other, and the other
+    /// against the one.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Figure, &Figure, Comparison)> {
+        self.figures.iter().filter(|figure| figure.is_headline()).filter_map(|first| {
+            let is_twin = |second: &&Figure| second.name == first.name && second.settings == first.settings;
+            let second = self.twins.iter().find(is_twin)?;
+            Some((first, second, Comparison::of(second, first)?))
+        })
+    }
+
+    /// What one more live instance costs the host, after the most invocations.
+    pub fn memory(&self) -> Option<&Figure> {
+        self.named(MEMORY_SLOPE).max_by_key(|figure| figure.settings.invocations)
+    }
+
+    /// The highest rate under a reuse policy.
+    pub fn best_rate(&self, reuse: &str) -> Option<&Figure> {
+        let rates = self.named("load_rate").filter(|figure| figure.settings.reuse.as_deref() == Some(reuse));
+        rates.max_by(|a, b| a.estimate.value.total_cmp(&b.estimate.value))
+    }
+}
+
+fn figures(rows: &[&Row], prices: &Prices, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let sorted = Sorted::of(rows);
+    let mut figures = phases::figures(&sorted, bootstrap);
+    figures.extend(memory::figures(&sorted, bootstrap));
+    figures.extend(loads::figures(&sorted, bootstrap));
+    let prices = cost::figures(&figures, prices);
+    figures.extend(prices);
+    figures
+}

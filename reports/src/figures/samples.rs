@@ -1,0 +1,139 @@
+//! The rows of one block, sorted into what belongs together in one pass.
+
+use std::collections::BTreeMap;
+
+use super::Settings;
+use crate::rows::Row;
+use crate::rows::row::Cold;
+use crate::statistics::Samples;
+
+/// What tells samples of different quantities apart, without owning it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key<'a> {
+    pub(super) phase: &'a str,
+    reuse: Option<&'a str>,
+    cold: Option<Cold>,
+    cached: Option<bool>,
+    connections: Option<u64>,
+    load_percent: Option<u64>,
+    rate_per_s: Option<u64>,
+    pub(super) live_instances: Option<u64>,
+    pub(super) invocations: Option<u64>,
+}
+
+/// The numbers of one window of a load, by metric.
+pub(super) type Window<'a> = BTreeMap<&'a str, f64>;
+
+/// Samples in the order of rows, by repetition.
+#[derive(Debug, Default)]
+pub(super) struct Series(BTreeMap<u32, Vec<f64>>);
+
+/// Windows by repetition and sample.
+pub(super) type Windows<'a> = BTreeMap<(u32, u64), Window<'a>>;
+
+/// All rows of a block.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    /// One number a sample: phases, laps and responses, with their metric.
+    pub(super) series: BTreeMap<(Key<'a>, &'a str), Series>,
+    /// Several numbers a sample that belong together: everything else.
+    pub(super) windows: BTreeMap<Key<'a>, Windows<'a>>,
+}
+
+impl<'a> Sorted<'a> {
+    pub(super) fn of(rows: &[&'a Row]) -> Self {
+        let mut sorted = Self::default();
+        for row in rows {
+            let Some(key) = Key::of(row) else { continue };
+            let value = row.value as f64;
+            if matches!(row.phase.as_str(), "load" | "open" | "burst" | "memory" | "density") {
+                let windows = sorted.windows.entry(key).or_default();
+                windows.entry((row.repetition, row.sample)).or_default().insert(&row.metric, value);
+            } else {
+                let series = sorted.series.entry((key, row.metric.as_str())).or_default();
+                series.0.entry(row.repetition).or_default().push(value);
+            }
+        }
+        sorted
+    }
+
+    /// The windows of an experiment.
+    pub(super) fn windows_of(&self, phase: &str) -> impl Iterator<Item = (&Key<'a>, &Windows<'a>)> {
+        self.windows.iter().filter(move |(key, _)| key.phase == phase)
+    }
+}
+
+impl Series {
+    pub(super) fn samples(&self) -> Samples {
+        Samples::new(self.0.values().cloned())
+    }
+}
+
+/// A figure of every window that has it.
+pub(super) fn each(windows: &Windows<'_>, figure: impl Fn(&Window<'_>) -> Option<f64>) -> Samples {
+    let mut repetitions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for ((repetition, _), window) in windows {
+        if let Some(value) = figure(window).filter(|value| value.is_finite()) {
+            repetitions.entry(*repetition).or_default().push(value);
+        }
+    }
+    Samples::new(repetitions.into_values())
+}
+
+impl<'a> Key<'a> {
+    /// `None` of a row that proves itself to be no sample of what it says.
+    fn of(row: &'a Row) -> Option<Self> {
+        let bare = Self {
+            phase: &row.phase,
+            reuse: None,
+            cold: None,
+            cached: None,
+            connections: None,
+            load_percent: None,
+            rate_per_s: None,
+            live_instances: None,
+            invocations: None,
+        };
+        let reuse = row.reuse.as_deref();
+        // What is cold around an instance is told of; each that starts is cold itself.
+        let around = row.cold.filter(|cold| *cold != Cold::Instance);
+        let (phase, _) = row.phase.split_once('.').unwrap_or((&row.phase, ""));
+        Some(match phase {
+            "prepare" => Self { cached: row.cached, ..bare },
+            // The first invocation of an instance touches what later ones find.
+            "invoke" => Self { cold: around.or((row.uses == Some(1)).then_some(Cold::Instance)), ..bare },
+            "start" | "stop" => Self { cold: around, ..bare },
+            "response" => match row.cold {
+                Some(Cold::Function) => Self { cold: row.cold, cached: row.cached, ..bare },
+                Some(_) => Self { cold: row.cold, ..bare },
+                // Used for the first time, an instance is not warm, whatever else is said.
+                None if row.uses == Some(1) => return None,
+                None => Self { reuse, ..bare },
+            },
+            "load" | "burst" => Self { reuse, connections: row.connections, ..bare },
+            "open" => Self {
+                reuse,
+                load_percent: row.load_percent,
+                // What a percentage comes to differs from one repetition to the next.
+                rate_per_s: row.rate_per_s.filter(|_| row.load_percent.is_none()),
+                ..bare
+            },
+            "memory" => Self { live_instances: row.live_instances, invocations: row.invocations, ..bare },
+            "density" => Self { live_instances: row.live_instances, ..bare },
+            _ => bare,
+        })
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            reuse: self.reuse.map(str::to_owned),
+            cold: self.cold,
+            cached: self.cached,
+            connections: self.connections,
+            load_percent: self.load_percent,
+            rate_per_s: self.rate_per_s,
+            live_instances: self.live_instances,
+            invocations: self.invocations,
+        }
+    }
+}

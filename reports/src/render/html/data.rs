@@ -1,0 +1,124 @@
+//! What is drawn, in figures.
+
+use std::collections::BTreeSet;
+
+use super::figure::items;
+use crate::charts::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
+use crate::tables::cells::with_interval;
+use crate::tables::{Grid, NONE, head};
+
+/// How many samples are behind each mark.
+pub(super) fn samples(charts: &[Chart]) -> String {
+    let counts = charts.iter().flat_map(|chart| -> Vec<usize> {
+        match chart {
+            Chart::Lines { panels, .. } => {
+                items(panels).flat_map(|line| &line.points).map(|point| point.samples).collect()
+            }
+            Chart::Bars { panels, .. } => {
+                items(panels).flat_map(|bar| &bar.parts).map(|part| part.samples).collect()
+            }
+            Chart::Dots { panels, .. } => {
+                items(panels).flat_map(|row| &row.dots).map(|dot| dot.samples).collect()
+            }
+        }
+    });
+    let counts: BTreeSet<usize> = counts.collect();
+    let samples = match (counts.first(), counts.last()) {
+        (Some(1), Some(1)) => "Each mark is one sample.".into(),
+        (Some(least), Some(most)) if least == most => format!("Each mark is of {least} samples."),
+        (Some(least), Some(most)) => format!("Each mark is of {least} to {most} samples."),
+        _ => return String::new(),
+    };
+    if charts.iter().any(has_intervals) {
+        format!("{samples} Its bar is an interval of 95 %, where that is wider than the mark.")
+    } else {
+        samples
+    }
+}
+
+fn has_intervals(chart: &Chart) -> bool {
+    let Chart::Dots { panels, .. } = chart else { return false };
+    items(panels).flat_map(|row| &row.dots).any(|dot| dot.interval.is_some())
+}
+
+/// The table of a chart.
+pub(super) fn grid(chart: &Chart, index: &Index<'_>) -> Grid {
+    match chart {
+        Chart::Lines { x, y, panels } => lines_grid(x, y, panels, index),
+        Chart::Bars { panels, .. } => bars_grid(panels, index),
+        Chart::Dots { x, panels } => dots_grid(x, panels, index),
+    }
+}
+
+fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> Grid {
+    let lines = panels.iter().flat_map(|panel| {
+        panel.items.iter().flat_map(move |line| {
+            line.points.iter().map(move |point| {
+                let name = line.model.map_or("host", |model| index.models[model].name.as_str());
+                let mark = if point.saturated { " (could not keep up)" } else { "" };
+                vec![
+                    panel.title.clone(),
+                    format!("{name} {}{mark}", line.name).trim().to_owned(),
+                    x.quantity.show(point.x),
+                    y.quantity.show(point.y),
+                    point.samples.to_string(),
+                ]
+            })
+        })
+    });
+    let head = head(&["panel", "executor", &x.title, &y.title, "samples"]);
+    Grid { head, names: 2, lines: lines.collect(), ..Grid::default() }
+}
+
+fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
+    let lines = panels.iter().flat_map(|panel| {
+        panel.items.iter().flat_map(move |bar| {
+            bar.parts.iter().map(move |part| {
+                let name = &index.models[bar.model].name;
+                vec![
+                    panel.title.clone(),
+                    name.clone(),
+                    part.name.clone(),
+                    part.value.clone(),
+                    part.samples.to_string(),
+                ]
+            })
+        })
+    });
+    let head = head(&["panel", "executor", "part", "its own length", "samples"]);
+    Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
+}
+
+/// Executors side by side, as the dots are.
+fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
+    let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
+    let value = |row: &DotRow, model: usize| {
+        let dot = row.dots.iter().find(|dot| dot.model == model);
+        dot.map_or_else(
+            || NONE.into(),
+            |dot| with_interval(dot.value, dot.interval, |value| x.quantity.show(value)),
+        )
+    };
+    let lines = panels.iter().flat_map(|panel| {
+        let models = &models;
+        panel.items.iter().map(move |row| {
+            let names = [panel.title.clone(), row.name.clone()];
+            names.into_iter().chain(models.iter().map(|model| value(row, *model))).collect::<Vec<_>>()
+        })
+    });
+    let executors = models.iter().map(|model| index.models[*model].name.clone());
+    let mut grid = Grid {
+        head: head(&["panel", "line"]).into_iter().chain(executors).collect(),
+        names: 2,
+        lines: lines.collect(),
+        ..Grid::default()
+    };
+    // One panel is named once, above.
+    if let [panel] = panels {
+        grid.title.clone_from(&panel.title);
+        grid.names = 1;
+        grid.head.remove(0);
+        grid.lines.iter_mut().for_each(|line| drop(line.remove(0)));
+    }
+    grid
+}

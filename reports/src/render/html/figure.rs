@@ -1,0 +1,166 @@
+//! A chart with its caption, its legend and its table.
+
+use maud::{Markup, html};
+
+use super::legend::{legend, swatch};
+use super::{data, drawn, table};
+use crate::charts::{Chart, Index, Line, Model, Panel};
+use crate::render::svg::{self, Drawing, Ruler};
+use crate::statistics::Interval;
+use crate::words;
+
+/// A part of the page about one experiment.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// How to read it.
+    pub(super) lead: &'static str,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// Charts under one caption.
+#[derive(Clone, Debug)]
+pub(super) struct Figure {
+    pub(super) id: String,
+    pub(super) title: String,
+    /// What it shows and how to read it.
+    pub(super) caption: String,
+    /// Under which settings it was measured.
+    pub(super) settings: String,
+    pub(super) charts: Vec<Chart>,
+    /// Whether it only completes another one, and is folded.
+    pub(super) is_secondary: bool,
+}
+
+impl Figure {
+    pub(super) fn secondary(self) -> Self {
+        Self { is_secondary: true, ..self }
+    }
+}
+
+pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
+    html! {
+        section id=(section.id) {
+            h2 { (section.title) }
+            p.prose { (section.lead) }
+            @if section.figures.is_empty() { p.absent { "Not in this run: it has no rows of this experiment." } }
+            @for figure in &section.figures {
+                @if figure.is_secondary {
+                    details.more {
+                        summary { h3 { (figure.title) } }
+                        (render(figure, index))
+                    }
+                } @else { (render(figure, index)) }
+            }
+        }
+    }
+}
+
+pub(super) fn render(figure: &Figure, index: &Index<'_>) -> Markup {
+    html! {
+        figure id=(figure.id) {
+            @if !figure.is_secondary { h3 { (figure.title) } }
+            (legend(figure, index))
+            div class={ "panels of-" (count(&figure.charts)) } {
+                @for (nth, chart) in figure.charts.iter().enumerate() {
+                    (panels(chart, &format!("{}-{nth}", figure.id), index))
+                }
+            }
+            figcaption {
+                p { (figure.caption) }
+                p.note { (figure.settings) " " (data::samples(&figure.charts)) }
+            }
+            details {
+                summary { "Table of what is drawn" }
+                @for chart in &figure.charts { (table::grid(&data::grid(chart, index))) }
+            }
+        }
+    }
+}
+
+fn count(charts: &[Chart]) -> usize {
+    let panels = charts.iter().map(|chart| match chart {
+        Chart::Lines { panels, .. } => panels.len(),
+        Chart::Bars { panels, .. } => panels.len(),
+        Chart::Dots { panels, .. } => panels.len(),
+    });
+    panels.sum()
+}
+
+/// The items of all panels.
+pub(super) fn items<T>(panels: &[Panel<T>]) -> impl Iterator<Item = &T> {
+    panels.iter().flat_map(|panel| &panel.items)
+}
+
+fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
+    let models = &index.models;
+    match chart {
+        Chart::Lines { x, y, panels } => {
+            let fits = || items(panels).flat_map(|line| &line.fit);
+            let xs = items(panels).flat_map(|line| &line.points).map(|point| point.x);
+            let ys = items(panels).flat_map(|line| &line.points).map(|point| point.y);
+            let x_ruler = Ruler::over(x, xs.chain(fits().map(|point| point.0)), 6);
+            let y_ruler = Ruler::over(y, ys.chain(fits().map(|point| point.1)), 6);
+            each(
+                panels,
+                id,
+                &y.title,
+                &|panel| svg::lines(&panel.items, &x_ruler, &y_ruler, models),
+                &|panel| notes(&panel.items, models),
+            )
+        }
+        Chart::Bars { x, panels, .. } => {
+            // The first part begins at no time, which has no place on a logarithmic scale.
+            let ends = items(panels).flat_map(|bar| &bar.parts).map(|part| part.to);
+            let ruler = Ruler::over(x, ends, 6);
+            each(panels, id, "", &|panel| svg::bars(&panel.items, &ruler, models), &|_| html! {})
+        }
+        Chart::Dots { x, panels } => {
+            let dots = items(panels).flat_map(|row| &row.dots);
+            let values = dots.flat_map(|dot| {
+                let ends = dot.interval.map(|Interval { low, high }| [low, high]);
+                std::iter::once(dot.value).chain(ends.into_iter().flatten())
+            });
+            let ruler = Ruler::over(x, values, 6);
+            each(panels, id, "", &|panel| svg::dots(&panel.items, &ruler, models), &|_| html! {})
+        }
+    }
+}
+
+fn each<T>(
+    panels: &[Panel<T>],
+    id: &str,
+    y_title: &str,
+    draw: &dyn Fn(&Panel<T>) -> Drawing,
+    below: &dyn Fn(&Panel<T>) -> Markup,
+) -> Markup {
+    html! {
+        @for (nth, panel) in panels.iter().enumerate() {
+            @let Drawing { width, height, elements } = draw(panel);
+            @let title = format!("{id}-{nth}");
+            div.panel {
+                h4 { (panel.title) }
+                @if !y_title.is_empty() { p.axis { "↑ " (y_title) } }
+                svg.chart role="img" viewBox={ "0 0 " (width) " " (height) } aria-labelledby={ (title) "t " (title) "d" } {
+                    title id={ (title) "t" } { (panel.title) }
+                    desc id={ (title) "d" } { @if !y_title.is_empty() { (words::capital(y_title)) ". " } "All values are in the table below the charts." }
+                    (drawn(&elements))
+                }
+                (below(panel))
+            }
+        }
+    }
+}
+
+fn notes(lines: &[Line], models: &[Model]) -> Markup {
+    html! {
+        @if lines.iter().any(|line| line.note.is_some()) {
+            ul.notes {
+                @for (note, model) in lines.iter().filter_map(|line| Some((line.note.as_ref()?, line.model?))) {
+                    li { (swatch(&models[model])) (models[model].name) ": " (note) }
+                }
+            }
+        }
+    }
+}

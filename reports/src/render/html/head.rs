@@ -1,0 +1,82 @@
+//! What comes before everything else.
+
+use maud::{Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::rich;
+use crate::figures::Summary;
+use crate::rows::Run;
+use crate::words::facts;
+
+/// Nothing may be asked for: whoever opens the page can see it kept.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+pub(super) fn meta(run: &Run, style: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            title { "What isolation cost: run " (run.id) }
+            // The sheet is a file of this crate, and no input.
+            style { (PreEscaped(style)) }
+        }
+    }
+}
+
+pub(super) fn header(run: &Run) -> Markup {
+    html! {
+        header {
+            div {
+                p.kicker { "isolab · run " (run.id) }
+                h1 { "What isolation cost" }
+                p.prose {
+                    "One request, the same bytes in answer, " (run.executors.len()) " executors behind one HTTP "
+                    "front end: what each takes to start, what memory it holds, how much work it does. Only what "
+                    "stands in one panel or table may be compared: the variants differ in language."
+                }
+                p.facts { @for fact in facts(run) { span { (fact) } } }
+            }
+            (themes())
+        }
+    }
+}
+
+/// A switch that needs no script: the sheet asks which one is checked.
+fn themes() -> Markup {
+    html! {
+        fieldset.theme {
+            legend { "Theme" }
+            @for (id, name) in [("theme-auto", "Auto"), ("theme-light", "Light"), ("theme-dark", "Dark")] {
+                input type="radio" name="theme" id=(id) checked[id == "theme-auto"];
+                label for=(id) { (name) }
+            }
+        }
+    }
+}
+
+fn facts(run: &Run) -> Vec<String> {
+    let mut facts = vec![run.started.clone()];
+    if let Some(preset) = run.preset.get("name").and_then(Value::as_str) {
+        facts.push(format!("preset {preset}"));
+    }
+    facts
+        .extend(["cpu", "kernel"].iter().filter_map(|name| run.machine.get(*name)?.as_str().map(Into::into)));
+    facts.push(format!("seed {}", run.seed));
+    facts
+}
+
+/// What a reader must know before any number.
+pub(super) fn banner(summary: &Summary) -> Markup {
+    let mut warnings = summary.host_warnings().peekable();
+    html! {
+        @if let Some(status) = facts::warning(summary.run.status) { p.banner role="note" { strong { (status) } } }
+        @if warnings.peek().is_some() {
+            div.banner role="note" {
+                strong { "The machine was not a quiet one while this was measured." }
+                ul { @for warning in warnings { li { (rich(&warning)) } } }
+            }
+        }
+    }
+}

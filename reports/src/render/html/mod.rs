@@ -1,0 +1,164 @@
+//! A run as one page that needs nothing else: no script, no request, no font.
+//!
+//! Charts come first and are drawn as SVG; each has its table folded below it. Colours
+//! come from the style sheet alone, which follows the reader's theme or the page's own
+//! switch. A policy in the page's head forbids every request, so that a browser itself
+//! sees to it.
+
+mod data;
+mod figure;
+mod head;
+mod legend;
+mod overview;
+mod sections;
+mod settings;
+mod table;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::charts::Index;
+use crate::figures::Summary;
+use crate::rows::RunFolder;
+use crate::tables::{self, Grid, Section};
+use crate::words::limits::LIMITS;
+
+const STYLE: &str = include_str!("page.css");
+
+/// Everything that a page is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The run with its rows, of which the charts are made.
+    pub folder: &'a RunFolder,
+    /// What its rows come to.
+    pub summary: &'a Summary,
+    /// The tables that other renderings have too.
+    pub sections: &'a [Section],
+    /// What the numbers do not say, one paragraph each.
+    pub limits: &'a [&'a str],
+}
+
+/// Renders a run; `summary` is what the folder's rows come to.
+pub fn render(folder: &RunFolder, summary: &Summary) -> String {
+    Page { folder, summary, sections: &tables::sections(summary), limits: LIMITS }.render()
+}
+
+impl Page<'_> {
+    /// The page as text.
+    pub fn render(&self) -> String {
+        render_page(self)
+    }
+}
+
+fn render_page(page: &Page<'_>) -> String {
+    let run = &page.folder.run;
+    let index = Index::of(page.folder);
+    let sections = sections::all(&index, page.summary);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head::meta(run, STYLE))
+            body {
+                (head::header(run))
+                (head::banner(page.summary))
+                div.columns {
+                    (contents(&sections, page))
+                    main {
+                        (overview::render(&index, page.summary))
+                        @for section in &sections { (figure::section(section, &index)) }
+                        (tables(page.sections))
+                        (settings::absent(run))
+                        (settings::settings(run))
+                        (limits(page.limits))
+                    }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn contents(sections: &[figure::Section], page: &Page<'_>) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            ol {
+                li { a href="#overview" { "Overview" } }
+                @for section in sections { li { a href={ "#" (section.id) } { (section.title) } } }
+                @if !page.sections.is_empty() { li { a href="#figures" { "All figures" } } }
+                li { a href="#absent" { "Not measured" } }
+                li { a href="#settings" { "Settings" } }
+                @if !page.limits.is_empty() { li { a href="#limits" { "Limits" } } }
+            }
+        }
+    }
+}
+
+fn tables(sections: &[Section]) -> Markup {
+    html! {
+        @if !sections.is_empty() {
+            section #figures {
+                h2 { "All figures" }
+                @for section in sections {
+                    details open {
+                        summary { h3 { (rich(&section.title)) } }
+                        @for grid in section.grids.iter().filter(|grid| !grid.is_detail) { (table::grid(grid)) }
+                        (details(&section.grids))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The tables that explain the others, folded.
+fn details(grids: &[Grid]) -> Markup {
+    let details: Vec<_> = grids.iter().filter(|grid| grid.is_detail).collect();
+    html! {
+        @if !details.is_empty() {
+            details {
+                summary { "In detail" }
+                @for grid in details { (table::grid(grid)) }
+            }
+        }
+    }
+}
+
+fn limits(limits: &[&str]) -> Markup {
+    html! {
+        @if !limits.is_empty() {
+            section #limits {
+                h2 { "What the numbers do not say" }
+                ul.prose { @for limit in limits { li { (rich(limit)) } } }
+            }
+        }
+    }
+}
+
+/// SVG as the chart library wrote it, its texts escaped already.
+fn drawn(elements: &str) -> PreEscaped<&str> {
+    PreEscaped(elements)
+}
+
+/// Text as Markdown has it, with `code` between backticks and nothing else special.
+fn rich(text: &str) -> Markup {
+    let parts: Vec<_> = text.split('`').collect();
+    // A backtick without its partner is just one.
+    if parts.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! {
+        @for (place, part) in parts.iter().enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_make_code_in_pairs() {
+        assert_eq!(rich("a `b<` c").into_string(), "a <code>b&lt;</code> c");
+        assert_eq!(rich("it`s").into_string(), "it`s");
+    }
+}

@@ -1,0 +1,90 @@
+//! What was not measured, and how the rest was.
+
+use maud::{Markup, html};
+use serde_json::{Map, Value};
+
+use super::rich;
+use super::table;
+use crate::rows::{ExecutorInfo, Run};
+use crate::tables::{Grid, head};
+use crate::words::facts;
+
+/// The cells without figures, those with the same reason together.
+pub(super) fn absent(run: &Run) -> Markup {
+    let groups = facts::unmeasured(run, str::to_owned);
+    html! {
+        section #absent {
+            h2 { "What was not measured" }
+            @if groups.is_empty() { p.prose { "Every cell of the plan was measured." } }
+            @else {
+                ul.prose {
+                    @for group in &groups {
+                        li {
+                            strong { (group.executor) } " " (rich(&group.why)) " "
+                            span.note { "(" (group.cells.join(", ")) ")" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn settings(run: &Run) -> Markup {
+    html! {
+        section #settings {
+            h2 { "Settings, machine and versions" }
+            pre.scroll { code { (run.command.join(" ")) } }
+            p.prose {
+                "Order of the cells shuffled with seed " (run.seed) ". Begun " (run.started) ", ended "
+                (run.ended.as_deref().unwrap_or("not yet")) "."
+            }
+            @if !run.notes.is_empty() { ul.prose { @for note in &run.notes { li { (rich(note)) } } } }
+            (table::grid(&executors(run)))
+            (prices(run))
+            div.facts-tables {
+                (list("Amounts", &run.preset))
+                (list("Machine", &run.machine))
+                (list("Build", &run.build))
+            }
+        }
+    }
+}
+
+fn executors(run: &Run) -> Grid {
+    let line = |executor: &ExecutorInfo| {
+        let versions = facts::versions(&executor.versions);
+        vec![executor.name.clone(), executor.model.clone(), executor.spec.clone(), versions]
+    };
+    Grid {
+        title: "Executors".into(),
+        head: head(&["executor", "model", "all settings", "versions"]),
+        names: 4,
+        lines: run.executors.iter().map(line).collect(),
+        note: String::new(),
+        ..Grid::default()
+    }
+}
+
+fn prices(run: &Run) -> Markup {
+    let prices = &run.prices;
+    html! {
+        @if prices.per_cpu_second > 0.0 || prices.per_gib_second > 0.0 { p.prose {
+            "Prices of the cost model: " (prices.per_cpu_second) " " (prices.currency) " for a second of processor time, "
+            (prices.per_gib_second) " " (prices.currency) " for a GiB held for a second; from " (prices.source) "."
+        } }
+    }
+}
+
+fn list(title: &str, facts: &Map<String, Value>) -> Markup {
+    html! {
+        @if !facts.is_empty() {
+            div {
+                h4 { (title) }
+                dl.facts-list {
+                    @for (name, value) in facts { dt { (facts::name(name)) } dd { (facts::plain(value)) } }
+                }
+            }
+        }
+    }
+}

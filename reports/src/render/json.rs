@@ -1,0 +1,130 @@
+//! Figures for other programs, as JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::figures::{Figure, Settings, Summary, Unit};
+use crate::statistics::Estimate;
+
+/// Version of the exports' form, as the JSON says it.
+pub const EXPORT_VERSION: u32 = 1;
+
+/// A run's figures.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Export {
+    /// [`EXPORT_VERSION`].
+    pub export: u32,
+    /// The run's id.
+    pub run: String,
+    /// How sure the intervals are meant to be, from 0 to 1.
+    pub confidence: f64,
+    /// The currency of prices.
+    pub currency: String,
+    /// Whether the host was not the same all the time; left out where it was not watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_host_drifting: Option<bool>,
+    /// Every figure.
+    pub figures: Vec<Exported>,
+}
+
+/// One figure.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Exported {
+    /// The function's name.
+    pub function: String,
+    /// The variant.
+    pub variant: String,
+    /// The executor spec with all its settings.
+    pub executor: String,
+    /// Whether it is of the second, identical cell of an A/A pair.
+    pub twin: bool,
+    /// The figure's name.
+    pub figure: String,
+    /// What tells it from others of its name.
+    pub settings: Settings,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// How much.
+    #[serde(flatten)]
+    pub estimate: ExportedEstimate,
+    /// Samples far from the others; left out where it is not a figure of samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub far_outliers: Option<usize>,
+}
+
+/// How much, and how sure.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct ExportedEstimate {
+    /// The figure.
+    pub estimate: f64,
+    /// The lower end of its interval; left out where that cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// How many samples there were.
+    pub samples: usize,
+    /// In how many repetitions.
+    pub repetitions: usize,
+}
+
+impl Export {
+    /// The figures of a run.
+    pub fn of(summary: &Summary) -> Self {
+        let mut figures = Vec::new();
+        for group in &summary.groups {
+            for model in &group.models {
+                let firsts = model.figures.iter().map(|figure| (false, figure));
+                let twins = model.twins.iter().map(|figure| (true, figure));
+                figures.extend(firsts.chain(twins).map(|(twin, figure)| Exported {
+                    function: group.function.clone(),
+                    variant: group.variant.clone(),
+                    executor: model.spec.clone(),
+                    twin,
+                    ..Exported::of(figure)
+                }));
+            }
+        }
+        Self {
+            export: EXPORT_VERSION,
+            run: summary.run.id.clone(),
+            confidence: crate::statistics::CONFIDENCE,
+            currency: summary.run.prices.currency.clone(),
+            is_host_drifting: summary.calibration.map(|host| host.is_drifting()),
+            figures,
+        }
+    }
+}
+
+impl Exported {
+    fn of(figure: &Figure) -> Self {
+        Self {
+            function: String::new(),
+            variant: String::new(),
+            executor: String::new(),
+            twin: false,
+            figure: figure.name.clone(),
+            settings: figure.settings.clone(),
+            unit: figure.unit,
+            estimate: ExportedEstimate::of(&figure.estimate),
+            far_outliers: figure.outliers.map(|outliers| outliers.count()),
+        }
+    }
+}
+
+impl ExportedEstimate {
+    fn of(estimate: &Estimate) -> Self {
+        let Estimate { value, interval, samples, repetitions, .. } = *estimate;
+        let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
+        Self { estimate: value, low, high, samples, repetitions }
+    }
+}
+
+/// As JSON; its schema is `reports/schema/export.schema.json`.
+pub fn render(summary: &Summary) -> String {
+    let text = serde_json::to_string_pretty(&Export::of(summary));
+    let mut text = text.expect("text and finite numbers are always JSON");
+    text.push('\n');
+    text
+}

@@ -1,0 +1,59 @@
+//! What a run can be rendered as: pure functions from figures, tables and charts to text.
+
+pub mod csv;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub(crate) mod svg;
+pub mod terminal;
+
+use crate::figures::Summary;
+use crate::rows::RunFolder;
+
+/// A form of report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// For people, and to paste into an article.
+    Markdown,
+    /// For people: one page with charts.
+    Html,
+    /// For a spreadsheet: one figure a line.
+    Csv,
+    /// For programs: the same, with a schema.
+    Json,
+}
+
+impl Format {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Markdown, Self::Html, Self::Csv, Self::Json];
+
+    /// The name by which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// The name of its file in a run's folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Markdown => "report.md",
+            Self::Html => "report.html",
+            Self::Csv => "report.csv",
+            Self::Json => "report.json",
+        }
+    }
+}
+
+/// Renders a run; `summary` is what the folder's rows come to.
+pub fn render(folder: &RunFolder, summary: &Summary, format: Format) -> String {
+    match format {
+        Format::Markdown => markdown::render(summary),
+        Format::Html => html::render(folder, summary),
+        Format::Csv => csv::render(summary),
+        Format::Json => json::render(summary),
+    }
+}

@@ -1,0 +1,65 @@
+//! A run as a table for a terminal.
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use crate::figures::{Figures, Settings, Summary};
+use crate::tables::Grid;
+use crate::tables::cells::value;
+
+/// A line below the head and no other, so that the lines can be cut and sorted.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+const HEAD: [&str; 9] = [
+    "function",
+    "executor",
+    "start p50",
+    "start p99",
+    "memory/instance",
+    "fresh req/s",
+    "warm req/s",
+    "warm p99",
+    "warm CPU/req",
+];
+
+/// Renders a run, one line for each function, variant and executor; at most `width`
+/// columns wide, if that is given.
+pub fn render(summary: &Summary, width: Option<u16>) -> String {
+    let mut lines = Vec::new();
+    for group in &summary.groups {
+        for model in &group.models {
+            lines.push(line(&format!("{} {}", group.function, group.variant), model).to_vec());
+        }
+    }
+    let head = HEAD.map(Into::into).to_vec();
+    of_grid(&Grid { name: "run", head, names: 2, lines, ..Grid::default() }, width)
+}
+
+/// Any table for a terminal.
+pub(crate) fn of_grid(grid: &Grid, width: Option<u16>) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_header(&grid.head).add_rows(&grid.lines);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    for column in table.column_iter_mut().skip(grid.names) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+fn line(name: &str, model: &Figures) -> [String; 9] {
+    let plain = |name| model.figure(name, &Settings::default());
+    let warm = model.best_rate("warm");
+    let beside = |name| warm.and_then(|rate| model.figure(name, &rate.settings));
+    [
+        name.to_owned(),
+        model.executor.clone(),
+        value(plain("start_p50")),
+        value(plain("start_p99")),
+        value(model.memory()),
+        value(model.best_rate("fresh")),
+        value(warm),
+        value(beside("load_latency_p99")),
+        value(beside("load_cpu")),
+    ]
+}

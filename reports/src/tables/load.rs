@@ -1,0 +1,233 @@
+//! Closed loops, bursts, and what requests cost.
+
+use super::cells::{against, figure, reuse, value};
+use super::code;
+use super::{Grid, NONE, head};
+use crate::figures::{Figure, Figures, Group, PRICE_FORMULA, Summary};
+use crate::words::units;
+
+/// The reuse policies of a group, in the order in which the first model has them.
+fn reuses(group: &Group) -> Vec<&str> {
+    let mut reuses: Vec<&str> = Vec::new();
+    for rate in group.models.iter().flat_map(|model| model.named("load_rate")) {
+        let reuse = rate.settings.reuse.as_deref().unwrap_or_default();
+        if !reuses.contains(&reuse) {
+            reuses.push(reuse);
+        }
+    }
+    reuses
+}
+
+fn connections(figure: &Figure) -> String {
+    figure.settings.connections.map_or_else(|| NONE.to_owned(), |count| count.to_string())
+}
+
+/// Every model at the number of connections that gives it the highest rate.
+pub(super) fn best(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for policy in reuses(group) {
+        let best = group.best(|model| model.best_rate(policy));
+        for (model, rate) in group.models.iter().filter_map(|model| Some((model, model.best_rate(policy)?))) {
+            let beside = |name: &str| model.figure(name, &rate.settings);
+            lines.push(vec![
+                code(model),
+                policy.to_owned(),
+                connections(rate),
+                figure(Some(rate)),
+                against(Some(rate), best),
+                figure(beside("load_latency_p50")),
+                figure(beside("load_latency_p99")),
+                figure(beside("load_cpu")),
+            ]);
+        }
+    }
+    Grid {
+        name: "throughput",
+        title: "Throughput: closed loop".into(),
+        head: head(&[
+            "executor",
+            "reuse",
+            "connections",
+            "requests/s",
+            "against the best",
+            "latency p50",
+            "latency p99",
+            "CPU per request",
+        ]),
+        names: 3,
+        lines,
+        note:
+            "At the number of connections with the highest rate. Each window of a load is a sample. CPU is \
+               that of the server, its containers and their helpers."
+                .into(),
+        is_detail: false,
+    }
+}
+
+/// What a million requests cost by the stated prices.
+pub(super) fn price(summary: &Summary, group: &Group) -> Grid {
+    let prices = &summary.run.prices;
+    let best_of = |price: &Figure| {
+        let reuse = price.settings.reuse.clone();
+        group.best(move |model| model.named("price_per_million").find(|other| other.settings.reuse == reuse))
+    };
+    let lines = group.models.iter().flat_map(|model| {
+        model.named("price_per_million").map(move |price| {
+            let ratio = best_of(price).map_or_else(
+                || NONE.to_owned(),
+                |best| units::ratio(price.estimate.value / best.estimate.value),
+            );
+            vec![code(model), reuse(price), connections(price), figure(Some(price)), ratio]
+        })
+    });
+    Grid {
+        name: "price",
+        title: format!("Price of a million requests, in {}", prices.currency),
+        head: head(&["executor", "reuse", "connections", "price", "to the best"]),
+        names: 3,
+        lines: lines.collect(),
+        note: format!(
+            "Derived, not measured: {PRICE_FORMULA}. CPU time and median latency are those of the load with \
+             the fewest connections, GiB held is the memory of one more live instance after the most \
+             invocations. A CPU second is priced at {}, a GiB second at {} ({}).",
+            prices.per_cpu_second, prices.per_gib_second, prices.source
+        ),
+        is_detail: false,
+    }
+}
+
+fn loads(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
+    group.models.iter().flat_map(|model| model.named("load_rate").map(move |rate| (model, rate)))
+}
+
+/// Every number of connections.
+pub(super) fn every(group: &Group) -> Grid {
+    let lines = loads(group).map(|(model, rate)| {
+        let beside = |name: &str| model.figure(name, &rate.settings);
+        vec![
+            code(model),
+            reuse(rate),
+            connections(rate),
+            figure(Some(rate)),
+            figure(beside("load_latency_p50")),
+            value(beside("load_latency_p90")),
+            figure(beside("load_latency_p99")),
+            value(beside("load_latency_p999")),
+            value(beside("load_latency_max")),
+        ]
+    });
+    Grid {
+        name: "loads",
+        title: "Every number of connections".into(),
+        head: head(&[
+            "executor",
+            "reuse",
+            "connections",
+            "requests/s",
+            "latency p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "max",
+        ]),
+        names: 3,
+        lines: lines.collect(),
+        note: "Medians over the windows.".into(),
+        is_detail: true,
+    }
+}
+
+/// What a request costs besides time.
+pub(super) fn resources(group: &Group) -> Grid {
+    let names = [
+        "load_cpu",
+        "load_user_cpu",
+        "load_system_cpu",
+        "load_server_cpu",
+        "load_cgroup_cpu",
+        "load_helpers_cpu",
+        "load_daemon_cpu",
+        "load_minor_faults",
+        "load_major_faults",
+        "load_switches",
+        "load_energy",
+    ];
+    let lines = loads(group).map(|(model, rate)| {
+        let line = [code(model), reuse(rate), connections(rate)];
+        let figures = names.iter().enumerate().map(|(place, name)| {
+            let found = model.figure(name, &rate.settings);
+            // One interval is enough to see how sure a line is.
+            if place == 0 { figure(found) } else { value(found) }
+        });
+        line.into_iter().chain(figures).collect()
+    });
+    Grid {
+        name: "resources",
+        title: "What a request costs".into(),
+        head: head(&[
+            "executor",
+            "reuse",
+            "connections",
+            "CPU in all",
+            "user",
+            "system",
+            "server",
+            "control group",
+            "helpers",
+            "daemons",
+            "minor faults",
+            "major faults",
+            "switches",
+            "energy",
+        ]),
+        names: 3,
+        lines: lines.collect(),
+        note:
+            "Per answer, in the windows of the closed loop. CPU in all is that of server, control group and \
+               helpers; the container engine's daemons serve others too and stand apart. User and system \
+               time split that of server and control group in the proportion of the kernel's clock ticks. \
+               Each column is a median by itself. Faults and switches are the server's. Energy is that of the \
+               processor packages, everything on the machine included, where the host counts it."
+                .into(),
+        is_detail: true,
+    }
+}
+
+/// Many requests at once, from idle.
+pub(super) fn bursts(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        for burst in model.named("burst_duration") {
+            let best = group.best(|model| model.figure("burst_duration", &burst.settings));
+            let beside = |name: &str| model.figure(name, &burst.settings);
+            lines.push(vec![
+                code(model),
+                reuse(burst),
+                connections(burst),
+                figure(Some(burst)),
+                against(Some(burst), best),
+                value(beside("burst_latency_p50")),
+                value(beside("burst_latency_p99")),
+                value(beside("burst_latency_max")),
+            ]);
+        }
+    }
+    Grid {
+        name: "bursts",
+        title: "Bursts: so many requests at once, from idle".into(),
+        head: head(&[
+            "executor",
+            "reuse",
+            "at once",
+            "until the last answer",
+            "against the best",
+            "latency p50",
+            "p99",
+            "max",
+        ]),
+        names: 3,
+        lines,
+        note: "Each burst is a sample.".into(),
+        is_detail: true,
+    }
+}

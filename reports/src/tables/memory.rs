@@ -1,0 +1,126 @@
+//! What live instances hold.
+
+use super::cells::{against, figure, value};
+use super::code;
+use super::{Grid, NONE, head};
+use crate::figures::{DENSITY, Figures, Group, MEMORY_SLOPE, Settings};
+use crate::rows::row::Limit;
+
+/// What one more instance costs, for every count of invocations.
+pub(super) fn slopes(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        for slope in model.named(MEMORY_SLOPE) {
+            let best = group.best(|model| model.figure(MEMORY_SLOPE, &slope.settings));
+            let beside = |name: &str| model.figure(name, &slope.settings);
+            lines.push(vec![
+                code(model),
+                invoked(&slope.settings),
+                figure(Some(slope)),
+                against(Some(slope), best),
+                figure(beside("memory_intercept")),
+                figure(model.figure("memory_idle", &Settings::default())),
+                value(beside("memory_most_live")),
+            ]);
+        }
+    }
+    Grid {
+        name: "memory",
+        title: "Memory per live instance".into(),
+        head: head(&[
+            "executor",
+            "invoked before",
+            "per live instance",
+            "against the best",
+            "intercept",
+            "with no instance",
+            "live at most",
+        ]),
+        names: 2,
+        lines,
+        note:
+            "The slope of what the host pays over one and more live instances, by least squares within each \
+               repetition, and the mean of the repetitions' slopes. The interval is Student's: of one \
+               repetition that of the regression, of several also of their differences. The host pays the \
+               server's proportional set size, control groups without inactive file pages, and helper \
+               processes."
+                .into(),
+        is_detail: false,
+    }
+}
+
+/// The slopes of all readings, side by side.
+pub(super) fn readings(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        for slope in model.named(MEMORY_SLOPE) {
+            let beside = |reading: &str| figure(model.figure(&format!("{reading}_slope"), &slope.settings));
+            lines.push(vec![
+                code(model),
+                invoked(&slope.settings),
+                figure(Some(slope)),
+                beside("memory_private"),
+                beside("memory_cgroup"),
+                beside("memory_helpers"),
+                beside("memory_model"),
+            ]);
+        }
+    }
+    Grid {
+        name: "memory_readings",
+        title: "Memory per live instance by reading".into(),
+        head: head(&[
+            "executor",
+            "invoked before",
+            "the host in all",
+            "server, private",
+            "control group",
+            "helpers",
+            "as the model says",
+        ]),
+        names: 2,
+        lines,
+        note: "Slopes like those above. Private is what would be free if the server's process ended; what \
+               the model says is its own account and is only shown to compare."
+            .into(),
+        is_detail: true,
+    }
+}
+
+/// How many instances fit.
+pub(super) fn density(group: &Group) -> Grid {
+    let settings = Settings::default();
+    let best = group.best(|model| model.figure(DENSITY, &settings));
+    let line = |model: &Figures| {
+        let instances = model.figure(DENSITY, &settings)?;
+        let limits: Vec<&str> = model.limits.iter().map(|limit| name(*limit)).collect();
+        let limits = if limits.is_empty() { NONE.to_owned() } else { limits.join(", ") };
+        Some(vec![code(model), figure(Some(instances)), against(Some(instances), best), limits])
+    };
+    Grid {
+        name: "density",
+        title: "Density: live instances until a limit".into(),
+        head: head(&["executor", "live instances", "against the best", "ended by"]),
+        names: 1,
+        lines: group.models.iter().filter_map(line).collect(),
+        note:
+            "Instances were started until the memory they hold, or the 99th percentile of answers from all \
+               of them in turn, passed the limit that the settings below name. Where the set number or the \
+               time ended it, more would have fitted."
+                .into(),
+        is_detail: true,
+    }
+}
+
+fn name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "memory",
+        Limit::Latency => "latency",
+        Limit::Instances => "the set number of instances",
+        Limit::Time => "time",
+    }
+}
+
+fn invoked(settings: &Settings) -> String {
+    settings.invocations.map_or_else(|| NONE.to_owned(), |count| format!("{count}×"))
+}

@@ -1,0 +1,78 @@
+//! What noise alone does: A/A pairs, and the host itself.
+
+use super::cells::{figure, ratio, verdict};
+use super::code;
+use super::{Grid, Section, head};
+use crate::figures::{DRIFT, Summary, Tally};
+use crate::words::units;
+
+pub(super) fn section(summary: &Summary) -> Section {
+    let grids = [host(summary), pairs(summary)];
+    Section {
+        title: "What noise alone does".into(),
+        grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect(),
+    }
+}
+
+/// Identical cells against each other.
+fn pairs(summary: &Summary) -> Grid {
+    let mut lines = Vec::new();
+    for group in &summary.groups {
+        for model in &group.models {
+            for (first, second, comparison) in model.pairs() {
+                lines.push(vec![
+                    format!("{} {}", group.function, group.variant),
+                    code(model),
+                    [first.name.clone(), first.settings.to_string()].join(" ").trim().to_owned(),
+                    figure(Some(first)),
+                    figure(Some(second)),
+                    ratio(comparison.ratio),
+                    verdict(&comparison),
+                ]);
+            }
+        }
+    }
+    Grid {
+        name: "pairs",
+        title: "A/A pairs: identical cells against each other".into(),
+        head: head(&["function", "executor", "figure", "one", "the other", "ratio", "verdict"]),
+        names: 3,
+        note: format!("Measured in the same run as if they were two: {}.", tally(summary)),
+        lines,
+        is_detail: true,
+    }
+}
+
+pub(super) fn tally(summary: &Summary) -> Tally {
+    let mut tally = Tally::default();
+    for model in summary.groups.iter().flat_map(|group| &group.models) {
+        model.pairs().for_each(|(_, _, comparison)| tally.add(&comparison));
+    }
+    tally
+}
+
+/// The fixed loop between the blocks.
+fn host(summary: &Summary) -> Grid {
+    let line = |host: crate::figures::Calibration| {
+        vec![
+            host.blocks.to_string(),
+            units::duration(host.median_ns),
+            units::percent(host.spread),
+            units::percent(host.trend),
+            if host.is_drifting() { "drifted" } else { "steady" }.to_owned(),
+        ]
+    };
+    Grid {
+        name: "host",
+        title: "The host: a fixed loop between the cells".into(),
+        head: head(&["blocks", "median", "spread", "last third to the first", "the host"]),
+        names: 1,
+        lines: summary.calibration.map(line).into_iter().collect(),
+        note: format!(
+            "Spread is from the 5th to the 95th percentile, as a part of the median. Beyond {} the host is \
+             said to have drifted: differences of that size may be its own.",
+            units::percent(DRIFT)
+        ),
+        is_detail: false,
+    }
+}

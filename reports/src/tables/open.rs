@@ -1,0 +1,92 @@
+//! Open loops: requests are sent when they are due, whatever the server does.
+
+use super::cells::{figure, reuse, value};
+use super::code;
+use super::{Grid, NONE, head};
+use crate::figures::{Figure, Figures, Group};
+
+fn loops(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
+    group.models.iter().flat_map(|model| model.named("open_rate").map(move |rate| (model, rate)))
+}
+
+fn settings(figure: &Figure) -> [String; 2] {
+    let percent = figure.settings.load_percent.map(|percent| format!("{percent} %"));
+    let rate = figure.settings.rate_per_s.map(|rate| format!("{rate}/s"));
+    [reuse(figure), percent.or(rate).unwrap_or_else(|| NONE.to_owned())]
+}
+
+/// What was offered and what became of it.
+pub(super) fn offered(group: &Group) -> Grid {
+    let lines = loops(group).map(|(model, rate)| {
+        let beside = |name: &str| model.figure(name, &rate.settings);
+        let [reuse, load] = settings(rate);
+        vec![
+            code(model),
+            reuse,
+            load,
+            value(beside("open_offered")),
+            figure(Some(rate)),
+            value(beside("open_dropped")),
+            value(beside("open_late")),
+            figure(beside("open_cpu")),
+        ]
+    });
+    Grid {
+        name: "open",
+        title: "Open loop: offered and achieved".into(),
+        head: head(&[
+            "executor",
+            "reuse",
+            "load",
+            "offered/s",
+            "achieved/s",
+            "dropped",
+            "late",
+            "CPU per request",
+        ]),
+        names: 3,
+        lines: lines.collect(),
+        note:
+            "Load is the part of the highest rate of the closed loop. Dropped are requests that were never \
+               sent, late ones were sent after they were due; both as parts of those offered."
+                .into(),
+        is_detail: true,
+    }
+}
+
+/// Latencies from the intended and from the real moment of sending.
+pub(super) fn latencies(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for (model, rate) in loops(group) {
+        for (kind, from) in [("latency", "when it was due"), ("service", "when it was sent")] {
+            let at = |name: &str| model.figure(&format!("open_{kind}_{name}"), &rate.settings);
+            if at("p50").is_none() {
+                continue;
+            }
+            let [reuse, load] = settings(rate);
+            lines.push(vec![
+                code(model),
+                reuse,
+                load,
+                from.to_owned(),
+                figure(at("p50")),
+                value(at("p90")),
+                figure(at("p99")),
+                value(at("p999")),
+                value(at("max")),
+            ]);
+        }
+    }
+    Grid {
+        name: "open_latency",
+        title: "Open loop: latency".into(),
+        head: head(&["executor", "reuse", "load", "latency from", "p50", "p90", "p99", "p99.9", "max"]),
+        names: 4,
+        lines,
+        note:
+            "A user waits from when a request was due. From when it was sent hides the queue before a slow \
+               server (coordinated omission) and is only shown to compare."
+                .into(),
+        is_detail: true,
+    }
+}

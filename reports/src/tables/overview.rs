@@ -1,0 +1,133 @@
+//! The models of one group side by side, with verdicts.
+
+use super::cells::verdict;
+use super::code;
+use super::{Grid, NONE, Section};
+use crate::figures::{Comparison, Figure, Figures, Group, Verdict};
+use crate::rows::row::Cold;
+use crate::words::units;
+
+/// How a column finds its figure.
+type Pick = fn(&Figures) -> Option<&Figure>;
+
+/// What models are compared by.
+const COLUMNS: [(&str, Pick); 6] = [
+    ("start", Figures::start),
+    ("first answer", |model| model.cold_answer(Cold::Instance, None)),
+    ("memory per live instance", Figures::memory),
+    ("requests/s, fresh", |model| model.best_rate("fresh")),
+    ("requests/s, warm", |model| model.best_rate("warm")),
+    ("CPU per request, warm", |model| {
+        let rate = model.best_rate("warm")?;
+        model.figure("load_cpu", &rate.settings)
+    }),
+];
+
+/// The overviews of all groups, what must be known to read them below the last.
+pub(super) fn section(groups: &[Group]) -> Section {
+    let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
+    if let Some(last) = grids.last_mut() {
+        NOTE.clone_into(&mut last.note);
+        if groups.iter().flat_map(comparisons).any(|comparison| comparison.verdict != Verdict::Unknown) {
+            last.note.push_str(VERDICTS);
+        }
+    }
+    Section { title: "Overview".into(), grids }
+}
+
+const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold). Medians; rates at the \
+number of connections that gives the highest. Intervals are in the tables below.";
+
+const VERDICTS: &str = " Behind each ratio stands its verdict, and behind \"no significant difference\" the smallest \
+effect that this run could have seen.";
+
+fn grid(group: &Group) -> Grid {
+    let columns: Vec<_> =
+        COLUMNS.iter().filter(|(_, pick)| group.models.iter().any(|model| pick(model).is_some())).collect();
+    let best: Vec<Option<&Figure>> = columns.iter().map(|(_, pick)| group.best(pick)).collect();
+    let line = |model: &Figures| {
+        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(pick(model), *best));
+        std::iter::once(code(model)).chain(cells).collect()
+    };
+    Grid {
+        name: "overview",
+        title: super::title(group),
+        head: std::iter::once("executor")
+            .chain(columns.iter().map(|(name, _)| *name))
+            .map(Into::into)
+            .collect(),
+        names: 1,
+        lines: if columns.is_empty() { Vec::new() } else { group.models.iter().map(line).collect() },
+        note: String::new(),
+        is_detail: false,
+    }
+}
+
+/// Every comparison of the overview.
+pub(super) fn comparisons(group: &Group) -> impl Iterator<Item = Comparison> {
+    COLUMNS
+        .iter()
+        .flat_map(move |(_, pick)| {
+            let best = group.best(pick);
+            let others = group.models.iter().filter_map(pick).filter_map(move |figure| Some((figure, best?)));
+            others.filter(|(figure, best)| !std::ptr::eq(*figure, *best))
+        })
+        .filter_map(|(figure, best)| Comparison::of(figure, best))
+}
+
+fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
+    let Some(figure) = figure else { return NONE.into() };
+    let value = figure.show(figure.estimate.value);
+    let Some(best) = best else { return value };
+    if std::ptr::eq(figure, best) {
+        return format!("**{value}**");
+    }
+    match Comparison::of(figure, best) {
+        None => value,
+        Some(comparison) if comparison.verdict == Verdict::Unknown => {
+            format!("{value}, {}", units::ratio(comparison.ratio.value))
+        }
+        Some(comparison) if comparison.verdict == Verdict::NoDifference => {
+            format!("{value}, {}", verdict(&comparison))
+        }
+        Some(comparison) => {
+            format!("{value}, {} {}", units::ratio(comparison.factor().value), comparison.words())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::against;
+    use super::*;
+    use crate::figures::Unit;
+    use crate::figures::comparison::tests::figure;
+
+    #[test]
+    fn a_factor_points_where_its_word_does() {
+        let of = |name, unit, values: [f64; 2]| {
+            let [value, best] = values.map(|value| figure(name, unit, value));
+            [cell(Some(&value), Some(&best)), against(Some(&value), Some(&best))]
+        };
+        assert_eq!(
+            of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]),
+            ["500 ns, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+        );
+        assert_eq!(
+            of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]),
+            ["20.0 µs, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+        );
+        assert_eq!(
+            of("load_rate", Unit::PerSecond, [50.0, 2_000.0]),
+            ["50.0, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+        );
+        assert_eq!(
+            of("load_rate", Unit::PerSecond, [2_000.0, 50.0]),
+            ["2\u{2009}000, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+        );
+        assert_eq!(
+            of("memory_slope", Unit::Bytes, [1024.0, 4096.0]),
+            ["1.00 KiB, 4.00× less", "4.00× [4.00×, 4.00×] less"]
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! What it takes until there is an answer.
+
+use super::cells::{against, figure, value};
+use super::code;
+use super::{Grid, NONE, head};
+use crate::figures::{Figure, Figures, Group, Settings};
+use crate::rows::row::Cold;
+
+fn plain<'a>(model: &'a Figures, name: &str) -> Option<&'a Figure> {
+    model.figure(name, &Settings::default())
+}
+
+/// The phases, medians.
+pub(super) fn phases(group: &Group) -> Grid {
+    let best = group.best(Figures::start);
+    let invoke = Settings::cold(Cold::Instance, None);
+    let line = |model: &Figures| {
+        let start = model.start();
+        let cells = [
+            figure(model.prepare(false)),
+            figure(model.prepare(true)),
+            figure(start),
+            against(start, best),
+            figure(model.figure("invoke_p50", &invoke)),
+            figure(plain(model, "invoke_p50")),
+            figure(plain(model, "stop_p50")),
+        ];
+        let has_figures = cells.iter().any(|cell| cell != NONE);
+        has_figures.then(|| std::iter::once(code(model)).chain(cells).collect())
+    };
+    Grid {
+        name: "startup",
+        title: "Start-up by phase".into(),
+        head: head(&[
+            "executor",
+            "prepare, nothing cached",
+            "prepare, cached",
+            "start",
+            "start against the best",
+            "first invoke",
+            "later invoke",
+            "stop",
+        ]),
+        names: 1,
+        lines: group.models.iter().filter_map(line).collect(),
+        note: "Medians as the front end's clock sees them. `start` is measured with everything prepared. Without a \
+               figure for what is cached, a model keeps nothing that another server process could use; without \
+               one for nothing cached, it has nothing to keep."
+            .into(),
+        is_detail: false,
+    }
+}
+
+/// What a client waits for, by what was cold.
+const ANSWERS: [(&str, Option<Cold>, Option<bool>); 4] = [
+    ("cold host", Some(Cold::Host), None),
+    ("cold function, nothing cached", Some(Cold::Function), Some(false)),
+    ("cold function, cached", Some(Cold::Function), Some(true)),
+    ("cold instance", Some(Cold::Instance), None),
+];
+
+/// Answers as a client sees them, one request at a time.
+pub(super) fn answers(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        let mut line = |what: &str, settings: &Settings| {
+            let at = |name: &str| model.figure(name, settings);
+            if at("response_p50").is_some() {
+                let best = group.best(|model| model.figure("response_p50", settings));
+                lines.push(vec![
+                    code(model),
+                    what.to_owned(),
+                    figure(at("response_p50")),
+                    against(at("response_p50"), best),
+                    value(at("response_p90")),
+                    figure(at("response_p99")),
+                ]);
+            }
+        };
+        for (what, kind, cached) in ANSWERS {
+            line(what, &Settings { cold: kind, cached, ..Settings::default() });
+        }
+        let warm = model.named("response_p50").filter(|figure| figure.settings.cold.is_none());
+        for response in warm {
+            let reuse = response.settings.reuse.as_deref().unwrap_or_default();
+            line(&format!("nothing ({reuse})"), &response.settings);
+        }
+    }
+    Grid {
+        name: "answers",
+        title: "Answers by what was cold".into(),
+        head: head(&["executor", "cold", "p50", "p50 against the best", "p90", "p99"]),
+        names: 2,
+        lines,
+        note: "As a client on the same machine sees them, one request at a time. A cold host is timed from \
+               the spawning of the server's process, with its artifact cached; a cold function from the \
+               first request in a server that listens; a cold instance from a request that finds the \
+               function prepared. Each instance proves by its count of uses that it was cold."
+            .into(),
+        is_detail: false,
+    }
+}
+
+/// The laps within the phases, medians.
+pub(super) fn laps(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        for lap in model.figures.iter().filter(|figure| is_lap(figure)) {
+            let (phase, name) = lap.name.trim_end_matches("_p50").split_once('.').unwrap_or_default();
+            let settings = lap.settings.to_string();
+            let settings = if settings.is_empty() { NONE.to_owned() } else { settings };
+            lines.push(vec![code(model), phase.to_owned(), name.to_owned(), settings, figure(Some(lap))]);
+        }
+    }
+    Grid {
+        name: "laps",
+        title: "Laps within the phases".into(),
+        head: head(&["executor", "phase", "lap", "settings", "p50"]),
+        names: 4,
+        lines,
+        note: "Laps explain a phase and are not compared between models: each model has its own.".into(),
+        is_detail: true,
+    }
+}
+
+fn is_lap(figure: &Figure) -> bool {
+    figure.name.ends_with("_p50") && figure.name.contains('.')
+}
+
+/// Phases and answers by percentile, and what lies far out.
+pub(super) fn tails(group: &Group) -> Grid {
+    let mut lines = Vec::new();
+    for model in &group.models {
+        let medians = model.figures.iter().filter(|figure| figure.outliers.is_some() && !is_lap(figure));
+        for median in medians {
+            let Some(subject) =
+                median.name.strip_suffix("_p50").filter(|subject| !subject.contains("latency"))
+            else {
+                continue;
+            };
+            let at = |name: &str| model.figure(&format!("{subject}_{name}"), &median.settings);
+            if at("p99").is_none() || subject.contains("service") {
+                continue;
+            }
+            let outliers = median.outliers.unwrap_or_default();
+            lines.push(vec![
+                code(model),
+                [subject, &median.settings.to_string()].join(" ").trim().to_owned(),
+                figure(Some(median)),
+                figure(at("p90")),
+                figure(at("p99")),
+                figure(at("p999")),
+                value(at("max")),
+                format!("{} of {}", outliers.count(), outliers.samples),
+                median.estimate.repetitions.to_string(),
+            ]);
+        }
+    }
+    Grid {
+        name: "percentiles",
+        title: "Phases and answers by percentile".into(),
+        head: head(&[
+            "executor",
+            "duration of",
+            "p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "max",
+            "far outliers",
+            "repetitions",
+        ]),
+        names: 2,
+        lines,
+        note: "Far outliers lie more than three interquartile ranges beyond the quartiles of their \
+               repetition, on the scale of logarithms (Tukey's outer fences). They are counted and never \
+               dropped. A percentile has no interval where fewer than five samples of a repetition lie \
+               beyond it."
+            .into(),
+        is_detail: true,
+    }
+}

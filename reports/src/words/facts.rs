@@ -1,0 +1,76 @@
+//! What a run tells besides its figures, as text: its settings, its machine, its versions, and
+//! what was not measured and why.
+
+use serde_json::Value;
+
+use crate::rows::{Run, RunStatus, Status};
+
+/// A fact's name in `run.json` as people read it.
+pub(crate) fn name(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// A fact's value, with nothing escaped.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "not known".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(facts) => {
+            let facts = facts.iter().map(|(fact, value)| format!("{} {}", name(fact), plain(value)));
+            facts.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The versions of an executor's parts.
+pub(crate) fn versions(versions: &[(String, String)]) -> String {
+    versions.iter().map(|(part, version)| format!("{part} {version}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Cells of one executor that have no figures for the same reason.
+#[derive(Clone, Debug)]
+pub(crate) struct Unmeasured<'a> {
+    /// The executor, in short form.
+    pub(crate) executor: &'a str,
+    /// What came of the cells, and the reason.
+    pub(crate) why: String,
+    /// The cells, by function, variant and reuse policy.
+    pub(crate) cells: Vec<String>,
+}
+
+/// The cells without figures, in the order of the plan; `worded` is how a reason is
+/// shown, and reasons that look the same are the same.
+pub(crate) fn unmeasured(run: &Run, worded: impl Fn(&str) -> String) -> Vec<Unmeasured<'_>> {
+    let mut groups: Vec<Unmeasured<'_>> = Vec::new();
+    for cell in &run.cells {
+        let status = match cell.status {
+            Status::Ok => continue,
+            Status::Failed => "failed",
+            Status::Unavailable => "unavailable",
+            Status::Skipped => "skipped",
+            Status::Pending => "not reached",
+        };
+        let executor = run.short_name(&cell.executor);
+        let why = format!("{status}: {}", worded(cell.reason.as_deref().unwrap_or("the run ended before")));
+        let name = format!("{} {} {}", cell.function, cell.variant, cell.reuse);
+        match groups.iter_mut().find(|group| group.executor == executor && group.why == why) {
+            Some(group) => group.cells.push(name),
+            None => groups.push(Unmeasured { executor, why, cells: vec![name] }),
+        }
+    }
+    groups
+}
+
+/// What must be known before any figure of a run that did not end as it should.
+pub(crate) fn warning(status: RunStatus) -> Option<&'static str> {
+    match status {
+        RunStatus::Complete => None,
+        RunStatus::Running => {
+            Some("This run has not ended: it is still going on, or its process was killed.")
+        }
+        RunStatus::Interrupted => Some("This run was interrupted: not every cell was measured."),
+        RunStatus::Failed => Some("This run failed before its end: not every cell was measured."),
+    }
+}

@@ -1,0 +1,21 @@
+//! Numbers, facts and words as people read them.
+
+pub(crate) mod facts;
+pub mod limits;
+pub mod units;
+
+/// `text` in one line, for what breaks where a line does.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A function in one variant, as a heading.
+pub(crate) fn title(function: &str, variant: &str) -> String {
+    format!("{function} · {variant}")
+}
+
+/// `text`, beginning with a capital.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
