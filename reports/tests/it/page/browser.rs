@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use isolab_reports::RunFolder;
 use serde_json::Value;
 
-use crate::{render, sample};
+use super::{render, sample};
 
 /// What the page is asked in the browser; its answer becomes an attribute.
 const PROBE: &str = include_str!("probe.js");

@@ -3,8 +3,6 @@
 mod browser;
 mod document;
 mod sample;
-#[path = "../support/mod.rs"]
-mod support;
 
 use isolab_reports::render::html::Page;
 use isolab_reports::tables::Grid;
@@ -12,6 +10,7 @@ use isolab_reports::tables::Section;
 use isolab_reports::{Row, RunFolder, RunStatus, Summary};
 use proptest::prelude::*;
 
+use crate::support;
 use document::Document;
 
 const LIMITS: [&str; 2] = [

@@ -4,8 +4,6 @@ mod data;
 mod form;
 mod rule;
 mod sample;
-#[path = "../support/mod.rs"]
-mod support;
 
 use isolab_reports::Summary;
 use isolab_reports::claims::{self, Answer, Checked, Claim, Quantity, Tally, Verdict};

@@ -6,8 +6,8 @@ use std::path::Path;
 use isolab_reports::claims::{self, Answer, Need, Quantity};
 use isolab_reports::{Experiment, Summary};
 
-use crate::sample::folder;
-use crate::{all, quantities};
+use super::sample::folder;
+use super::{all, quantities};
 
 #[test]
 fn the_data_file_is_read_and_tells_all_that_a_reader_needs() {

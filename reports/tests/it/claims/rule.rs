@@ -3,9 +3,9 @@
 use isolab_reports::claims::{self, Verdict};
 use isolab_reports::{Row, RunFolder, Status, Summary};
 
-use crate::form::{START, claim, parse};
-use crate::quantities;
-use crate::sample::folder;
+use super::form::{START, claim, parse};
+use super::quantities;
+use super::sample::folder;
 use crate::support::{block, number};
 
 /// What one claim about the start on wasm comes to, with these starts in one repetition.
