@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use isolab_core::{Reuse, Spec, Variant};
 use isolab_reports::folder::{self, RUN};
-use isolab_reports::run::Selection as Recorded;
+use isolab_reports::run::RecordedSelection as Recorded;
 use isolab_reports::{Run, RunStatus};
 
 use crate::cli::BenchArgs;

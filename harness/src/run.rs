@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::row::HOST;
-use isolab_reports::run::{SCHEMA_VERSION, Selection};
+use isolab_reports::run::{RecordedSelection, SCHEMA_VERSION};
 use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,7 +50,7 @@ pub struct Beginning<'a> {
     /// Why the host is no good one to measure on.
     pub host_warnings: Vec<String>,
     /// What was asked for.
-    pub selection: Selection,
+    pub selection: RecordedSelection,
 }
 
 impl OpenRun {
@@ -340,7 +340,7 @@ mod tests {
             blocks: &[block()],
             notes: Vec::new(),
             host_warnings: Vec::new(),
-            selection: Selection::default(),
+            selection: RecordedSelection::default(),
         };
         let mut run = OpenRun::begin(folder, &beginning).unwrap();
         run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("first")));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::claims::{self, Need};
-use isolab_reports::run::Selection as Recorded;
+use isolab_reports::run::RecordedSelection as Recorded;
 use isolab_reports::{Summary, folder};
 
 use crate::asked::Asked;

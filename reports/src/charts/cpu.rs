@@ -1,7 +1,7 @@
 //! Where the processor time of a request goes.
 
 use super::load::{best, of};
-use super::{Axis, Bar, Chart, Group, Index, Part, Quantity, Window, over, panels, windows};
+use super::{Axis, AxisUnit, Bar, Chart, Group, Index, Part, Window, over, panels, windows};
 use crate::figures::ticks;
 use crate::words::units;
 
@@ -12,7 +12,7 @@ const PARTS: [&str; 5] = ["server, user", "server, system", "containers", "shims
 pub(crate) fn per_request(index: &Index<'_>, reuse: &str) -> Option<Chart> {
     let panels =
         panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model, reuse)).collect());
-    let x = Axis::linear("share of the processor time of a request", Quantity::Share);
+    let x = Axis::linear("share of the processor time of a request", AxisUnit::Share);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
 

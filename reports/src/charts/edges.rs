@@ -1,7 +1,7 @@
 //! Experiments that go to an edge: bursts and density.
 
 use super::load::of;
-use super::{Axis, Chart, Group, Index, Line, Point, Quantity, lines, median, panels};
+use super::{Axis, AxisUnit, Chart, Group, Index, Line, Point, lines, median, panels};
 use crate::rows::Row;
 use crate::rows::row::Limit;
 
@@ -20,20 +20,20 @@ pub(crate) fn burst(index: &Index<'_>) -> Option<Chart> {
         lines.filter(|line| !line.points.is_empty()).collect()
     });
     lines(
-        Axis::log("requests at once", Quantity::Count),
-        Axis::log("time to the last answer", Quantity::Duration),
+        Axis::log("requests at once", AxisUnit::Count),
+        Axis::log("time to the last answer", AxisUnit::Duration),
         panels,
     )
 }
 
 /// Memory that is held against live instances, up to a limit.
 pub(crate) fn density_memory(index: &Index<'_>) -> Option<Chart> {
-    density(index, "held_bytes", Axis::log("memory held", Quantity::Bytes), true)
+    density(index, "held_bytes", Axis::log("memory held", AxisUnit::Bytes), true)
 }
 
 /// The 99th percentile of answers from all instances in turn, up to a limit.
 pub(crate) fn density_latency(index: &Index<'_>) -> Option<Chart> {
-    density(index, "latency_p99_ns", Axis::log("latency p99", Quantity::Duration), false)
+    density(index, "latency_p99_ns", Axis::log("latency p99", AxisUnit::Duration), false)
 }
 
 fn density(index: &Index<'_>, metric: &str, y: Axis, with_end: bool) -> Option<Chart> {
@@ -44,7 +44,7 @@ fn density(index: &Index<'_>, metric: &str, y: Axis, with_end: bool) -> Option<C
         };
         (0..index.models.len()).map(line).filter(|line| !line.points.is_empty()).collect()
     });
-    lines(Axis::log("live instances", Quantity::Count), y, panels)
+    lines(Axis::log("live instances", AxisUnit::Count), y, panels)
 }
 
 fn end(group: &Group<'_>, model: usize) -> Option<String> {

@@ -67,7 +67,7 @@ impl<'a> Index<'a> {
         let models = executors.iter().zip(slots).map(|(executor, slot)| Model {
             name: executor.name.clone(),
             isolation: executor.model.clone(),
-            is_baseline: executor.model == "none",
+            is_baseline: executor.is_baseline(),
             slot,
         });
         Self { models: models.collect(), groups: groups.into_values().collect(), host }

@@ -1,7 +1,7 @@
 //! Latency by percentile.
 
 use super::load::of;
-use super::{Axis, Chart, Index, Line, Point, Quantity, Window, lines, over, panels, windows};
+use super::{Axis, AxisUnit, Chart, Index, Line, Point, Window, lines, over, panels, windows};
 use crate::rows::row::LATENCIES;
 
 /// Where the maximum stands on the axis of percentiles, which has no end: a bit right
@@ -44,11 +44,11 @@ pub(crate) fn open(index: &Index<'_>, reuse: &str, percent: u64) -> Option<(Char
 }
 
 fn percentiles() -> Axis {
-    Axis::log("percentile", Quantity::Percentile)
+    Axis::log("percentile", AxisUnit::Percentile)
 }
 
 fn latency() -> Axis {
-    Axis::log("latency", Quantity::Duration)
+    Axis::log("latency", AxisUnit::Duration)
 }
 
 fn line(model: usize, points: Vec<Point>) -> Line {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Axis, Chart, Group, Index, Line, Panel, Point, Quantity, Sampled, Window, lines, over, panels, windows,
+    Axis, AxisUnit, Chart, Group, Index, Line, Panel, Point, Sampled, Window, lines, over, panels, windows,
 };
 use crate::rows::Row;
 
@@ -13,25 +13,25 @@ pub(crate) const KEEPS_UP: f64 = 0.95;
 /// Right answers in a second against connections, in a closed loop.
 pub(crate) fn throughput(index: &Index<'_>, reuse: &str) -> Option<Chart> {
     let panels = closed(index, reuse, |windows| vec![("", false, over(windows, Window::rate))]);
-    lines(connections(), Axis::log("requests/s", Quantity::Rate), panels)
+    lines(connections(), Axis::log("requests/s", AxisUnit::Rate), panels)
 }
 
 /// Latency against connections, in a closed loop: p99, and dashed p50.
 pub(crate) fn closed_latency(index: &Index<'_>, reuse: &str) -> Option<Chart> {
     let panels = closed(index, reuse, latencies);
-    lines(connections(), Axis::log("latency", Quantity::Duration), panels)
+    lines(connections(), Axis::log("latency", AxisUnit::Duration), panels)
 }
 
 /// Latency from the intended moment of sending against the offered rate, in an open
 /// loop: p99, and dashed p50.
 pub(crate) fn open_latency(index: &Index<'_>, reuse: &str) -> Option<Chart> {
-    open(index, reuse, Axis::log("latency from the intended moment", Quantity::Duration), latencies)
+    open(index, reuse, Axis::log("latency from the intended moment", AxisUnit::Duration), latencies)
 }
 
 /// Right answers in a second against the offered rate.
 pub(crate) fn achieved(index: &Index<'_>, reuse: &str) -> Option<Chart> {
     let rate = |windows: &[Window<'_>]| vec![("", false, over(windows, Window::rate))];
-    open(index, reuse, Axis::log("answered requests/s", Quantity::Rate), rate)
+    open(index, reuse, Axis::log("answered requests/s", AxisUnit::Rate), rate)
 }
 
 /// The highest rate of an executor in a closed loop.
@@ -48,7 +48,7 @@ pub(super) fn of<'a>(group: &Group<'a>, model: usize, phase: &str, reuse: &str) 
 }
 
 fn connections() -> Axis {
-    Axis::log("connections", Quantity::Count)
+    Axis::log("connections", AxisUnit::Count)
 }
 
 /// Curves at one load: their names, whether dashed, and their values.
@@ -87,7 +87,7 @@ fn open(
         };
         (0..index.models.len()).flat_map(curve).collect()
     });
-    lines(Axis::log("offered requests/s", Quantity::Rate), y, panels)
+    lines(Axis::log("offered requests/s", AxisUnit::Rate), y, panels)
 }
 
 /// What makes windows of several repetitions those of one load: the part of its capacity,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Axis, Chart, Group, Index, Line, Point, Quantity, lines, panels};
+use super::{Axis, AxisUnit, Chart, Group, Index, Line, Point, lines, panels};
 use crate::statistics::line;
 use crate::words::units;
 
@@ -19,8 +19,8 @@ pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
     let panels =
         panels(index, |group| (0..index.models.len()).filter_map(|model| growth_of(group, model)).collect());
     lines(
-        Axis::log("live instances", Quantity::Count),
-        Axis::log("memory of the host", Quantity::Bytes),
+        Axis::log("live instances", AxisUnit::Count),
+        Axis::log("memory of the host", AxisUnit::Bytes),
         panels,
     )
 }

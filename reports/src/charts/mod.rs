@@ -20,7 +20,7 @@ pub(crate) use index::{Group, Index, Model, Window, median, over, windows};
 
 /// What a number is, and so how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quantity {
+pub(crate) enum AxisUnit {
     /// Nanoseconds.
     Duration,
     /// Bytes.
@@ -50,17 +50,17 @@ pub(crate) enum Scale {
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     pub(crate) title: String,
-    pub(crate) quantity: Quantity,
+    pub(crate) unit: AxisUnit,
     pub(crate) scale: Scale,
 }
 
 impl Axis {
-    pub(crate) fn log(title: &str, quantity: Quantity) -> Self {
-        Self { title: title.into(), quantity, scale: Scale::Log }
+    pub(crate) fn log(title: &str, unit: AxisUnit) -> Self {
+        Self { title: title.into(), unit, scale: Scale::Log }
     }
 
-    pub(crate) fn linear(title: &str, quantity: Quantity) -> Self {
-        Self { title: title.into(), quantity, scale: Scale::Linear }
+    pub(crate) fn linear(title: &str, unit: AxisUnit) -> Self {
+        Self { title: title.into(), unit, scale: Scale::Linear }
     }
 }
 
@@ -186,7 +186,7 @@ fn dot_row(
     of: impl Fn(usize, &Figures) -> Option<Dot>,
 ) -> DotRow {
     let place = |spec: &str| summary.run.executors.iter().position(|executor| executor.spec == spec);
-    let dots = group.models.iter().filter_map(|figures| of(place(&figures.spec)?, figures));
+    let dots = group.executors.iter().filter_map(|figures| of(place(&figures.spec)?, figures));
     DotRow { name, dots: dots.collect() }
 }
 

@@ -1,6 +1,6 @@
 //! What the machine does by itself.
 
-use super::{Axis, Chart, Dot, Index, Line, Panel, Point, Quantity, dot_row, dots, lines, median};
+use super::{Axis, AxisUnit, Chart, Dot, Index, Line, Panel, Point, dot_row, dots, lines, median};
 use crate::figures::{self, Comparison, Figure, Summary};
 use crate::rows::Row;
 use crate::statistics::Ratio;
@@ -30,8 +30,8 @@ pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
         note: None,
     };
     lines(
-        Axis::linear("calibrations, in order of time", Quantity::Count),
-        Axis::linear("time of a fixed loop, to its median", Quantity::Ratio),
+        Axis::linear("calibrations, in order of time", AxisUnit::Count),
+        Axis::linear("time of a fixed loop, to its median", AxisUnit::Ratio),
         vec![Panel { title: "The machine in the course of the run".into(), items: vec![line] }],
     )
 }
@@ -52,7 +52,7 @@ pub(crate) fn twins(summary: &Summary) -> Option<Chart> {
         Panel { title: title.into(), items: rows.collect::<Vec<_>>() }
     };
     let panels = FIGURES.into_iter().map(panel).filter(|panel| !panel.items.is_empty());
-    dots(Axis::linear("second to first of two identical cells", Quantity::Ratio), panels.collect())
+    dots(Axis::linear("second to first of two identical cells", AxisUnit::Ratio), panels.collect())
 }
 
 const FIGURES: [(&str, &str); 3] = [

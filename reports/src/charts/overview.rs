@@ -1,6 +1,6 @@
 //! The few figures that answer the question at a glance.
 
-use super::{Axis, Chart, Dot, Panel, Quantity, dot_row, dots};
+use super::{Axis, AxisUnit, Chart, Dot, Panel, dot_row, dots};
 use crate::figures::{Figure, Figures, Group, Summary};
 use crate::words;
 
@@ -29,11 +29,11 @@ impl Headline {
         }
     }
 
-    fn quantity(self) -> Quantity {
+    fn unit(self) -> AxisUnit {
         match self {
-            Self::Start => Quantity::Duration,
-            Self::Memory => Quantity::Bytes,
-            Self::Warm | Self::Fresh => Quantity::Rate,
+            Self::Start => AxisUnit::Duration,
+            Self::Memory => AxisUnit::Bytes,
+            Self::Warm | Self::Fresh => AxisUnit::Rate,
         }
     }
 
@@ -64,7 +64,7 @@ pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
         let items: Vec<_> = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();
         let panels =
             if items.is_empty() { Vec::new() } else { vec![Panel { title: headline.title().into(), items }] };
-        Some((headline, dots(Axis::log("", headline.quantity()), panels)?))
+        Some((headline, dots(Axis::log("", headline.unit()), panels)?))
     };
     Headline::ALL.into_iter().filter_map(chart).collect()
 }
@@ -72,7 +72,7 @@ pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
 /// The group that speaks for the run: measured by the most executors, and of those the
 /// first by name, but `hello` before all.
 pub(crate) fn spokesman(summary: &Summary) -> Option<&Group> {
-    let measured = |group: &Group| group.models.iter().filter(|figures| is_measured(figures)).count();
+    let measured = |group: &Group| group.executors.iter().filter(|figures| is_measured(figures)).count();
     let rank = |group: &&Group| (measured(group), group.function == "hello");
     summary.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)
 }

@@ -1,7 +1,7 @@
 //! What a first answer is made of, and what it costs at every kind of cold.
 
 use super::{
-    Axis, Bar, Chart, Dot, Group, Index, Panel, Part, Quantity, Sampled, dot_row, dots, median, panels,
+    Axis, AxisUnit, Bar, Chart, Dot, Group, Index, Panel, Part, Sampled, dot_row, dots, median, panels,
 };
 use crate::figures::{self, Figure, Figures, Summary};
 use crate::rows::Row;
@@ -16,7 +16,7 @@ const PARTS: [&str; 3] = ["start", "invoke", "connection and front end"];
 pub(crate) fn first_answer(index: &Index<'_>) -> Option<Chart> {
     let panels =
         panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model)).collect());
-    let x = Axis::log("time since the instance was asked for", Quantity::Duration);
+    let x = Axis::log("time since the instance was asked for", AxisUnit::Duration);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn kinds_of_cold(summary: &Summary) -> Option<Chart> {
         }
     };
     let panels = summary.groups.iter().map(panel).filter(|panel| !panel.items.is_empty());
-    dots(Axis::log("time", Quantity::Duration), panels.collect())
+    dots(Axis::log("time", AxisUnit::Duration), panels.collect())
 }
 
 /// How a line finds its figure.

@@ -24,7 +24,7 @@ use crate::words;
 /// the verdict. And a claim that is not reproduced is not refuted: it was published of
 /// another machine and of other versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Reproduction {
     /// What was measured agrees with what was published.
     Reproduced,
     /// It does not.
@@ -33,7 +33,7 @@ pub enum Verdict {
     NotMeasurable(String),
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Reproduction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Reproduced => "reproduced",
@@ -64,7 +64,7 @@ pub struct Checked {
     /// What was measured; `None` if nothing was.
     pub measured: Option<Measured>,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: Reproduction,
 }
 
 /// Holds claims against a run, in the order of the claims.
@@ -72,14 +72,14 @@ pub fn check(claims: &[Claim], summary: &Summary) -> Vec<Checked> {
     let checked = claims.iter().map(|claim| {
         let (measured, verdict) = match judge(claim, summary) {
             Ok((measured, verdict)) => (Some(measured), verdict),
-            Err(reason) => (None, Verdict::NotMeasurable(reason)),
+            Err(reason) => (None, Reproduction::NotMeasurable(reason)),
         };
         Checked { claim: claim.clone(), measured, verdict }
     });
     checked.collect()
 }
 
-fn judge(claim: &Claim, summary: &Summary) -> Result<(Measured, Verdict), String> {
+fn judge(claim: &Claim, summary: &Summary) -> Result<(Measured, Reproduction), String> {
     let (measure, over) = match &claim.answer {
         Answer::Absent(reason) => return Err(reason.clone()),
         Answer::Measured { measure, over } => (measure, over),
@@ -100,7 +100,8 @@ fn judge(claim: &Claim, summary: &Summary) -> Result<(Measured, Verdict), String
             Measured::new(sum.value, sum.interval)
         }
     };
-    let verdict = if measured.agrees_with(published) { Verdict::Reproduced } else { Verdict::NotReproduced };
+    let verdict =
+        if measured.agrees_with(published) { Reproduction::Reproduced } else { Reproduction::NotReproduced };
     Ok((measured, verdict))
 }
 
@@ -113,7 +114,7 @@ impl Measured {
         }
     }
 
-    /// The rule of [`Verdict`].
+    /// The rule of [`Reproduction`].
     fn agrees_with(&self, published: &Published) -> bool {
         let (least, greatest) = published.accepts();
         self.low.unwrap_or(self.value) <= greatest && self.high.unwrap_or(self.value) >= least
@@ -148,9 +149,9 @@ fn estimate<'a>(
         return Err(format!("`{executor}`: {}", why(cell)));
     }
     let group = summary.groups.iter().find(|group| group.function == function && group.variant == *variant);
-    let model: Option<&Figures> =
-        group.and_then(|group| group.models.iter().find(|model| model.spec == info.spec));
-    let found = model.and_then(|model| quantity.pick(model));
+    let figures: Option<&Figures> =
+        group.and_then(|group| group.executors.iter().find(|executor| executor.spec == info.spec));
+    let found = figures.and_then(|figures| quantity.pick(figures));
     let found = found.ok_or_else(|| format!("the run has no {quantity}"))?;
     if !is_counted_in(found.unit, published.unit) {
         return Err(format!("`{figure}` is counted in {}", found.unit.name()));

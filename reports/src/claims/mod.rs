@@ -6,8 +6,8 @@
 //!
 //! - [`all`] reads them;
 //! - [`needs`] says which cells and experiments a run must have to check them;
-//! - [`check`] holds them against a run, by the rule that [`Verdict`] states;
-//! - [`grids`], [`markdown`], [`table`] and [`json`] show what came of it.
+//! - [`check`] holds them against a run, by the rule that [`Reproduction`] states;
+//! - [`tables`], [`markdown`], [`table`] and [`json`] show what came of it.
 
 mod check;
 mod data;
@@ -15,10 +15,10 @@ mod needs;
 mod quantity;
 mod render;
 
-pub use check::{Checked, Measured, Verdict, check};
+pub use check::{Checked, Measured, Reproduction, check};
 pub use data::{
     Answer, Certainty, Claim, ClaimError, Published, PublishedUnit, Source, Statement, all, parse,
 };
 pub use needs::{Need, needs};
 pub use quantity::Quantity;
-pub use render::{Tally, grids, json, markdown, table};
+pub use render::{ClaimTally, json, markdown, table, tables};

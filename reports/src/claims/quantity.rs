@@ -48,9 +48,11 @@ impl Quantity {
     /// The figure among those of its model. Of several numbers of invocations it is the
     /// greatest, of several numbers of connections the one with the best figure: the
     /// ladders differ between presets and models, and publications name their best.
-    pub fn pick<'a>(&self, model: &'a Figures) -> Option<&'a Figure> {
-        let fits =
-            model.figures.iter().filter(|figure| figure.name == self.figure && self.fits(&figure.settings));
+    pub fn pick<'a>(&self, executor: &'a Figures) -> Option<&'a Figure> {
+        let fits = executor
+            .figures
+            .iter()
+            .filter(|figure| figure.name == self.figure && self.fits(&figure.settings));
         fits.max_by(|a, b| {
             let better = a.estimate.value.total_cmp(&b.estimate.value);
             let better = if a.is_less_better() { better.reverse() } else { better };

@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use super::check::Measured;
 use super::data::{Certainty, Published, PublishedUnit, Source, Statement};
-use super::{Answer, Checked, Claim, Verdict};
+use super::{Answer, Checked, Claim, Reproduction};
 use crate::figures::Unit;
-use crate::render::markdown::table::section;
+use crate::render::markdown::table;
 use crate::render::terminal;
-use crate::tables::{Grid, NONE, Section, head};
+use crate::tables::{NONE, Section, Table, head};
 use crate::words::units;
 
 /// How many claims came out how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
+pub struct ClaimTally {
     /// Claims with which the run agrees.
     pub reproduced: usize,
     /// Claims with which it does not.
@@ -24,22 +24,22 @@ pub struct Tally {
     pub not_measurable: usize,
 }
 
-impl Tally {
+impl ClaimTally {
     /// Counts.
     pub fn of(checked: &[Checked]) -> Self {
         let mut tally = Self::default();
         for one in checked {
             *match one.verdict {
-                Verdict::Reproduced => &mut tally.reproduced,
-                Verdict::NotReproduced => &mut tally.not_reproduced,
-                Verdict::NotMeasurable(_) => &mut tally.not_measurable,
+                Reproduction::Reproduced => &mut tally.reproduced,
+                Reproduction::NotReproduced => &mut tally.not_reproduced,
+                Reproduction::NotMeasurable(_) => &mut tally.not_measurable,
             } += 1;
         }
         tally
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for ClaimTally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reproduced, not_reproduced, not_measurable } = self;
         write!(
@@ -57,20 +57,20 @@ and versions: claims to test, no targets.";
 
 /// The claims that were measured, those that were not, and what each of them is; without
 /// those that would be empty.
-pub fn grids(checked: &[Checked]) -> Section {
-    let grids = [measured(checked), not_measured(checked), explained(checked)];
+pub fn tables(checked: &[Checked]) -> Section {
+    let tables = [measured(checked), not_measured(checked), explained(checked)];
     Section {
         title: "Published claims".into(),
-        grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect(),
+        tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
     }
 }
 
 /// The tables in Markdown, under one title.
 pub fn markdown(checked: &[Checked]) -> String {
-    let mut tables = grids(checked);
-    tables.title = format!("{}\n\n{}.", tables.title, Tally::of(checked));
+    let mut section = tables(checked);
+    section.title = format!("{}\n\n{}.", section.title, ClaimTally::of(checked));
     let mut out = String::new();
-    section(&mut out, &tables).expect("writing to a string does not fail");
+    table::section(&mut out, &section).expect("writing to a string does not fail");
     out
 }
 
@@ -78,14 +78,14 @@ pub fn markdown(checked: &[Checked]) -> String {
 /// explains them.
 pub fn table(checked: &[Checked], width: Option<u16>) -> String {
     let mut out = String::new();
-    for grid in grids(checked).grids.iter().filter(|grid| !grid.is_detail) {
-        out += &terminal::of_grid(grid, width);
+    for table in tables(checked).tables.iter().filter(|table| !table.is_detail) {
+        out += &terminal::of_table(table, width);
         out += "\n\n";
     }
-    out + &format!("{}\n", Tally::of(checked))
+    out + &format!("{}\n", ClaimTally::of(checked))
 }
 
-fn measured(checked: &[Checked]) -> Grid {
+fn measured(checked: &[Checked]) -> Table {
     let lines = checked.iter().filter_map(|one| {
         let measured = one.measured?;
         let published = one.claim.published.as_ref()?;
@@ -97,7 +97,7 @@ fn measured(checked: &[Checked]) -> Grid {
             interval(published.unit, measured),
         ])
     });
-    Grid {
+    Table {
         name: "claims",
         title: "Published against measured".into(),
         head: head(&["claim", "verdict", "published", "measured", "interval"]),
@@ -108,30 +108,30 @@ fn measured(checked: &[Checked]) -> Grid {
     }
 }
 
-fn not_measured(checked: &[Checked]) -> Grid {
+fn not_measured(checked: &[Checked]) -> Table {
     let lines = checked.iter().filter_map(|one| match &one.verdict {
-        Verdict::NotMeasurable(reason) => {
+        Reproduction::NotMeasurable(reason) => {
             let published = one.claim.published.as_ref().map_or(NONE.into(), shown);
             Some(vec![one.claim.id.clone(), published, reason.clone()])
         }
         _ => None,
     });
-    Grid {
+    Table {
         name: "claims_not_measurable",
         title: "Not measurable here".into(),
         head: head(&["claim", "published", "reason"]),
         names: 3,
         lines: lines.collect(),
-        ..Grid::default()
+        ..Table::default()
     }
 }
 
-fn explained(checked: &[Checked]) -> Grid {
+fn explained(checked: &[Checked]) -> Table {
     let lines = checked.iter().map(|Checked { claim, .. }| {
         let (how, note) = (how(claim), claim.note.clone());
         vec![claim.id.clone(), claim.says.clone(), origin(claim), claim.conditions.clone(), how, note]
     });
-    Grid {
+    Table {
         name: "claims_explained",
         title: "What each claim is, and what answers it".into(),
         head: head(&["claim", "says", "source", "conditions", "measured here as", "but"]),
@@ -208,7 +208,7 @@ impl PublishedUnit {
 struct Exported<'a> {
     run: &'a str,
     confidence: f64,
-    tally: Tally,
+    tally: ClaimTally,
     claims: Vec<ExportedClaim<'a>>,
 }
 
@@ -236,9 +236,9 @@ struct Accepts {
 pub fn json(checked: &[Checked], run: &str) -> String {
     let claims = checked.iter().map(|one| {
         let (verdict, reason) = match &one.verdict {
-            Verdict::Reproduced => ("reproduced", None),
-            Verdict::NotReproduced => ("not_reproduced", None),
-            Verdict::NotMeasurable(reason) => ("not_measurable", Some(reason.as_str())),
+            Reproduction::Reproduced => ("reproduced", None),
+            Reproduction::NotReproduced => ("not_reproduced", None),
+            Reproduction::NotMeasurable(reason) => ("not_measurable", Some(reason.as_str())),
         };
         let accepts = one.claim.published.as_ref().map(|published| {
             let (low, high) = published.accepts();
@@ -249,7 +249,7 @@ pub fn json(checked: &[Checked], run: &str) -> String {
     let exported = Exported {
         run,
         confidence: crate::statistics::CONFIDENCE,
-        tally: Tally::of(checked),
+        tally: ClaimTally::of(checked),
         claims: claims.collect(),
     };
     let text =

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 pub use render::{markdown, table};
 
-use crate::figures::{Comparison, Figure, Summary, Tally, Verdict};
+use crate::figures::{Comparison, ComparisonTally, Figure, Summary, Verdict};
 use crate::rows::Run;
 use crate::words::facts;
 
@@ -108,22 +108,25 @@ fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
             before.function == group.function && before.variant == group.variant
         };
         let Some(group_before) = base.groups.iter().find(same_group) else { continue };
-        for model in &group.models {
-            let Some(before) = group_before.models.iter().find(|before| before.spec == model.spec) else {
+        for executor in &group.executors {
+            let Some(before) = group_before.executors.iter().find(|before| before.spec == executor.spec)
+            else {
                 continue;
             };
-            changes.extend(model.figures.iter().filter(|figure| figure.is_headline()).filter_map(|after| {
-                let before = before.figure(&after.name, &after.settings)?;
-                Some(Change {
-                    function: group.function.clone(),
-                    variant: group.variant.clone(),
-                    executor: model.executor.clone(),
-                    spec: model.spec.clone(),
-                    before: before.clone(),
-                    after: after.clone(),
-                    comparison: Comparison::of(after, before)?,
-                })
-            }));
+            changes.extend(executor.figures.iter().filter(|figure| figure.is_headline()).filter_map(
+                |after| {
+                    let before = before.figure(&after.name, &after.settings)?;
+                    Some(Change {
+                        function: group.function.clone(),
+                        variant: group.variant.clone(),
+                        executor: executor.name.clone(),
+                        spec: executor.spec.clone(),
+                        before: before.clone(),
+                        after: after.clone(),
+                        comparison: Comparison::of(after, before)?,
+                    })
+                },
+            ));
         }
     }
     changes
@@ -155,8 +158,8 @@ impl Change {
 
 impl ComparedRun {
     /// How many comparisons were made.
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+    pub fn tally(&self) -> ComparisonTally {
+        let mut tally = ComparisonTally::default();
         self.changes.iter().for_each(|change| tally.add(&change.comparison));
         tally
     }

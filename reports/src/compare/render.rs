@@ -6,7 +6,7 @@ use super::{Change, Compared, ComparedRun};
 use crate::figures::Verdict;
 use crate::render::markdown::table;
 use crate::render::terminal;
-use crate::tables::{Grid, cells};
+use crate::tables::{Table, cells};
 use crate::words;
 
 /// As Markdown: what differs first, everything after.
@@ -32,12 +32,12 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
         if differing.is_empty() {
             writeln!(out, "No figure differs significantly.\n")?;
         } else {
-            table::table(out, &of_lines("differences", differing))?;
+            table::bare(out, &of_lines("differences", differing))?;
         }
         let others = lines(run, |change| !change.comparison.is_difference());
         if !others.is_empty() {
             writeln!(out, "<details><summary>Without a difference</summary>\n")?;
-            table::table(out, &of_lines("equals", others))?;
+            table::bare(out, &of_lines("equals", others))?;
             writeln!(out, "</details>\n")?;
         }
     }
@@ -58,15 +58,15 @@ fn write_table(out: &mut String, compared: &Compared, width: Option<u16>) -> fmt
         writeln!(out, "{} against {}: {}", run.id, compared.base, run.tally())?;
         run.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
         if !differing.is_empty() {
-            writeln!(out, "{}", terminal::of_grid(&of_lines("differences", differing), width))?;
+            writeln!(out, "{}", terminal::of_table(&of_lines("differences", differing), width))?;
         }
     }
     Ok(())
 }
 
-fn of_lines(name: &'static str, lines: Vec<Vec<String>>) -> Grid {
+fn of_lines(name: &'static str, lines: Vec<Vec<String>>) -> Table {
     let head = ["function", "executor", "figure", "before", "after", "ratio", "verdict"];
-    Grid { name, head: head.map(Into::into).to_vec(), names: 3, lines, ..Grid::default() }
+    Table { name, head: head.map(Into::into).to_vec(), names: 3, lines, ..Table::default() }
 }
 
 /// The changes that are wanted, the worst first.

@@ -88,14 +88,14 @@ impl Comparison {
 /// from all of them. Of comparisons between equals one in twenty shows a difference, and
 /// this tells a reader how many of those to expect at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ComparisonTally {
     /// How many were made that could have shown a difference.
     pub comparisons: usize,
     /// How many showed one.
     pub differences: usize,
 }
 
-impl Tally {
+impl ComparisonTally {
     /// Counts a comparison.
     pub fn add(&mut self, comparison: &Comparison) {
         self.comparisons += usize::from(comparison.verdict != Verdict::Unknown);
@@ -108,7 +108,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for ComparisonTally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
@@ -170,9 +170,9 @@ pub(crate) mod tests {
         single.estimate = Bootstrap::default().median(&Samples::new([vec![1.0]])).unwrap();
         let comparison = Comparison::of(&single, &many).unwrap();
         assert_eq!((comparison.verdict, comparison.words()), (Verdict::Unknown, "not told"));
-        let mut tally = Tally::default();
+        let mut tally = ComparisonTally::default();
         tally.add(&comparison);
-        assert_eq!(tally, Tally::default());
+        assert_eq!(tally, ComparisonTally::default());
         single.estimate.value = -3.0;
         assert_eq!(Comparison::of(&single, &many), None);
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-pub use comparison::{Comparison, Tally, Verdict};
+pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
@@ -42,7 +42,7 @@ pub struct Summary {
     pub repetitions: usize,
 }
 
-/// The models that ran one variant of one function: what may be compared.
+/// The executors that ran one variant of one function: these may be compared.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The function's name.
@@ -50,14 +50,14 @@ pub struct Group {
     /// The variant.
     pub variant: String,
     /// One entry for each executor that measured something, in the run's order.
-    pub models: Vec<Figures>,
+    pub executors: Vec<Figures>,
 }
 
 /// The figures of one executor in one group.
 #[derive(Clone, Debug)]
 pub struct Figures {
     /// The executor, in short form.
-    pub executor: String,
+    pub name: String,
     /// The spec with all its settings.
     pub spec: String,
     /// Whether it isolates nothing and is only there to compare with.
@@ -84,14 +84,15 @@ impl Summary {
                 let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
                 Some(((*function, *variant), Figures::of(executor, rows, &folder.run.prices, bootstrap)))
             });
-        let mut models: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
         for (group, figures) in figures.collect::<Vec<_>>().into_iter().flatten() {
-            models.entry(group).or_default().push(figures);
+            groups.entry(group).or_default().push(figures);
         }
-        let place = |model: &Figures| folder.run.executors.iter().position(|info| info.spec == model.spec);
-        let groups = models.into_iter().map(|((function, variant), mut models)| {
-            models.sort_by_key(place);
-            Group { function: function.to_owned(), variant: variant.to_owned(), models }
+        let place =
+            |figures: &Figures| folder.run.executors.iter().position(|info| info.spec == figures.spec);
+        let groups = groups.into_iter().map(|((function, variant), mut executors)| {
+            executors.sort_by_key(place);
+            Group { function: function.to_owned(), variant: variant.to_owned(), executors }
         });
         Self {
             groups: groups.collect(),
@@ -113,9 +114,9 @@ impl Summary {
 }
 
 impl Group {
-    /// The best of a figure among the models that isolate.
+    /// The best of a figure among the executors that isolate.
     pub fn best<'a>(&'a self, pick: impl Fn(&'a Figures) -> Option<&'a Figure>) -> Option<&'a Figure> {
-        let isolating = self.models.iter().filter(|model| !model.is_baseline);
+        let isolating = self.executors.iter().filter(|executor| !executor.is_baseline);
         isolating.filter_map(pick).min_by(|a, b| {
             let (a, b, is_less_better) = (a.estimate.value, b.estimate.value, a.is_less_better());
             if is_less_better { a.total_cmp(&b) } else { b.total_cmp(&a) }
@@ -130,9 +131,9 @@ impl Figures {
         limits.sort_unstable();
         limits.dedup();
         Self {
-            executor: executor.name.clone(),
+            name: executor.name.clone(),
             spec: executor.spec.clone(),
-            is_baseline: executor.model == "none",
+            is_baseline: executor.is_baseline(),
             figures: figures(&firsts, prices, bootstrap),
             twins: figures(&twins, prices, bootstrap),
             limits,

@@ -74,13 +74,13 @@ impl Export {
     pub fn of(summary: &Summary) -> Self {
         let mut figures = Vec::new();
         for group in &summary.groups {
-            for model in &group.models {
-                let firsts = model.figures.iter().map(|figure| (false, figure));
-                let twins = model.twins.iter().map(|figure| (true, figure));
+            for executor in &group.executors {
+                let firsts = executor.figures.iter().map(|figure| (false, figure));
+                let twins = executor.twins.iter().map(|figure| (true, figure));
                 figures.extend(firsts.chain(twins).map(|(twin, figure)| Exported {
                     function: group.function.clone(),
                     variant: group.variant.clone(),
-                    executor: model.spec.clone(),
+                    executor: executor.spec.clone(),
                     twin,
                     ..Exported::of(figure)
                 }));

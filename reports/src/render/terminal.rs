@@ -1,9 +1,9 @@
 //! A run as a table for a terminal.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use crate::figures::{Figures, Settings, Summary};
-use crate::tables::Grid;
+use crate::tables::Table;
 use crate::tables::cells::value;
 
 /// A line below the head and no other, so that the lines can be cut and sorted.
@@ -26,38 +26,38 @@ const HEAD: [&str; 9] = [
 pub fn render(summary: &Summary, width: Option<u16>) -> String {
     let mut lines = Vec::new();
     for group in &summary.groups {
-        for model in &group.models {
-            lines.push(line(&format!("{} {}", group.function, group.variant), model).to_vec());
+        for executor in &group.executors {
+            lines.push(line(&format!("{} {}", group.function, group.variant), executor).to_vec());
         }
     }
     let head = HEAD.map(Into::into).to_vec();
-    of_grid(&Grid { name: "run", head, names: 2, lines, ..Grid::default() }, width)
+    of_table(&Table { name: "run", head, names: 2, lines, ..crate::tables::Table::default() }, width)
 }
 
 /// Any table for a terminal.
-pub(crate) fn of_grid(grid: &Grid, width: Option<u16>) -> String {
-    let mut table = Table::new();
-    table.load_style(STYLE).set_header(&grid.head).add_rows(&grid.lines);
+pub(crate) fn of_table(content: &Table, width: Option<u16>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(STYLE).set_header(&content.head).add_rows(&content.lines);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    for column in table.column_iter_mut().skip(grid.names) {
+    for column in table.column_iter_mut().skip(content.names) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
 }
 
-fn line(name: &str, model: &Figures) -> [String; 9] {
-    let plain = |name| model.figure(name, &Settings::default());
-    let warm = model.best_rate("warm");
-    let beside = |name| warm.and_then(|rate| model.figure(name, &rate.settings));
+fn line(name: &str, executor: &Figures) -> [String; 9] {
+    let plain = |name| executor.figure(name, &Settings::default());
+    let warm = executor.best_rate("warm");
+    let beside = |name| warm.and_then(|rate| executor.figure(name, &rate.settings));
     [
         name.to_owned(),
-        model.executor.clone(),
+        executor.name.clone(),
         value(plain("start_p50")),
         value(plain("start_p99")),
-        value(model.memory()),
-        value(model.best_rate("fresh")),
+        value(executor.memory()),
+        value(executor.best_rate("fresh")),
         value(warm),
         value(beside("load_latency_p99")),
         value(beside("load_cpu")),

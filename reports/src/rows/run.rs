@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 /// Version of both files' form. A reader refuses any other.
 pub const SCHEMA_VERSION: u32 = 2;
 
+/// The model of an executor that isolates nothing.
+const NO_ISOLATION: &str = "none";
+
 /// Everything about a run that is not a measured number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +45,7 @@ pub struct Run {
     /// What processor time and memory are priced at.
     pub prices: Prices,
     /// What was asked for, to take up an interrupted run.
-    pub selection: Selection,
+    pub selection: RecordedSelection,
     /// Blocks that are done, as their places in the order that the seed makes.
     pub blocks_done: Vec<u32>,
 }
@@ -72,7 +75,7 @@ pub struct Prices {
 /// What was asked for, everything resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Selection {
+pub struct RecordedSelection {
     /// Executor specs with all settings.
     pub executors: Vec<String>,
     /// Functions, by name or path.
@@ -113,6 +116,13 @@ pub struct ExecutorInfo {
     pub versions: Vec<(String, String)>,
     /// Why it could not run here, if it could not.
     pub unavailable: Option<String>,
+}
+
+impl ExecutorInfo {
+    /// Whether it isolates nothing and is only there to compare with.
+    pub fn is_baseline(&self) -> bool {
+        self.model == NO_ISOLATION
+    }
 }
 
 /// One cell of the plan, and what came of it.

@@ -5,7 +5,7 @@ use super::estimate::{Estimate, Interval, Spread};
 
 /// A straight line with the uncertainty of both its numbers.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct LineFit {
     /// Growth per unit.
     pub slope: Estimate,
     /// Value at zero.
@@ -36,7 +36,7 @@ struct Fit {
 /// the mean of the regressions' own, with the degrees of freedom of Welch and
 /// Satterthwaite. Of one repetition this is the t-interval of the regression
 /// (N. R. Draper, H. Smith: Applied Regression Analysis, 3rd ed., §1.4).
-pub fn line(repetitions: &[Vec<(f64, f64)>]) -> Option<Line> {
+pub fn line(repetitions: &[Vec<(f64, f64)>]) -> Option<LineFit> {
     let fits: Vec<Fit> = repetitions.iter().filter_map(|points| fit(points)).collect();
     if fits.is_empty() {
         return None;
@@ -44,7 +44,7 @@ pub fn line(repetitions: &[Vec<(f64, f64)>]) -> Option<Line> {
     let samples = repetitions.iter().map(Vec::len).sum();
     let freedom = fits.iter().map(|fit| fit.freedom).sum();
     let mean = |part: fn(&Fit) -> Fitted| mean(&fits.iter().map(part).collect::<Vec<_>>(), freedom, samples);
-    Some(Line { slope: mean(|fit| fit.slope), intercept: mean(|fit| fit.intercept) })
+    Some(LineFit { slope: mean(|fit| fit.slope), intercept: mean(|fit| fit.intercept) })
 }
 
 fn fit(points: &[(f64, f64)]) -> Option<Fit> {

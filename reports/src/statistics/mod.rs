@@ -27,7 +27,7 @@ mod ratio;
 
 pub use bootstrap::{Bootstrap, RESAMPLES};
 pub use estimate::{Estimate, Interval, Spread};
-pub use line::{Line, line};
+pub use line::{LineFit, line};
 pub use outliers::Outliers;
 pub use quantile::quantile;
 pub use ratio::Ratio;

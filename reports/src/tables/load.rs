@@ -2,14 +2,14 @@
 
 use super::cells::{against, figure, reuse, value};
 use super::code;
-use super::{Grid, NONE, head};
+use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group, PRICE_FORMULA, Summary};
 use crate::words::units;
 
 /// The reuse policies of a group, in the order in which the first model has them.
 fn reuses(group: &Group) -> Vec<&str> {
     let mut reuses: Vec<&str> = Vec::new();
-    for rate in group.models.iter().flat_map(|model| model.named("load_rate")) {
+    for rate in group.executors.iter().flat_map(|executor| executor.named("load_rate")) {
         let reuse = rate.settings.reuse.as_deref().unwrap_or_default();
         if !reuses.contains(&reuse) {
             reuses.push(reuse);
@@ -23,14 +23,16 @@ fn connections(figure: &Figure) -> String {
 }
 
 /// Every model at the number of connections that gives it the highest rate.
-pub(super) fn best(group: &Group) -> Grid {
+pub(super) fn best(group: &Group) -> Table {
     let mut lines = Vec::new();
     for policy in reuses(group) {
-        let best = group.best(|model| model.best_rate(policy));
-        for (model, rate) in group.models.iter().filter_map(|model| Some((model, model.best_rate(policy)?))) {
-            let beside = |name: &str| model.figure(name, &rate.settings);
+        let best = group.best(|executor| executor.best_rate(policy));
+        for (executor, rate) in
+            group.executors.iter().filter_map(|executor| Some((executor, executor.best_rate(policy)?)))
+        {
+            let beside = |name: &str| executor.figure(name, &rate.settings);
             lines.push(vec![
-                code(model),
+                code(executor),
                 policy.to_owned(),
                 connections(rate),
                 figure(Some(rate)),
@@ -41,7 +43,7 @@ pub(super) fn best(group: &Group) -> Grid {
             ]);
         }
     }
-    Grid {
+    Table {
         name: "throughput",
         title: "Throughput: closed loop".into(),
         head: head(&[
@@ -65,22 +67,24 @@ pub(super) fn best(group: &Group) -> Grid {
 }
 
 /// What a million requests cost by the stated prices.
-pub(super) fn price(summary: &Summary, group: &Group) -> Grid {
+pub(super) fn price(summary: &Summary, group: &Group) -> Table {
     let prices = &summary.run.prices;
     let best_of = |price: &Figure| {
         let reuse = price.settings.reuse.clone();
-        group.best(move |model| model.named("price_per_million").find(|other| other.settings.reuse == reuse))
+        group.best(move |executor| {
+            executor.named("price_per_million").find(|other| other.settings.reuse == reuse)
+        })
     };
-    let lines = group.models.iter().flat_map(|model| {
-        model.named("price_per_million").map(move |price| {
+    let lines = group.executors.iter().flat_map(|executor| {
+        executor.named("price_per_million").map(move |price| {
             let ratio = best_of(price).map_or_else(
                 || NONE.to_owned(),
                 |best| units::ratio(price.estimate.value / best.estimate.value),
             );
-            vec![code(model), reuse(price), connections(price), figure(Some(price)), ratio]
+            vec![code(executor), reuse(price), connections(price), figure(Some(price)), ratio]
         })
     });
-    Grid {
+    Table {
         name: "price",
         title: format!("Price of a million requests, in {}", prices.currency),
         head: head(&["executor", "reuse", "connections", "price", "to the best"]),
@@ -97,15 +101,15 @@ pub(super) fn price(summary: &Summary, group: &Group) -> Grid {
 }
 
 fn loads(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
-    group.models.iter().flat_map(|model| model.named("load_rate").map(move |rate| (model, rate)))
+    group.executors.iter().flat_map(|executor| executor.named("load_rate").map(move |rate| (executor, rate)))
 }
 
 /// Every number of connections.
-pub(super) fn every(group: &Group) -> Grid {
-    let lines = loads(group).map(|(model, rate)| {
-        let beside = |name: &str| model.figure(name, &rate.settings);
+pub(super) fn every(group: &Group) -> Table {
+    let lines = loads(group).map(|(executor, rate)| {
+        let beside = |name: &str| executor.figure(name, &rate.settings);
         vec![
-            code(model),
+            code(executor),
             reuse(rate),
             connections(rate),
             figure(Some(rate)),
@@ -116,7 +120,7 @@ pub(super) fn every(group: &Group) -> Grid {
             value(beside("load_latency_max")),
         ]
     });
-    Grid {
+    Table {
         name: "loads",
         title: "Every number of connections".into(),
         head: head(&[
@@ -138,7 +142,7 @@ pub(super) fn every(group: &Group) -> Grid {
 }
 
 /// What a request costs besides time.
-pub(super) fn resources(group: &Group) -> Grid {
+pub(super) fn resources(group: &Group) -> Table {
     let names = [
         "load_cpu",
         "load_user_cpu",
@@ -152,16 +156,16 @@ pub(super) fn resources(group: &Group) -> Grid {
         "load_switches",
         "load_energy",
     ];
-    let lines = loads(group).map(|(model, rate)| {
-        let line = [code(model), reuse(rate), connections(rate)];
+    let lines = loads(group).map(|(executor, rate)| {
+        let line = [code(executor), reuse(rate), connections(rate)];
         let figures = names.iter().enumerate().map(|(place, name)| {
-            let found = model.figure(name, &rate.settings);
+            let found = executor.figure(name, &rate.settings);
             // One interval is enough to see how sure a line is.
             if place == 0 { figure(found) } else { value(found) }
         });
         line.into_iter().chain(figures).collect()
     });
-    Grid {
+    Table {
         name: "resources",
         title: "What a request costs".into(),
         head: head(&[
@@ -194,14 +198,14 @@ pub(super) fn resources(group: &Group) -> Grid {
 }
 
 /// Many requests at once, from idle.
-pub(super) fn bursts(group: &Group) -> Grid {
+pub(super) fn bursts(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
-        for burst in model.named("burst_duration") {
-            let best = group.best(|model| model.figure("burst_duration", &burst.settings));
-            let beside = |name: &str| model.figure(name, &burst.settings);
+    for executor in &group.executors {
+        for burst in executor.named("burst_duration") {
+            let best = group.best(|executor| executor.figure("burst_duration", &burst.settings));
+            let beside = |name: &str| executor.figure(name, &burst.settings);
             lines.push(vec![
-                code(model),
+                code(executor),
                 reuse(burst),
                 connections(burst),
                 figure(Some(burst)),
@@ -212,7 +216,7 @@ pub(super) fn bursts(group: &Group) -> Grid {
             ]);
         }
     }
-    Grid {
+    Table {
         name: "bursts",
         title: "Bursts: so many requests at once, from idle".into(),
         head: head(&[

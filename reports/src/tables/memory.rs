@@ -2,29 +2,29 @@
 
 use super::cells::{against, figure, value};
 use super::code;
-use super::{Grid, NONE, head};
+use super::{NONE, Table, head};
 use crate::figures::{DENSITY, Figures, Group, MEMORY_SLOPE, Settings};
 use crate::rows::row::Limit;
 
 /// What one more instance costs, for every count of invocations.
-pub(super) fn slopes(group: &Group) -> Grid {
+pub(super) fn slopes(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
-        for slope in model.named(MEMORY_SLOPE) {
-            let best = group.best(|model| model.figure(MEMORY_SLOPE, &slope.settings));
-            let beside = |name: &str| model.figure(name, &slope.settings);
+    for executor in &group.executors {
+        for slope in executor.named(MEMORY_SLOPE) {
+            let best = group.best(|executor| executor.figure(MEMORY_SLOPE, &slope.settings));
+            let beside = |name: &str| executor.figure(name, &slope.settings);
             lines.push(vec![
-                code(model),
+                code(executor),
                 invoked(&slope.settings),
                 figure(Some(slope)),
                 against(Some(slope), best),
                 figure(beside("memory_intercept")),
-                figure(model.figure("memory_idle", &Settings::default())),
+                figure(executor.figure("memory_idle", &Settings::default())),
                 value(beside("memory_most_live")),
             ]);
         }
     }
-    Grid {
+    Table {
         name: "memory",
         title: "Memory per live instance".into(),
         head: head(&[
@@ -50,13 +50,14 @@ pub(super) fn slopes(group: &Group) -> Grid {
 }
 
 /// The slopes of all readings, side by side.
-pub(super) fn readings(group: &Group) -> Grid {
+pub(super) fn readings(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
-        for slope in model.named(MEMORY_SLOPE) {
-            let beside = |reading: &str| figure(model.figure(&format!("{reading}_slope"), &slope.settings));
+    for executor in &group.executors {
+        for slope in executor.named(MEMORY_SLOPE) {
+            let beside =
+                |reading: &str| figure(executor.figure(&format!("{reading}_slope"), &slope.settings));
             lines.push(vec![
-                code(model),
+                code(executor),
                 invoked(&slope.settings),
                 figure(Some(slope)),
                 beside("memory_private"),
@@ -66,7 +67,7 @@ pub(super) fn readings(group: &Group) -> Grid {
             ]);
         }
     }
-    Grid {
+    Table {
         name: "memory_readings",
         title: "Memory per live instance by reading".into(),
         head: head(&[
@@ -88,21 +89,21 @@ pub(super) fn readings(group: &Group) -> Grid {
 }
 
 /// How many instances fit.
-pub(super) fn density(group: &Group) -> Grid {
+pub(super) fn density(group: &Group) -> Table {
     let settings = Settings::default();
-    let best = group.best(|model| model.figure(DENSITY, &settings));
-    let line = |model: &Figures| {
-        let instances = model.figure(DENSITY, &settings)?;
-        let limits: Vec<&str> = model.limits.iter().map(|limit| name(*limit)).collect();
+    let best = group.best(|executor| executor.figure(DENSITY, &settings));
+    let line = |executor: &Figures| {
+        let instances = executor.figure(DENSITY, &settings)?;
+        let limits: Vec<&str> = executor.limits.iter().map(|limit| name(*limit)).collect();
         let limits = if limits.is_empty() { NONE.to_owned() } else { limits.join(", ") };
-        Some(vec![code(model), figure(Some(instances)), against(Some(instances), best), limits])
+        Some(vec![code(executor), figure(Some(instances)), against(Some(instances), best), limits])
     };
-    Grid {
+    Table {
         name: "density",
         title: "Density: live instances until a limit".into(),
         head: head(&["executor", "live instances", "against the best", "ended by"]),
         names: 1,
-        lines: group.models.iter().filter_map(line).collect(),
+        lines: group.executors.iter().filter_map(line).collect(),
         note:
             "Instances were started until the memory they hold, or the 99th percentile of answers from all \
                of them in turn, passed the limit that the settings below name. Where the set number or the \

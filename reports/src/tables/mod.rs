@@ -10,14 +10,14 @@ mod open;
 mod overview;
 mod startup;
 
-use crate::figures::{Figures, Group, Summary, Tally};
+use crate::figures::{ComparisonTally, Figures, Group, Summary};
 
 /// What stands where there is no figure.
 pub(crate) const NONE: &str = "–";
 
 /// A titled table of text, its figures rounded already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grid {
+pub struct Table {
     /// A name for machines that stays the same, such as `startup`.
     pub name: &'static str,
     /// What it shows, in a few words.
@@ -40,7 +40,7 @@ pub struct Section {
     /// What they are about.
     pub title: String,
     /// The tables; none of them is without lines.
-    pub grids: Vec<Grid>,
+    pub tables: Vec<Table>,
 }
 
 /// The head of a table.
@@ -54,13 +54,13 @@ pub fn sections(summary: &Summary) -> Vec<Section> {
     let mut sections = vec![overview::section(&summary.groups)];
     sections.extend(summary.groups.iter().map(|group| of_group(summary, group)));
     sections.push(noise::section(summary));
-    sections.retain(|section| !section.grids.is_empty());
+    sections.retain(|section| !section.tables.is_empty());
     sections
 }
 
 /// How many comparisons the overviews make, and how many of them show a difference.
-pub fn tally(summary: &Summary) -> Tally {
-    let mut tally = Tally::default();
+pub fn tally(summary: &Summary) -> ComparisonTally {
+    let mut tally = ComparisonTally::default();
     for group in &summary.groups {
         overview::comparisons(group).for_each(|comparison| tally.add(&comparison));
     }
@@ -68,12 +68,12 @@ pub fn tally(summary: &Summary) -> Tally {
 }
 
 /// How many comparisons the A/A pairs make, and how many of them show a difference.
-pub fn tally_of_pairs(summary: &Summary) -> Tally {
+pub fn tally_of_pairs(summary: &Summary) -> ComparisonTally {
     noise::tally(summary)
 }
 
 fn of_group(summary: &Summary, group: &Group) -> Section {
-    let grids = [
+    let tables = [
         startup::phases(group),
         startup::answers(group),
         memory::slopes(group),
@@ -89,13 +89,16 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         open::latencies(group),
         load::bursts(group),
     ];
-    Section { title: title(group), grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect() }
+    Section {
+        title: title(group),
+        tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
+    }
 }
 
 fn title(group: &Group) -> String {
     format!("`{}`, variant `{}`", group.function, group.variant)
 }
 
-fn code(model: &Figures) -> String {
-    format!("`{}`", model.executor)
+fn code(executor: &Figures) -> String {
+    format!("`{}`", executor.name)
 }

@@ -2,27 +2,27 @@
 
 use super::cells::{figure, ratio, verdict};
 use super::code;
-use super::{Grid, Section, head};
-use crate::figures::{DRIFT, Summary, Tally};
+use super::{Section, Table, head};
+use crate::figures::{ComparisonTally, DRIFT, Summary};
 use crate::words::units;
 
 pub(super) fn section(summary: &Summary) -> Section {
-    let grids = [host(summary), pairs(summary)];
+    let tables = [host(summary), pairs(summary)];
     Section {
         title: "What noise alone does".into(),
-        grids: grids.into_iter().filter(|grid| !grid.lines.is_empty()).collect(),
+        tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
     }
 }
 
 /// Identical cells against each other.
-fn pairs(summary: &Summary) -> Grid {
+fn pairs(summary: &Summary) -> Table {
     let mut lines = Vec::new();
     for group in &summary.groups {
-        for model in &group.models {
-            for (first, second, comparison) in model.pairs() {
+        for executor in &group.executors {
+            for (first, second, comparison) in executor.pairs() {
                 lines.push(vec![
                     format!("{} {}", group.function, group.variant),
-                    code(model),
+                    code(executor),
                     [first.name.clone(), first.settings.to_string()].join(" ").trim().to_owned(),
                     figure(Some(first)),
                     figure(Some(second)),
@@ -32,7 +32,7 @@ fn pairs(summary: &Summary) -> Grid {
             }
         }
     }
-    Grid {
+    Table {
         name: "pairs",
         title: "A/A pairs: identical cells against each other".into(),
         head: head(&["function", "executor", "figure", "one", "the other", "ratio", "verdict"]),
@@ -43,16 +43,16 @@ fn pairs(summary: &Summary) -> Grid {
     }
 }
 
-pub(super) fn tally(summary: &Summary) -> Tally {
-    let mut tally = Tally::default();
-    for model in summary.groups.iter().flat_map(|group| &group.models) {
-        model.pairs().for_each(|(_, _, comparison)| tally.add(&comparison));
+pub(super) fn tally(summary: &Summary) -> ComparisonTally {
+    let mut tally = ComparisonTally::default();
+    for executor in summary.groups.iter().flat_map(|group| &group.executors) {
+        executor.pairs().for_each(|(_, _, comparison)| tally.add(&comparison));
     }
     tally
 }
 
 /// The fixed loop between the blocks.
-fn host(summary: &Summary) -> Grid {
+fn host(summary: &Summary) -> Table {
     let line = |host: crate::figures::Calibration| {
         vec![
             host.blocks.to_string(),
@@ -62,7 +62,7 @@ fn host(summary: &Summary) -> Grid {
             if host.is_drifting() { "drifted" } else { "steady" }.to_owned(),
         ]
     };
-    Grid {
+    Table {
         name: "host",
         title: "The host: a fixed loop between the cells".into(),
         head: head(&["blocks", "median", "spread", "last third to the first", "the host"]),

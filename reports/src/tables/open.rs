@@ -2,11 +2,11 @@
 
 use super::cells::{figure, reuse, value};
 use super::code;
-use super::{Grid, NONE, head};
+use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group};
 
 fn loops(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
-    group.models.iter().flat_map(|model| model.named("open_rate").map(move |rate| (model, rate)))
+    group.executors.iter().flat_map(|executor| executor.named("open_rate").map(move |rate| (executor, rate)))
 }
 
 fn settings(figure: &Figure) -> [String; 2] {
@@ -16,12 +16,12 @@ fn settings(figure: &Figure) -> [String; 2] {
 }
 
 /// What was offered and what became of it.
-pub(super) fn offered(group: &Group) -> Grid {
-    let lines = loops(group).map(|(model, rate)| {
-        let beside = |name: &str| model.figure(name, &rate.settings);
+pub(super) fn offered(group: &Group) -> Table {
+    let lines = loops(group).map(|(executor, rate)| {
+        let beside = |name: &str| executor.figure(name, &rate.settings);
         let [reuse, load] = settings(rate);
         vec![
-            code(model),
+            code(executor),
             reuse,
             load,
             value(beside("open_offered")),
@@ -31,7 +31,7 @@ pub(super) fn offered(group: &Group) -> Grid {
             figure(beside("open_cpu")),
         ]
     });
-    Grid {
+    Table {
         name: "open",
         title: "Open loop: offered and achieved".into(),
         head: head(&[
@@ -55,17 +55,17 @@ pub(super) fn offered(group: &Group) -> Grid {
 }
 
 /// Latencies from the intended and from the real moment of sending.
-pub(super) fn latencies(group: &Group) -> Grid {
+pub(super) fn latencies(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for (model, rate) in loops(group) {
+    for (executor, rate) in loops(group) {
         for (kind, from) in [("latency", "when it was due"), ("service", "when it was sent")] {
-            let at = |name: &str| model.figure(&format!("open_{kind}_{name}"), &rate.settings);
+            let at = |name: &str| executor.figure(&format!("open_{kind}_{name}"), &rate.settings);
             if at("p50").is_none() {
                 continue;
             }
             let [reuse, load] = settings(rate);
             lines.push(vec![
-                code(model),
+                code(executor),
                 reuse,
                 load,
                 from.to_owned(),
@@ -77,7 +77,7 @@ pub(super) fn latencies(group: &Group) -> Grid {
             ]);
         }
     }
-    Grid {
+    Table {
         name: "open_latency",
         title: "Open loop: latency".into(),
         head: head(&["executor", "reuse", "load", "latency from", "p50", "p90", "p99", "p99.9", "max"]),

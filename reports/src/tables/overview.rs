@@ -2,7 +2,7 @@
 
 use super::cells::verdict;
 use super::code;
-use super::{Grid, NONE, Section};
+use super::{NONE, Section, Table};
 use crate::figures::{Comparison, Figure, Figures, Group, Verdict};
 use crate::rows::row::Cold;
 use crate::words::units;
@@ -13,26 +13,26 @@ type Pick = fn(&Figures) -> Option<&Figure>;
 /// What models are compared by.
 const COLUMNS: [(&str, Pick); 6] = [
     ("start", Figures::start),
-    ("first answer", |model| model.cold_answer(Cold::Instance, None)),
+    ("first answer", |executor| executor.cold_answer(Cold::Instance, None)),
     ("memory per live instance", Figures::memory),
-    ("requests/s, fresh", |model| model.best_rate("fresh")),
-    ("requests/s, warm", |model| model.best_rate("warm")),
-    ("CPU per request, warm", |model| {
-        let rate = model.best_rate("warm")?;
-        model.figure("load_cpu", &rate.settings)
+    ("requests/s, fresh", |executor| executor.best_rate("fresh")),
+    ("requests/s, warm", |executor| executor.best_rate("warm")),
+    ("CPU per request, warm", |executor| {
+        let rate = executor.best_rate("warm")?;
+        executor.figure("load_cpu", &rate.settings)
     }),
 ];
 
 /// The overviews of all groups, what must be known to read them below the last.
 pub(super) fn section(groups: &[Group]) -> Section {
-    let mut grids: Vec<Grid> = groups.iter().map(grid).filter(|grid| !grid.lines.is_empty()).collect();
-    if let Some(last) = grids.last_mut() {
+    let mut tables: Vec<Table> = groups.iter().map(table).filter(|table| !table.lines.is_empty()).collect();
+    if let Some(last) = tables.last_mut() {
         NOTE.clone_into(&mut last.note);
         if groups.iter().flat_map(comparisons).any(|comparison| comparison.verdict != Verdict::Unknown) {
             last.note.push_str(VERDICTS);
         }
     }
-    Section { title: "Overview".into(), grids }
+    Section { title: "Overview".into(), tables }
 }
 
 const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold). Medians; rates at the \
@@ -41,15 +41,17 @@ number of connections that gives the highest. Intervals are in the tables below.
 const VERDICTS: &str = " Behind each ratio stands its verdict, and behind \"no significant difference\" the smallest \
 effect that this run could have seen.";
 
-fn grid(group: &Group) -> Grid {
-    let columns: Vec<_> =
-        COLUMNS.iter().filter(|(_, pick)| group.models.iter().any(|model| pick(model).is_some())).collect();
+fn table(group: &Group) -> Table {
+    let columns: Vec<_> = COLUMNS
+        .iter()
+        .filter(|(_, pick)| group.executors.iter().any(|executor| pick(executor).is_some()))
+        .collect();
     let best: Vec<Option<&Figure>> = columns.iter().map(|(_, pick)| group.best(pick)).collect();
-    let line = |model: &Figures| {
-        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(pick(model), *best));
-        std::iter::once(code(model)).chain(cells).collect()
+    let line = |executor: &Figures| {
+        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(pick(executor), *best));
+        std::iter::once(code(executor)).chain(cells).collect()
     };
-    Grid {
+    Table {
         name: "overview",
         title: super::title(group),
         head: std::iter::once("executor")
@@ -57,7 +59,7 @@ fn grid(group: &Group) -> Grid {
             .map(Into::into)
             .collect(),
         names: 1,
-        lines: if columns.is_empty() { Vec::new() } else { group.models.iter().map(line).collect() },
+        lines: if columns.is_empty() { Vec::new() } else { group.executors.iter().map(line).collect() },
         note: String::new(),
         is_detail: false,
     }
@@ -69,7 +71,8 @@ pub(super) fn comparisons(group: &Group) -> impl Iterator<Item = Comparison> {
         .iter()
         .flat_map(move |(_, pick)| {
             let best = group.best(pick);
-            let others = group.models.iter().filter_map(pick).filter_map(move |figure| Some((figure, best?)));
+            let others =
+                group.executors.iter().filter_map(pick).filter_map(move |figure| Some((figure, best?)));
             others.filter(|(figure, best)| !std::ptr::eq(*figure, *best))
         })
         .filter_map(|(figure, best)| Comparison::of(figure, best))

@@ -2,33 +2,33 @@
 
 use super::cells::{against, figure, value};
 use super::code;
-use super::{Grid, NONE, head};
+use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group, Settings};
 use crate::rows::row::Cold;
 
-fn plain<'a>(model: &'a Figures, name: &str) -> Option<&'a Figure> {
-    model.figure(name, &Settings::default())
+fn plain<'a>(executor: &'a Figures, name: &str) -> Option<&'a Figure> {
+    executor.figure(name, &Settings::default())
 }
 
 /// The phases, medians.
-pub(super) fn phases(group: &Group) -> Grid {
+pub(super) fn phases(group: &Group) -> Table {
     let best = group.best(Figures::start);
     let invoke = Settings::cold(Cold::Instance, None);
-    let line = |model: &Figures| {
-        let start = model.start();
+    let line = |executor: &Figures| {
+        let start = executor.start();
         let cells = [
-            figure(model.prepare(false)),
-            figure(model.prepare(true)),
+            figure(executor.prepare(false)),
+            figure(executor.prepare(true)),
             figure(start),
             against(start, best),
-            figure(model.figure("invoke_p50", &invoke)),
-            figure(plain(model, "invoke_p50")),
-            figure(plain(model, "stop_p50")),
+            figure(executor.figure("invoke_p50", &invoke)),
+            figure(plain(executor, "invoke_p50")),
+            figure(plain(executor, "stop_p50")),
         ];
         let has_figures = cells.iter().any(|cell| cell != NONE);
-        has_figures.then(|| std::iter::once(code(model)).chain(cells).collect())
+        has_figures.then(|| std::iter::once(code(executor)).chain(cells).collect())
     };
-    Grid {
+    Table {
         name: "startup",
         title: "Start-up by phase".into(),
         head: head(&[
@@ -42,7 +42,7 @@ pub(super) fn phases(group: &Group) -> Grid {
             "stop",
         ]),
         names: 1,
-        lines: group.models.iter().filter_map(line).collect(),
+        lines: group.executors.iter().filter_map(line).collect(),
         note: "Medians as the front end's clock sees them. `start` is measured with everything prepared. Without a \
                figure for what is cached, a model keeps nothing that another server process could use; without \
                one for nothing cached, it has nothing to keep."
@@ -60,15 +60,15 @@ const ANSWERS: [(&str, Option<Cold>, Option<bool>); 4] = [
 ];
 
 /// Answers as a client sees them, one request at a time.
-pub(super) fn answers(group: &Group) -> Grid {
+pub(super) fn answers(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
+    for executor in &group.executors {
         let mut line = |what: &str, settings: &Settings| {
-            let at = |name: &str| model.figure(name, settings);
+            let at = |name: &str| executor.figure(name, settings);
             if at("response_p50").is_some() {
-                let best = group.best(|model| model.figure("response_p50", settings));
+                let best = group.best(|executor| executor.figure("response_p50", settings));
                 lines.push(vec![
-                    code(model),
+                    code(executor),
                     what.to_owned(),
                     figure(at("response_p50")),
                     against(at("response_p50"), best),
@@ -80,13 +80,13 @@ pub(super) fn answers(group: &Group) -> Grid {
         for (what, kind, cached) in ANSWERS {
             line(what, &Settings { cold: kind, cached, ..Settings::default() });
         }
-        let warm = model.named("response_p50").filter(|figure| figure.settings.cold.is_none());
+        let warm = executor.named("response_p50").filter(|figure| figure.settings.cold.is_none());
         for response in warm {
             let reuse = response.settings.reuse.as_deref().unwrap_or_default();
             line(&format!("nothing ({reuse})"), &response.settings);
         }
     }
-    Grid {
+    Table {
         name: "answers",
         title: "Answers by what was cold".into(),
         head: head(&["executor", "cold", "p50", "p50 against the best", "p90", "p99"]),
@@ -102,17 +102,17 @@ pub(super) fn answers(group: &Group) -> Grid {
 }
 
 /// The laps within the phases, medians.
-pub(super) fn laps(group: &Group) -> Grid {
+pub(super) fn laps(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
-        for lap in model.figures.iter().filter(|figure| is_lap(figure)) {
+    for executor in &group.executors {
+        for lap in executor.figures.iter().filter(|figure| is_lap(figure)) {
             let (phase, name) = lap.name.trim_end_matches("_p50").split_once('.').unwrap_or_default();
             let settings = lap.settings.to_string();
             let settings = if settings.is_empty() { NONE.to_owned() } else { settings };
-            lines.push(vec![code(model), phase.to_owned(), name.to_owned(), settings, figure(Some(lap))]);
+            lines.push(vec![code(executor), phase.to_owned(), name.to_owned(), settings, figure(Some(lap))]);
         }
     }
-    Grid {
+    Table {
         name: "laps",
         title: "Laps within the phases".into(),
         head: head(&["executor", "phase", "lap", "settings", "p50"]),
@@ -128,23 +128,23 @@ fn is_lap(figure: &Figure) -> bool {
 }
 
 /// Phases and answers by percentile, and what lies far out.
-pub(super) fn tails(group: &Group) -> Grid {
+pub(super) fn tails(group: &Group) -> Table {
     let mut lines = Vec::new();
-    for model in &group.models {
-        let medians = model.figures.iter().filter(|figure| figure.outliers.is_some() && !is_lap(figure));
+    for executor in &group.executors {
+        let medians = executor.figures.iter().filter(|figure| figure.outliers.is_some() && !is_lap(figure));
         for median in medians {
             let Some(subject) =
                 median.name.strip_suffix("_p50").filter(|subject| !subject.contains("latency"))
             else {
                 continue;
             };
-            let at = |name: &str| model.figure(&format!("{subject}_{name}"), &median.settings);
+            let at = |name: &str| executor.figure(&format!("{subject}_{name}"), &median.settings);
             if at("p99").is_none() || subject.contains("service") {
                 continue;
             }
             let outliers = median.outliers.unwrap_or_default();
             lines.push(vec![
-                code(model),
+                code(executor),
                 [subject, &median.settings.to_string()].join(" ").trim().to_owned(),
                 figure(Some(median)),
                 figure(at("p90")),
@@ -156,7 +156,7 @@ pub(super) fn tails(group: &Group) -> Grid {
             ]);
         }
     }
-    Grid {
+    Table {
         name: "percentiles",
         title: "Phases and answers by percentile".into(),
         head: head(&[

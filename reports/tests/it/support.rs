@@ -1,7 +1,7 @@
 //! What every run that a test makes up is built from: what tells it from others is all
 //! that the test says itself.
 
-use isolab_reports::run::{Prices, SCHEMA_VERSION, Selection};
+use isolab_reports::run::{Prices, RecordedSelection, SCHEMA_VERSION};
 use isolab_reports::{Cell, ExecutorInfo, Row, Run, RunStatus, Status};
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ pub(crate) fn run(executors: Vec<ExecutorInfo>, cells: Vec<Cell>) -> Run {
             currency: "USD".into(),
             source: "a price list".into(),
         },
-        selection: Selection::default(),
+        selection: RecordedSelection::default(),
         blocks_done: vec![0, 1],
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::figure::items;
 use crate::charts::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
 use crate::tables::cells::with_interval;
-use crate::tables::{Grid, NONE, head};
+use crate::tables::{NONE, Table, head};
 
 /// How many samples are behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
@@ -42,7 +42,7 @@ fn has_intervals(chart: &Chart) -> bool {
 }
 
 /// The table of a chart.
-pub(super) fn grid(chart: &Chart, index: &Index<'_>) -> Grid {
+pub(super) fn table(chart: &Chart, index: &Index<'_>) -> Table {
     match chart {
         Chart::Lines { x, y, panels } => lines_grid(x, y, panels, index),
         Chart::Bars { panels, .. } => bars_grid(panels, index),
@@ -50,7 +50,7 @@ pub(super) fn grid(chart: &Chart, index: &Index<'_>) -> Grid {
     }
 }
 
-fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> Grid {
+fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> Table {
     let lines = panels.iter().flat_map(|panel| {
         panel.items.iter().flat_map(move |line| {
             line.points.iter().map(move |point| {
@@ -59,18 +59,18 @@ fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> 
                 vec![
                     panel.title.clone(),
                     format!("{name} {}{mark}", line.name).trim().to_owned(),
-                    x.quantity.show(point.x),
-                    y.quantity.show(point.y),
+                    x.unit.show(point.x),
+                    y.unit.show(point.y),
                     point.samples.to_string(),
                 ]
             })
         })
     });
     let head = head(&["panel", "executor", &x.title, &y.title, "samples"]);
-    Grid { head, names: 2, lines: lines.collect(), ..Grid::default() }
+    Table { head, names: 2, lines: lines.collect(), ..Table::default() }
 }
 
-fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
+fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Table {
     let lines = panels.iter().flat_map(|panel| {
         panel.items.iter().flat_map(move |bar| {
             bar.parts.iter().map(move |part| {
@@ -86,17 +86,17 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Grid {
         })
     });
     let head = head(&["panel", "executor", "part", "its own length", "samples"]);
-    Grid { head, names: 3, lines: lines.collect(), ..Grid::default() }
+    Table { head, names: 3, lines: lines.collect(), ..Table::default() }
 }
 
 /// Executors side by side, as the dots are.
-fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
+fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Table {
     let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
     let value = |row: &DotRow, model: usize| {
         let dot = row.dots.iter().find(|dot| dot.model == model);
         dot.map_or_else(
             || NONE.into(),
-            |dot| with_interval(dot.value, dot.interval, |value| x.quantity.show(value)),
+            |dot| with_interval(dot.value, dot.interval, |value| x.unit.show(value)),
         )
     };
     let lines = panels.iter().flat_map(|panel| {
@@ -107,18 +107,18 @@ fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Grid {
         })
     });
     let executors = models.iter().map(|model| index.models[*model].name.clone());
-    let mut grid = Grid {
+    let mut table = Table {
         head: head(&["panel", "line"]).into_iter().chain(executors).collect(),
         names: 2,
         lines: lines.collect(),
-        ..Grid::default()
+        ..Table::default()
     };
     // One panel is named once, above.
     if let [panel] = panels {
-        grid.title.clone_from(&panel.title);
-        grid.names = 1;
-        grid.head.remove(0);
-        grid.lines.iter_mut().for_each(|line| drop(line.remove(0)));
+        table.title.clone_from(&panel.title);
+        table.names = 1;
+        table.head.remove(0);
+        table.lines.iter_mut().for_each(|line| drop(line.remove(0)));
     }
-    grid
+    table
 }

@@ -11,17 +11,17 @@ use crate::words;
 
 /// A part of the page about one experiment.
 #[derive(Clone, Debug)]
-pub(super) struct Section {
+pub(super) struct ChartSection {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     /// How to read it.
     pub(super) lead: &'static str,
-    pub(super) figures: Vec<Figure>,
+    pub(super) figures: Vec<ChartFigure>,
 }
 
 /// Charts under one caption.
 #[derive(Clone, Debug)]
-pub(super) struct Figure {
+pub(super) struct ChartFigure {
     pub(super) id: String,
     pub(super) title: String,
     /// What it shows and how to read it.
@@ -33,13 +33,13 @@ pub(super) struct Figure {
     pub(super) is_secondary: bool,
 }
 
-impl Figure {
+impl ChartFigure {
     pub(super) fn secondary(self) -> Self {
         Self { is_secondary: true, ..self }
     }
 }
 
-pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
+pub(super) fn section(section: &ChartSection, index: &Index<'_>) -> Markup {
     html! {
         section id=(section.id) {
             h2 { (section.title) }
@@ -57,7 +57,7 @@ pub(super) fn section(section: &Section, index: &Index<'_>) -> Markup {
     }
 }
 
-pub(super) fn render(figure: &Figure, index: &Index<'_>) -> Markup {
+pub(super) fn render(figure: &ChartFigure, index: &Index<'_>) -> Markup {
     html! {
         figure id=(figure.id) {
             @if !figure.is_secondary { h3 { (figure.title) } }
@@ -73,7 +73,7 @@ pub(super) fn render(figure: &Figure, index: &Index<'_>) -> Markup {
             }
             details {
                 summary { "Table of what is drawn" }
-                @for chart in &figure.charts { (table::grid(&data::grid(chart, index))) }
+                @for chart in &figure.charts { (table::titled(&data::table(chart, index))) }
             }
         }
     }

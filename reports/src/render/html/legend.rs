@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::drawn;
-use super::figure::{Figure, items};
+use super::figure::{ChartFigure, items};
 use crate::charts::{Chart, Index, Line, Model, Panel};
 use crate::render::svg::{self, Drawing};
 
@@ -13,7 +13,7 @@ use crate::render::svg::{self, Drawing};
 type Key = (&'static str, String);
 
 /// The legend of a figure's charts; nothing if there is only the host in them.
-pub(super) fn legend(figure: &Figure, index: &Index<'_>) -> Markup {
+pub(super) fn legend(figure: &ChartFigure, index: &Index<'_>) -> Markup {
     let models: BTreeSet<usize> = figure.charts.iter().flat_map(models).collect();
     let mut keys: Vec<Key> = Vec::new();
     for key in figure.charts.iter().flat_map(keys_of) {

@@ -19,7 +19,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::charts::Index;
 use crate::figures::Summary;
 use crate::rows::RunFolder;
-use crate::tables::{self, Grid, Section};
+use crate::tables::{self, Section, Table};
 use crate::words::limits::LIMITS;
 
 const STYLE: &str = include_str!("page.css");
@@ -77,7 +77,7 @@ fn render_page(page: &Page<'_>) -> String {
     .into_string()
 }
 
-fn contents(sections: &[figure::Section], page: &Page<'_>) -> Markup {
+fn contents(sections: &[figure::ChartSection], page: &Page<'_>) -> Markup {
     html! {
         nav aria-label="Contents" {
             ol {
@@ -100,8 +100,8 @@ fn tables(sections: &[Section]) -> Markup {
                 @for section in sections {
                     details open {
                         summary { h3 { (rich(&section.title)) } }
-                        @for grid in section.grids.iter().filter(|grid| !grid.is_detail) { (table::grid(grid)) }
-                        (details(&section.grids))
+                        @for table in section.tables.iter().filter(|table| !table.is_detail) { (table::titled(table)) }
+                        (details(&section.tables))
                     }
                 }
             }
@@ -110,13 +110,13 @@ fn tables(sections: &[Section]) -> Markup {
 }
 
 /// The tables that explain the others, folded.
-fn details(grids: &[Grid]) -> Markup {
-    let details: Vec<_> = grids.iter().filter(|grid| grid.is_detail).collect();
+fn details(tables: &[Table]) -> Markup {
+    let details: Vec<_> = tables.iter().filter(|table| table.is_detail).collect();
     html! {
         @if !details.is_empty() {
             details {
                 summary { "In detail" }
-                @for grid in details { (table::grid(grid)) }
+                @for table in details { (table::titled(table)) }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figure::{self, Figure};
+use super::figure::{self, ChartFigure};
 use super::legend::swatch;
 use super::sections::settings;
 use crate::charts::overview::{Headline, at_a_glance, is_measured, spokesman};
@@ -30,10 +30,10 @@ fn tiles(index: &Index<'_>, group: &Group) -> Markup {
             "the baseline isolates nothing and shows what the front end itself costs."
         }
         div.tiles {
-            @for figures in group.models.iter().filter(|figures| is_measured(figures)) {
-                @let model = index.models.iter().find(|model| model.name == figures.executor);
+            @for figures in group.executors.iter().filter(|figures| is_measured(figures)) {
+                @let model = index.models.iter().find(|model| model.name == figures.name);
                 div.tile {
-                    h3 { @if let Some(model) = model { (swatch(model)) } (figures.executor) }
+                    h3 { @if let Some(model) = model { (swatch(model)) } (figures.name) }
                     @if let Some(model) = model { p.note { (isolation(model)) } }
                     dl {
                         @for headline in Headline::ALL { (tile_line(group, figures, headline)) }
@@ -75,7 +75,7 @@ fn times(ratio: f64) -> String {
     }
 }
 
-fn glance(summary: &Summary) -> Option<Figure> {
+fn glance(summary: &Summary) -> Option<ChartFigure> {
     let charts = at_a_glance(summary);
     let settings = settings(&summary.run);
     let directions: Vec<_> = charts
@@ -85,7 +85,7 @@ fn glance(summary: &Summary) -> Option<Figure> {
             format!("{}: further {side} is better", headline.title())
         })
         .collect();
-    (!charts.is_empty()).then(|| Figure {
+    (!charts.is_empty()).then(|| ChartFigure {
         id: "glance".into(),
         title: "All functions and variants at a glance".into(),
         caption: format!(

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::figure::{Figure, Section};
+use super::figure::{ChartFigure, ChartSection};
 use crate::charts::{Chart, Index, cpu, edges, latency, load, memory, noise, startup};
 use crate::figures::Summary;
 use crate::rows::Run;
@@ -10,7 +10,7 @@ use crate::rows::Run;
 /// The loads of the open loop whose percentiles are shown, in percent of capacity.
 const HALF: u64 = 50;
 
-pub(super) fn all(index: &Index<'_>, summary: &Summary) -> Vec<Section> {
+pub(super) fn all(index: &Index<'_>, summary: &Summary) -> Vec<ChartSection> {
     let settings = settings(&summary.run);
     let mut sections = vec![
         section(
@@ -66,13 +66,13 @@ fn section(
     id: &'static str,
     title: &'static str,
     lead: &'static str,
-    figures: Vec<Option<Figure>>,
-) -> Section {
-    Section { id, title, lead, figures: figures.into_iter().flatten().collect() }
+    figures: Vec<Option<ChartFigure>>,
+) -> ChartSection {
+    ChartSection { id, title, lead, figures: figures.into_iter().flatten().collect() }
 }
 
-fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: &str) -> Option<Figure> {
-    Some(Figure {
+fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: &str) -> Option<ChartFigure> {
+    Some(ChartFigure {
         id: id.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"),
         title: title.into(),
         caption: caption.into(),
@@ -92,7 +92,7 @@ pub(super) fn settings(run: &Run) -> String {
     if known.is_empty() { String::new() } else { format!("{}. ", known.join(", ")) }
 }
 
-fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<Figure>> {
+fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![
         figure(
             "first-answer",
@@ -116,7 +116,7 @@ fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<Figure>> {
     ]
 }
 
-fn latencies(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn latencies(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     let closed = index.reuses("load").into_iter().map(|reuse| {
         let (chart, connections) = latency::closed(index, reuse)?;
         let plural = if connections == 1 { "" } else { "s" };
@@ -144,7 +144,7 @@ fn latencies(index: &Index<'_>) -> Vec<Option<Figure>> {
     closed.chain(open).collect()
 }
 
-fn memories(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn memories(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     vec![figure(
         "growth",
         "Memory against live instances",
@@ -157,7 +157,7 @@ fn memories(index: &Index<'_>) -> Vec<Option<Figure>> {
     )]
 }
 
-fn loads(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn loads(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     let closed = index.reuses("load").into_iter().flat_map(|reuse| {
         let name = kind(reuse);
         let settings = format!("Closed loop, reuse {reuse}; only right answers count.");
@@ -176,7 +176,7 @@ fn loads(index: &Index<'_>) -> Vec<Option<Figure>> {
                 "Latency against connections. Once the server is busy, more connections only wait longer.",
                 &settings,
             )
-            .map(Figure::secondary),
+            .map(ChartFigure::secondary),
         ]
     });
     let open = index.reuses("open").into_iter().flat_map(|reuse| {
@@ -202,13 +202,13 @@ fn loads(index: &Index<'_>) -> Vec<Option<Figure>> {
                 "What was answered of what was offered: a model keeps up as long as its line goes straight.",
                 &settings,
             )
-            .map(Figure::secondary),
+            .map(ChartFigure::secondary),
         ]
     });
     closed.chain(open).collect()
 }
 
-fn edges(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn edges(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     let bounds = "Each instance answers in turn while more are started.";
     vec![
         figure(
@@ -233,11 +233,11 @@ fn edges(index: &Index<'_>) -> Vec<Option<Figure>> {
             "The 99th percentile of answers from all live instances in turn.",
             bounds,
         )
-        .map(Figure::secondary),
+        .map(ChartFigure::secondary),
     ]
 }
 
-fn processor(index: &Index<'_>) -> Vec<Option<Figure>> {
+fn processor(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     let of = |reuse: &str| {
         figure(
             &format!("cpu-{reuse}"),
@@ -254,7 +254,7 @@ fn processor(index: &Index<'_>) -> Vec<Option<Figure>> {
     index.reuses("load").into_iter().map(of).collect()
 }
 
-fn noises(index: &Index<'_>, summary: &Summary) -> Vec<Option<Figure>> {
+fn noises(index: &Index<'_>, summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![
         figure(
             "calibration",

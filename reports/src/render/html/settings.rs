@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::rich;
 use super::table;
 use crate::rows::{ExecutorInfo, Run};
-use crate::tables::{Grid, head};
+use crate::tables::{Table, head};
 use crate::words::facts;
 
 /// The cells without figures, those with the same reason together.
@@ -40,7 +40,7 @@ pub(super) fn settings(run: &Run) -> Markup {
                 (run.ended.as_deref().unwrap_or("not yet")) "."
             }
             @if !run.notes.is_empty() { ul.prose { @for note in &run.notes { li { (rich(note)) } } } }
-            (table::grid(&executors(run)))
+            (table::titled(&executors(run)))
             (prices(run))
             div.facts-tables {
                 (list("Amounts", &run.preset))
@@ -51,18 +51,18 @@ pub(super) fn settings(run: &Run) -> Markup {
     }
 }
 
-fn executors(run: &Run) -> Grid {
+fn executors(run: &Run) -> Table {
     let line = |executor: &ExecutorInfo| {
         let versions = facts::versions(&executor.versions);
         vec![executor.name.clone(), executor.model.clone(), executor.spec.clone(), versions]
     };
-    Grid {
+    Table {
         title: "Executors".into(),
         head: head(&["executor", "model", "all settings", "versions"]),
         names: 4,
         lines: run.executors.iter().map(line).collect(),
         note: String::new(),
-        ..Grid::default()
+        ..Table::default()
     }
 }
 

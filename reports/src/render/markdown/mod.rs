@@ -5,7 +5,7 @@ pub(crate) mod table;
 
 use std::fmt::{self, Write as _};
 
-use crate::figures::{Summary, Tally};
+use crate::figures::{ComparisonTally, Summary};
 use crate::rows::Run;
 use crate::tables;
 use crate::words::limits::LIMITS;
@@ -59,7 +59,7 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
         );
     }
     let pairs = match tables::tally_of_pairs(summary) {
-        Tally { comparisons: 0, .. } => {
+        ComparisonTally { comparisons: 0, .. } => {
             "No cell was measured twice, so what noise alone does is not known.".to_owned()
         }
         tally => format!("Identical cells were compared too (A/A): {tally}."),

@@ -2,36 +2,36 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::tables::{Grid, Section};
+use crate::tables::{Section, Table};
 
 /// Writes a section with its tables; those in detail are folded away.
 pub(crate) fn section(out: &mut String, section: &Section) -> fmt::Result {
     writeln!(out, "## {}\n", section.title)?;
-    section.grids.iter().try_for_each(|one| grid(out, one))
+    section.tables.iter().try_for_each(|one| titled(out, one))
 }
 
-fn grid(out: &mut String, grid: &Grid) -> fmt::Result {
-    if grid.is_detail {
-        writeln!(out, "<details><summary>{}</summary>\n", grid.title)?;
+fn titled(out: &mut String, table: &Table) -> fmt::Result {
+    if table.is_detail {
+        writeln!(out, "<details><summary>{}</summary>\n", table.title)?;
     } else {
-        writeln!(out, "### {}\n", grid.title)?;
+        writeln!(out, "### {}\n", table.title)?;
     }
-    table(out, grid)?;
-    if !grid.note.is_empty() {
-        writeln!(out, "{}\n", grid.note)?;
+    bare(out, table)?;
+    if !table.note.is_empty() {
+        writeln!(out, "{}\n", table.note)?;
     }
-    if grid.is_detail {
+    if table.is_detail {
         writeln!(out, "</details>\n")?;
     }
     Ok(())
 }
 
 /// Names to the left, figures to the right.
-pub(crate) fn table(out: &mut String, grid: &Grid) -> fmt::Result {
-    row(out, &grid.head)?;
-    let figures = grid.head.len() - grid.names;
-    writeln!(out, "|{}{}", "---|".repeat(grid.names), "--:|".repeat(figures))?;
-    for line in &grid.lines {
+pub(crate) fn bare(out: &mut String, table: &Table) -> fmt::Result {
+    row(out, &table.head)?;
+    let figures = table.head.len() - table.names;
+    writeln!(out, "|{}{}", "---|".repeat(table.names), "--:|".repeat(figures))?;
+    for line in &table.lines {
         row(out, line)?;
     }
     writeln!(out)

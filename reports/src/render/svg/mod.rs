@@ -4,12 +4,12 @@
 //! choose, and the page's style sheet says what it looks like, so that light, dark and
 //! print need no second drawing.
 
+mod axis_unit;
 mod bars;
 mod dots;
 mod ink;
 mod lines;
 mod marker;
-mod quantity;
 mod ruler;
 
 use plotters::coord::Shift;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
 use crate::charts::latency::MAXIMUM;
-use crate::charts::{Axis, Quantity, Scale};
+use crate::charts::{Axis, AxisUnit, Scale};
 
 /// An axis with its ends.
 #[derive(Clone, Debug)]
@@ -28,17 +28,17 @@ impl Ruler {
         if low > high {
             (low, high) = (1.0, 10.0);
         }
-        let (ticks, ends) = match (axis.quantity, axis.scale) {
-            (Quantity::Percentile, _) => (vec![2.0, 10.0, 100.0, 1000.0, MAXIMUM], (1.0, MAXIMUM)),
-            (Quantity::Share, _) => (vec![0.0, 25.0, 50.0, 75.0, 100.0], (0.0, 100.0)),
-            (Quantity::Bytes, Scale::Log) => powers(low, high, most, 2, &[1, 2, 4, 5, 10]),
+        let (ticks, ends) = match (axis.unit, axis.scale) {
+            (AxisUnit::Percentile, _) => (vec![2.0, 10.0, 100.0, 1000.0, MAXIMUM], (1.0, MAXIMUM)),
+            (AxisUnit::Share, _) => (vec![0.0, 25.0, 50.0, 75.0, 100.0], (0.0, 100.0)),
+            (AxisUnit::Bytes, Scale::Log) => powers(low, high, most, 2, &[1, 2, 4, 5, 10]),
             // People double connections and instances.
-            (Quantity::Count, Scale::Log) => powers(low, high, most, 2, &[1, 2, 3, 4]),
+            (AxisUnit::Count, Scale::Log) => powers(low, high, most, 2, &[1, 2, 3, 4]),
             (_, Scale::Log) => logarithmic(low, high, most),
             (_, Scale::Linear) => linear(low, high, most),
         };
         let place = |value: f64| place(axis.scale, value);
-        let pad = (place(ends.1) - place(ends.0)) * if axis.quantity == Quantity::Share { 0.0 } else { 0.03 };
+        let pad = (place(ends.1) - place(ends.0)) * if axis.unit == AxisUnit::Share { 0.0 } else { 0.03 };
         let ends = place(ends.0) - pad..place(ends.1) + pad;
         Self { axis: axis.clone(), ticks, ends }
     }
@@ -76,7 +76,7 @@ impl Ranged for Ruler {
 
 impl ValueFormatter<f64> for Ruler {
     fn format_ext(&self, value: &f64) -> String {
-        self.axis.quantity.tick(*value)
+        self.axis.unit.tick(*value)
     }
 }
 
@@ -150,16 +150,16 @@ mod tests {
 
     #[test]
     fn axes_have_the_ticks_that_people_expect() {
-        let log = |quantity| Axis::log("", quantity);
-        assert_eq!(labels(&log(Quantity::Duration), &[5e3, 140e6]), ["1 µs", "100 µs", "10 ms", "1 s"]);
-        assert_eq!(labels(&log(Quantity::Count), &[1.0, 32.0]), ["1", "2", "4", "8", "16", "32"]);
-        assert_eq!(labels(&log(Quantity::Rate), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
+        let log = |unit| Axis::log("", unit);
+        assert_eq!(labels(&log(AxisUnit::Duration), &[5e3, 140e6]), ["1 µs", "100 µs", "10 ms", "1 s"]);
+        assert_eq!(labels(&log(AxisUnit::Count), &[1.0, 32.0]), ["1", "2", "4", "8", "16", "32"]);
+        assert_eq!(labels(&log(AxisUnit::Rate), &[1.0, 32.0]), ["1", "2", "5", "10", "20", "50"]);
         assert_eq!(
-            labels(&log(Quantity::Bytes), &[24.0 * 1024.0, 7e6]),
+            labels(&log(AxisUnit::Bytes), &[24.0 * 1024.0, 7e6]),
             ["16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"]
         );
         assert_eq!(
-            labels(&Axis::linear("", Quantity::Ratio), &[0.98, 1.03]),
+            labels(&Axis::linear("", AxisUnit::Ratio), &[0.98, 1.03]),
             ["0.98×", "0.99×", "1×", "1.01×", "1.02×", "1.03×"]
         );
     }
@@ -169,10 +169,10 @@ mod tests {
         fn every_value_lies_between_the_ends(
             values in prop::collection::vec(1e-3f64..1e15, 1..20),
             is_log in any::<bool>(),
-            quantity in prop::sample::select(vec![Quantity::Duration, Quantity::Bytes, Quantity::Rate]),
+            unit in prop::sample::select(vec![AxisUnit::Duration, AxisUnit::Bytes, AxisUnit::Rate]),
         ) {
             let scale = if is_log { Scale::Log } else { Scale::Linear };
-            let ruler = Ruler::over(&Axis { title: String::new(), quantity, scale }, values.iter().copied(), 6);
+            let ruler = Ruler::over(&Axis { title: String::new(), unit, scale }, values.iter().copied(), 6);
             prop_assert!(ruler.ticks.len() >= 2 && ruler.ticks.len() <= 12, "{:?}", ruler);
             for value in values {
                 let place = ruler.place(value);

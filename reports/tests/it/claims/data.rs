@@ -55,7 +55,7 @@ fn marks() -> Vec<String> {
 /// Whether rows that follow the table in `row.rs` come to a figure of this name.
 fn is_produced(quantity: &Quantity) -> bool {
     let summary = Summary::of(&folder([quantity]));
-    let figures = &summary.groups[0].models[0];
+    let figures = &summary.groups[0].executors[0];
     quantity.pick(figures).is_some()
 }
 

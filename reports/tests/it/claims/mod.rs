@@ -6,7 +6,7 @@ mod rule;
 mod sample;
 
 use isolab_reports::Summary;
-use isolab_reports::claims::{self, Answer, Checked, Claim, Quantity, Tally, Verdict};
+use isolab_reports::claims::{self, Answer, Checked, Claim, ClaimTally, Quantity, Reproduction};
 use serde_json::Value;
 
 use sample::folder;
@@ -40,21 +40,23 @@ fn checked() -> Vec<Checked> {
 fn the_tables() {
     let checked = checked();
     assert!(
-        checked.iter().all(|one| one.measured.is_some() != matches!(one.verdict, Verdict::NotMeasurable(_)))
+        checked
+            .iter()
+            .all(|one| one.measured.is_some() != matches!(one.verdict, Reproduction::NotMeasurable(_)))
     );
     insta::assert_snapshot!("claims_in_markdown", claims::markdown(&checked));
     insta::assert_snapshot!("claims_in_a_terminal", claims::table(&checked, None));
-    for grid in claims::grids(&checked).grids {
-        assert!(grid.lines.iter().all(|line| line.len() == grid.head.len()), "{grid:?}");
+    for table in claims::tables(&checked).tables {
+        assert!(table.lines.iter().all(|line| line.len() == table.head.len()), "{table:?}");
     }
-    assert_eq!(claims::grids(&[]).grids, []);
+    assert_eq!(claims::tables(&[]).tables, []);
 }
 
 #[test]
 fn the_json_has_every_claim_with_its_verdict() {
     let checked = checked();
     let json: Value = serde_json::from_str(&claims::json(&checked, "a run")).unwrap();
-    let tally = Tally::of(&checked);
+    let tally = ClaimTally::of(&checked);
     let of = |verdict: &str| {
         let claims = json["claims"].as_array().unwrap().iter();
         claims.filter(|claim| claim["verdict"] == verdict).count()

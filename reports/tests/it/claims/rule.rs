@@ -1,6 +1,6 @@
 //! What a run makes of a claim.
 
-use isolab_reports::claims::{self, Verdict};
+use isolab_reports::claims::{self, Reproduction};
 use isolab_reports::{Row, RunFolder, Status, Summary};
 
 use super::form::{START, claim, parse};
@@ -9,7 +9,7 @@ use super::sample::folder;
 use crate::support::{block, number};
 
 /// What one claim about the start on wasm comes to, with these starts in one repetition.
-fn verdict(published: &str, starts: &[u64]) -> Verdict {
+fn verdict(published: &str, starts: &[u64]) -> Reproduction {
     let text = claim("a", &format!("published = {{ unit = 'ns', {published} }}\nmeasure = [{START}]"));
     let claims = parse(&text).unwrap();
     let mut folder = folder(quantities(&claims));
@@ -23,7 +23,7 @@ fn verdict(published: &str, starts: &[u64]) -> Verdict {
 fn the_rule_at_its_borders() {
     // Twenty equal starts have an interval without width.
     let at = |published: &str, value| verdict(published, &[value; 20]);
-    let (yes, no) = (Verdict::Reproduced, Verdict::NotReproduced);
+    let (yes, no) = (Reproduction::Reproduced, Reproduction::NotReproduced);
     for (published, least, greatest) in
         [("about = 100.0, within = 2.0", 50, 200), ("between = [100.0, 300.0]", 100, 300)]
     {
@@ -44,11 +44,11 @@ fn the_rule_at_its_borders() {
 fn it_is_the_interval_that_must_meet_the_range() {
     // The median is 110, and its interval reaches down to below 105.
     let scattered: Vec<u64> = (0..21).map(|place| 100 + place).collect();
-    assert_eq!(verdict("below = 108.0", &scattered), Verdict::Reproduced);
-    assert_eq!(verdict("below = 99.0", &scattered), Verdict::NotReproduced);
+    assert_eq!(verdict("below = 108.0", &scattered), Reproduction::Reproduced);
+    assert_eq!(verdict("below = 99.0", &scattered), Reproduction::NotReproduced);
     // Of a single sample there is no interval, and the value stands for it.
-    assert_eq!(verdict("below = 108.0", &[110]), Verdict::NotReproduced);
-    assert_eq!(verdict("below = 110.0", &[110]), Verdict::Reproduced);
+    assert_eq!(verdict("below = 108.0", &[110]), Reproduction::NotReproduced);
+    assert_eq!(verdict("below = 110.0", &[110]), Reproduction::Reproduced);
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn what_the_run_lacks_is_not_measurable_with_the_runs_reason() {
     let reasons = |folder: &RunFolder| {
         claims::check(&claims, &Summary::of(folder)).into_iter().map(|one| one.verdict).collect::<Vec<_>>()
     };
-    let not = |reason: &str| Verdict::NotMeasurable(reason.into());
+    let not = |reason: &str| Reproduction::NotMeasurable(reason.into());
     assert_eq!(
         reasons(&folder),
         [
-            Verdict::Reproduced,
+            Reproduction::Reproduced,
             not("`docker`: no Docker engine answers"),
             not("`v8`: body `a` instead of `b`"),
             not("the run was without the executor `direct`"),
@@ -94,7 +94,7 @@ fn a_unit_that_does_not_fit_is_told_and_not_judged() {
     let claims = parse(&text).unwrap();
     let folder = folder(quantities(&claims));
     let checked = claims::check(&claims, &Summary::of(&folder));
-    assert_eq!(checked[0].verdict, Verdict::NotMeasurable("`start_p50` is counted in ns".into()));
+    assert_eq!(checked[0].verdict, Reproduction::NotMeasurable("`start_p50` is counted in ns".into()));
 }
 
 #[test]
@@ -118,5 +118,5 @@ fn of_several_connections_the_best_rate_answers() {
         }
     }
     let checked = claims::check(&claims, &Summary::of(&folder));
-    assert_eq!(checked[0].verdict, Verdict::Reproduced, "{checked:?}");
+    assert_eq!(checked[0].verdict, Reproduction::Reproduced, "{checked:?}");
 }

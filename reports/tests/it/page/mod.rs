@@ -5,8 +5,8 @@ mod document;
 mod sample;
 
 use isolab_reports::render::html::Page;
-use isolab_reports::tables::Grid;
 use isolab_reports::tables::Section;
+use isolab_reports::tables::Table;
 use isolab_reports::{Row, RunFolder, RunStatus, Summary};
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn render(folder: &RunFolder, mark: &str) -> String {
 
 fn section(mark: &str) -> Section {
     let texts = |texts: [&str; 5]| texts.map(|text| format!("{text}{mark}")).to_vec();
-    let grid = Grid {
+    let table = Table {
         title: format!("Startup{mark}"),
         head: texts(["executor", "start p50", "ratio", "start p99", "verdict"]),
         names: 1,
@@ -35,10 +35,10 @@ fn section(mark: &str) -> Section {
             texts(["`v8`", "640 µs [631 µs, 655 µs]", "123× [119×, 126×]", "702 µs", "slower"]),
         ],
         note: format!("Intervals of 95 %.{mark}"),
-        ..Grid::default()
+        ..Table::default()
     };
     let title = format!("`hello`, variant `rust`{mark}");
-    Section { title, grids: vec![grid] }
+    Section { title, tables: vec![table] }
 }
 
 /// The sample, but only what `keep` says of one function's one variant.

@@ -1,10 +1,10 @@
 //! Numbers along an axis.
 
-use crate::charts::Quantity;
+use crate::charts::AxisUnit;
 use crate::charts::latency::MAXIMUM;
 use crate::words::units;
 
-impl Quantity {
+impl AxisUnit {
     /// A value with three digits, as in a table.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
@@ -53,18 +53,18 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        assert_eq!([1e3, 1e4, 2e8].map(|ns| Quantity::Duration.tick(ns)), ["1 µs", "10 µs", "200 ms"]);
+        assert_eq!([1e3, 1e4, 2e8].map(|ns| AxisUnit::Duration.tick(ns)), ["1 µs", "10 µs", "200 ms"]);
         assert_eq!(
-            [1024.0, 1_048_576.0 * 32.0].map(|bytes| Quantity::Bytes.tick(bytes)),
+            [1024.0, 1_048_576.0 * 32.0].map(|bytes| AxisUnit::Bytes.tick(bytes)),
             ["1 KiB", "32 MiB"]
         );
-        assert_eq!([10.0, 2e4, 1e6].map(|rate| Quantity::Rate.tick(rate)), ["10", "20k", "1M"]);
+        assert_eq!([10.0, 2e4, 1e6].map(|rate| AxisUnit::Rate.tick(rate)), ["10", "20k", "1M"]);
     }
 
     #[test]
     fn percentiles_come_back() {
-        let shown = [0.1, 0.25, 0.5, 0.99, 0.999].map(|q| Quantity::Percentile.show(1.0 / (1.0 - q)));
+        let shown = [0.1, 0.25, 0.5, 0.99, 0.999].map(|q| AxisUnit::Percentile.show(1.0 / (1.0 - q)));
         assert_eq!(shown, ["p10", "p25", "p50", "p99", "p99.9"]);
-        assert_eq!(Quantity::Percentile.show(MAXIMUM), "max");
+        assert_eq!(AxisUnit::Percentile.show(MAXIMUM), "max");
     }
 }
