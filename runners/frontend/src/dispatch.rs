@@ -15,13 +15,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use isolab_core::message;
 
-use crate::connection::InWork;
+use crate::admin::pages;
+use crate::http::body;
+use crate::http::connection::InWork;
+use crate::http::problem::{self, Problem};
+use crate::http::timing::{EXECUTOR, INSTANCE, SERVER_TIMING, Visit};
 use crate::lifecycle::Clock;
-use crate::problem::{self, Problem};
 use crate::route::{self, Route};
-use crate::timing::{EXECUTOR, INSTANCE, SERVER_TIMING, Visit};
 use crate::worker::Worker;
-use crate::{body, pages};
 
 /// Answers a request, whatever it is for.
 pub(crate) async fn answer(

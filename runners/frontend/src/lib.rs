@@ -46,27 +46,16 @@
 //! paid for it), in `X-Isolab-Executor` where it ran, and in `X-Isolab-Instance` on
 //! which instance and for the how manieth time. Errors are problem details (RFC 9457).
 
-mod body;
-mod capacity;
+mod admin;
 mod config;
-mod connection;
-mod control;
 mod dispatch;
-mod lease;
+mod http;
 pub mod lifecycle;
-mod metrics;
-mod pages;
 mod pool;
-mod prepare;
-mod problem;
-mod record;
 mod route;
-mod scrape;
 mod server;
 mod shared;
-mod stream;
-mod tasks;
-mod timing;
+mod telemetry;
 mod worker;
 
 pub use config::{Bounds, Config};

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use isolab_core::{Executor, Function, Library, Spec, Variant};
 use percent_encoding::percent_decode_str;
 
-use crate::problem::{self, Problem};
+use crate::http::problem::{self, Problem};
 
 /// An executor as it is served.
 pub(crate) struct Served {

@@ -16,14 +16,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::connection::{Connections, Ticket};
-use crate::metrics::WorkerMetrics;
-use crate::prepare::Preparation;
-use crate::record::Recorder;
+use crate::http::connection::{Connections, Ticket};
+use crate::pool::capacity::Capacity;
+use crate::pool::prepare::Preparation;
 use crate::route::{Routes, Served};
 use crate::shared::{Reach, Shared};
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::record::Recorder;
 use crate::worker::{self, Message};
 
 /// Connections that the kernel keeps until they are accepted.

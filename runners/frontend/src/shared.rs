@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::metrics::WorkerMetrics;
-use crate::prepare::Preparation;
-use crate::record::Recorder;
+use crate::pool::capacity::Capacity;
+use crate::pool::prepare::Preparation;
 use crate::route::Routes;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::record::Recorder;
 use crate::worker::Message;
 
 /// What all workers of a server share. Nothing in it is locked while a warm

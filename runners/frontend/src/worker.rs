@@ -15,12 +15,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::connection::{Connections, Ticket};
-use crate::metrics::WorkerMetrics;
+use crate::http::connection::{Connections, Ticket};
 use crate::pool::Pool;
+use crate::pool::tasks::Tasks;
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::tasks::Tasks;
+use crate::telemetry::metrics::WorkerMetrics;
 
 /// What a worker is told.
 pub(crate) enum Message {

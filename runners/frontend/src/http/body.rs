@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 
 use crate::config::Bounds;
-use crate::problem::{self, Problem};
+use crate::http::problem::{self, Problem};
 
 /// How long a refused body goes on being received.
 const LINGER: Duration = Duration::from_secs(2);

@@ -20,9 +20,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::dispatch;
-use crate::metrics::WorkerMetrics;
-use crate::stream::SharedStream;
-use crate::tasks::Tasks;
+use crate::http::stream::SharedStream;
+use crate::pool::tasks::Tasks;
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::worker::Worker;
 
 /// A connection's admission; gives its place back when the connection ends.

@@ -11,10 +11,10 @@ use hyper::body::Incoming;
 use isolab_core::{Function, Variant};
 use serde::Serialize;
 
-use crate::problem::{self, Problem};
+use crate::admin::{control, scrape};
+use crate::http::problem::{self, Problem};
 use crate::route::{Routes, Served};
 use crate::worker::Worker;
-use crate::{control, scrape};
 
 /// Answers a request for a page.
 pub(crate) async fn answer(worker: &Rc<Worker>, request: Request<Incoming>) -> Response<Bytes> {

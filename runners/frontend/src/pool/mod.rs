@@ -2,6 +2,11 @@
 //!
 //! Reuse is decided here and nowhere else.
 
+pub(crate) mod capacity;
+pub(crate) mod lease;
+pub(crate) mod prepare;
+pub(crate) mod tasks;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,15 +17,14 @@ use std::time::Duration;
 use isolab_core::{Cause, Error, Laps, Phase, Prepared, Reuse};
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
-use crate::capacity::Capacity;
-use crate::lease::Lease;
 use crate::lifecycle::Live;
-use crate::metrics::CellMetrics;
-use crate::prepare;
-use crate::record;
+use crate::pool::capacity::Capacity;
+use crate::pool::lease::Lease;
+use crate::pool::tasks::Tasks;
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::tasks::Tasks;
+use crate::telemetry::metrics::CellMetrics;
+use crate::telemetry::record;
 
 pub(crate) struct Pool {
     pub(crate) route: Arc<Route>,

@@ -13,9 +13,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{CellMetrics, Count, Durations, Histogram, PHASES};
 use crate::route::Route;
 use crate::shared::Shared;
+use crate::telemetry::metrics::{CellMetrics, Count, Durations, Histogram, PHASES};
 
 /// The media type of [`text`].
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -6,12 +6,12 @@ use std::time::Duration;
 use isolab_core::{Cause, Error, Phase, Prepared};
 use tokio::sync::watch;
 
-use crate::capacity::Queue;
 use crate::lifecycle;
-use crate::metrics::{Durations, Histogram};
-use crate::record;
+use crate::pool::capacity::Queue;
 use crate::route::Route;
 use crate::shared::Shared;
+use crate::telemetry::metrics::{Durations, Histogram};
+use crate::telemetry::record;
 
 /// One function on one executor, from untouched to prepared. A failure is told to
 /// everyone who waited for it and then forgotten: the next request tries again.

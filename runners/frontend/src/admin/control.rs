@@ -10,13 +10,15 @@ use hyper::body::Incoming;
 use isolab_core::{Cause, Error, Outside, Phase};
 use serde::{Deserialize, Serialize};
 
-use crate::lease::Lease;
+use crate::admin::pages;
+use crate::http::body;
+use crate::http::problem::{self, Problem};
+use crate::http::timing::EXECUTOR;
 use crate::lifecycle::Live;
 use crate::pool::Pool;
-use crate::problem::{self, Problem};
-use crate::timing::EXECUTOR;
+use crate::pool::lease::Lease;
+use crate::route;
 use crate::worker::Worker;
-use crate::{body, pages, route};
 
 /// How many phases were lost before the first line, because nobody asked in time.
 const LOST: HeaderName = HeaderName::from_static("x-isolab-lost");

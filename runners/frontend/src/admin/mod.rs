@@ -1,0 +1,5 @@
+//! The server's own pages, below `/-/`.
+
+mod control;
+pub(crate) mod pages;
+mod scrape;

@@ -1,0 +1,7 @@
+//! HTTP: connections, bodies, errors and the headers of responses.
+
+pub(crate) mod body;
+pub(crate) mod connection;
+pub(crate) mod problem;
+mod stream;
+pub(crate) mod timing;
