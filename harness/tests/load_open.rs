@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
+use isolab::load::closed::{self, Load, Span};
 use isolab::load::open::{self, Arrivals, OpenLoad, OpenWindow};
-use isolab::load::{self, Load, Span};
 
 mod server;
 
@@ -105,7 +105,7 @@ fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
         patience: Duration::from_secs(20),
         is_spinning: false,
     };
-    let closed = load::run(&closed, || {}).unwrap().faultless().unwrap();
+    let closed = closed::run(&closed, || {}).unwrap().faultless().unwrap();
     close_to(Duration::from_nanos(closed.windows[0].quantile_ns(0.9)), Duration::ZERO, "closed p90");
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn spawn(response: &Response<Bytes>, bodies: Bodies, cpu: Option<usiz
 pub(crate) fn serve(arguments: &[String]) -> Result<()> {
     let [cpu, bodies, body, headers @ ..] = arguments else { anyhow::bail!("arguments are missing") };
     if let Ok(cpu) = cpu.parse() {
-        isolab::affinity::pin(cpu)?;
+        isolab::host::affinity::pin(cpu)?;
     }
     let mut answer = Response::new(Bytes::from(body.clone()));
     for header in headers {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isolab::affinity::Pinning;
+use isolab::host::affinity::Pinning;
 use isolab::http1::Client;
 use isolab_core::{Reuse, Variant};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
-use isolab::affinity::Pinning;
-use isolab::load::Window;
+use isolab::host::affinity::Pinning;
+use isolab::load::closed::Window;
 use isolab_core::laps::nanoseconds;
 use isolab_core::{Reuse, Variant};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use isolab::affinity::Pinning;
-use isolab::load::Span;
+use isolab::host::affinity::Pinning;
+use isolab::load::closed::Span;
 use isolab_core::{Reuse, Variant};
 
 use crate::bare::{self, Bodies};

@@ -1,9 +1,9 @@
 //! First answers and memory of V8 isolates.
 
 use anyhow::Result;
-use isolab::affinity::Pinning;
+use isolab::host::affinity::Pinning;
 use isolab::http1::Client;
-use isolab::measure::page;
+use isolab::server::control;
 use isolab_core::{Reuse, Variant};
 
 use crate::rounds::{self, Lab, Samples};
@@ -27,7 +27,7 @@ pub(crate) fn measure(pinning: Option<Pinning>) -> Result<()> {
 
     let mut held = Vec::new();
     for live in LIVE {
-        let there = page::instances(&mut client, "hello", live, 1)?;
+        let there = control::instances(&mut client, "hello", live, 1)?;
         held.push(there.places(lab.child().pid()).held()?.child.pss_bytes as f64);
     }
     let per_isolate = (held[1] - held[0]) / (LIVE[1] - LIVE[0]) as f64 / f64::from(1 << 20);

@@ -28,7 +28,7 @@ mod server;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use isolab::affinity::Pinning;
+use isolab::host::affinity::Pinning;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();

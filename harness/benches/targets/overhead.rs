@@ -8,12 +8,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use isolab::affinity::Pinning;
-use isolab::child::LISTENING;
-use isolab::load::Span;
+use isolab::host::affinity::Pinning;
+use isolab::host::probes::places::Places;
+use isolab::host::probes::process;
+use isolab::load::closed::Span;
 use isolab::measure::cost::Meter;
-use isolab::probes::host::Places;
-use isolab::probes::process;
+use isolab::server::child::LISTENING;
 use isolab_core::{Reuse, Variant};
 use isolab_reports::statistics::{self, Bootstrap};
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http::{HeaderMap, Method};
-use isolab::affinity::{self, Pinning};
-use isolab::child::{Child, Order};
+use isolab::host::affinity::{self, Pinning};
 use isolab::http1::{Client, Wire};
-use isolab::load::{self, Expected, Load, Outcome, Span};
+use isolab::load::Expected;
+use isolab::load::closed::{self, Load, Outcome, Span};
+use isolab::server::child::{Child, Order};
 use isolab_core::{Response, Reuse, Spec, Variant};
 
 /// Connections, as in the peers' figures.
@@ -107,7 +108,7 @@ pub(crate) fn load(
 ) -> Result<Outcome> {
     let windows = vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)];
     let load = closed(addresses, target, connections, windows, is_spinning)?;
-    load::run(&load, || {})?.faultless()
+    closed::run(&load, || {})?.faultless()
 }
 
 /// Loads a server in windows of one's own, and calls `at_boundary` where they meet.
@@ -118,7 +119,7 @@ pub(crate) fn load_in(
     is_spinning: bool,
     at_boundary: impl FnMut(),
 ) -> Result<Outcome> {
-    load::run(&closed(&[address], target, CONNECTIONS, windows, is_spinning)?, at_boundary)?.faultless()
+    closed::run(&closed(&[address], target, CONNECTIONS, windows, is_spinning)?, at_boundary)?.faultless()
 }
 
 fn closed(

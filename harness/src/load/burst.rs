@@ -20,9 +20,9 @@ use isolab_core::laps::nanoseconds;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::open_outcome;
+use super::open::{self, outcome as open_outcome};
 use super::outcome::{Fault, Wrong, histogram};
-use super::{Expected, block_on, exchange, open, spin};
+use super::{Expected, block_on, exchange, spin};
 use crate::http1::{Receiver, Wire};
 
 /// What is sent, to whom, and how often at once.

@@ -1,70 +1,19 @@
-//! The load generator: a closed loop over kept connections, an open loop at a fixed
-//! rate ([`open`]), and a burst ([`burst`]).
+//! The load generator: a closed loop over kept connections ([`closed`]), an open loop at
+//! a fixed rate ([`open`]), and a burst ([`burst`]).
 //!
-//! In the closed loop, every connection sends its next request when it has the answer
-//! to the last. All of them share one thread, and nothing is allocated while they run:
-//! the request was serialised before, answers are read into a reused buffer and
-//! compared there with what is expected.
-//!
-//! Time is divided into *windows*, each of which ends with an answer and begins
-//! with the one that ended the window before, so that a rate is never cut off in
-//! the middle of a request.
-//!
-//! - [`connection`]: one connection's loop.
-//! - [`tally`]: what the connections count together.
-//! - [`outcome`]: what comes out.
-//! - [`open`]: the open loop, out of [`schedule`], when requests are due, [`timer`], which
-//!   waits for that, [`queue`], where they wait for a connection, and [`ledger`], which
-//!   counts them; [`open_outcome`] is what comes out.
-//! - [`burst`]: many requests at once.
-//! - [`exchange`]: one request, its answer, and what that is worth, for these two.
+//! - [`exchange`]: one request, its answer, and what that is worth.
+//! - [`outcome`]: what did not go as it should, in any kind of load.
 
 pub mod burst;
-pub mod connection;
+pub mod closed;
 pub mod exchange;
-pub mod ledger;
 pub mod open;
-pub mod open_outcome;
 pub mod outcome;
-pub mod queue;
-pub mod schedule;
-pub mod tally;
-pub mod timer;
-
-use std::cell::RefCell;
-use std::net::SocketAddr;
-use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use futures_util::future::join_all;
 
-pub use outcome::{Fault, Outcome, Window};
-use tally::Tally;
-
-use crate::http1::Wire;
-
-/// What is sent, to whom, and for how long.
-#[derive(Clone, Debug)]
-pub struct Load {
-    /// The servers, at least one; connections are spread over them in turn.
-    pub addresses: Vec<SocketAddr>,
-    /// The one request that all connections send.
-    pub request: Wire,
-    /// What makes an answer a right one.
-    pub expected: Expected,
-    /// How many connections there are.
-    pub connections: usize,
-    /// The windows, one after the other.
-    pub windows: Vec<Span>,
-    /// How long nothing at all may be answered before the load is broken off.
-    pub patience: Duration,
-    /// Whether this thread looks for answers without ever sleeping. It then has to have a
-    /// processor to itself; in return the server does not pay for waking it, which on a
-    /// virtual machine can cost more than the answer.
-    pub is_spinning: bool,
-}
+pub use outcome::Fault;
 
 /// What makes an answer a right one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,28 +26,6 @@ pub struct Expected {
     pub is_strict: bool,
 }
 
-/// How long a window lasts: until both are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Wall-clock time.
-    pub duration: Duration,
-    /// Answers.
-    pub answers: u64,
-}
-
-impl Span {
-    /// As long as this, and one answer.
-    pub fn lasting(duration: Duration) -> Self {
-        Self { duration, answers: 1 }
-    }
-}
-
-/// Runs a load on the calling thread. `at_boundary` is called when the first window
-/// begins and whenever one ends, to read other clocks at the same moment.
-pub fn run(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
-    block_on(generate(load, at_boundary))
-}
-
 /// Runs a load to its end on the calling thread, which all its connections share.
 fn block_on<T>(load: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -108,45 +35,9 @@ fn block_on<T>(load: impl Future<Output = Result<T>>) -> Result<T> {
     runtime.block_on(load)
 }
 
-async fn generate(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
-    let mut streams = Vec::with_capacity(load.connections);
-    for address in load.addresses.iter().copied().cycle().take(load.connections) {
-        let stream = connection::open(address).await.with_context(|| {
-            format!("connection {} of {} to {address} failed", streams.len() + 1, load.connections)
-        })?;
-        streams.push((address, stream));
-    }
-    let tally = Rc::new(RefCell::new(Tally::begin(&load.windows, at_boundary)));
-    let drivers =
-        streams.into_iter().map(|(address, stream)| connection::drive(load, address, stream, &tally));
-    let is_stalled = tokio::select! {
-        _ = join_all(drivers) => false,
-        () = stall(load, &tally) => true,
-        () = spin(), if load.is_spinning => unreachable!("spinning never ends"),
-    };
-    if is_stalled {
-        let reason = format!("no answer within {:?}", load.patience);
-        tally.borrow_mut().break_off(load.connections, &reason);
-    }
-    Ok(tally.borrow_mut().take())
-}
-
 /// Keeps the runtime from waiting for events: it looks for them between two yields.
 async fn spin() {
     loop {
         tokio::task::yield_now().await;
-    }
-}
-
-/// Ends when nothing was answered for as long as the load's patience lasts.
-async fn stall<F: FnMut()>(load: &Load, tally: &RefCell<Tally<F>>) {
-    let mut answered = tally.borrow().progress();
-    loop {
-        tokio::time::sleep(load.patience).await;
-        let now = tally.borrow().progress();
-        if now == answered {
-            return;
-        }
-        answered = now;
     }
 }

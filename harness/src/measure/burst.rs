@@ -6,11 +6,12 @@ use anyhow::{Context, Result, ensure};
 use isolab_core::Reuse;
 use isolab_reports::Row;
 
+use super::load::{PATIENCE, add_latencies, expected, is_spinning};
 use super::rows::Rows;
-use super::throughput::{PATIENCE, add_latencies, expected, is_spinning};
-use super::{Bench, Character, page};
-use crate::child::Child;
+use super::{Bench, Character};
 use crate::load::burst::{self, Burst};
+use crate::server::child::Child;
+use crate::server::control;
 
 /// How long connections are idle before: the server has accepted them by then.
 const IDLE: Duration = Duration::from_millis(20);
@@ -29,7 +30,7 @@ pub fn measure(
     for requests in amounts.requests {
         for round in 0..amounts.rounds {
             let idle = if reuse == Reuse::Fresh { 0 } else { *requests as u64 };
-            page::instances(&mut child.connect()?, bench.function(), idle, idle.min(1))?;
+            control::instances(&mut child.connect()?, bench.function(), idle, idle.min(1))?;
             let (request, expected) = expected(bench, child)?;
             let outcome = burst::run(&Burst {
                 address: child.address(),

@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use isolab_core::{Phase, Reuse};
+use isolab_reports::Experiment;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character, burst, identity, open, page, throughput};
-use crate::child::Child;
+use super::{Bench, Character, burst, identity, load, open};
 use crate::http1::{Client, Wire};
-use crate::preset::SLOW_START;
-use isolab_reports::Experiment;
+use crate::run::preset::SLOW_START;
+use crate::server::child::Child;
+use crate::server::control;
 
 /// Warm answers that are measured however long they take.
 const FEWEST: u64 = 5;
@@ -38,7 +39,7 @@ pub fn measure(bench: &Bench<'_>, character: &Character, reuse: Reuse, rows: &mu
     }
     let child = for_load(bench, character, reuse, child)?;
     // The open loop's rates are parts of what the closed loop reaches.
-    let capacity = throughput::measure(bench, character, reuse, &child, rows).context("throughput")?;
+    let capacity = load::measure(bench, character, reuse, &child, rows).context("throughput")?;
     if bench.block.has(Experiment::Open) {
         open::measure(bench, character, reuse, &child, capacity, rows).context("open loop")?;
     }
@@ -74,7 +75,7 @@ fn warm_answers(
     let case = bench.load_case()?;
     let wire = Wire::of_case(case, bench.function(), &client.host())?;
     client.send(&wire)?;
-    page::phases(client)?;
+    control::phases(client)?;
     let begun = Instant::now();
     for sample in 0..u64::from(amounts.warm_answers) {
         if sample >= FEWEST && begun.elapsed() > amounts.warm_time {
@@ -82,7 +83,7 @@ fn warm_answers(
         }
         let answer = client.send(&wire)?;
         identity::compare(case, &answer.response)?;
-        let lines = page::phases(client)?;
+        let lines = control::phases(client)?;
         let row = rows.row_of(reuse, "response", sample);
         let invoked = lines.iter().find(|line| line.phase == Phase::Invoke).context("nothing was invoked")?;
         rows.add_response(&Row { uses: invoked.uses, ..row.clone() }, None, answer.duration);

@@ -8,10 +8,11 @@ use isolab_core::laps::nanoseconds;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character, page};
-use crate::child::Child;
-use crate::probes::host::{Places, Spent};
-use crate::probes::process;
+use super::{Bench, Character};
+use crate::host::probes::places::{Places, Spent};
+use crate::host::probes::process;
+use crate::server::child::Child;
+use crate::server::control;
 
 /// The daemons of the container engine, by command name. They serve every container of
 /// the host, and so are shown by themselves and in no container's cost.
@@ -31,7 +32,8 @@ pub fn places(
     let mut places = Places::child(child.pid());
     if character.is_outside() && reuse == Reuse::Warm {
         let mut client = child.connect()?;
-        places = page::instances(&mut client, bench.function(), connections as u64, 1)?.places(child.pid());
+        places =
+            control::instances(&mut client, bench.function(), connections as u64, 1)?.places(child.pid());
     } else {
         places.cgroups.clone_from(&character.around);
     }

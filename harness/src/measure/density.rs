@@ -8,11 +8,12 @@ use isolab_reports::Row;
 use isolab_reports::row::Limit;
 
 use super::rows::Rows;
-use super::{Bench, Character, page};
-use crate::child::Child;
+use super::{Bench, Character};
+use crate::host::probes::places::Held;
 use crate::http1::Client;
-use crate::preset;
-use crate::probes::host::Held;
+use crate::run::preset;
+use crate::server::child::Child;
+use crate::server::control;
 
 /// How often every instance is invoked at each number, so that a 99th percentile is not
 /// one instance's only answer.
@@ -26,8 +27,8 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
     let begun = Instant::now();
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
     let mut client = child.connect()?;
-    let idle = page::instances(&mut client, bench.function(), 0, 0)?.places(child.pid()).held()?;
-    page::phases(&mut client)?;
+    let idle = control::instances(&mut client, bench.function(), 0, 0)?.places(child.pid()).held()?;
+    control::phases(&mut client)?;
     let mut live = 1;
     let mut kept = Point { live: 0, held_bytes: 0 };
     let (end, limit) = loop {
@@ -65,10 +66,10 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
 fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, u64)> {
     let what = || format!("{live} live instances");
     // What is held first: the answers that follow are recorded in the server's memory.
-    let there = page::instances(client, bench.function(), live, 1).with_context(what)?;
+    let there = control::instances(client, bench.function(), live, 1).with_context(what)?;
     let held = there.places(child.pid()).held()?;
-    page::exercised(client, bench.function(), live, ROUNDS).with_context(what)?;
-    Ok((held, p99(&page::phases(client)?, live)?))
+    control::exercised(client, bench.function(), live, ROUNDS).with_context(what)?;
+    Ok((held, p99(&control::phases(client)?, live)?))
 }
 
 fn is_slow(p99_ns: u64, bounds: &preset::Density) -> bool {
@@ -94,7 +95,7 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
 }
 
 /// The 99th percentile (nearest rank) of the answers of all live instances in turn.
-fn p99(lines: &[page::PhaseLine], live: u64) -> Result<u64> {
+fn p99(lines: &[control::PhaseLine], live: u64) -> Result<u64> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
     let counted = (live * ROUNDS) as usize;
@@ -107,7 +108,7 @@ fn p99(lines: &[page::PhaseLine], live: u64) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::QUICK;
+    use crate::run::preset::QUICK;
 
     #[test]
     fn the_search_ends_at_the_nearest_bound() {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use isolab_core::{Case, Function};
 
-use super::page;
 use crate::http1::{Client, Wire};
+use crate::server::control;
 
 /// A cell that answers something else. It is reported as broken and never as a number.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub fn check(client: &mut Client, function: &str, case: &Case) -> Result<()> {
 pub fn compare(case: &Case, response: &isolab_core::Response) -> Result<()> {
     let difference = match case.check(response) {
         Ok(()) => return Ok(()),
-        Err(difference) => page::problem(response).unwrap_or(difference),
+        Err(difference) => control::problem(response).unwrap_or(difference),
     };
     Err(Broken { case: case.name.clone(), difference }.into())
 }

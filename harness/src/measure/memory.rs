@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
+use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character, page};
-use crate::child::Child;
-use crate::preset;
-use isolab_reports::Row;
+use super::{Bench, Character};
+use crate::run::preset;
+use crate::server::child::Child;
+use crate::server::control;
 
 /// Measures memory at several numbers of live instances, for every count of invocations:
 /// much of what an instance holds it only touches when it answers. Each count has a child
@@ -63,7 +64,7 @@ fn at_every_number(
         if sample >= FEWEST && held_before.is_some_and(|before| expected(before, *live) > bound_bytes) {
             break;
         }
-        let there = page::instances(&mut client, bench.function(), *live, invocations)
+        let there = control::instances(&mut client, bench.function(), *live, invocations)
             .with_context(|| format!("{live} live instances"))?;
         let held = there.places(child.pid()).held()?;
         let row = Row {
@@ -96,7 +97,7 @@ fn expected((live_before, held_bytes): (u64, u64), live: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::DEFAULT;
+    use crate::run::preset::DEFAULT;
 
     #[test]
     fn slow_functions_have_fewer_live_instances_or_none() {

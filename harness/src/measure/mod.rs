@@ -6,25 +6,21 @@
 //! | [`memory`] | one for each count of invocations | bytes at several numbers of live instances |
 //! | [`density`] | another | how many instances can be live |
 //! | [`cell`]: [`identity`] and warm answers | one for each policy | every case, byte by byte |
-//! | [`cell`]: [`throughput`], [`open`], [`burst`] | another | answers under load, with their [`cost`] |
+//! | [`cell`]: [`load`], [`open`], [`burst`] | another | answers under load, with their [`cost`] |
 //!
 //! The first three do not depend on reuse and are measured once for all cells of a
 //! block. A step that fails makes its cells `failed`; the rest of the run goes on.
 
-pub mod blocks;
 pub mod burst;
-pub mod calibration;
 pub mod cell;
 pub mod cost;
 pub mod density;
 pub mod identity;
+pub mod load;
 pub mod memory;
 pub mod open;
-pub mod page;
 pub mod rows;
 pub mod startup;
-pub mod survey;
-pub mod throughput;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,12 +28,12 @@ use std::time::Duration;
 use anyhow::Result;
 use isolab_core::{Case, Reuse};
 
-use crate::affinity::Pinning;
-use crate::child::{Child, Order};
+use crate::host::affinity::Pinning;
+use crate::host::probes::energy::Packages;
 use crate::interrupt;
-use crate::plan::Block;
-use crate::preset::{Amounts, Preset};
-use crate::probes::energy::Packages;
+use crate::run::plan::Block;
+use crate::run::preset::{Amounts, Preset};
+use crate::server::child::{Child, Order};
 
 /// What all blocks of a run have in common.
 #[derive(Clone, Copy, Debug)]

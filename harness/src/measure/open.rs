@@ -10,12 +10,12 @@ use isolab_reports::Row;
 use isolab_reports::row::LATENCIES;
 
 use super::cost::{self, Meter};
+use super::load::{Capacity, PATIENCE, expected, is_spinning};
 use super::rows::Rows;
-use super::throughput::{Capacity, PATIENCE, expected, is_spinning};
 use super::{Bench, Character};
-use crate::child::Child;
 use crate::load::open::{self, Arrivals, OpenLoad, OpenWindow};
-use crate::preset;
+use crate::run::preset;
+use crate::server::child::Child;
 
 /// Connections where they cost nothing: so many that a request hardly ever waits for one
 /// before the server itself is late.
@@ -104,7 +104,7 @@ fn add_window(rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::DEFAULT;
+    use crate::run::preset::DEFAULT;
 
     #[test]
     fn a_window_lasts_until_its_requests_were_offered() {

@@ -18,11 +18,11 @@ use isolab_core::{Phase, Reuse};
 use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
-use super::page::{self, PhaseLine};
 use super::rows::Rows;
 use super::{Bench, Character, identity};
-use crate::child::Child;
 use crate::http1::{Client, Wire};
+use crate::server::child::Child;
+use crate::server::control::{self, PhaseLine};
 
 /// Starts that are measured however long they take.
 const FEWEST: u32 = 5;
@@ -69,8 +69,8 @@ impl FirstAnswer {
         let answer = client.send(&wire)?;
         let duration = begun.map_or(answer.duration, |begun| begun.elapsed());
         identity::compare(case, &answer.response)?;
-        page::instances(client, bench.function(), 0, 0)?;
-        let first = Self { duration, lines: page::phases(client)? };
+        control::instances(client, bench.function(), 0, 0)?;
+        let first = Self { duration, lines: control::phases(client)? };
         ensure!(first.phase(Phase::Invoke)?.uses == Some(1), "a cold instance had answered before");
         Ok(first)
     }
@@ -158,7 +158,7 @@ fn median(mut durations: Vec<Duration>) -> Duration {
 
 /// The groups that those of instances are made in.
 fn around(bench: &Bench<'_>, client: &mut Client, child: &Child) -> Result<Vec<std::path::PathBuf>> {
-    let one = page::instances(client, bench.function(), 1, 0)?.places(child.pid());
-    page::instances(client, bench.function(), 0, 0)?;
+    let one = control::instances(client, bench.function(), 1, 0)?.places(child.pid());
+    control::instances(client, bench.function(), 0, 0)?;
     Ok(one.around().cgroups)
 }

@@ -1,0 +1,117 @@
+//! `isolab doctor`: what can run on this machine, and what to do about the rest.
+
+use anyhow::Result;
+use isolab_core::{Environment, Executor, Spec};
+
+use crate::exit::{DONE, FAILED};
+use crate::host::affinity::Pinning;
+use crate::host::machine::{Build, Machine};
+use crate::{executors, library};
+
+/// Opens every executor. The exit code says whether all can run.
+pub fn run() -> Result<u8> {
+    super::log_to_stderr();
+    let machine = Machine::look();
+    print_machine(&machine);
+    print_build(&Build::look());
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let all_run = runtime.block_on(print_executors())?;
+    println!("\nadvice");
+    let advice = advice(&machine);
+    if advice.is_empty() {
+        println!("  none");
+    }
+    for line in advice {
+        println!("  - {line}");
+    }
+    Ok(if all_run { DONE } else { FAILED })
+}
+
+fn print_machine(machine: &Machine) {
+    println!("machine");
+    let virtual_note = if machine.is_virtual { ", virtual" } else { "" };
+    let usable = machine.usable_cpus.len();
+    print_fact(
+        "processor",
+        &format!("{} ({usable} of {} usable{virtual_note})", machine.cpu, machine.cpus_count),
+    );
+    print_fact("memory", &format!("{} MiB", machine.memory_bytes >> 20));
+    print_fact("system", &format!("{}, Linux {}", machine.os, machine.kernel));
+    print_fact("cgroups", &format!("version {}", machine.cgroup_version));
+    print_fact("governor", machine.governor.as_deref().unwrap_or("not shown by this machine"));
+    let [one, five, fifteen] = machine.load_average;
+    print_fact("load", &format!("{one:.2} {five:.2} {fifteen:.2}"));
+}
+
+fn print_build(build: &Build) {
+    print_fact("isolab", &format!("{} ({})", build.version, build.summary()));
+    print_fact("commit", build.commit.as_deref().unwrap_or("not a checkout"));
+}
+
+fn print_fact(name: &str, value: &str) {
+    println!("  {name:10} {value}");
+}
+
+/// Whether all of them can run.
+async fn print_executors() -> Result<bool> {
+    println!("\nexecutors");
+    let environment = Environment { cache: super::cache(None), run_id: super::run_id(), max_instances: 1 };
+    let mut all_run = true;
+    for known in executors::ALL {
+        let Some(build) = known.build else {
+            let feature = known.feature.unwrap_or_default();
+            print_fact(known.name, &format!("not compiled in; build with `--features {feature}`"));
+            continue;
+        };
+        let spec = Spec::parse(known.name)?.resolve(build.settings)?;
+        match executors::open(spec, &environment).await {
+            Ok(executor) => {
+                print_executor(known.model, &*executor)?;
+                executor.close().await?;
+            }
+            Err(error) => {
+                all_run = false;
+                print_fact(known.name, &format!("cannot run: {error}"));
+            }
+        }
+    }
+    Ok(all_run)
+}
+
+fn print_executor(model: &str, executor: &dyn Executor) -> Result<()> {
+    let versions: Vec<_> =
+        executor.versions().into_iter().map(|(name, version)| format!("{name} {version}")).collect();
+    print_fact(executor.spec().name(), &format!("{model}: {}", versions.join(", ")));
+    print_fact("", &format!("{:#}", executor.spec()));
+    for function in library::open(&[])?.iter() {
+        for variant in function.variants() {
+            if let Err(reason) = executor.supports(function, variant) {
+                print_fact("", &format!("not `{}` as {variant}: {reason}", function.name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn advice(machine: &Machine) -> Vec<String> {
+    let mut advice = Vec::new();
+    if Pinning::choose().is_none() {
+        advice.push(
+            "give it two processors: server and load generator share one, and disturb each other".into(),
+        );
+    }
+    if machine.governor.as_deref().is_some_and(|governor| governor != "performance") {
+        advice.push("set the frequency governor to `performance` while measuring".into());
+    }
+    if machine.load_average[0] > 0.5 {
+        advice.push("wait until nothing else runs: the load average is above 0.5".into());
+    }
+    if machine.is_virtual {
+        advice.push("expect drift: other virtual machines share this processor".into());
+    }
+    if env!("ISOLAB_OPT_LEVEL") != "3" || cfg!(debug_assertions) {
+        advice.push("build with this workspace's profiles: this binary is not fully optimised".into());
+    }
+    advice
+}

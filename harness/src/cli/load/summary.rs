@@ -1,0 +1,219 @@
+//! What `isolab load` prints.
+
+use std::fmt::Write as _;
+
+use isolab_core::laps::nanoseconds;
+use serde::Serialize;
+
+use super::{LoadArgs, Spread};
+use crate::load::closed::{Outcome, Window};
+use crate::load::open::{OpenOutcome, OpenWindow};
+use crate::load::outcome::{self, Faults};
+
+/// Points of a distribution, in nanoseconds. Of an open loop, a point that falls among
+/// requests without a right answer has no value.
+#[derive(Debug, Serialize)]
+struct Latency {
+    min: Option<u64>,
+    /// Of right answers.
+    mean: u64,
+    p50: Option<u64>,
+    p90: Option<u64>,
+    p99: Option<u64>,
+    p999: Option<u64>,
+    max: Option<u64>,
+}
+
+impl Latency {
+    fn points(&self) -> [(&'static str, Option<u64>); 5] {
+        let Self { p50, p90, p99, p999, max, .. } = *self;
+        [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)]
+    }
+}
+
+/// What did not go as expected, of all windows.
+#[derive(Debug, Serialize)]
+struct Wrong<'a> {
+    /// Right answers whose body was another than the first.
+    differing_count: u64,
+    errors_count: u64,
+    errors: Faults,
+    first_error: Option<&'a str>,
+}
+
+impl<'a> Wrong<'a> {
+    fn of(wrong: &'a outcome::Wrong) -> Self {
+        Self {
+            differing_count: wrong.differing,
+            errors_count: wrong.faults.total(),
+            errors: wrong.faults,
+            first_error: wrong.first_fault.as_deref(),
+        }
+    }
+
+    fn write(&self, text: &mut String) {
+        if self.differing_count > 0 {
+            let _ = writeln!(text, "{} bodies differ from the first", self.differing_count);
+        }
+        if let Some(first) = self.first_error {
+            let _ = writeln!(text, "{} errors, the first: {first}", self.errors_count);
+        }
+    }
+}
+
+/// Of a closed loop.
+#[derive(Debug, Serialize)]
+pub(super) struct Closed<'a> {
+    url: &'a str,
+    connections: u32,
+    duration_ns: u64,
+    requests_count: u64,
+    requests_per_s: f64,
+    latency_ns: Latency,
+    #[serde(flatten)]
+    wrong: Wrong<'a>,
+}
+
+impl<'a> Closed<'a> {
+    pub(super) fn new(arguments: &'a LoadArgs, window: &Window, outcome: &'a Outcome) -> Self {
+        let point = |quantile| Some(window.quantile_ns(quantile));
+        Self {
+            url: &arguments.url,
+            connections: arguments.connections,
+            duration_ns: nanoseconds(window.duration),
+            requests_count: window.responses,
+            requests_per_s: window.per_second(),
+            latency_ns: Latency {
+                min: Some(window.latency_ns.min()),
+                mean: window.latency_ns.mean() as u64,
+                p50: point(0.5),
+                p90: point(0.9),
+                p99: point(0.99),
+                p999: point(0.999),
+                max: Some(window.latency_ns.max()),
+            },
+            wrong: Wrong::of(&outcome.wrong),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{:.0} requests/s ({} in {:.2} s over {} connections)\n",
+            self.requests_per_s,
+            self.requests_count,
+            self.duration_ns as f64 / 1e9,
+            self.connections
+        );
+        for (name, ns) in self.latency_ns.points() {
+            let _ = writeln!(text, "{name:>8} {}", milliseconds(ns));
+        }
+        self.wrong.write(&mut text);
+        text
+    }
+}
+
+/// Of an open loop.
+#[derive(Debug, Serialize)]
+pub(super) struct Open<'a> {
+    url: &'a str,
+    connections: u32,
+    rate_per_s: u64,
+    arrivals: &'static str,
+    seed: Option<u64>,
+    queue_max_count: u32,
+    duration_ns: u64,
+    /// Requests that were due; those after it are what became of them.
+    offered_count: u64,
+    offered_per_s: f64,
+    /// Right answers, whenever they came.
+    requests_count: u64,
+    dropped_count: u64,
+    /// Without a right answer.
+    unanswered_count: u64,
+    /// Right answers that came while the window lasted, in a second.
+    requests_per_s: f64,
+    /// Sent more than a millisecond after they were due.
+    late_count: u64,
+    /// Of them, those that waited for a connection.
+    late_waiting_count: u64,
+    /// From when a request was due, over all offered.
+    latency_ns: Latency,
+    /// From when it was really sent, over all but the dropped.
+    service_ns: Latency,
+    #[serde(flatten)]
+    wrong: Wrong<'a>,
+}
+
+impl<'a> Open<'a> {
+    pub(super) fn new(
+        arguments: &'a LoadArgs,
+        rate_per_s: u64,
+        seed: u64,
+        window: &OpenWindow,
+        outcome: &'a OpenOutcome,
+    ) -> Self {
+        let (arrivals, seed) = match arguments.arrivals {
+            Spread::Constant => ("constant", None),
+            Spread::Poisson => ("poisson", Some(seed)),
+        };
+        let latency = |at: &dyn Fn(f64) -> Option<u64>, mean: f64| Latency {
+            min: at(0.0),
+            mean: mean as u64,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: at(1.0),
+        };
+        Self {
+            url: &arguments.url,
+            connections: arguments.connections,
+            rate_per_s,
+            arrivals,
+            seed,
+            queue_max_count: arguments.queue,
+            duration_ns: nanoseconds(window.duration),
+            offered_count: window.offered,
+            offered_per_s: window.offered_per_s(),
+            requests_count: window.responses,
+            dropped_count: window.dropped,
+            unanswered_count: window.faulty,
+            requests_per_s: window.achieved_per_s(),
+            late_count: window.late,
+            late_waiting_count: window.late_waiting,
+            latency_ns: latency(&|quantile| window.latency_at(quantile), window.latency_ns.mean()),
+            service_ns: latency(&|quantile| window.service_at(quantile), window.service_ns.mean()),
+            wrong: Wrong::of(&outcome.wrong),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{:.0} requests/s achieved of {:.0} offered ({} of {} in {:.2} s, {} connections, {} arrivals)\n",
+            self.requests_per_s,
+            self.offered_per_s,
+            self.requests_count,
+            self.offered_count,
+            self.duration_ns as f64 / 1e9,
+            self.connections,
+            self.arrivals,
+        );
+        let _ = writeln!(
+            text,
+            "{} dropped, {} unanswered, {} sent late, {} of them for want of a connection",
+            self.dropped_count, self.unanswered_count, self.late_count, self.late_waiting_count
+        );
+        let _ = writeln!(text, "{:>8} {:>13} {:>13}", "", "from due", "from sending");
+        for ((name, latency), (_, service)) in
+            self.latency_ns.points().into_iter().zip(self.service_ns.points())
+        {
+            let _ = writeln!(text, "{name:>8} {} {}", milliseconds(latency), milliseconds(service));
+        }
+        self.wrong.write(&mut text);
+        text
+    }
+}
+
+fn milliseconds(ns: Option<u64>) -> String {
+    ns.map_or_else(|| format!("{:>13}", "no answer"), |ns| format!("{:>10.3} ms", ns as f64 / 1e6))
+}

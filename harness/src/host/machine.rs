@@ -1,0 +1,191 @@
+//! What a run ran on, and how its binary was built.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use isolab_core::guest;
+use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
+use serde::Serialize;
+
+use crate::host::probes::energy::Packages;
+
+/// Facts about the machine that explain its figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Logical processors of the machine.
+    pub cpus_count: u64,
+    /// Logical processors that the lab may use.
+    pub usable_cpus: Vec<usize>,
+    /// Main memory.
+    pub memory_bytes: u64,
+    /// Swap space.
+    pub swap_bytes: u64,
+    /// The kernel's version.
+    pub kernel: String,
+    /// The distribution.
+    pub os: String,
+    /// Version of control groups whose memory controller is in use: 1 or 2.
+    pub cgroup_version: u8,
+    /// Whether the processor says that a hypervisor runs below.
+    pub is_virtual: bool,
+    /// The frequency governor, where there is one.
+    pub governor: Option<String>,
+    /// Whether the processors boost their frequency, where that can be told.
+    pub is_boosting: Option<bool>,
+    /// Whether two logical processors share a core, where that can be told.
+    pub has_smt: Option<bool>,
+    /// What the kernel tells the time by.
+    pub clock: Option<String>,
+    /// What the kernel does against flaws of the processor, by flaw.
+    pub mitigations: BTreeMap<String, String>,
+    /// Whether energy is counted; why not, otherwise.
+    pub energy: String,
+    /// Policy of transparent huge pages, as the kernel shows it.
+    pub huge_pages: Option<String>,
+    /// Load averages over 1, 5 and 15 minutes before the run.
+    pub load_average: [f64; 3],
+}
+
+impl Machine {
+    /// Asks the kernel.
+    pub fn look() -> Self {
+        let cpu = CpuInfo::current().ok();
+        let memory = Meminfo::current().ok();
+        let governor = line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+        let load = LoadAverage::current().map(|load| [load.one, load.five, load.fifteen]);
+        Self {
+            cpu: cpu.as_ref().and_then(|cpu| cpu.model_name(0)).unwrap_or_default().to_owned(),
+            cpus_count: cpu.as_ref().map_or(0, |cpu| cpu.num_cores() as u64),
+            usable_cpus: crate::host::affinity::usable(),
+            memory_bytes: memory.as_ref().map_or(0, |memory| memory.mem_total),
+            swap_bytes: memory.as_ref().map_or(0, |memory| memory.swap_total),
+            kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
+            os: os_name(),
+            cgroup_version: cgroup_version(Path::new("/sys/fs/cgroup")),
+            is_virtual: cpu
+                .and_then(|cpu| cpu.flags(0).map(|flags| flags.contains(&"hypervisor")))
+                .unwrap_or(false),
+            governor,
+            is_boosting: is_boosting(),
+            has_smt: line("/sys/devices/system/cpu/smt/active").map(|text| text == "1"),
+            clock: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+            mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
+            energy: Packages::find().map_or_else(|reason| reason, |_| "counted, by package".into()),
+            huge_pages: line("/sys/kernel/mm/transparent_hugepage/enabled"),
+            load_average: load.map(|load| load.map(hundredths)).unwrap_or_default(),
+        }
+    }
+}
+
+/// How the binary was built: what the figures of a debug build would be worth.
+#[derive(Clone, Debug, Serialize)]
+pub struct Build {
+    /// Cargo's profile family: `debug` for `dev` too, hence the next field.
+    pub profile: &'static str,
+    /// Level of optimisation.
+    pub opt_level: &'static str,
+    /// The target.
+    pub target: &'static str,
+    /// The compiler.
+    pub rustc: &'static str,
+    /// Version of the lab.
+    pub version: &'static str,
+    /// Commit of the checkout, with `-dirty` if files differ from it; none outside
+    /// of a checkout.
+    pub commit: Option<String>,
+}
+
+impl Build {
+    /// Of this binary.
+    pub fn look() -> Self {
+        Self {
+            profile: env!("ISOLAB_PROFILE"),
+            opt_level: env!("ISOLAB_OPT_LEVEL"),
+            target: env!("ISOLAB_TARGET"),
+            rustc: env!("ISOLAB_RUSTC"),
+            version: env!("CARGO_PKG_VERSION"),
+            commit: commit(),
+        }
+    }
+
+    /// In a few words, for every row.
+    pub fn summary(&self) -> String {
+        let assertions = if cfg!(debug_assertions) { ", debug assertions" } else { "" };
+        format!("{}, opt-level {}{assertions}, {}", self.profile, self.opt_level, self.rustc)
+    }
+}
+
+fn commit() -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+        .current_dir(guest::workspace())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The kernel gives two decimals; a conversion would add more.
+fn hundredths(value: f32) -> f64 {
+    (f64::from(value) * 100.0).round() / 100.0
+}
+
+fn line(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn os_name() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(String::new, |name| name.trim_matches('"').to_owned())
+}
+
+/// With a hybrid mount the memory controller belongs to version 1.
+fn cgroup_version(mount: &Path) -> u8 {
+    if mount.join("cgroup.controllers").exists() { 2 } else { 1 }
+}
+
+/// Flaws that the processor has, and what is done about each.
+fn mitigations(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).ok()?.trim().to_owned();
+        (text != "Not affected").then(|| (entry.file_name().to_string_lossy().into_owned(), text))
+    };
+    entries.filter_map(read).collect()
+}
+
+fn is_boosting() -> Option<bool> {
+    let no_turbo = line("/sys/devices/system/cpu/intel_pstate/no_turbo").map(|text| text == "0");
+    no_turbo.or_else(|| line("/sys/devices/system/cpu/cpufreq/boost").map(|text| text == "1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_a_processor_and_memory() {
+        let machine = Machine::look();
+        assert!(!machine.cpu.is_empty() && !machine.kernel.is_empty(), "{machine:?}");
+        assert!(machine.cpus_count > 0 && !machine.usable_cpus.is_empty(), "{machine:?}");
+        assert!(machine.memory_bytes > 64 << 20, "{machine:?}");
+    }
+
+    #[test]
+    fn versions_of_control_groups_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(cgroup_version(folder.path()), 1);
+        fs::write(folder.path().join("cgroup.controllers"), "cpu memory").unwrap();
+        assert_eq!(cgroup_version(folder.path()), 2);
+    }
+
+    #[test]
+    fn a_build_says_how_it_was_optimised() {
+        let summary = Build::look().summary();
+        assert!(summary.contains("opt-level") && summary.contains("rustc"), "{summary}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The host that is measured on, and what measuring it reads.
+//!
+//! - [`machine`]: what it is; [`condition`]: whether it is a good one to measure on.
+//! - [`affinity`]: which processor runs what.
+//! - [`calibration`]: whether its speed drifts.
+//! - [`probes`]: what a model costs it.
+
+pub mod affinity;
+pub mod calibration;
+pub mod condition;
+pub mod machine;
+pub mod probes;

@@ -1,0 +1,67 @@
+//! One connection's loop: send, read, compare, again.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use super::Load;
+use super::tally::Tally;
+use crate::http1::Receiver;
+use crate::load::exchange::{Answer, Verdict, exchange, judge, reason};
+use crate::load::{Expected, Fault};
+
+/// Opens one connection.
+pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends until the tally's last window is over. A connection that breaks is counted
+/// as a fault and opened again; one that cannot be opened ends.
+pub async fn drive<F: FnMut()>(
+    load: &Load,
+    address: SocketAddr,
+    mut stream: TcpStream,
+    tally: &RefCell<Tally<F>>,
+) {
+    let mut receiver = Receiver::default();
+    let mut sent = Instant::now();
+    while tally.borrow().is_open() {
+        let answer = exchange(&mut stream, &mut receiver, &load.request).await;
+        let now = Instant::now();
+        let keep_alive = answer.as_ref().is_ok_and(|head| head.keep_alive);
+        record(&mut tally.borrow_mut(), &load.expected, &answer, receiver.body(), sent, now);
+        // Answers that have come on other connections are read before anything more is
+        // sent: they must not grow old in the kernel's buffer.
+        tokio::task::yield_now().await;
+        sent = Instant::now();
+        if !keep_alive && tally.borrow().is_open() {
+            match open(address).await {
+                Ok(opened) => stream = opened,
+                Err(error) => {
+                    tally.borrow_mut().fault(Fault::Transfer, now, || error.to_string());
+                    return;
+                }
+            }
+            sent = Instant::now();
+        }
+    }
+}
+
+fn record<F: FnMut()>(
+    tally: &mut Tally<F>,
+    expected: &Expected,
+    answer: &Answer,
+    body: &[u8],
+    sent: Instant,
+    now: Instant,
+) {
+    match judge(expected, answer, body) {
+        Verdict::Right { differs } => tally.right(now.duration_since(sent), now, differs),
+        Verdict::Faulty(fault) => tally.fault(fault, now, || reason(expected, answer, body)),
+    }
+}

@@ -1,0 +1,47 @@
+//! What a closed loop came to.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::load::outcome::Wrong;
+
+/// One window: the right answers in it, and how long each took.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// From the answer before the first to the last.
+    pub duration: Duration,
+    /// Right answers.
+    pub responses: u64,
+    /// From sending a request to having its whole answer, in nanoseconds, to three
+    /// significant digits.
+    pub latency_ns: Histogram<u64>,
+}
+
+impl Window {
+    /// Right answers in a second.
+    pub fn per_second(&self) -> f64 {
+        self.responses as f64 / self.duration.as_secs_f64()
+    }
+
+    /// The latency that this share of the answers does not exceed, in nanoseconds.
+    pub fn quantile_ns(&self, quantile: f64) -> u64 {
+        self.latency_ns.value_at_quantile(quantile)
+    }
+}
+
+/// All windows of a load.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The windows that were finished, in order.
+    pub windows: Vec<Window>,
+    /// What did not go as it should.
+    pub wrong: Wrong,
+}
+
+impl Outcome {
+    /// The outcome, unless there was a fault.
+    pub fn faultless(self) -> anyhow::Result<Self> {
+        self.wrong.faultless("under load").map(|()| self)
+    }
+}

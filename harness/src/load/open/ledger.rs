@@ -1,0 +1,180 @@
+//! What an open loop counts: every request that was meant to be sent is in exactly one
+//! window, by the instant it was meant for, and comes to exactly one end.
+
+use std::time::Duration;
+
+use isolab_core::laps::nanoseconds;
+
+use super::outcome::{LATE, OpenOutcome, OpenWindow};
+use crate::load::outcome::{Fault, Wrong};
+
+/// The stations of a request that has its answer, each since the load's beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When it was meant to be sent.
+    pub intended: Duration,
+    /// When it was.
+    pub sent: Duration,
+    /// When its answer was whole.
+    pub answered: Duration,
+}
+
+/// The running count. All memory is taken at the beginning.
+pub struct Ledger {
+    /// Where each window ends, since the load's beginning.
+    ends: Vec<Duration>,
+    outcome: OpenOutcome,
+}
+
+impl Ledger {
+    /// Windows of these durations, one after the other.
+    pub fn new(durations: &[Duration]) -> Self {
+        let ends = durations.iter().scan(Duration::ZERO, |end, duration| {
+            *end += *duration;
+            Some(*end)
+        });
+        let windows = durations.iter().copied().map(OpenWindow::new).collect();
+        Self { ends: ends.collect(), outcome: OpenOutcome { windows, wrong: Wrong::default() } }
+    }
+
+    /// Where each window ends, since the load's beginning.
+    pub fn ends(&self) -> &[Duration] {
+        &self.ends
+    }
+
+    /// Counts a request that is due.
+    pub fn offered(&mut self, intended: Duration) {
+        if let Some(window) = self.window(intended) {
+            window.offered += 1;
+        }
+    }
+
+    /// Counts one that is due and will never be sent.
+    pub fn dropped(&mut self, intended: Duration) {
+        if let Some(window) = self.window(intended) {
+            window.dropped += 1;
+        }
+    }
+
+    /// Notes when a request is sent; `waited` says whether there was no connection for it
+    /// when it was due.
+    pub fn sent(&mut self, intended: Duration, sent: Duration, waited: bool) {
+        if sent.saturating_sub(intended) <= LATE {
+            return;
+        }
+        if let Some(window) = self.window(intended) {
+            window.late += 1;
+            window.late_waiting += u64::from(waited);
+        }
+    }
+
+    /// Counts a right answer; `differs` says whether its body is another than expected.
+    pub fn right(&mut self, times: Times, differs: bool) {
+        let since = |from: Duration| nanoseconds(times.answered.saturating_sub(from));
+        if let Some(window) = self.window(times.intended) {
+            window.responses += 1;
+            window.latency_ns.saturating_record(since(times.intended));
+            window.service_ns.saturating_record(since(times.sent));
+        }
+        if let Some(window) = self.window(times.answered) {
+            window.achieved += 1;
+        }
+        self.outcome.wrong.differing += u64::from(differs);
+    }
+
+    /// Counts a request that came to no right answer.
+    pub fn fault(&mut self, fault: Fault, intended: Duration, reason: impl FnOnce() -> String) {
+        if let Some(window) = self.window(intended) {
+            window.faulty += 1;
+        }
+        self.outcome.wrong.add(fault, 1, reason);
+    }
+
+    /// What there is. Requests that have come to no end yet are timed out.
+    pub fn close(mut self, patience: Duration) -> OpenOutcome {
+        let mut outstanding = 0;
+        for window in &mut self.outcome.windows {
+            let open = window.offered - window.responses - window.dropped - window.faulty;
+            window.faulty += open;
+            outstanding += open;
+        }
+        if outstanding > 0 {
+            let reason = || format!("no answer within {patience:?} after the last request was due");
+            self.outcome.wrong.add(Fault::TimedOut, outstanding, reason);
+        }
+        self.outcome
+    }
+
+    /// The window that an instant is in. None after the last one's end.
+    fn window(&mut self, at: Duration) -> Option<&mut OpenWindow> {
+        let index = self.ends.partition_point(|end| *end <= at);
+        self.outcome.windows.get_mut(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn times(intended: u64, sent: u64, answered: u64) -> Times {
+        Times { intended: ms(intended), sent: ms(sent), answered: ms(answered) }
+    }
+
+    fn counts(window: &OpenWindow) -> [u64; 5] {
+        [window.offered, window.responses, window.dropped, window.faulty, window.achieved]
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_window_it_was_meant_for() {
+        let mut ledger = Ledger::new(&[ms(10), ms(10)]);
+        assert_eq!(ledger.ends(), [ms(10), ms(20)]);
+        for at in [0, 9, 10, 11, 12, 19] {
+            ledger.offered(ms(at));
+        }
+        ledger.right(times(0, 0, 1), false);
+        ledger.right(times(9, 9, 15), true);
+        ledger.dropped(ms(10));
+        ledger.fault(Fault::Status, ms(11), || "500".into());
+        ledger.right(times(12, 18, 25), false);
+        let outcome = ledger.close(ms(1));
+        assert_eq!(counts(&outcome.windows[0]), [2, 2, 0, 0, 1]);
+        assert_eq!(
+            counts(&outcome.windows[1]),
+            [4, 1, 1, 2, 1],
+            "one answer came, one too late to be achieved"
+        );
+        assert_eq!((outcome.wrong.faults.status_count, outcome.wrong.faults.timed_out_count), (1, 1));
+        assert_eq!((outcome.wrong.differing, outcome.wrong.first_fault.as_deref()), (1, Some("500")));
+        assert!(outcome.faultless().unwrap_err().to_string().starts_with("2 faulty"));
+    }
+
+    #[test]
+    fn latency_counts_from_the_intended_and_service_from_the_real_moment() {
+        let mut ledger = Ledger::new(&[ms(100)]);
+        ledger.offered(ms(10));
+        ledger.right(times(10, 50, 60), false);
+        let window = &ledger.close(ms(1)).windows[0];
+        let near = |value: Option<u64>, ms: u64| {
+            let ns = ms * 1_000_000;
+            // Three significant digits.
+            assert!(value.is_some_and(|value| value.abs_diff(ns) <= ns / 1000), "{value:?} {ms}");
+        };
+        near(window.latency_at(0.5), 50);
+        near(window.service_at(0.5), 10);
+    }
+
+    #[test]
+    fn late_is_more_than_the_bound_after_the_intended_moment() {
+        let mut ledger = Ledger::new(&[ms(100)]);
+        ledger.sent(ms(5), ms(5) + LATE, false);
+        ledger.sent(ms(5), ms(5) + LATE + Duration::from_nanos(1), false);
+        ledger.sent(ms(5), ms(50), true);
+        ledger.sent(ms(5), ms(5), true);
+        let window = &ledger.close(ms(1)).windows[0];
+        assert_eq!((window.late, window.late_waiting), (2, 1));
+    }
+}

@@ -1,0 +1,202 @@
+//! What is measured, in which order.
+
+use isolab_core::{Function, Reuse, Spec, Variant};
+use isolab_reports::Experiment;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+/// The function whose cost is all the model's: it speaks for the others where not every
+/// experiment is measured with each.
+const SMALLEST: &str = "hello";
+
+/// The cells of one executor, function and variant. They are measured one after the
+/// other, because what does not depend on reuse (`prepare`, `start`, memory) is
+/// measured once for all of them.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The executor, with every setting.
+    pub spec: Spec,
+    /// The function.
+    pub function: Function,
+    /// The variant.
+    pub variant: Variant,
+    /// The reuse policies, one cell each.
+    pub reuses: Vec<Reuse>,
+    /// What is measured of it.
+    pub experiments: Vec<Experiment>,
+    /// Whether this is the second, identical block of an A/A pair.
+    pub is_twin: bool,
+    /// Which repetition of the matrix this is part of, counted from 0.
+    pub repetition: u32,
+}
+
+impl Block {
+    /// `wasm hello rust`.
+    pub fn name(&self) -> String {
+        let twin = if self.is_twin { " twin" } else { "" };
+        format!("{} {} {}{twin}", self.spec, self.function.name(), self.variant)
+    }
+
+    /// Whether an experiment is measured.
+    pub fn has(&self, experiment: Experiment) -> bool {
+        self.experiments.contains(&experiment)
+    }
+}
+
+/// What the user asked for, everything resolved.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Executors.
+    pub specs: Vec<Spec>,
+    /// Functions.
+    pub functions: Vec<Function>,
+    /// Variants.
+    pub variants: Vec<Variant>,
+    /// Reuse policies.
+    pub reuses: Vec<Reuse>,
+    /// Experiments.
+    pub experiments: Vec<Experiment>,
+}
+
+impl Selection {
+    /// Every block of one repetition, in the order in which they were asked for.
+    /// Variants that a function does not have are left out. Where the preset is narrow,
+    /// what tells of the model is measured with one function only.
+    pub fn blocks(&self, is_narrow: bool) -> impl Iterator<Item = Block> + '_ {
+        let variants = |function: &Function| {
+            let there: Vec<_> = function.variants().collect();
+            self.variants.iter().copied().filter(move |variant| there.contains(variant)).collect::<Vec<_>>()
+        };
+        let speaks_for_all = self.speaks_for_all();
+        self.specs.iter().flat_map(move |spec| {
+            self.functions.iter().enumerate().flat_map(move |(index, function)| {
+                let mut experiments = self.experiments.clone();
+                let has_all = index == speaks_for_all || !is_narrow;
+                experiments.retain(|experiment| has_all || !experiment.is_of_model());
+                variants(function).into_iter().map(move |variant| Block {
+                    spec: spec.clone(),
+                    function: function.clone(),
+                    variant,
+                    reuses: self.reuses.clone(),
+                    experiments: experiments.clone(),
+                    is_twin: false,
+                    repetition: 0,
+                })
+            })
+        })
+    }
+
+    /// The place of the function that a narrow plan measures the models with.
+    fn speaks_for_all(&self) -> usize {
+        let is_smallest = |function: &Function| function.name() == SMALLEST;
+        self.functions.iter().position(is_smallest).unwrap_or_default()
+    }
+}
+
+/// One block of each executor once more, to show what two measurements of the same thing
+/// differ by. What tells of the model is left out: it has no figure that verdicts are
+/// about.
+pub fn twins(blocks: &[Block]) -> Vec<Block> {
+    let is_of_smallest = |block: &&Block| block.function.name() == SMALLEST;
+    let mut twins: Vec<Block> = Vec::new();
+    for block in blocks.iter().filter(is_of_smallest).chain(blocks) {
+        if twins.iter().all(|twin| twin.spec != block.spec) {
+            let mut twin = Block { is_twin: true, ..block.clone() };
+            twin.experiments.retain(|experiment| !experiment.is_of_model());
+            twins.push(twin);
+        }
+    }
+    twins
+}
+
+/// A block and its place in the order in which all are measured.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The place, counted from 0.
+    pub place: u32,
+    /// The block.
+    pub block: Block,
+}
+
+/// Repeats blocks and shuffles each repetition, and the policies in each block, so
+/// that a drift of the machine meets no executor more than another.
+pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Planned> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut all = Vec::with_capacity(blocks.len() * repetitions as usize);
+    for repetition in 0..repetitions {
+        let mut blocks = blocks.to_vec();
+        blocks.shuffle(&mut random);
+        for block in &mut blocks {
+            block.repetition = repetition;
+            block.reuses.shuffle(&mut random);
+        }
+        all.append(&mut blocks);
+    }
+    (0..).zip(all).map(|(place, block)| Planned { place, block }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection() -> Selection {
+        let library = isolab_core::conformance::library().unwrap();
+        Selection {
+            specs: Spec::parse_list("wasm,direct").unwrap(),
+            functions: ["blake3", "hello"].map(|name| library.get(name).unwrap().clone()).to_vec(),
+            variants: vec![Variant::Rust, Variant::Js, Variant::Command],
+            reuses: vec![Reuse::Fresh, Reuse::Warm],
+            experiments: Experiment::ALL.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_narrow_plan_measures_the_model_with_one_function() {
+        let with = |experiment, is_narrow| -> Vec<_> {
+            let selection = selection();
+            let blocks = selection.blocks(is_narrow).filter(|block| block.has(experiment));
+            blocks.map(|block| block.function.name().to_owned()).collect()
+        };
+        assert_eq!(with(Experiment::Density, true), ["hello"; 4]);
+        assert_eq!(with(Experiment::Density, false).len(), 8);
+        assert_eq!(with(Experiment::Load, true).len(), 8);
+    }
+
+    #[test]
+    fn each_executor_has_one_twin() {
+        let blocks: Vec<_> = selection().blocks(true).collect();
+        let names: Vec<_> = twins(&blocks).iter().map(Block::name).collect();
+        assert_eq!(names, ["wasm hello rust twin", "direct hello rust twin"]);
+    }
+
+    #[test]
+    fn the_matrix_has_every_variant_that_is_there() {
+        let names: Vec<_> = selection().blocks(false).map(|block| block.name()).collect();
+        assert_eq!(names[..4], ["wasm blake3 rust", "wasm blake3 js", "wasm hello rust", "wasm hello js"]);
+        assert_eq!(names.len(), 8);
+    }
+
+    #[test]
+    fn a_seed_decides_the_order_and_nothing_is_lost() {
+        let blocks: Vec<_> = selection().blocks(false).collect();
+        let order = |seed| {
+            let names = shuffled(&blocks, 2, seed).into_iter();
+            names
+                .map(|Planned { block, .. }| {
+                    format!("{} {} {:?}", block.name(), block.repetition, block.reuses)
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(order(7), order(7));
+        assert!((0..9).any(|seed| order(seed) != order(7)));
+        let planned = shuffled(&blocks, 2, 7);
+        let mut plain: Vec<_> =
+            planned.iter().map(|planned| (planned.block.repetition, planned.block.name())).collect();
+        assert!(planned.iter().map(|planned| planned.place).eq(0..16));
+        assert!(plain.is_sorted_by_key(|(repetition, _)| *repetition));
+        plain.sort();
+        plain.dedup();
+        assert_eq!(plain.len(), 16);
+    }
+}

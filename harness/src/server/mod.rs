@@ -1,0 +1,7 @@
+//! The server that is measured.
+//!
+//! - [`child`]: it is this binary again, as a process of its own.
+//! - [`control`]: the pages by which experiments steer and read it.
+
+pub mod child;
+pub mod control;

@@ -1,0 +1,120 @@
+//! Block after block, until all are measured or the run has to end.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use isolab_core::Reuse;
+use isolab_core::laps::nanoseconds;
+use isolab_reports::Experiment;
+use isolab_reports::Row;
+use isolab_reports::row::HOST;
+
+use super::progress;
+use crate::exit::Interrupted;
+use crate::host::{affinity, calibration};
+use crate::interrupt;
+use crate::measure::rows::Rows;
+use crate::measure::{Bench, Lab, cell, density, memory, startup};
+use crate::run::folder::FolderError;
+use crate::run::plan::Planned;
+use crate::run::record::OpenRun;
+use crate::session::caches::Caches;
+
+/// Measures blocks in this order. An error is one that ends the run; what was measured
+/// until then is kept.
+pub fn measure(
+    lab: &Lab<'_>,
+    plan: &[Planned],
+    caches: &Caches,
+    build: &str,
+    run: &mut OpenRun,
+) -> Result<()> {
+    if let Some(pinning) = lab.pinning {
+        affinity::pin(pinning.load_cpu)?;
+    }
+    let bar = progress::bar(plan.len(), "measuring");
+    for Planned { place, block } in plan {
+        bar.set_message(block.name());
+        calibrate(lab, *place, build, run)?;
+        let (cache, log) = (caches.fresh()?, run.folder.log(&block.name()));
+        let bench = Bench { lab: *lab, block, cache: &cache, log: &log };
+        let outcomes = of_block(&bench, &mut Rows::new(&mut run.folder, block, build))?;
+        for (reuse, outcome) in &outcomes {
+            if let Err(error) = outcome {
+                bar.suspend(|| eprintln!("{} {reuse} failed: {error:#}", block.name()));
+            }
+            run.note(block, *reuse, outcome);
+        }
+        run.done(*place)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn calibrate(lab: &Lab<'_>, place: u32, build: &str, run: &mut OpenRun) -> Result<()> {
+    interrupt::check()?;
+    let duration = calibration::measure(lab.pinning)?;
+    let row = Row {
+        executor: HOST.into(),
+        function: "calibration".into(),
+        variant: "native".into(),
+        phase: "calibration".into(),
+        metric: "duration_ns".into(),
+        sample: place.into(),
+        value: nanoseconds(duration),
+        build: build.into(),
+        ..Row::default()
+    };
+    Ok(run.folder.append(&[row])?)
+}
+
+/// What came of each cell of a block. An error is one that ends the run.
+fn of_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result<()>)>> {
+    let reuses = &bench.block.reuses;
+    let name = bench.block.name();
+    let shared = timed(&name, "startup", || startup::measure(bench, rows)).and_then(|character| {
+        if bench.block.has(Experiment::Memory) {
+            timed(&name, "memory", || memory::measure(bench, &character, rows)).context("memory")?;
+        }
+        if bench.block.has(Experiment::Density) {
+            timed(&name, "density", || density::measure(bench, &character, rows)).context("density")?;
+        }
+        Ok(character)
+    });
+    let character = match local(shared)? {
+        Ok(character) => character,
+        Err(error) => {
+            rows.discard();
+            let reason = format!("{error:#}");
+            return Ok(reuses.iter().map(|reuse| (*reuse, Err(anyhow::anyhow!(reason.clone())))).collect());
+        }
+    };
+    let mut outcomes = Vec::with_capacity(reuses.len());
+    for reuse in reuses {
+        let step = reuse.to_string();
+        let measure = || cell::measure(bench, &character, *reuse, rows);
+        let outcome = local(timed(&name, &step, measure))?;
+        rows.discard();
+        outcomes.push((*reuse, outcome));
+    }
+    Ok(outcomes)
+}
+
+/// Logs how long a step took, for those who tune the amounts.
+fn timed<T>(block: &str, step: &str, measure: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = measure();
+    tracing::info!(block, step, took = ?begun.elapsed());
+    result
+}
+
+/// Tells errors of a cell from those that end the run.
+fn local<T>(result: Result<T>) -> Result<Result<T>> {
+    match result {
+        // Whatever failed after an interrupt failed because of it.
+        Err(_) if interrupt::is_requested() => Err(Interrupted.into()),
+        Err(error) if error.is::<FolderError>() => Err(error),
+        other => Ok(other),
+    }
+}
