@@ -94,7 +94,7 @@ async fn serve(arguments: &ServeArgs) -> Result<()> {
     let server = Server::bind(config, executors, library)?;
     println!("{LISTENING}{}", server.local_addr());
     std::io::stdout().flush()?;
-    server.run(shutdown).await?;
+    server.run(shutdown, std::future::pending()).await?;
     Ok(())
 }
 

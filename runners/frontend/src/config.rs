@@ -1,5 +1,4 @@
-//! What a server is told: where it listens, how it reuses instances, and what it
-//! bounds.
+//! The settings of a server: where it listens, how it reuses instances, and its bounds.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,24 +10,24 @@ use isolab_core::{Reuse, Variant};
 pub struct Config {
     /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:8080`.
     pub listen: SocketAddr,
-    /// Threads that serve connections and own instances. Default: the processors
-    /// this process may run on.
+    /// Threads that serve connections and own instances. Default: one for each processor
+    /// that this process may run on.
     pub workers: usize,
     /// When an instance is used again. Default: `warm`.
     pub reuse: Reuse,
-    /// The variant of every function. Default: of each function the first in the
-    /// order of [`Variant::ALL`] that the executor supports.
+    /// The variant of every function. Default: for each function, the first in the order
+    /// of [`Variant::ALL`] that the executor supports.
     pub variant: Option<Variant>,
-    /// What no client and no function can exceed.
+    /// The bounds that no client and no function can exceed.
     pub bounds: Bounds,
-    /// Whether `/-/phases` and `/-/instances/{function}` are there. They serve
-    /// experiments, need one thread to see all instances, and so force `workers` to
-    /// be 1. Default: no.
+    /// Whether the server has the pages for experiments, `/-/phases` and
+    /// `/-/instances/{function}`. One thread must see all instances for them, so
+    /// `workers` becomes 1. Default: no.
     pub control: bool,
 }
 
-/// Everything that is bounded here. Memory, time and response size of a function
-/// are its own [`Limits`](isolab_core::Limits), which executors enforce.
+/// The bounds of a server. Memory, time and response size of a function are bounded by
+/// its own [`Limits`](isolab_core::Limits), which executors enforce.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     /// Body of a request, in bytes; beyond it 413. Default: 16 MiB.
@@ -41,19 +40,21 @@ pub struct Bounds {
     /// Open connections; further ones wait to be accepted. Default: 1,024.
     pub connections: usize,
     /// How long a connection may be without a request in work: idle, sending a head,
-    /// or taking a response. Beyond it the connection is closed, at the latest an
-    /// eighth later. Default: 60 s.
+    /// or receiving a response. Then the server closes it, at most an eighth of this time
+    /// later. Default: 60 s.
     pub idle: Duration,
     /// Live instances of one executor, over all functions and workers. Default: 1,000.
     pub instances: usize,
     /// Requests that wait for an instance of one executor, or for one preparation;
     /// beyond it 503. Default: 1,024.
     pub queue: usize,
-    /// How long a request waits there; beyond it 503. Default: 10 s.
+    /// How long a request may wait in that queue; beyond it 503. Default: 10 s.
     pub queue_wait: Duration,
-    /// How long requests in flight may go on when the server stops, and then how long
-    /// instances may take to stop. Default: 10 s.
+    /// How long requests in flight may go on when the server ends. Default: 10 s.
     pub drain: Duration,
+    /// How long instances may then take to stop, and after that how long executors may
+    /// take to remove what they keep outside of the process. Default: 10 s.
+    pub cleanup: Duration,
 }
 
 impl Default for Config {
@@ -81,25 +82,26 @@ impl Default for Bounds {
             queue: 1_024,
             queue_wait: Duration::from_secs(10),
             drain: Duration::from_secs(10),
+            cleanup: Duration::from_secs(10),
         }
     }
 }
 
 impl Bounds {
-    /// The least head that hyper can be bounded to, in bytes.
+    /// The smallest bound of a head that hyper accepts, in bytes.
     pub const LEAST_HEAD_BYTES: usize = 8_192;
 }
 
 impl Config {
-    /// Says which setting cannot be, if there is one.
+    /// Finds a setting with a value that it cannot have, and says what it must be.
     pub(crate) fn check(&self) -> Result<(), String> {
         let bounds = &self.bounds;
-        let least_one = [
+        let at_least_one = [
             ("workers", self.workers),
             ("bounds.connections", bounds.connections),
             ("bounds.instances", bounds.instances),
         ];
-        if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
+        if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(format!("{name} must be at least 1"));
         }
         if bounds.head_bytes < Bounds::LEAST_HEAD_BYTES {

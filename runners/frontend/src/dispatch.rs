@@ -1,8 +1,7 @@
-//! A request's way: route, body, instance, answer.
+//! A request's way: route, body, instance, response.
 //!
-//! The future of [`answer`] is moved for every request, and with it whatever its
-//! parts are given by value. They are therefore given references, and what is rare
-//! is boxed.
+//! The future of [`answer`] is moved for every request, together with all values that
+//! its parts own. They get references instead, and rare parts are boxed.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -19,33 +18,34 @@ use crate::admin::pages;
 use crate::http::body;
 use crate::http::connection::InWork;
 use crate::http::problem::{self, Problem};
-use crate::http::timing::{EXECUTOR, INSTANCE, SERVER_TIMING, Visit};
+use crate::http::timing::{EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
 use crate::lifecycle::Clock;
 use crate::route::{self, Route};
-use crate::worker::Worker;
+use crate::state::WorkerState;
 
-/// Answers a request, whatever it is for.
+/// Answers any request.
 pub(crate) async fn answer(
-    worker: Rc<Worker>,
+    worker: Rc<WorkerState>,
     mut request: Request<Incoming>,
-    _in_work: InWork,
+    in_work: InWork,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path().starts_with("/-/") {
         return Ok(Box::pin(pages::answer(&worker, request)).await.map(Full::new));
     }
-    let mut visit = Visit::default();
+    let mut timings = Timings::default();
     let (route, answered) = match find(&worker, &request) {
         Ok((route, mount_len)) => {
-            let answered = ask(&worker, route, mount_len, &mut request, &mut visit).await;
-            (Some(route), answered.map_err(|problem| problem.of(&route.served.spec, route.function.name())))
+            let answered = invoke(&worker, route, mount_len, &mut request, &mut timings).await;
+            let in_cell = |problem: Problem| problem.for_cell(&route.served.spec, route.function.name());
+            (Some(route), answered.map_err(in_cell))
         }
         Err(problem) => (None, Err(problem)),
     };
     if answered.is_err() {
-        body::linger(request, &worker.shared.config.bounds);
+        body::linger(request, &worker.server.config.bounds, in_work);
     }
     let mut response = answered.unwrap_or_else(Response::from);
-    visit.write(response.headers_mut(), route.map(|route| &route.served.header));
+    timings.write(response.headers_mut(), route.map(|route| &route.served.header));
     match route {
         Some(route) => worker.pool(route).metrics.responses.count(response.status()),
         None => worker.metrics.unrouted.count(response.status()),
@@ -53,14 +53,17 @@ pub(crate) async fn answer(
     Ok(response.map(Full::new))
 }
 
-/// What the request is for, and how much of its path that takes. Refuses what no
-/// executor could be given, or would be given differently.
-fn find<'a>(worker: &'a Worker, request: &Request<Incoming>) -> Result<(&'a Arc<Route>, usize), Problem> {
+/// The request's route, and how many bytes of its path name the function. Refuses
+/// requests that executors cannot take, or would take differently.
+fn find<'a>(
+    worker: &'a WorkerState,
+    request: &Request<Incoming>,
+) -> Result<(&'a Arc<Route>, usize), Problem> {
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
     let (mut hosts, mut executor) = (0, None);
     for (name, value) in request.headers() {
         if value.to_str().is_err() {
-            return bad(format!("the value of header `{name}` is not visible ASCII"));
+            return bad(format!("the value of the header `{name}` is not visible ASCII"));
         }
         if name == HOST {
             hosts += 1;
@@ -70,38 +73,38 @@ fn find<'a>(worker: &'a Worker, request: &Request<Incoming>) -> Result<(&'a Arc<
     }
     // RFC 9112, §3.2.
     if hosts != 1 && (hosts, request.version()) != (0, Version::HTTP_10) {
-        return bad(format!("a request must have one Host header, and this one has {hosts}"));
+        return bad(format!("a request must have exactly one Host header; this request has {hosts}"));
     }
     let (name, mount_len) = route::split(request.uri().path());
-    Ok((worker.shared.routes.find(&name, executor)?, mount_len))
+    Ok((worker.server.routes.find(&name, executor)?, mount_len))
 }
 
-/// Has an instance answer, and notes what that took.
-async fn ask(
-    worker: &Worker,
+/// Has an instance answer, and notes how long each phase took.
+async fn invoke(
+    worker: &WorkerState,
     route: &Arc<Route>,
     mount_len: usize,
     request: &mut Request<Incoming>,
-    visit: &mut Visit,
+    timings: &mut Timings,
 ) -> Result<Response<Bytes>, Problem> {
-    let body = body::receive(request.body_mut(), &worker.shared.config.bounds).await?;
+    let body = body::receive(request.body_mut(), &worker.server.config.bounds).await?;
     let pool = worker.pool(route);
-    visit.prepare = pool.prepare().await?;
+    timings.prepare = pool.prepare().await?;
     let mut lease = pool.acquire().await?;
-    visit.start = lease.started;
+    timings.start = lease.started;
 
     let request = mounted(request, body, mount_len);
     let mut clock = Clock::begin();
-    let answered = lease.begin().invoke_on(&mut clock, request).await;
+    let answered = lease.invoke(&mut clock, request).await;
     let duration = clock.end();
-    visit.invoke = Some(duration);
-    visit.instance = Some(lease.end(&answered, duration, &clock.laps));
+    timings.invoke = Some(duration);
+    timings.instance = Some(lease.end(&answered, duration, &clock.laps));
     let mut response = answered?;
     remove_own_headers(response.headers_mut());
     Ok(response)
 }
 
-/// The request as the function gets it; leaves nothing in the one that came.
+/// The request as the function gets it. Takes all parts out of the client's request.
 fn mounted(request: &mut Request<Incoming>, body: Bytes, mount_len: usize) -> message::Request {
     let method = std::mem::take(request.method_mut());
     let uri = std::mem::take(request.uri_mut());
@@ -109,8 +112,8 @@ fn mounted(request: &mut Request<Incoming>, body: Bytes, mount_len: usize) -> me
     message::Request::mounted(method, uri, headers, body, mount_len)
 }
 
-/// Takes the headers out that are the server's own. With those that describe the
-/// connection a function could break the framing of the responses that follow.
+/// Removes the headers that only the server may write. A function that writes headers
+/// of the connection could break the framing of later responses.
 fn remove_own_headers(headers: &mut HeaderMap) {
     static OWN: [HeaderName; 7] =
         [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, SERVER_TIMING, INSTANCE, EXECUTOR];

@@ -1,8 +1,8 @@
-//! The clock: the one place where the four phases are called and timed.
+//! The clock: the only place of the front end that calls the four phases and times them.
 //!
-//! Executors never measure themselves, and nothing else in the lab calls
-//! `prepare`, `start`, `invoke` or `stop` where a duration is wanted: the server,
-//! `isolab invoke` and the benches all go through here.
+//! Executors never measure themselves. The server and `isolab invoke` call `prepare`,
+//! `start`, `invoke` and `stop` through here, and so do benches that report the duration
+//! of a phase.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use isolab_core::{
     Error, Executor, Function, Instance, Laps, Memory, Outside, Prepared, Request, Response, Variant,
 };
 
-/// What a phase gave, and how long it took. A phase that failed is timed as well.
+/// The result of a phase, and how long the phase took. A failed phase is timed as well.
 #[derive(Clone, Debug)]
 pub struct Timed<T> {
-    /// What came of it.
+    /// The result.
     pub value: T,
     /// Wall-clock time from the phase's beginning to its end.
     pub duration: Duration,
-    /// What the executor marked on the way, and when the phase began.
+    /// The laps that the executor marked, and when the phase began.
     pub laps: Laps,
 }
 
-/// The time of one phase, from its making to [`Clock::end`].
+/// Times one phase, from [`Clock::begin`] to [`Clock::end`].
 pub(crate) struct Clock {
     pub(crate) laps: Laps,
 }
@@ -44,7 +44,7 @@ impl Clock {
 }
 
 impl<T, E> Timed<Result<T, E>> {
-    /// Puts the failure outside, for callers that only time what succeeds.
+    /// Turns the value inside out, for callers that only need the time of a success.
     pub fn transpose(self) -> Result<Timed<T>, E> {
         let Self { value, duration, laps } = self;
         value.map(|value| Timed { value, duration, laps })
@@ -62,10 +62,10 @@ pub async fn prepare(
     clock.timed(value)
 }
 
-/// What an instance's answer comes from.
+/// An invocation that has begun.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>;
 
-/// A live instance, its identity, and how often it was asked.
+/// A live instance, its identity, and how often it has been used.
 pub struct Live {
     id: u64,
     uses: u64,
@@ -91,8 +91,7 @@ impl Live {
         clock.timed(value)
     }
 
-    /// As [`Live::invoke`], for the server, where every request would pay for moving a
-    /// [`Timed`] about.
+    /// As [`Live::invoke`], for the server: moving a [`Timed`] would cost every request.
     pub(crate) fn invoke_on<'a>(&'a mut self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
         self.uses += 1;
         self.instance.invoke(request, &mut clock.laps)
@@ -110,7 +109,7 @@ impl Live {
         self.id
     }
 
-    /// How often the instance was invoked, whatever came of it.
+    /// How often the instance has been invoked, failures included.
     pub fn uses(&self) -> u64 {
         self.uses
     }
@@ -120,7 +119,7 @@ impl Live {
         self.instance.memory()
     }
 
-    /// Where the instance costs the host something outside of this process.
+    /// What the instance has outside of this process, and what it costs the host there.
     pub fn outside(&self) -> Outside {
         self.instance.outside()
     }

@@ -1,42 +1,61 @@
-//! From a path and a header to what answers.
+//! From a path and a header to the function and the executor that answer.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use isolab_core::{Executor, Function, Library, Spec, Variant};
+use isolab_core::{Cause, Error, Executor, Function, Library, Phase, Spec, Variant};
 use percent_encoding::percent_decode_str;
-
-use crate::http::problem::{self, Problem};
 
 /// An executor as it is served.
 pub(crate) struct Served {
     pub(crate) executor: Arc<dyn Executor>,
     /// The short form of its spec.
     pub(crate) spec: String,
-    /// The same, ready for a response.
+    /// The spec as the value of a response's header.
     pub(crate) header: HeaderValue,
 }
 
 /// One function on one executor, in the one variant that is served.
 pub(crate) struct Route {
-    /// Its place among all pairs of executor and function.
+    /// The index among all pairs of executor and function.
     pub(crate) index: usize,
-    /// The executor's place among those served.
+    /// The executor's index among those served.
     pub(crate) executor_index: usize,
     pub(crate) served: Arc<Served>,
     pub(crate) function: Arc<Function>,
     pub(crate) variant: Variant,
 }
 
-/// Everything that can be asked for. Fixed when the server is bound.
+impl Route {
+    /// The error of a phase of this route.
+    pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
+        Error::new(phase, &self.served.spec, self.function.name(), cause)
+    }
+}
+
+/// Why a request has no route. Each text says what the client can choose instead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RouteError {
+    /// No function has this name.
+    #[error("{0}")]
+    UnknownFunction(String),
+    /// The header is not an executor spec, or names an executor that is not served.
+    #[error("{0}")]
+    BadSpec(String),
+    /// The executor cannot run the function in the variant that is served.
+    #[error("`{function}` cannot run on {executor}: {reason}")]
+    UnsupportedCell { executor: String, function: String, reason: String },
+}
+
+/// All routes. Fixed when the server is bound.
 pub(crate) struct Routes {
     pub(crate) executors: Vec<Arc<Served>>,
     pub(crate) library: Library,
-    /// Place of a function, by name.
+    /// The index of each function, by name.
     functions: BTreeMap<String, usize>,
-    /// Executor by executor, all functions; the reason where a pair cannot run.
+    /// Executor by executor, all functions; the reason if a pair cannot run.
     pairs: Vec<Result<Arc<Route>, String>>,
 }
 
@@ -44,7 +63,7 @@ impl Routes {
     pub(crate) fn new(executors: Vec<Arc<Served>>, library: Library, variant: Option<Variant>) -> Self {
         let all: Vec<_> = library.iter().cloned().map(Arc::new).collect();
         let functions =
-            all.iter().enumerate().map(|(place, function)| (function.name().to_owned(), place)).collect();
+            all.iter().enumerate().map(|(index, function)| (function.name().to_owned(), index)).collect();
         let mut pairs = Vec::with_capacity(executors.len() * all.len());
         for (executor_index, served) in executors.iter().enumerate() {
             for function in &all {
@@ -58,72 +77,74 @@ impl Routes {
         Self { executors, library, functions, pairs }
     }
 
-    /// How many pairs of executor and function there are.
+    /// The number of pairs of executor and function.
     pub(crate) fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// All pairs that can run.
+    /// The pairs that can run.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.pairs.iter().flatten()
     }
 
-    /// What an executor can run.
+    /// The pairs of one executor that can run.
     pub(crate) fn of_executor(&self, executor_index: usize) -> impl Iterator<Item = &Arc<Route>> {
         self.iter().filter(move |route| route.executor_index == executor_index)
     }
 
-    /// The executor that a request chooses by header, else the first; and of that one
-    /// the function of this name.
-    pub(crate) fn find(&self, name: &str, executor: Option<&HeaderValue>) -> Result<&Arc<Route>, Problem> {
-        let executor = match executor {
+    /// The function of this name on the executor that the header chooses; without a
+    /// header, on the first executor.
+    pub(crate) fn find(&self, name: &str, header: Option<&HeaderValue>) -> Result<&Arc<Route>, RouteError> {
+        let executor = match header {
             None => 0,
             Some(value) => self.executor(value)?,
         };
         let Some(function) = self.functions.get(name) else {
             let unknown = self.library.get(name).map(|_| ()).map_err(|unknown| unknown.to_string());
-            return Err(Problem::new(&problem::UNKNOWN_FUNCTION, unknown.err().unwrap_or_default()));
+            return Err(RouteError::UnknownFunction(unknown.err().unwrap_or_default()));
         };
         self.pairs[executor * self.functions.len() + function].as_ref().map_err(|reason| {
-            let spec = &self.executors[executor].spec;
-            let detail = format!("`{name}` cannot run on {spec}: {reason}");
-            Problem::new(&problem::UNSUPPORTED_CELL, detail).of(spec, name)
+            RouteError::UnsupportedCell {
+                executor: self.executors[executor].spec.clone(),
+                function: name.to_owned(),
+                reason: reason.clone(),
+            }
         })
     }
 
-    /// The place of the executor with that spec: in short form, or as any part of its
+    /// The index of the executor with that spec: in short form, or as any part of its
     /// full form, such as the bare name.
-    fn executor(&self, value: &HeaderValue) -> Result<usize, Problem> {
+    fn executor(&self, value: &HeaderValue) -> Result<usize, RouteError> {
         let text = value.to_str().unwrap_or_default().trim();
         let exact = self.executors.iter().position(|served| served.spec == text);
-        if let Some(place) = exact {
-            return Ok(place);
+        if let Some(index) = exact {
+            return Ok(index);
         }
-        let wanted =
-            Spec::parse(text).map_err(|error| Problem::new(&problem::BAD_SPEC, error.to_string()))?;
-        self.executors.iter().position(|served| is_part(&wanted, served.executor.spec())).ok_or_else(|| {
+        let requested = Spec::parse(text).map_err(|error| RouteError::BadSpec(error.to_string()))?;
+        let matching = self.executors.iter().position(|served| is_part(&requested, served.executor.spec()));
+        matching.ok_or_else(|| {
             let specs: Vec<_> = self.executors.iter().map(|served| served.spec.as_str()).collect();
-            let detail = format!("executor `{text}` is not served; served are: {}", specs.join("; "));
-            Problem::new(&problem::BAD_SPEC, detail)
+            let specs = specs.join("; ");
+            RouteError::BadSpec(format!("executor `{text}` is not served; the served executors are: {specs}"))
         })
     }
 }
 
-fn is_part(wanted: &Spec, served: &Spec) -> bool {
-    wanted.name() == served.name()
-        && wanted.settings().all(|setting| served.settings().any(|there| there == setting))
+fn is_part(requested: &Spec, served: &Spec) -> bool {
+    requested.name() == served.name()
+        && requested.settings().all(|setting| served.settings().any(|other| other == setting))
 }
 
 fn choose_variant(
     executor: &dyn Executor,
     function: &Function,
-    asked: Option<Variant>,
+    configured: Option<Variant>,
 ) -> Result<Variant, String> {
     let supports = |variant: Variant| match function.source(variant) {
         None => Err(format!("it has no variant `{variant}`")),
         Some(_) => executor.supports(function, variant).map(|()| variant),
     };
-    if let Some(variant) = asked {
+    if let Some(variant) = configured {
         return supports(variant);
     }
     let mut reasons = Vec::new();
@@ -136,9 +157,9 @@ fn choose_variant(
     Err(reasons.join("; "))
 }
 
-/// The function's name in a path `/{function}[/rest]`, percent-encoding resolved, and
-/// how many bytes of the path it takes with its slash. A path of another form names
-/// the function `""`, which there is not.
+/// The function's name in a path `/{function}[/rest]`, percent-decoded, and the length
+/// in bytes of the slash and the name in the path. A path of another form yields the
+/// empty name, which no function has.
 pub(crate) fn split(path: &str) -> (Cow<'_, str>, usize) {
     let Some(below) = path.strip_prefix('/') else { return (Cow::Borrowed(""), 0) };
     let len = below.bytes().position(|byte| byte == b'/').unwrap_or(below.len());

@@ -1,83 +1,67 @@
-//! Binding, accepting, draining.
+//! Binding, accepting, and the order in which a server ends.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::HeaderValue;
-use isolab_core::{Error, Executor, Library};
+use isolab_core::{Executor, Library};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::{Semaphore, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::http::connection::{Connections, Ticket};
+use crate::http::connection::Connections;
+use crate::inbox::{Admission, Message, WorkerHandle};
+use crate::pool;
 use crate::pool::capacity::Capacity;
 use crate::pool::prepare::Preparation;
 use crate::route::{Routes, Served};
-use crate::shared::{Reach, Shared};
+use crate::shutdown::{self, RunError, Workers};
+use crate::state::ServerState;
+use crate::telemetry::activity::Activity;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::record::Recorder;
-use crate::worker::{self, Message};
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
 
-/// How long the acceptor rests when the process is out of file descriptors.
+/// How long the acceptor waits after an error, such as a lack of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Why a server cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The address cannot be listened on.
+    /// The server cannot listen at the address.
     #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A setting that cannot be.
+    /// A setting has a value that it cannot have.
     #[error("bad server settings: {0}")]
     Config(String),
-    /// Nothing to serve with.
+    /// There is no executor.
     #[error("no executor was given: a server needs at least one")]
     NoExecutor,
-    /// An executor that no request could choose.
+    /// Two executors have the same spec, so no request could choose the second.
     #[error("executor `{0}` was given twice")]
     Duplicate(String),
 }
 
-/// Why a server did not run or did not end as it should.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The listener or a worker could not be set up.
-    #[error("the server could not be started: {0}")]
-    Start(#[from] std::io::Error),
-    /// A worker's thread panicked.
-    #[error("a worker of the server panicked; the log has its message")]
-    Panic,
-    /// Executors that could not remove what they keep outside of the process.
-    #[error("not everything was cleaned up: {}", list(.0))]
-    Close(Vec<Error>),
-}
-
-fn list(errors: &[Error]) -> String {
-    errors.iter().map(Error::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// A server that listens. It answers once [`Server::run`] is polled; until then the
+/// A server that listens. It answers while [`Server::run`] is polled; until then the
 /// kernel keeps connections waiting.
 pub struct Server {
     listener: std::net::TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     inboxes: Vec<UnboundedReceiver<Message>>,
 }
 
@@ -92,51 +76,69 @@ impl Server {
         if config.control {
             config.workers = 1;
         }
-        let executors = serve(executors)?;
+        let executors = served(executors)?;
         let address = config.listen;
         let failed = |source| BindError::Listen { address, source };
         let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
-        let bounds = config.bounds.clone();
+        let bounds = &config.bounds;
         let capacities = executors.iter().map(|_| Capacity::new(bounds.instances, bounds.queue)).collect();
         let routes = Routes::new(executors, library, config.variant);
         let preparations = (0..routes.len()).map(|_| Preparation::new(bounds.queue)).collect();
-        let (workers, inboxes) = (0..config.workers).map(|_| reach(routes.len())).unzip();
-        let recorder = config.control.then(Recorder::begin);
-        let shared = Arc::new(Shared { config, routes, preparations, capacities, workers, recorder });
-        Ok(Self { listener, address, shared, inboxes })
+        let (workers, inboxes) = (0..config.workers).map(|_| worker(routes.len())).unzip();
+        let pools = pool::Shared {
+            reuse: config.reuse,
+            queue_wait: bounds.queue_wait,
+            preparations,
+            capacities,
+            workers,
+            recorder: config.control.then(Recorder::begin),
+        };
+        let state = Arc::new(ServerState { config, routes, pools: Arc::new(pools) });
+        Ok(Self { listener, address, state, inboxes })
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// Where the server listens, with the port that the system chose.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown`, then ends in order: accepts no more, lets requests in
-    /// flight finish, stops all instances, closes the executors. Needs a Tokio runtime
-    /// with I/O and time, where it only accepts; the workers have threads of their own.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Self { listener, shared, inboxes, .. } = self;
+    /// Serves until `shutdown`, and then ends in this order:
+    ///
+    /// 1. It accepts no more connections and closes those without a request in work.
+    /// 2. Requests in flight finish, for [`Bounds::drain`](crate::Bounds::drain) at most,
+    ///    or until `hurry`: then they are given up.
+    /// 3. All instances are stopped, and then all executors are closed, for
+    ///    [`Bounds::cleanup`](crate::Bounds::cleanup) at most in each case.
+    ///
+    /// A guest that does not let go of its worker's thread delays this by a second at
+    /// most: the executors are closed, and [`RunError::Stuck`] names the guest. Its
+    /// thread goes on; only the end of the process ends it.
+    ///
+    /// Needs a Tokio runtime with I/O and time. The runtime only accepts connections;
+    /// workers have threads of their own.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        let Self { listener, state, inboxes, .. } = self;
         let listener = TcpListener::from_std(listener)?;
-        let crew = Crew::start(&shared, inboxes).await?;
+        let workers = Workers::start(&state, inboxes).await?;
         tokio::select! {
-            never = accept(&listener, &shared) => match never {},
-            never = sweep(&shared) => match never {},
+            never = accept(&listener, &state) => match never {},
+            never = sweep(&state) => match never {},
             () = shutdown => {}
         }
         drop(listener);
-        crew.join().await?;
-
-        let mut errors = Vec::new();
-        for served in &shared.routes.executors {
-            errors.extend(served.executor.close().await.err());
-        }
-        if errors.is_empty() { Ok(()) } else { Err(RunError::Close(errors)) }
+        let ended = workers.end(hurry).await;
+        let unclosed = shutdown::close(&state).await;
+        ended.outcome(unclosed)
     }
 }
 
-fn serve(executors: Vec<Arc<dyn Executor>>) -> Result<Vec<Arc<Served>>, BindError> {
+fn served(executors: Vec<Arc<dyn Executor>>) -> Result<Vec<Arc<Served>>, BindError> {
     let mut specs = HashSet::new();
     let mut served = Vec::with_capacity(executors.len());
     for executor in executors {
@@ -145,7 +147,7 @@ fn serve(executors: Vec<Arc<dyn Executor>>) -> Result<Vec<Arc<Served>>, BindErro
             return Err(BindError::Duplicate(spec));
         }
         let header = HeaderValue::from_str(&spec)
-            .map_err(|_| BindError::Config(format!("spec `{spec}` cannot stand in a header")))?;
+            .map_err(|_| BindError::Config(format!("the spec `{spec}` cannot be the value of a header")))?;
         served.push(Arc::new(Served { executor, spec, header }));
     }
     if served.is_empty() { Err(BindError::NoExecutor) } else { Ok(served) }
@@ -153,7 +155,7 @@ fn serve(executors: Vec<Arc<dyn Executor>>) -> Result<Vec<Arc<Served>>, BindErro
 
 fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted server must not wait for the connections of the one before.
+    // A restarted server must not wait for the connections of the previous one.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -161,17 +163,18 @@ fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn reach(cells: usize) -> (Reach, UnboundedReceiver<Message>) {
+fn worker(routes: usize) -> (WorkerHandle, UnboundedReceiver<Message>) {
     let (inbox, receiver) = unbounded_channel();
-    (Reach { inbox, metrics: Arc::new(WorkerMetrics::new(cells)) }, receiver)
+    let metrics = Arc::new(WorkerMetrics::new(routes));
+    (WorkerHandle { inbox, metrics, activity: Arc::new(Activity::default()) }, receiver)
 }
 
-/// Gives every connection to the worker that has the fewest.
-async fn accept(listener: &TcpListener, shared: &Shared) -> Infallible {
-    let places = Arc::new(Semaphore::new(shared.config.bounds.connections));
+/// Gives every connection to the worker with the fewest connections.
+async fn accept(listener: &TcpListener, state: &ServerState) -> Infallible {
+    let places = Arc::new(Semaphore::new(state.config.bounds.connections));
     loop {
         let permit = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-        // Responses are written whole; waiting to fill a segment would only delay them.
+        // Responses are written whole; Nagle's algorithm would only delay them.
         let accepted = listener.accept().await.and_then(|(stream, _)| {
             stream.set_nodelay(true)?;
             stream.into_std()
@@ -179,72 +182,30 @@ async fn accept(listener: &TcpListener, shared: &Shared) -> Infallible {
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
-                // Of the client's making, or passing: the listener itself stays good.
+                // The client has left, or a resource is short. The listener stays good.
                 tracing::warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
             }
         };
-        let open = |reach: &&Reach| reach.metrics.open.load(Ordering::Relaxed);
-        let worker = shared.workers.iter().min_by_key(open).expect("there is at least one worker");
-        let ticket = Ticket::new(permit, &worker.metrics);
-        if worker.inbox.send(Message::Serve(stream, ticket)).is_err() {
-            tracing::error!("a worker is gone; its connection was closed");
+        let open = |worker: &&WorkerHandle| worker.metrics.open.load(Ordering::Relaxed);
+        let worker = state.workers().iter().min_by_key(open).expect("a server has at least one worker");
+        let admission = Admission::new(permit, &worker.metrics);
+        if worker.inbox.send(Message::Serve(stream, admission)).is_err() {
+            tracing::error!("a worker has ended; its connection was closed");
         }
     }
 }
 
-/// Has the workers look for quiet connections.
-async fn sweep(shared: &Shared) -> Infallible {
-    let mut tick = tokio::time::interval(shared.config.bounds.idle / Connections::TICKS);
+/// Has the workers look for quiet connections at intervals.
+async fn sweep(state: &ServerState) -> Infallible {
+    let mut tick = tokio::time::interval(state.config.bounds.idle / Connections::TICKS);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        for worker in &shared.workers {
-            // A worker that is gone has no connections.
+        for worker in state.workers() {
+            // A worker that has ended has no connections.
             let _ = worker.inbox.send(Message::Sweep);
         }
-    }
-}
-
-/// The workers' threads. Dropping it has them drain, too, but waits for nothing.
-struct Crew {
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    /// Returns when every worker can serve.
-    async fn start(shared: &Arc<Shared>, inboxes: Vec<UnboundedReceiver<Message>>) -> Result<Self, RunError> {
-        let mut crew = Self { shared: Arc::clone(shared), threads: Vec::new() };
-        for (index, inbox) in inboxes.into_iter().enumerate() {
-            let (ready, is_ready) = oneshot::channel();
-            let shared = Arc::clone(shared);
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            crew.threads.push(thread.spawn(move || worker::run(&shared, index, inbox, ready))?);
-            is_ready.await.map_err(|_| RunError::Panic)??;
-        }
-        Ok(crew)
-    }
-
-    fn drain(&self) {
-        for worker in &self.shared.workers {
-            // A worker that panicked is gone; joining it tells.
-            let _ = worker.inbox.send(Message::Drain);
-        }
-    }
-
-    async fn join(mut self) -> Result<(), RunError> {
-        self.drain();
-        let threads = std::mem::take(&mut self.threads);
-        let join = move || threads.into_iter().map(JoinHandle::join).fold(Ok(()), Result::and);
-        let joined = tokio::task::spawn_blocking(join).await;
-        joined.map_err(|_| RunError::Panic)?.map_err(|_| RunError::Panic)
-    }
-}
-
-impl Drop for Crew {
-    fn drop(&mut self) {
-        self.drain();
     }
 }

@@ -1,32 +1,30 @@
-//! The pages that experiments use: every phase since they last asked, and an exact
-//! number of live instances.
+//! The pages for experiments: every phase since the last call, and an exact number of
+//! live instances.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use isolab_core::{Cause, Error, Outside, Phase};
-use serde::{Deserialize, Serialize};
+use isolab_core::laps::nanoseconds;
+use isolab_core::{Cause, Phase};
 
-use crate::admin::pages;
+use super::api::{self, Instances, PhaseLine, SetInstances};
+use super::pages;
 use crate::http::body;
 use crate::http::problem::{self, Problem};
 use crate::http::timing::EXECUTOR;
-use crate::lifecycle::Live;
+use crate::lifecycle::{Clock, Live};
 use crate::pool::Pool;
 use crate::pool::lease::Lease;
-use crate::route;
-use crate::worker::Worker;
+use crate::route::{self, Route};
+use crate::state::WorkerState;
+use crate::telemetry::record::{Entry, Recorder};
 
-/// How many phases were lost before the first line, because nobody asked in time.
-const LOST: HeaderName = HeaderName::from_static("x-isolab-lost");
-
-/// Answers a request for a page that is only there with
+/// Answers a request for a page that exists only with
 /// [`Config::control`](crate::Config::control).
 pub(crate) async fn answer(
-    worker: &Rc<Worker>,
+    worker: &Rc<WorkerState>,
     page: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Bytes>, Problem> {
@@ -39,99 +37,91 @@ pub(crate) async fn answer(
     }
 }
 
-fn phases(worker: &Worker) -> Response<Bytes> {
-    let shared = &worker.shared;
-    let recorder = shared.recorder.as_ref().expect("there is a recorder wherever there is control");
+fn phases(worker: &WorkerState) -> Response<Bytes> {
+    let server = &worker.server;
+    let recorder = server.pools.recorder.as_ref().expect("a server with control has a recorder");
     let (entries, lost) = recorder.drain();
     let mut lines = Vec::with_capacity(entries.len() * 256);
     for entry in &entries {
-        let route = shared.routes.iter().find(|route| route.index == entry.route);
-        recorder.write(entry, route.expect("phases are recorded of routes"), &mut lines);
+        let route = server.routes.iter().find(|route| route.index == entry.route);
+        let line = line(recorder, entry, route.expect("every recorded phase has a route"));
+        serde_json::to_writer(&mut lines, &line).expect("a struct of text and numbers serialises");
+        lines.push(b'\n');
     }
     let mut response = pages::page("application/jsonl", lines);
-    response.headers_mut().insert(LOST, HeaderValue::from(lost));
+    response.headers_mut().insert(HeaderName::from_static(api::LOST), HeaderValue::from(lost));
     response
 }
 
-/// What is wanted of `PUT /-/instances/{function}`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    /// How many idle instances there shall be. Phases of those that have to be started
-    /// for it are not recorded: the record would take memory that is being measured.
-    live: usize,
-    /// How often each new one is invoked with the function's load case, unrecorded.
-    #[serde(default)]
-    invocations: u64,
-    /// How often all of them are then invoked with it, one after the other.
-    #[serde(default)]
-    rounds: u64,
-}
-
-#[derive(Default, Serialize)]
-struct There {
-    live: usize,
-    /// By instance; `null` where the model does not tell.
-    model_bytes: Vec<Option<u64>>,
-    outside: Vec<OutsidePage>,
-}
-
-#[derive(Serialize)]
-struct OutsidePage {
-    cgroups: Vec<PathBuf>,
-    helpers: Vec<u32>,
+fn line(recorder: &Recorder, entry: &Entry, route: &Route) -> PhaseLine {
+    PhaseLine {
+        executor: route.served.spec.clone(),
+        function: route.function.name().to_owned(),
+        variant: route.variant,
+        instance: entry.instance.map(|(id, _)| id),
+        uses: entry.instance.map(|(_, uses)| uses),
+        phase: entry.phase,
+        duration_ns: nanoseconds(entry.duration),
+        begun_ns: recorder.begun_ns(entry),
+        laps: entry.laps.iter().map(|(lap, duration)| ((*lap).to_owned(), nanoseconds(*duration))).collect(),
+        cached: entry.cached,
+        failed: entry.failed.map(str::to_owned),
+    }
 }
 
 async fn instances(
-    worker: &Rc<Worker>,
+    worker: &Rc<WorkerState>,
     name: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Bytes>, Problem> {
     let (head, mut received) = request.into_parts();
     let path = format!("/{name}");
     let (name, _) = route::split(&path);
-    let route = worker.shared.routes.find(&name, head.headers.get(EXECUTOR))?;
-    let body = body::receive(&mut received, &worker.shared.config.bounds).await?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(&problem::BAD_REQUEST, format!("the body is not as it should be: {error}"))
+    let route = worker.server.routes.find(&name, head.headers.get(EXECUTOR))?;
+    let body = body::receive(&mut received, &worker.server.config.bounds).await?;
+    let wanted: SetInstances = serde_json::from_slice(&body).map_err(|error| {
+        let detail =
+            format!("the body is not a JSON object with `live`, `invocations` and `rounds`: {error}");
+        Problem::new(&problem::BAD_REQUEST, detail)
     })?;
 
     let pool = worker.pool(route);
     pool.prepare().await?;
-    check(pool, &wanted)?;
-    while pool.idle_len() > wanted.live {
+    check(pool, wanted)?;
+    while pool.idle_len() as u64 > wanted.live {
         let Some(slot) = pool.pop_idle() else { break };
         pool.stop(slot).await;
     }
     pool.record(false);
-    let started = start_up_to(pool, &wanted).await;
+    let started = start_up_to(pool, wanted).await;
     pool.record(true);
     started?;
     for _ in 0..wanted.rounds {
-        each_once(pool).await?;
+        invoke_each(pool).await?;
     }
     // Instances of earlier requests may still be stopping; they must not be counted.
     worker.tasks.all_ended().await;
     Ok(pages::json(&take_stock(pool)))
 }
 
-fn check(pool: &Pool, wanted: &Wanted) -> Result<(), Problem> {
+fn check(pool: &Pool, wanted: SetInstances) -> Result<(), Problem> {
     let function = &pool.route.function;
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
-    let most_wanted = wanted.invocations.saturating_add(wanted.rounds);
-    if most_wanted > 0 && function.load_case().is_none() {
-        return bad(format!("`{}` has no case to invoke an instance with", function.name()));
+    let uses = wanted.invocations.saturating_add(wanted.rounds);
+    if uses > 0 && function.load_case().is_none() {
+        return bad(format!("`{}` has no load case to invoke an instance with", function.name()));
     }
     match pool.max_uses() {
-        Some(most) if most_wanted > most => {
-            bad(format!("an instance of `{}` can be invoked {most} times at most", function.name()))
-        }
+        Some(most) if uses > most => bad(format!(
+            "an instance of `{}` can be invoked {most} times at most, not {uses} times",
+            function.name()
+        )),
         _ => Ok(()),
     }
 }
 
-async fn start_up_to(pool: &Rc<Pool>, wanted: &Wanted) -> Result<(), Problem> {
-    while pool.idle_len() < wanted.live {
+async fn start_up_to(pool: &Rc<Pool>, wanted: SetInstances) -> Result<(), Problem> {
+    while (pool.idle_len() as u64) < wanted.live {
         start(pool, wanted.invocations).await?;
     }
     Ok(())
@@ -140,8 +130,8 @@ async fn start_up_to(pool: &Rc<Pool>, wanted: &Wanted) -> Result<(), Problem> {
 /// Starts one instance, invokes it, and leaves it idle.
 async fn start(pool: &Rc<Pool>, invocations: u64) -> Result<(), Problem> {
     let place = pool.try_place().ok_or_else(|| {
-        let cause = Cause::OverCapacity("no place for one more instance".into());
-        Error::new(Phase::Start, &pool.route.served.spec, pool.route.function.name(), cause)
+        let cause = Cause::OverCapacity("as many instances are live as the server's bound allows".into());
+        pool.route.error(Phase::Start, cause)
     })?;
     let mut lease = pool.start(place).await?;
     for _ in 0..invocations {
@@ -152,7 +142,7 @@ async fn start(pool: &Rc<Pool>, invocations: u64) -> Result<(), Problem> {
 }
 
 /// Invokes every idle instance once.
-async fn each_once(pool: &Rc<Pool>) -> Result<(), Problem> {
+async fn invoke_each(pool: &Rc<Pool>) -> Result<(), Problem> {
     let mut leases = Vec::with_capacity(pool.idle_len());
     while let Some(lease) = pool.lease_idle() {
         leases.push(lease);
@@ -164,25 +154,24 @@ async fn each_once(pool: &Rc<Pool>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Invokes an instance with the function's load case, and compares its answer.
+/// Invokes an instance with the function's load case, and checks its response.
 async fn invoke(pool: &Pool, lease: &mut Lease) -> Result<(), Problem> {
-    let function = &pool.route.function;
-    let case = function.load_case().expect("it was checked that there is a case");
-    let timed = lease.begin().invoke(case.request.clone()).await;
-    lease.end(&timed.value, timed.duration, &timed.laps);
-    case.check(&timed.value?).map_err(|difference| {
+    let case = pool.route.function.load_case().expect("`check` found a load case");
+    let mut clock = Clock::begin();
+    let answered = lease.invoke(&mut clock, case.request.clone()).await;
+    lease.end(&answered, clock.end(), &clock.laps);
+    case.check(&answered?).map_err(|difference| {
         let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
-        Error::new(Phase::Invoke, &pool.route.served.spec, function.name(), wrong)
+        pool.route.error(Phase::Invoke, wrong)
     })?;
     Ok(())
 }
 
-fn take_stock(pool: &Pool) -> There {
-    let mut there = There { live: pool.idle_len(), ..There::default() };
+fn take_stock(pool: &Pool) -> Instances {
+    let mut instances = Instances { live: pool.idle_len() as u64, ..Instances::default() };
     pool.each_idle(|live: &mut Live| {
-        let Outside { cgroups, helpers } = live.outside();
-        there.model_bytes.push(live.memory().model_bytes);
-        there.outside.push(OutsidePage { cgroups, helpers });
+        instances.model_bytes.push(live.memory().model_bytes);
+        instances.outside.push(live.outside().into());
     });
-    there
+    instances
 }

@@ -1,46 +1,47 @@
-//! The server's own pages, below `/-/`.
+//! The pages that every server has.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use isolab_core::{Function, Variant};
 use serde::Serialize;
 
-use crate::admin::{control, scrape};
+use super::{api, control, scrape};
 use crate::http::problem::{self, Problem};
-use crate::route::{Routes, Served};
-use crate::worker::Worker;
+use crate::route::{Route, Routes, Served};
+use crate::state::WorkerState;
 
 /// Answers a request for a page.
-pub(crate) async fn answer(worker: &Rc<Worker>, request: Request<Incoming>) -> Response<Bytes> {
-    let routes = &worker.shared.routes;
+pub(crate) async fn answer(worker: &Rc<WorkerState>, request: Request<Incoming>) -> Response<Bytes> {
+    let routes = &worker.server.routes;
     let uri = request.uri().clone();
-    let page = uri.path().strip_prefix("/-/").unwrap_or_default();
-    let result = match page {
-        "healthz" => get(&request, || Ok(text("ok\n".into()))),
-        "functions" => get(&request, || Ok(json(&functions(routes)))),
-        "executors" => get(&request, || Ok(json(&executors(routes)))),
-        "metrics" => get(&request, || Ok(metrics(worker))),
-        "problems" => get(&request, || Ok(text(problems()))),
-        _ => match page.split_once('/') {
-            Some(("problems", name)) => get(&request, || problem_kind(name)),
-            _ if worker.shared.config.control => control::answer(worker, page, request).await,
-            _ => Err(unknown(page)),
-        },
+    let result = match uri.path() {
+        api::HEALTHZ => get(&request, || Ok(text(api::HEALTHY.into()))),
+        api::FUNCTIONS => get(&request, || Ok(json(&functions(routes)))),
+        api::EXECUTORS => get(&request, || Ok(json(&executors(routes)))),
+        api::METRICS => get(&request, || Ok(metrics(worker))),
+        api::PROBLEMS => get(&request, || Ok(text(problems()))),
+        path => {
+            let page = path.strip_prefix("/-/").unwrap_or_default();
+            match page.split_once('/') {
+                Some(("problems", name)) => get(&request, || problem_kind(name)),
+                _ if worker.server.config.control => control::answer(worker, page, request).await,
+                _ => Err(unknown(page)),
+            }
+        }
     };
     result.unwrap_or_else(Response::from)
 }
 
 pub(crate) fn unknown(page: &str) -> Problem {
-    Problem::new(&problem::UNKNOWN_PAGE, format!("there is no page `/-/{page}` here"))
+    Problem::new(&problem::UNKNOWN_PAGE, format!("this server has no page `/-/{page}`"))
 }
 
-/// A page that is only read.
+/// A page that can only be read.
 fn get(
     request: &Request<Incoming>,
     page: impl FnOnce() -> Result<Response<Bytes>, Problem>,
@@ -52,7 +53,7 @@ fn get(
 }
 
 pub(crate) fn wrong_method(method: &Method, allowed: &'static str) -> Problem {
-    let detail = format!("{method} is not for this page; it takes {allowed}");
+    let detail = format!("this page does not take {method}; it takes {allowed}");
     Problem::new(&problem::METHOD, detail).header(ALLOW, HeaderValue::from_static(allowed))
 }
 
@@ -71,9 +72,9 @@ pub(crate) fn json(value: &impl Serialize) -> Response<Bytes> {
     page("application/json", serde_json::to_vec(value).expect("a struct of text and numbers serialises"))
 }
 
-fn metrics(worker: &Worker) -> Response<Bytes> {
-    let text = scrape::text(&worker.shared);
-    page(scrape::MEDIA_TYPE, text.expect("text is written to memory without fail"))
+fn metrics(worker: &WorkerState) -> Response<Bytes> {
+    let text = scrape::text(&worker.server);
+    page(scrape::MEDIA_TYPE, text.expect("writing text to memory does not fail"))
 }
 
 fn problem_kind(name: &str) -> Result<Response<Bytes>, Problem> {
@@ -90,65 +91,24 @@ fn problems() -> String {
     text
 }
 
-#[derive(Serialize)]
-struct FunctionPage<'a> {
-    name: &'a str,
-    variants: Vec<Variant>,
-    limits: LimitsPage,
-    /// How many there are.
-    cases: usize,
-}
-
-#[derive(Serialize)]
-struct LimitsPage {
-    memory_bytes: u64,
-    deadline_ms: u128,
-    response_bytes: u64,
-}
-
-fn functions(routes: &Routes) -> Vec<FunctionPage<'_>> {
-    let page = |function| {
-        let limits = Function::limits(function);
-        FunctionPage {
-            name: function.name(),
-            variants: function.variants().collect(),
-            limits: LimitsPage {
-                memory_bytes: limits.memory_bytes,
-                deadline_ms: limits.deadline.as_millis(),
-                response_bytes: limits.response_bytes,
-            },
-            cases: function.cases().len(),
-        }
+fn functions(routes: &Routes) -> Vec<api::Function> {
+    let page = |function: &isolab_core::Function| api::Function {
+        name: function.name().to_owned(),
+        variants: function.variants().collect(),
+        limits: function.limits().into(),
+        cases: function.cases().len(),
     };
     routes.library.iter().map(page).collect()
 }
 
-#[derive(Serialize)]
-struct ExecutorPage<'a> {
-    spec: &'a str,
-    /// The spec with every setting.
-    settings: String,
-    versions: BTreeMap<String, String>,
-    cells: Vec<CellPage<'a>>,
-}
-
-#[derive(Serialize)]
-struct CellPage<'a> {
-    function: &'a str,
-    variant: Variant,
-}
-
-fn executors(routes: &Routes) -> Vec<ExecutorPage<'_>> {
-    let page = |(place, served): (usize, &'_ std::sync::Arc<Served>)| {
-        let cells = routes.of_executor(place);
-        ExecutorPage {
-            spec: &routes.executors[place].spec,
-            settings: format!("{:#}", served.executor.spec()),
-            versions: served.executor.versions().into_iter().collect(),
-            cells: cells
-                .map(|route| CellPage { function: route.function.name(), variant: route.variant })
-                .collect(),
-        }
+fn executors(routes: &Routes) -> Vec<api::Executor> {
+    let cell =
+        |route: &Arc<Route>| api::Cell { function: route.function.name().to_owned(), variant: route.variant };
+    let page = |(index, served): (usize, &Arc<Served>)| api::Executor {
+        spec: served.spec.clone(),
+        settings: format!("{:#}", served.executor.spec()),
+        versions: served.executor.versions().into_iter().collect(),
+        cells: routes.of_executor(index).map(cell).collect(),
     };
     routes.executors.iter().enumerate().map(page).collect()
 }

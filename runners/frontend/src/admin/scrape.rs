@@ -14,22 +14,22 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::route::Route;
-use crate::shared::Shared;
+use crate::state::ServerState;
 use crate::telemetry::metrics::{CellMetrics, Count, Durations, Histogram, PHASES};
 
 /// The media type of [`text`].
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics, now.
-pub(crate) fn text(shared: &Arc<Shared>) -> Result<String, fmt::Error> {
+pub(crate) fn text(server: &Arc<ServerState>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("isolab");
-    registry.register_collector(Box::new(Scrape(Arc::clone(shared))));
+    registry.register_collector(Box::new(Scrape(Arc::clone(server))));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-struct Scrape(Arc<Shared>);
+struct Scrape(Arc<ServerState>);
 
 impl fmt::Debug for Scrape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,46 +41,38 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.responses(encoder.encode_descriptor(
             "responses",
-            "Responses to requests that were not for a page; without labels where no function was found",
+            "Responses to requests for functions; the labels are empty if no function was found",
             None,
             MetricType::Counter,
         )?)?;
         self.phases(encoder.encode_descriptor(
             "phase",
-            "Time that phases took, failed ones included",
+            "Durations of the phases, failed ones included",
             Some(&Unit::Seconds),
             MetricType::Histogram,
         )?)?;
-        self.instances(
-            encoder.encode_descriptor("instances_live", "Instances there are", None, MetricType::Gauge)?,
-            |cell| &cell.live,
-        )?;
-        self.instances(
-            encoder.encode_descriptor(
-                "instances_idle",
-                "Of these without a request",
-                None,
-                MetricType::Gauge,
-            )?,
-            |cell| &cell.idle,
-        )?;
+        let live = encoder.encode_descriptor("instances_live", "Live instances", None, MetricType::Gauge)?;
+        self.instances(live, |cell| &cell.live)?;
+        let idle = "Live instances that answer no request at present";
+        let idle = encoder.encode_descriptor("instances_idle", idle, None, MetricType::Gauge)?;
+        self.instances(idle, |cell| &cell.idle)?;
         self.queue(encoder.encode_descriptor(
             "queue_length",
-            "Requests that wait for an instance or for a preparation",
+            "Requests that wait for an instance, or for their function to be prepared",
             None,
             MetricType::Gauge,
         )?)?;
         let open: usize =
-            self.0.workers.iter().map(|worker| worker.metrics.open.load(Ordering::Relaxed)).sum();
+            self.0.workers().iter().map(|worker| worker.metrics.open.load(Ordering::Relaxed)).sum();
         let metric = encoder.encode_descriptor("connections", "Open connections", None, MetricType::Gauge)?;
         gauge(metric, open as u64)
     }
 }
 
 impl Scrape {
-    /// A cell's counts, one for each worker that had to do with it.
+    /// A cell's counts, one for each worker that has served it.
     fn cells(&self, route: &Route) -> impl Iterator<Item = &CellMetrics> {
-        self.0.workers.iter().filter_map(move |worker| worker.metrics.existing(route.index))
+        self.0.workers().iter().filter_map(move |worker| worker.metrics.existing(route.index))
     }
 
     fn responses(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
@@ -92,7 +84,7 @@ impl Scrape {
             responses(&mut metric, &route.served.spec, route.function.name(), &statuses)?;
         }
         let mut statuses = BTreeMap::new();
-        for (status, count) in self.0.workers.iter().flat_map(|worker| worker.metrics.unrouted.iter()) {
+        for (status, count) in self.0.workers().iter().flat_map(|worker| worker.metrics.unrouted.iter()) {
             *statuses.entry(status).or_insert(0) += count;
         }
         responses(&mut metric, "", "", &statuses)
@@ -101,7 +93,7 @@ impl Scrape {
     fn phases(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
         for route in self.0.routes.iter() {
             for phase in PHASES {
-                let mut durations = self.0.preparations[route.index].durations(phase);
+                let mut durations = self.0.pools.preparations[route.index].durations(phase);
                 for cell in self.cells(route) {
                     durations += cell.phase(phase).read();
                 }
@@ -131,9 +123,9 @@ impl Scrape {
                 .0
                 .routes
                 .of_executor(executor_index)
-                .map(|route| self.0.preparations[route.index].waiting())
+                .map(|route| self.0.pools.preparations[route.index].waiting())
                 .sum();
-            let waiting = preparing + self.0.capacities[executor_index].waiting();
+            let waiting = preparing + self.0.pools.capacities[executor_index].waiting();
             let labels = [("executor", served.spec.as_str())];
             gauge(metric.encode_family(&labels)?, waiting as u64)?;
         }
@@ -167,7 +159,7 @@ fn gauge(metric: MetricEncoder<'_>, value: u64) -> fmt::Result {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)
 }
 
-/// In seconds, as Prometheus wants durations.
+/// In seconds, the unit of durations in Prometheus.
 fn histogram(mut metric: MetricEncoder<'_>, durations: &Durations) -> fmt::Result {
     let buckets: Vec<(f64, u64)> = durations
         .buckets

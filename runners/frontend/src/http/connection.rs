@@ -5,49 +5,28 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-use crate::dispatch;
-use crate::http::stream::SharedStream;
+use super::stream::SharedStream;
+use crate::inbox::Admission;
 use crate::pool::tasks::Tasks;
-use crate::telemetry::metrics::WorkerMetrics;
-use crate::worker::Worker;
 
-/// A connection's admission; gives its place back when the connection ends.
-pub(crate) struct Ticket {
-    _permit: OwnedSemaphorePermit,
-    metrics: Arc<WorkerMetrics>,
-}
+/// A response, as hyper writes it.
+type Answered = Result<Response<Full<Bytes>>, Infallible>;
 
-impl Ticket {
-    /// Admits a connection to the worker with these metrics.
-    pub(crate) fn new(permit: OwnedSemaphorePermit, metrics: &Arc<WorkerMetrics>) -> Self {
-        metrics.open.fetch_add(1, Ordering::Relaxed);
-        Self { _permit: permit, metrics: Arc::clone(metrics) }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.metrics.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What is known of a connection from outside.
-#[derive(Default)]
+/// What the connection's owner knows of it.
 struct Status {
+    stream: SharedStream,
     /// The tick since which no request is in work; `None` while one is.
     quiet_since: Cell<Option<u64>>,
     closing: Cell<bool>,
@@ -75,29 +54,32 @@ impl Drop for InWork {
 
 /// All connections of a worker.
 ///
-/// Idle ones are found by a sweep instead of a timer for each: a request then costs
-/// two stores instead of a timer that is made, registered and removed again.
+/// A sweep finds idle ones, instead of a timer for each connection: a request costs two
+/// stores instead of making, registering and removing a timer.
 pub(crate) struct Connections {
-    worker: Rc<Worker>,
     http: http1::Builder,
+    tasks: Rc<Tasks>,
     running: JoinSet<()>,
     statuses: HashMap<Id, (AbortHandle, Rc<Status>)>,
     now: Rc<Cell<u64>>,
 }
 
 impl Connections {
-    /// How many sweeps fall into [`Bounds::idle`](crate::Bounds::idle).
+    /// The number of sweeps in [`Bounds::idle`](crate::Bounds::idle).
     pub(crate) const TICKS: u32 = 8;
 
-    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+    /// No connections. Heads are bounded to `head_bytes`; `tasks` gets the work that
+    /// responses defer.
+    pub(crate) fn new(head_bytes: usize, tasks: &Rc<Tasks>) -> Self {
         let mut http = http1::Builder::new();
-        http.header_read_timeout(None).max_buf_size(worker.shared.config.bounds.head_bytes);
-        // Otherwise hyper looks whether the client is still there before it even polls the
-        // service, for which it allocates a second buffer. `Closable` looks where it matters.
+        http.header_read_timeout(None).max_buf_size(head_bytes);
+        // Otherwise hyper checks whether the client is still there before it polls the
+        // service, and allocates a second buffer for it. `Closable` checks only if the
+        // request waits.
         http.half_close(true);
         Self {
-            worker: Rc::clone(worker),
             http,
+            tasks: Rc::clone(tasks),
             running: JoinSet::new(),
             statuses: HashMap::new(),
             now: Rc::default(),
@@ -113,23 +95,29 @@ impl Connections {
     }
 
     /// Serves a connection until it ends.
-    pub(crate) fn serve(&mut self, stream: TcpStream, ticket: Ticket) {
-        let status = Rc::new(Status::default());
-        status.quiet_since.set(Some(self.now.get()));
-
-        let (worker, now, seen) = (Rc::clone(&self.worker), Rc::clone(&self.now), Rc::clone(&status));
-        let service = service_fn(move |request| {
-            dispatch::answer(Rc::clone(&worker), request, InWork::begin(&seen, &now))
-        });
+    pub(crate) fn serve<A, F>(&mut self, stream: TcpStream, admission: Admission, answer: A)
+    where
+        A: Fn(Request<Incoming>, InWork) -> F + 'static,
+        F: Future<Output = Answered> + 'static,
+    {
         let stream = SharedStream::new(stream);
-        let connection = self.http.serve_connection(TokioIo::new(stream.clone()), service);
-        let tasks = Rc::clone(&self.worker.tasks);
-        let closable = Closable { connection, stream, status: Rc::clone(&status), tasks };
+        let status = Rc::new(Status {
+            stream: stream.clone(),
+            quiet_since: Cell::new(Some(self.now.get())),
+            closing: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+
+        let (now, of_request) = (Rc::clone(&self.now), Rc::clone(&status));
+        let service = service_fn(move |request| answer(request, InWork::begin(&of_request, &now)));
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let tasks = Rc::clone(&self.tasks);
+        let closable = Closable { connection, status: Rc::clone(&status), tasks };
         let handle = self.running.spawn_local(async move {
             if let Err(error) = closable.await {
                 tracing::debug!("a connection ended: {error}");
             }
-            drop(ticket);
+            drop(admission);
         });
         self.statuses.insert(handle.id(), (handle, status));
     }
@@ -150,21 +138,27 @@ impl Connections {
         }
     }
 
-    /// Lets a tick pass, and ends the connections that have been quiet for too long.
+    /// Counts a tick, and ends the connections that have been quiet for too long.
     pub(crate) fn sweep(&mut self) {
         self.now.set(self.now.get() + 1);
         let quiet = |status: &Status| status.quiet_since.get();
         for (handle, status) in self.statuses.values() {
-            // One tick more than the bound has, as the first may have been cut short.
+            // One tick more than the bound, as the first tick may have been shorter.
             if quiet(status).is_some_and(|since| self.now.get() - since > u64::from(Self::TICKS)) {
                 handle.abort();
             }
         }
     }
 
-    /// Has every connection end after the request that is in work, if one is.
+    /// Has every connection end: at once if no request is in work and no response waits
+    /// for its client, else after the response.
     pub(crate) fn close(&self) {
-        for (_, status) in self.statuses.values() {
+        for (handle, status) in self.statuses.values() {
+            if status.quiet_since.get().is_some() && !status.stream.is_blocked() {
+                // Idle, or in the middle of a head, which may never come to its end.
+                handle.abort();
+                continue;
+            }
             status.closing.set(true);
             if let Some(waker) = status.waker.take() {
                 waker.wake();
@@ -172,17 +166,16 @@ impl Connections {
         }
     }
 
-    /// Ends all connections now; what they had in work is given up.
+    /// Ends all connections now, and gives up the requests in work.
     pub(crate) async fn abort(&mut self) {
         self.running.shutdown().await;
         self.statuses.clear();
     }
 }
 
-/// A connection that can be told to end, and ends when its client goes away.
+/// A connection that can be told to end, and that ends when its client leaves.
 struct Closable<S: HttpService<Incoming>> {
     connection: http1::Connection<TokioIo<SharedStream>, S>,
-    stream: SharedStream,
     status: Rc<Status>,
     tasks: Rc<Tasks>,
 }
@@ -195,7 +188,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // hyper's connection is `Unpin` if its transport is.
-        let Self { connection, stream, status, tasks } = self.get_mut();
+        let Self { connection, status, tasks } = self.get_mut();
         let mut connection = Pin::new(connection);
         if status.closing.get() {
             connection.as_mut().graceful_shutdown();
@@ -207,11 +200,11 @@ where
         }
         let batch = tasks.batch();
         let polled = connection.poll(context);
-        // Responses that were made have been handed to the kernel.
+        // The kernel has all responses that are ready: run the work that they deferred.
         drop(batch);
         if polled.is_pending() && status.quiet_since.get().is_none() {
-            // The request waits for something; nobody may be left to answer.
-            return stream.poll_gone(context).map(Ok);
+            // The request waits for something, and its client may have left.
+            return status.stream.poll_gone(context).map(Ok);
         }
         polled
     }

@@ -1,4 +1,4 @@
-//! HTTP: connections, bodies, errors and the headers of responses.
+//! HTTP/1.1: connections, bodies, errors and the headers of responses.
 
 pub(crate) mod body;
 pub(crate) mod connection;

@@ -1,29 +1,32 @@
 //! Errors as clients see them: problem details for HTTP APIs (RFC 9457), one
 //! documented status for each cause.
 //!
-//! hyper itself answers what is no HTTP at all, without a body: 400 for a malformed
-//! head, 431 for one that is too large, 414 for a URI beyond 64 KiB.
+//! hyper itself answers malformed HTTP, without a body: 400 for a head that cannot be
+//! parsed, 431 for one that is too large, 414 for a URI beyond 64 KiB.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use isolab_core::{Cause, Error, Phase};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// What a `type` of problem means. `/-/problems` serves the whole table.
+use crate::route::RouteError;
+
+/// A kind of problem: one `type`, with its meaning. `/-/problems` serves the whole table.
 #[derive(Debug)]
 pub(crate) struct Kind {
     /// The last segment of the problem's `type`.
     pub(crate) name: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) title: &'static str,
-    /// What it means and what a client can do, in one sentence.
+    /// The meaning and what a client can do, in one sentence.
     pub(crate) meaning: &'static str,
 }
 
-/// Seconds after which a 503 is worth another try: instances become free sooner.
+/// Seconds after which a client may try again after a 503: most instances become free
+/// sooner.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Declares the table: a static for each kind, and the list of them all.
+/// Declares the table: a static for each kind, and the list of all kinds.
 macro_rules! kinds {
     ($($id:ident $status:ident $name:literal $title:literal $meaning:literal;)*) => {
         $(pub(crate) static $id: Kind = Kind {
@@ -33,7 +36,7 @@ macro_rules! kinds {
             meaning: $meaning,
         };)*
 
-        /// Every kind of problem there is.
+        /// Every kind of problem.
         pub(crate) static ALL: &[&Kind] = &[$(&$id),*];
     };
 }
@@ -42,33 +45,33 @@ kinds! {
     BAD_REQUEST BAD_REQUEST "bad-request" "Bad request"
         "The request breaks a rule of HTTP or of the page it is for; the detail says which.";
     BAD_SPEC BAD_REQUEST "bad-spec" "Bad executor spec"
-        "X-Isolab-Executor names no executor that is served; the detail lists those that are.";
+        "No served executor matches X-Isolab-Executor; the detail lists the served executors.";
     UNSUPPORTED_CELL BAD_REQUEST "unsupported-cell" "Unsupported cell"
         "The executor cannot run this function in the variant that is served; choose another executor.";
     UNKNOWN_FUNCTION NOT_FOUND "unknown-function" "Unknown function"
-        "The first segment of the path names no function; the detail lists those there are.";
+        "No function has the name in the first segment of the path; the detail lists the functions.";
     UNKNOWN_PAGE NOT_FOUND "unknown-page" "Unknown page"
-        "There is no such page below /-/.";
+        "There is no page at this path below /-/.";
     METHOD METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed"
-        "The page does not take this method; Allow says which it takes.";
+        "The page does not take this method; the header Allow lists those that it takes.";
     BODY_TIMEOUT REQUEST_TIMEOUT "body-timeout" "Body not received in time"
-        "The body took too long to arrive.";
+        "The whole body did not arrive in time.";
     BODY_TOO_LARGE PAYLOAD_TOO_LARGE "body-too-large" "Body too large"
-        "The body of the request is larger than the server takes.";
+        "The body of the request is larger than the server accepts.";
     INTERNAL INTERNAL_SERVER_ERROR "internal" "Executor failed"
-        "The executor failed in a way that is not the function's fault; see the server's log.";
-    ARTIFACT INTERNAL_SERVER_ERROR "artifact" "Artifact cannot be made"
-        "The function cannot be prepared for this executor, such as code that does not compile.";
+        "The executor failed, and the function is not the cause; see the server's log.";
+    ARTIFACT INTERNAL_SERVER_ERROR "artifact" "Artifact not made"
+        "The executor cannot prepare the function, for example because its code does not compile.";
     TRAPPED BAD_GATEWAY "trapped" "Function trapped"
-        "The function broke its sandbox's rules, panicked or threw.";
+        "The function broke a rule of its sandbox, panicked or threw an exception.";
     CRASHED BAD_GATEWAY "crashed" "Sandbox crashed"
-        "The sandbox itself ended.";
+        "The sandbox ended before it answered.";
     INVALID_RESPONSE BAD_GATEWAY "invalid-response" "Invalid response"
-        "The function answered something that is no HTTP response.";
+        "The function's answer is not a valid HTTP response.";
     RESPONSE_TOO_LARGE BAD_GATEWAY "response-too-large" "Response too large"
-        "The function's response is larger than its limit.";
+        "The response is larger than the function's limit.";
     UNAVAILABLE SERVICE_UNAVAILABLE "unavailable" "Executor unavailable"
-        "The executor cannot run on this machine now.";
+        "The executor cannot run on this machine at present.";
     OVER_CAPACITY SERVICE_UNAVAILABLE "over-capacity" "Over capacity"
         "No instance became free in time, or the queue is full; try again after Retry-After.";
     DEADLINE GATEWAY_TIMEOUT "deadline" "Deadline exceeded"
@@ -78,7 +81,7 @@ kinds! {
 }
 
 impl Kind {
-    fn of(cause: &Cause) -> &'static Self {
+    fn from_cause(cause: &Cause) -> &'static Self {
         match cause {
             Cause::Trapped(_) => &TRAPPED,
             Cause::Crashed(_) => &CRASHED,
@@ -94,41 +97,74 @@ impl Kind {
     }
 }
 
-/// One problem on its way to a client. Boxed, so that the good way stays small.
+/// An error response. Boxed, so that results stay small where there is no error.
 #[derive(Debug)]
-pub(crate) struct Problem(Box<Details>);
+pub(crate) struct Problem(Box<Contents>);
 
 #[derive(Debug)]
-struct Details {
-    kind: &'static Kind,
-    detail: String,
-    executor: Option<String>,
-    function: Option<String>,
-    phase: Option<Phase>,
+struct Contents {
+    status: StatusCode,
+    details: Details,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Problem details as they are sent: the body of every error response of the front end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// `/-/problems/{kind}`: the path of the page that explains this kind of problem.
+    pub r#type: String,
+    /// The kind of problem, in a few words.
+    pub title: String,
+    /// The status of the response.
+    pub status: u16,
+    /// What happened to this request.
+    pub detail: String,
+    /// The executor's spec in short form, if the request reached one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// The function's name, if the request reached one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// The phase that failed, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+}
+
+impl Details {
+    /// The media type of problem details.
+    pub const MEDIA_TYPE: &str = "application/problem+json";
+
+    /// Reads the body of an error response; `None` if the response is not one of the
+    /// front end's.
+    pub fn read(response: &Response<Bytes>) -> Option<Self> {
+        let media_type = response.headers().get(header::CONTENT_TYPE)?;
+        let is_problem = media_type.as_bytes().starts_with(Self::MEDIA_TYPE.as_bytes());
+        is_problem.then(|| serde_json::from_slice(response.body()).ok())?
+    }
 }
 
 impl Problem {
     pub(crate) fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
         let details = Details {
-            kind,
+            r#type: format!("/-/problems/{}", kind.name),
+            title: kind.title.to_owned(),
+            status: kind.status.as_u16(),
             detail: detail.into(),
             executor: None,
             function: None,
             phase: None,
-            headers: Vec::new(),
         };
-        let problem = Self(Box::new(details));
+        let problem = Self(Box::new(Contents { status: kind.status, details, headers: Vec::new() }));
         match kind.status {
             StatusCode::SERVICE_UNAVAILABLE => problem.header(header::RETRY_AFTER, RETRY_AFTER),
             _ => problem,
         }
     }
 
-    /// Names what was asked for.
-    pub(crate) fn of(mut self, executor: &str, function: &str) -> Self {
-        self.0.executor = Some(executor.to_owned());
-        self.0.function = Some(function.to_owned());
+    /// Names the executor and the function that the request was for.
+    pub(crate) fn for_cell(mut self, executor: &str, function: &str) -> Self {
+        self.0.details.executor = Some(executor.to_owned());
+        self.0.details.function = Some(function.to_owned());
         self
     }
 
@@ -140,43 +176,33 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let mut problem = Self::new(Kind::of(&error.cause), error.to_string());
-        problem.0.phase = Some(error.phase);
-        problem.of(&error.executor, &error.function)
+        let mut problem = Self::new(Kind::from_cause(&error.cause), error.to_string());
+        problem.0.details.phase = Some(error.phase);
+        problem.for_cell(&error.executor, &error.function)
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    executor: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<Phase>,
+impl From<RouteError> for Problem {
+    fn from(error: RouteError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RouteError::UnknownFunction(_) => Self::new(&UNKNOWN_FUNCTION, detail),
+            RouteError::BadSpec(_) => Self::new(&BAD_SPEC, detail),
+            RouteError::UnsupportedCell { executor, function, .. } => {
+                Self::new(&UNSUPPORTED_CELL, detail).for_cell(&executor, &function)
+            }
+        }
+    }
 }
 
 impl From<Problem> for Response<Bytes> {
-    fn from(Problem(details): Problem) -> Self {
-        let Details { kind, detail, executor, function, phase, headers } = *details;
-        let body = Body {
-            r#type: format!("/-/problems/{}", kind.name),
-            title: kind.title,
-            status: kind.status.as_u16(),
-            detail: &detail,
-            executor: executor.as_deref(),
-            function: function.as_deref(),
-            phase,
-        };
-        let body = serde_json::to_vec(&body).expect("a struct of text serialises");
+    fn from(Problem(contents): Problem) -> Self {
+        let Contents { status, details, headers } = *contents;
+        let body = serde_json::to_vec(&details).expect("a struct of text serialises");
         let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = kind.status;
+        *response.status_mut() = status;
         response.headers_mut().extend(headers);
-        let media_type = HeaderValue::from_static("application/problem+json");
+        let media_type = HeaderValue::from_static(Details::MEDIA_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         response
     }
@@ -204,7 +230,7 @@ mod tests {
             (Cause::Internal(text()), 500),
         ];
         for (cause, status) in expected {
-            let kind = Kind::of(&cause);
+            let kind = Kind::from_cause(&cause);
             assert_eq!((kind.status.as_u16(), kind.name), (status, cause.name()));
         }
     }
@@ -219,6 +245,18 @@ mod tests {
         assert_eq!(body["type"], "/-/problems/over-capacity");
         assert_eq!((&body["executor"], &body["function"]), (&"docker".into(), &"hello".into()));
         assert_eq!((&body["phase"], &body["status"]), (&"start".into(), &503.into()));
+        let details = Details::read(&response).unwrap();
+        assert_eq!((details.status, details.phase), (503, Some(Phase::Start)));
+    }
+
+    #[test]
+    fn other_responses_are_not_read_as_problems() {
+        let mut response = Response::from(Problem::new(&BAD_REQUEST, "no"));
+        assert!(Details::read(&response).is_some());
+        *response.body_mut() = Bytes::from_static(b"{}");
+        assert_eq!(Details::read(&response), None);
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        assert_eq!(Details::read(&response), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The three headers that every answer of a function carries.
+//! The three headers that every response of a function carries.
 //!
-//! Written on every request, so without `format!`: fixed buffers on the stack, and
-//! one allocation for each value.
+//! Every request writes them, so there is no `format!`: buffers of fixed size on the
+//! stack, and one allocation for each value.
 
 use std::time::Duration;
 
@@ -9,23 +9,25 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use isolab_core::laps::nanoseconds;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
 
-/// Chooses an executor in a request, and says in a response which one it was.
-pub(crate) const EXECUTOR: HeaderName = HeaderName::from_static("x-isolab-executor");
+/// The id of the instance that answered, and how often it has been used.
+pub const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
 
-/// What a request went through; a phase is `None` if another request paid for it.
+/// In a request: chooses an executor by its spec. In a response: the executor's spec.
+pub const EXECUTOR: HeaderName = HeaderName::from_static("x-isolab-executor");
+
+/// How long the phases of one request took; `None` if an earlier request paid for it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Visit {
+pub(crate) struct Timings {
     pub(crate) prepare: Option<Duration>,
     pub(crate) start: Option<Duration>,
     pub(crate) invoke: Option<Duration>,
-    /// The instance's id, and how often it was used, this time included.
+    /// The instance's id, and how often it has been used, this request included.
     pub(crate) instance: Option<(u64, u64)>,
 }
 
-impl Visit {
-    /// Writes the headers, of which there must be none yet.
+impl Timings {
+    /// Writes the headers into a map that has none of them yet.
     pub(crate) fn write(&self, headers: &mut HeaderMap, executor: Option<&HeaderValue>) {
         let phases = [("prepare", self.prepare), ("start", self.start), ("invoke", self.invoke)];
         let mut text = Text::<128>::new();
@@ -95,19 +97,19 @@ mod tests {
 
     use super::*;
 
-    fn written(visit: Visit) -> HeaderMap {
+    fn written(timings: Timings) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        visit.write(&mut headers, Some(&HeaderValue::from_static("direct")));
+        timings.write(&mut headers, Some(&HeaderValue::from_static("direct")));
         headers
     }
 
     #[test]
     fn only_the_phases_that_were_paid_for_are_named() {
-        let headers = written(Visit {
+        let headers = written(Timings {
             start: Some(Duration::from_nanos(5_123)),
             invoke: Some(Duration::from_millis(12)),
             instance: Some((7, 2)),
-            ..Visit::default()
+            ..Timings::default()
         });
         assert_eq!(headers[SERVER_TIMING], "start;dur=0.005123, invoke;dur=12.000000");
         assert_eq!(headers[INSTANCE], "7;uses=2");
@@ -117,15 +119,16 @@ mod tests {
     #[test]
     fn the_longest_values_fit() {
         let long = Some(Duration::MAX);
-        let visit = Visit { prepare: long, start: long, invoke: long, instance: Some((u64::MAX, u64::MAX)) };
-        assert_eq!(written(visit)[INSTANCE], "18446744073709551615;uses=18446744073709551615");
+        let timings =
+            Timings { prepare: long, start: long, invoke: long, instance: Some((u64::MAX, u64::MAX)) };
+        assert_eq!(written(timings)[INSTANCE], "18446744073709551615;uses=18446744073709551615");
     }
 
     proptest! {
         #[test]
         fn milliseconds_are_exact(nanoseconds in any::<u64>()) {
-            let visit = Visit { invoke: Some(Duration::from_nanos(nanoseconds)), ..Visit::default() };
-            let headers = written(visit);
+            let timings = Timings { invoke: Some(Duration::from_nanos(nanoseconds)), ..Timings::default() };
+            let headers = written(timings);
             let text = headers[SERVER_TIMING].to_str().unwrap().strip_prefix("invoke;dur=").unwrap();
             let (whole, decimals) = text.split_once('.').unwrap();
             prop_assert_eq!(decimals.len(), 6);

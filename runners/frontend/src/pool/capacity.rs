@@ -17,31 +17,31 @@ impl Capacity {
         Self { places: Arc::new(Semaphore::new(instances)), instances, queue: Queue::new(queue) }
     }
 
-    /// How many requests wait for a place or for an idle instance.
+    /// The number of requests that wait for a place or for an idle instance.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
 }
 
-/// A bounded number of requests that wait.
+/// A bounded number of waiting requests.
 pub(crate) struct Queue {
     length: AtomicUsize,
-    most: usize,
+    max: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { length: AtomicUsize::new(0), most }
+    pub(crate) fn new(max: usize) -> Self {
+        Self { length: AtomicUsize::new(0), max }
     }
 
-    /// Joins the queue; leaves it when the turn is dropped. `None` if it is full.
+    /// Joins the queue until the result is dropped. `None` if the queue is full.
     ///
-    /// Sequentially consistent, as is [`Queue::len`]: who gives an instance back must
-    /// not miss a request that began to wait before it asked for eviction.
-    pub(crate) fn enter(&self) -> Option<Turn<'_>> {
-        let turn = Turn(self);
+    /// Sequentially consistent, as [`Queue::len`] is: a worker that gets an instance back
+    /// must see a request that joined the queue before it asked for an eviction.
+    pub(crate) fn join(&self) -> Option<Queued<'_>> {
+        let queued = Queued(self);
         let before = self.length.fetch_add(1, Ordering::SeqCst);
-        (before < self.most).then_some(turn)
+        (before < self.max).then_some(queued)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -50,9 +50,9 @@ impl Queue {
 }
 
 /// A request's stay in a queue.
-pub(crate) struct Turn<'a>(&'a Queue);
+pub(crate) struct Queued<'a>(&'a Queue);
 
-impl Drop for Turn<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.length.fetch_sub(1, Ordering::SeqCst);
     }
@@ -63,13 +63,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_takes_nobody_until_one_leaves() {
+    fn a_full_queue_admits_no_request_until_one_leaves() {
         let queue = Queue::new(1);
-        let turn = queue.enter().unwrap();
-        assert!(queue.enter().is_none());
+        let queued = queue.join().unwrap();
+        assert!(queue.join().is_none());
         assert_eq!(queue.len(), 1);
-        drop(turn);
-        assert!(queue.enter().is_some());
+        drop(queued);
+        assert!(queue.join().is_some());
         assert_eq!(queue.len(), 0);
     }
 }

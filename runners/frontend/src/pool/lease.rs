@@ -1,24 +1,25 @@
-//! An instance in the hands of a request.
+//! An instance while a request uses it.
 //!
-//! Dropping a [`Lease`], also because the client went away in the middle, gives the
-//! instance back to its pool or has it stopped.
+//! Dropping a [`Lease`], also because the client has left, returns the instance to its
+//! pool or has it stopped.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use isolab_core::{Error, Laps, Phase, Response};
+use isolab_core::{Error, Laps, Phase, Request, Response};
 
-use crate::lifecycle::Live;
-use crate::pool::{Pool, Slot};
+use super::{Pool, Slot};
+use crate::lifecycle::{Answering, Clock};
+use crate::telemetry::activity::Tracked;
 
 /// An instance for the time of one request.
 pub(crate) struct Lease {
     pool: Rc<Pool>,
-    /// There until the lease is dropped or kept.
+    /// Present until the lease is dropped or kept.
     slot: Option<Slot>,
-    /// How long starting took, if the instance was started for this request.
+    /// How long the start took, if the instance was started for this request.
     pub(crate) started: Option<Duration>,
-    /// False while a request is in work and after one failed: the instance may then
+    /// False during an invocation and after one that failed: the instance may then
     /// only be stopped.
     answered: bool,
 }
@@ -28,14 +29,21 @@ impl Lease {
         Self { pool: Rc::clone(pool), slot: Some(slot), started: None, answered: true }
     }
 
-    /// The instance, to be invoked. Until [`Lease::end`] it counts as broken: an
-    /// invocation that is given up half-way leaves it so.
-    pub(crate) fn begin(&mut self) -> &mut Live {
+    /// Invokes the instance. It counts as broken until [`Lease::end`]: an invocation
+    /// that is given up half-way leaves it so.
+    pub(crate) fn invoke<'a>(
+        &'a mut self,
+        clock: &'a mut Clock,
+        request: Request,
+    ) -> Tracked<'a, Answering<'a>> {
         self.answered = false;
-        &mut self.slot.as_mut().expect("a lease has its slot").live
+        let live = &mut self.slot.as_mut().expect("a lease has its slot").live;
+        let id = live.id();
+        self.pool.track(Phase::Invoke, Some(id), live.invoke_on(clock, request))
     }
 
-    /// Notes what came of an invocation. The instance's id and how often it was used.
+    /// Records the result of an invocation. Returns the instance's id and how often the
+    /// instance has been used.
     pub(crate) fn end(
         &mut self,
         answered: &Result<Response, Error>,
@@ -49,7 +57,7 @@ impl Lease {
         instance
     }
 
-    /// Lets the instance live on without a request, whatever the policy.
+    /// Leaves the instance idle, whatever the reuse policy.
     pub(crate) fn keep(mut self) {
         let slot = self.slot.take().expect("a lease has its slot");
         self.pool.put_idle(slot);

@@ -1,10 +1,11 @@
 //! The instances of one function on one executor, on one worker.
 //!
-//! Reuse is decided here and nowhere else.
+//! This is the only place that decides about reuse.
 
 pub(crate) mod capacity;
 pub(crate) mod lease;
 pub(crate) mod prepare;
+mod shared;
 pub(crate) mod tasks;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -17,22 +18,25 @@ use std::time::Duration;
 use isolab_core::{Cause, Error, Laps, Phase, Prepared, Reuse};
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
+pub(crate) use self::shared::Shared;
+
+use self::capacity::Capacity;
+use self::lease::Lease;
+use self::tasks::Tasks;
 use crate::lifecycle::Live;
-use crate::pool::capacity::Capacity;
-use crate::pool::lease::Lease;
-use crate::pool::tasks::Tasks;
 use crate::route::Route;
-use crate::shared::Shared;
+use crate::telemetry::activity::{Activity, Execution, Tracked};
 use crate::telemetry::metrics::CellMetrics;
-use crate::telemetry::record;
+use crate::telemetry::record::Entry;
 
 pub(crate) struct Pool {
     pub(crate) route: Arc<Route>,
     shared: Arc<Shared>,
     pub(crate) metrics: Arc<CellMetrics>,
     tasks: Rc<Tasks>,
+    activity: Arc<Activity>,
     prepared: OnceCell<Arc<dyn Prepared>>,
-    /// The one used last is used next: its memory is the likeliest to be cached.
+    /// The instance used last is used next: its memory is the likeliest to be cached.
     idle: RefCell<Vec<Slot>>,
     /// Requests that wait on this worker for this function.
     waiting: Cell<usize>,
@@ -41,13 +45,13 @@ pub(crate) struct Pool {
     is_recording: Cell<bool>,
 }
 
-/// A live instance and the place it takes.
+/// A live instance and the place that it takes.
 pub(crate) struct Slot {
     pub(crate) live: Live,
     place: Place,
 }
 
-/// Given back when the instance has stopped, or could not be started.
+/// Free again when the instance has stopped, or could not be started.
 struct Place {
     _permit: OwnedSemaphorePermit,
     metrics: Arc<CellMetrics>,
@@ -59,8 +63,8 @@ impl Drop for Place {
     }
 }
 
-/// What a request got after waiting.
-enum Turn {
+/// What a request waits for: an idle instance, or the permit to start one.
+enum Granted {
     Idle(Slot),
     Place(OwnedSemaphorePermit),
 }
@@ -69,14 +73,16 @@ impl Pool {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         route: &Arc<Route>,
-        metrics: &Arc<CellMetrics>,
+        worker_index: usize,
         tasks: &Rc<Tasks>,
     ) -> Self {
+        let worker = &shared.workers[worker_index];
         Self {
             route: Arc::clone(route),
             shared: Arc::clone(shared),
-            metrics: Arc::clone(metrics),
+            metrics: Arc::clone(worker.metrics.cell(route.index)),
             tasks: Rc::clone(tasks),
+            activity: Arc::clone(&worker.activity),
             prepared: OnceCell::new(),
             idle: RefCell::default(),
             waiting: Cell::new(0),
@@ -90,12 +96,16 @@ impl Pool {
     }
 
     fn over_capacity(&self, reason: String) -> Error {
-        let Route { served, function, .. } = &*self.route;
-        Error::new(Phase::Start, &served.spec, function.name(), Cause::OverCapacity(reason))
+        self.route.error(Phase::Start, Cause::OverCapacity(reason))
     }
 
-    /// Prepares the function unless that is done. The time it took, if this call is
-    /// the one that had it done.
+    /// Notes the phase as the worker's activity while `future` is polled.
+    fn track<F: Future + Unpin>(&self, phase: Phase, instance: Option<u64>, future: F) -> Tracked<'_, F> {
+        self.activity.track(Execution { route: self.route.index, phase, instance }, future)
+    }
+
+    /// Prepares the function unless that is done. Returns how long preparing took if
+    /// this call began it.
     pub(crate) async fn prepare(&self) -> Result<Option<Duration>, Error> {
         if self.prepared.get().is_some() {
             return Ok(None);
@@ -109,15 +119,15 @@ impl Pool {
         self.prepared.get().expect("requests prepare before they acquire")
     }
 
-    /// How often an instance may be invoked at most.
+    /// How often an instance may be invoked at most; `None` is no limit.
     pub(crate) fn max_uses(&self) -> Option<u64> {
         self.prepared().max_uses()
     }
 
-    /// An instance for one request: an idle one if the policy allows, else a new one
-    /// if there is a place, else whichever comes first. [`Pool::prepare`] comes first.
+    /// An instance for one request: an idle one if the policy allows it, else a new one
+    /// if there is a place, else whichever comes first. Call [`Pool::prepare`] before.
     pub(crate) async fn acquire(self: &Rc<Self>) -> Result<Lease, Error> {
-        // Who comes now must not overtake those who wait.
+        // A new request must not overtake those that wait.
         if self.waiting.get() == 0 {
             if let Some(slot) = self.pop_reusable() {
                 return Ok(Lease::new(self, slot));
@@ -127,47 +137,49 @@ impl Pool {
             }
         }
         match Box::pin(self.wait()).await? {
-            Turn::Idle(slot) => Ok(Lease::new(self, slot)),
-            Turn::Place(permit) => self.start(permit).await,
+            Granted::Idle(slot) => Ok(Lease::new(self, slot)),
+            Granted::Place(permit) => self.start(permit).await,
         }
     }
 
-    /// A place for one more instance, if there is one now.
+    /// A place for one more instance, if one is free now.
     pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.capacity().places).try_acquire_owned().ok()
     }
 
-    async fn wait(&self) -> Result<Turn, Error> {
+    async fn wait(&self) -> Result<Granted, Error> {
         let capacity = self.capacity();
-        let full =
-            || self.over_capacity(format!("{} instances live, and the queue is full", capacity.instances));
-        let _turn = capacity.queue.enter().ok_or_else(full)?;
+        let full = || {
+            let most = capacity.instances;
+            self.over_capacity(format!("all {most} instances are in use, and the queue is full"))
+        };
+        let _queued = capacity.queue.join().ok_or_else(full)?;
         let _waiter = Waiter::new(&self.waiting);
-        // Instances that idle elsewhere hold places as well.
+        // Idle instances of other functions and workers hold places, too.
         self.shared.evict(self.route.executor_index);
 
-        let wait = self.shared.config.bounds.queue_wait;
+        let wait = self.shared.queue_wait;
         let late = |_| self.over_capacity(format!("no instance became free within {wait:?}"));
-        tokio::time::timeout(wait, self.next_turn()).await.map_err(late)
+        tokio::time::timeout(wait, self.granted()).await.map_err(late)
     }
 
-    async fn next_turn(&self) -> Turn {
+    async fn granted(&self) -> Granted {
         let mut place = pin!(Arc::clone(&self.capacity().places).acquire_owned());
         loop {
             tokio::select! {
                 biased;
-                permit = &mut place => return Turn::Place(permit.expect("the semaphore is never closed")),
+                permit = &mut place => return Granted::Place(permit.expect("the semaphore is never closed")),
                 () = self.given_back.notified() => {
                     if let Some(slot) = self.pop_reusable() {
-                        return Turn::Idle(slot);
+                        return Granted::Idle(slot);
                     }
                 }
             }
         }
     }
 
-    /// Starts an instance. Where that takes longer than one poll it goes on without
-    /// the client, so that no half-made sandbox is left when the client goes away.
+    /// Starts an instance. A start that takes more than one poll goes on without the
+    /// client, so that a client that leaves does not leave a half-made sandbox behind.
     pub(crate) async fn start(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease, Error> {
         let mut starting = Box::pin(Rc::clone(self).start_here(permit));
         match futures_util::poll!(&mut starting) {
@@ -175,13 +187,12 @@ impl Pool {
             Poll::Pending => {
                 let (sender, receiver) = oneshot::channel();
                 self.tasks.spawn(async move {
-                    // Without a receiver the lease is dropped, which sees to the instance.
+                    // Without a receiver the lease is dropped, which returns or stops the instance.
                     let _ = sender.send(starting.await);
                 });
                 receiver.await.unwrap_or_else(|_| {
-                    let Route { served, function, .. } = &*self.route;
-                    let cause = Cause::Internal("starting panicked; see the log".into());
-                    Err(Error::new(Phase::Start, &served.spec, function.name(), cause))
+                    let cause = Cause::Internal("the executor panicked; see the server's log".into());
+                    Err(self.route.error(Phase::Start, cause))
                 })
             }
         }
@@ -190,7 +201,7 @@ impl Pool {
     async fn start_here(self: Rc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease, Error> {
         self.metrics.live.add(1);
         let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
-        let timed = Live::start(&**self.prepared()).await;
+        let timed = self.track(Phase::Start, None, pin!(Live::start(&**self.prepared()))).await;
         let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
         self.observe(Phase::Start, &timed.value, timed.duration, &timed.laps, instance);
         let mut lease = Lease::new(&self, Slot { live: timed.value?, place });
@@ -198,7 +209,7 @@ impl Pool {
         Ok(lease)
     }
 
-    /// Counts a phase, and keeps it where experiments want it.
+    /// Counts a phase, and keeps it if an experiment records phases.
     pub(crate) fn observe<T>(
         &self,
         phase: Phase,
@@ -209,14 +220,14 @@ impl Pool {
     ) {
         self.metrics.phase(phase).record(duration);
         if let Some(recorder) = self.shared.recorder.as_ref().filter(|_| self.is_recording.get()) {
-            recorder.push(record::Entry::new(&self.route, phase, result, duration, laps).instance(instance));
+            recorder.push(Entry::new(&self.route, phase, result, duration, laps).instance(instance));
         }
     }
 
     fn is_reusable(&self, uses: u64) -> bool {
-        // An instance without uses is only there if a client left before it could ask;
-        // under `fresh` it is not given to another, who could not tell what it cost.
-        let reuse = self.shared.config.reuse;
+        // An idle instance without uses was started for a client that has left. Under
+        // `fresh` no other request gets it: its response could not say what it cost.
+        let reuse = self.shared.reuse;
         reuse != Reuse::Fresh && reuse.allows(uses) && self.max_uses().is_none_or(|most| uses < most)
     }
 
@@ -226,20 +237,20 @@ impl Pool {
         Some(slot)
     }
 
-    /// Takes an idle instance, whatever the policy.
+    /// Takes an idle instance, whatever the reuse policy.
     pub(crate) fn pop_idle(&self) -> Option<Slot> {
         let slot = self.idle.borrow_mut().pop()?;
         self.metrics.idle.sub(1);
         Some(slot)
     }
 
-    /// Keeps phases for experiments from now on, or does not: what is kept is memory of
-    /// this process, which some of them measure.
+    /// Turns the record of phases on or off: the record takes memory of this process,
+    /// which some experiments measure.
     pub(crate) fn record(&self, is_recording: bool) {
         self.is_recording.set(is_recording);
     }
 
-    /// The same, as for a request.
+    /// Leases an idle instance, whatever the reuse policy.
     pub(crate) fn lease_idle(self: &Rc<Self>) -> Option<Lease> {
         self.pop_idle().map(|slot| Lease::new(self, slot))
     }
@@ -248,9 +259,9 @@ impl Pool {
         self.idle.borrow().len()
     }
 
-    /// Asks every idle instance something.
-    pub(crate) fn each_idle(&self, ask: impl FnMut(&mut Live)) {
-        self.idle.borrow_mut().iter_mut().map(|slot| &mut slot.live).for_each(ask);
+    /// Calls `visit` with every idle instance.
+    pub(crate) fn each_idle(&self, visit: impl FnMut(&mut Live)) {
+        self.idle.borrow_mut().iter_mut().map(|slot| &mut slot.live).for_each(visit);
     }
 
     pub(crate) fn put_idle(&self, slot: Slot) {
@@ -261,9 +272,9 @@ impl Pool {
         }
     }
 
-    /// Takes an instance after its request.
+    /// Takes an instance back after its request.
     pub(crate) fn give_back(self: &Rc<Self>, slot: Slot, answered: bool) {
-        // Whoever waits elsewhere needs the place; who waits here, the instance.
+        // A request that waits in another pool needs the place, not this instance.
         let wanted_elsewhere = self.waiting.get() == 0 && self.capacity().waiting() > 0;
         if answered && self.is_reusable(slot.live.uses()) && !wanted_elsewhere {
             self.put_idle(slot);
@@ -272,17 +283,18 @@ impl Pool {
         }
     }
 
-    /// Stops an instance after the response that it gave is on its way.
+    /// Stops an instance after its response has been written.
     pub(crate) fn retire(self: &Rc<Self>, slot: Slot) {
         let pool = Rc::clone(self);
         self.tasks.defer(async move { pool.stop(slot).await });
     }
 
-    /// Stops an instance now. Nobody waits for what comes of it but the log.
+    /// Stops an instance now. A failure is only logged.
     pub(crate) async fn stop(&self, slot: Slot) {
         let Slot { live, place } = slot;
         let instance = Some((live.id(), live.uses()));
-        let timed = live.stop().await;
+        let id = live.id();
+        let timed = self.track(Phase::Stop, Some(id), pin!(live.stop())).await;
         self.observe(Phase::Stop, &timed.value, timed.duration, &timed.laps, instance);
         if let Err(error) = timed.value {
             tracing::error!("{error}");
@@ -291,7 +303,7 @@ impl Pool {
     }
 }
 
-/// Counts a request among those that wait, until it is dropped.
+/// Counts a waiting request until it is dropped.
 struct Waiter<'a>(&'a Cell<usize>);
 
 impl<'a> Waiter<'a> {

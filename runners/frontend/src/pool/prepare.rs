@@ -1,4 +1,4 @@
-//! Preparing a function once, for all workers, when it is first asked for.
+//! Preparing a function once for all workers, at the first request for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use isolab_core::{Cause, Error, Phase, Prepared};
 use tokio::sync::watch;
 
+use super::capacity::Queue;
+use super::shared::Shared;
 use crate::lifecycle;
-use crate::pool::capacity::Queue;
 use crate::route::Route;
-use crate::shared::Shared;
 use crate::telemetry::metrics::{Durations, Histogram};
-use crate::telemetry::record;
+use crate::telemetry::record::Entry;
 
-/// One function on one executor, from untouched to prepared. A failure is told to
-/// everyone who waited for it and then forgotten: the next request tries again.
+/// One function on one executor, from untouched to prepared. Every request that waits
+/// gets a failure; it is not kept, so the next request tries again.
 pub(crate) struct Preparation {
     state: Mutex<State>,
     queue: Queue,
-    /// Written by the thread that prepares, of which there is one at a time.
+    /// Written by the preparing thread; there is one at a time.
     histogram: Histogram,
 }
 
@@ -43,12 +43,17 @@ impl Preparation {
         }
     }
 
-    /// How many requests wait for a preparation that another one began.
+    /// The number of requests that wait for a preparation that another request began.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// What preparing took so far; nothing for the other phases.
+    /// Whether a thread is preparing the function now.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(&*self.state(), State::Running(outcome) if outcome.has_changed().is_ok())
+    }
+
+    /// How long preparing took so far; empty for the other phases.
     pub(crate) fn durations(&self, phase: Phase) -> Durations {
         if phase == Phase::Prepare { self.histogram.read() } else { Durations::default() }
     }
@@ -59,19 +64,19 @@ impl Preparation {
     }
 }
 
-/// The prepared function, and what it took if this call was the one that began it.
+/// The prepared function, and how long preparing took if this call began it.
 pub(crate) async fn prepared(
     shared: &Arc<Shared>,
     route: &Arc<Route>,
 ) -> Result<(Arc<dyn Prepared>, Option<Duration>), Error> {
     let preparation = &shared.preparations[route.index];
-    let failed = |cause| Error::new(Phase::Prepare, &route.served.spec, route.function.name(), cause);
+    let failed = |cause| route.error(Phase::Prepare, cause);
 
     let (mut outcome, began) = {
         let mut state = preparation.state();
         match &*state {
             State::Ready(prepared) => return Ok((Arc::clone(prepared), None)),
-            // A closed channel: the preparing thread panicked. Try again.
+            // A closed channel means that the preparing thread panicked: try again.
             State::Running(outcome) if outcome.has_changed().is_ok() => (outcome.clone(), false),
             State::Running(_) | State::Untouched => {
                 let outcome = begin(shared, route)
@@ -84,26 +89,25 @@ pub(crate) async fn prepared(
 
     let settled = async {
         let settled = outcome.wait_for(Option::is_some).await;
-        let settled =
-            settled.map_err(|_| failed(Cause::Internal("preparing panicked; see the log".into())))?;
-        Ok(settled.clone().expect("it was waited for"))
+        let settled = settled
+            .map_err(|_| failed(Cause::Internal("the executor panicked; see the server's log".into())))?;
+        Ok(settled.clone().expect("the outcome was waited for"))
     };
     let Outcome { result, duration } = if began {
         settled.await?
     } else {
-        let wait = shared.config.bounds.queue_wait;
-        let turn = preparation.queue.enter();
+        let wait = shared.queue_wait;
         let full =
             || failed(Cause::OverCapacity("too many requests wait for the function to be prepared".into()));
-        let _turn = turn.ok_or_else(full)?;
+        let _queued = preparation.queue.join().ok_or_else(full)?;
         let late = |_| failed(Cause::OverCapacity(format!("the function was not prepared within {wait:?}")));
         tokio::time::timeout(wait, settled).await.map_err(late)??
     };
     Ok((result?, began.then_some(duration)))
 }
 
-/// Prepares on a thread of its own: it may compute for seconds, and goes on when
-/// the client that began it is gone.
+/// Prepares on a thread of its own: preparing may compute for seconds, and goes on
+/// when the client that began it has left.
 fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Receiver<Option<Outcome>>> {
     let (sender, receiver) = watch::channel(None);
     let (shared, route) = (Arc::clone(shared), Arc::clone(route));
@@ -116,10 +120,8 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
         preparation.histogram.record(timed.duration);
         if let Some(recorder) = &shared.recorder {
             let cached = timed.value.as_ref().ok().map(|prepared| prepared.artifact().cached);
-            recorder.push(
-                record::Entry::new(&route, Phase::Prepare, &timed.value, timed.duration, &timed.laps)
-                    .cached(cached),
-            );
+            let entry = Entry::new(&route, Phase::Prepare, &timed.value, timed.duration, &timed.laps);
+            recorder.push(entry.cached(cached));
         }
         *preparation.state() = match &timed.value {
             Ok(prepared) => State::Ready(Arc::clone(prepared)),

@@ -7,19 +7,19 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::Notify;
 
-/// Counts the tasks of one worker that must end before the worker does. Dropped
-/// connections do not take them along.
+/// The tasks of one worker that must end before the worker does. They go on when the
+/// connection that began them is dropped.
 #[derive(Default)]
 pub(crate) struct Tasks {
     running: Cell<usize>,
     ended: Notify,
     deferred: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
-    /// Whether a [`Batch`] is open, which will run what is deferred.
+    /// Whether a [`Batch`] is open, which will run deferred work.
     is_batching: Cell<bool>,
 }
 
 impl Tasks {
-    /// Runs `work` on this thread, after the task that asked for it has yielded.
+    /// Runs `work` on this thread, once the calling task has yielded.
     pub(crate) fn spawn(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
         let running = Running::begin(self);
         tokio::task::spawn_local(async move {
@@ -28,25 +28,26 @@ impl Tasks {
         });
     }
 
-    /// Until the batch is dropped, deferred work is kept.
+    /// Keeps deferred work until the batch is dropped.
     pub(crate) fn batch(self: &Rc<Self>) -> Batch<'_> {
         self.is_batching.set(true);
         Batch(self)
     }
 
-    /// Keeps `work` until the response that is being made has been written, and then runs
-    /// it before anything else: what an instance touched is still in the processor's cache,
-    /// and the next request finds its place free.
+    /// Keeps `work` until the response in progress has been written, and then runs it
+    /// before anything else: the instance's memory is still in the processor's cache, and
+    /// the next request finds the instance's place free.
     pub(crate) fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
         if self.is_batching.get() {
             self.deferred.borrow_mut().push(Box::pin(work));
         } else {
-            // It comes from elsewhere than a connection, or from a dropped one.
+            // The work comes from a task, or from a dropped connection.
             self.spawn(work);
         }
     }
 
-    /// How many there are.
+    /// The number of tasks.
+    #[cfg(test)]
     pub(crate) fn running(&self) -> usize {
         self.running.get()
     }
@@ -59,14 +60,15 @@ impl Tasks {
     }
 }
 
-/// A stretch at whose end deferred work runs. What does not end at once goes on as a task.
+/// Runs deferred work when it is dropped. Work that does not end at its first poll goes
+/// on as a task.
 pub(crate) struct Batch<'a>(&'a Rc<Tasks>);
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let Self(tasks) = self;
         tasks.is_batching.set(false);
-        // One panic is caught with its task; a second on top of it would end the process.
+        // A second panic during a panic would end the process.
         let may_run = !std::thread::panicking();
         loop {
             let Some(mut work) = tasks.deferred.borrow_mut().pop() else { return };
@@ -77,7 +79,7 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// Also counts down when the task panics.
+/// Counts a task until it ends, also by a panic.
 struct Running(Rc<Tasks>);
 
 impl Running {
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_batch_deferred_work_is_a_task_and_a_panic_loses_none() {
+    async fn deferred_work_runs_as_a_task_without_a_batch_and_after_a_panic() {
         locally(async {
             let (tasks, done) = (Rc::new(Tasks::default()), Rc::default());
             tasks.defer(work(&done));
@@ -155,7 +157,7 @@ mod tests {
             let panicked = tokio::task::spawn_local(async move {
                 let _batch = inner.batch();
                 inner.defer(work(&counted));
-                panic!("as expected");
+                panic!("on purpose");
             });
             assert!(panicked.await.is_err());
             tasks.all_ended().await;

@@ -1,8 +1,8 @@
-//! Counting on the hot path, and the page that shows it.
+//! Counting on the hot path.
 //!
-//! Every worker counts in cells of its own: one writer, so a count is a load and a
-//! store of an atomic that no other processor writes. A scrape reads the cells of
-//! all workers and adds them up.
+//! Every worker has counters of its own. A counter has one writer: counting is a load
+//! and a store of an atomic that no other processor writes. `/-/metrics` adds up the
+//! counters of all workers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -45,7 +45,7 @@ impl Responses {
         self.0[usize::from(status.as_u16().clamp(Self::LEAST, Self::MOST) - Self::LEAST)].add(1);
     }
 
-    /// The statuses that were given, and how often.
+    /// The statuses that were sent, and how often.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         let all = (Self::LEAST..).zip(self.0.iter().map(Count::get));
         all.filter(|(_, count)| *count > 0)
@@ -58,8 +58,8 @@ impl Default for Responses {
     }
 }
 
-/// Durations in buckets that double, so that the right one is found by counting
-/// bits: up to 1.024 µs, 2.048 µs, … 68.7 s, and beyond.
+/// Durations in buckets that double, up to 1.024 µs, 2.048 µs, … 68.7 s, and longer:
+/// the number of bits of a duration gives its bucket.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
     buckets: [Count; Self::BUCKETS],
@@ -69,7 +69,7 @@ pub(crate) struct Histogram {
 impl Histogram {
     /// Bits of the first bucket's bound in nanoseconds: 2^10 ns.
     const FIRST_BITS: u32 = 10;
-    /// 27 with a bound, 2^10 to 2^36 ns, and one without.
+    /// 27 buckets with a bound, 2^10 to 2^36 ns, and one without.
     pub(crate) const BUCKETS: usize = 28;
 
     pub(crate) fn record(&self, duration: Duration) {
@@ -90,7 +90,7 @@ impl Histogram {
     }
 }
 
-/// What histograms held when they were read.
+/// The contents of one or more histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Durations {
     pub(crate) buckets: [u64; Histogram::BUCKETS],
@@ -130,9 +130,9 @@ impl CellMetrics {
 
 /// What one worker counts.
 pub(crate) struct WorkerMetrics {
-    /// Connections that the worker has; counted by the acceptor, too.
+    /// Connections of the worker. The acceptor counts them up, the worker down.
     pub(crate) open: AtomicUsize,
-    /// Responses to requests that reached no function.
+    /// Responses to requests without a route.
     pub(crate) unrouted: Responses,
     cells: Vec<OnceLock<Arc<CellMetrics>>>,
 }
@@ -146,12 +146,12 @@ impl WorkerMetrics {
         }
     }
 
-    /// The counts of a cell, which are made when the worker first needs them.
+    /// The counts of a cell. They are made at the first call.
     pub(crate) fn cell(&self, index: usize) -> &Arc<CellMetrics> {
         self.cells[index].get_or_init(Arc::default)
     }
 
-    /// The counts of a cell, if the worker had to do with it.
+    /// The counts of a cell, if the worker has served it.
     pub(crate) fn existing(&self, index: usize) -> Option<&CellMetrics> {
         self.cells[index].get().map(|cell| &**cell)
     }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_falls_into_the_first_bucket_that_bounds_it() {
+    fn a_duration_is_counted_in_the_first_bucket_whose_bound_it_does_not_exceed() {
         let histogram = Histogram::default();
         for nanoseconds in [0, 1, 1_024, 1_025, 2_048, 1 << 36, (1 << 36) + 1, u64::MAX / 2] {
             let before = histogram.read();

@@ -1,4 +1,6 @@
-//! What is counted, and what is kept for experiments.
+//! What workers write down while they serve: counts for `/-/metrics`, phases for
+//! `/-/phases`, and what each thread is doing.
 
+pub(crate) mod activity;
 pub(crate) mod metrics;
 pub(crate) mod record;

@@ -1,4 +1,4 @@
-//! Every phase, kept for experiments until they are asked for.
+//! Every phase, kept until an experiment reads it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,25 +6,26 @@ use std::time::{Duration, Instant};
 
 use isolab_core::laps::nanoseconds;
 use isolab_core::{Error, Laps, Phase};
-use serde::Serialize;
 
 use crate::route::Route;
 
-/// How many phases are kept; the oldest are lost first.
-pub(crate) const ROOM: usize = 65_536;
+/// The most phases that are kept; beyond it the oldest are dropped.
+const CAPACITY: usize = 65_536;
 
-/// One phase. Small, because a server whose memory is being measured keeps many.
+/// One phase. Small, because a server whose memory is measured keeps many.
 pub(crate) struct Entry {
     /// The route's index.
     pub(crate) route: usize,
-    phase: Phase,
-    /// Id and number of uses.
-    instance: Option<(u64, u64)>,
+    pub(crate) phase: Phase,
+    /// The instance's id, and how often it has been used.
+    pub(crate) instance: Option<(u64, u64)>,
     begun: Instant,
-    duration: Duration,
-    laps: Box<[(&'static str, Duration)]>,
-    cached: Option<bool>,
-    failed: Option<&'static str>,
+    pub(crate) duration: Duration,
+    pub(crate) laps: Box<[(&'static str, Duration)]>,
+    /// Whether `prepare` found its artifact in the cache.
+    pub(crate) cached: Option<bool>,
+    /// The name of the cause, if the phase failed.
+    pub(crate) failed: Option<&'static str>,
 }
 
 impl Entry {
@@ -58,7 +59,7 @@ impl Entry {
     }
 }
 
-/// The phases since they were last asked for.
+/// The phases since the last call of [`Recorder::drain`].
 pub(crate) struct Recorder {
     begun: Instant,
     ring: Mutex<Ring>,
@@ -71,61 +72,29 @@ struct Ring {
 }
 
 impl Recorder {
-    /// Begins the time that `begun_ns` counts.
+    /// An empty record. [`Recorder::begun_ns`] counts from now.
     pub(crate) fn begin() -> Self {
         Self { begun: Instant::now(), ring: Mutex::default() }
     }
 
     pub(crate) fn push(&self, entry: Entry) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.entries.len() == ROOM {
+        if ring.entries.len() == CAPACITY {
             ring.entries.pop_front();
             ring.lost += 1;
         }
         ring.entries.push_back(entry);
     }
 
-    /// Takes all phases, in the order in which they ended, and says how many were
-    /// lost before them.
+    /// Takes all phases, in the order in which they ended, and the number of phases that
+    /// were dropped before them.
     pub(crate) fn drain(&self) -> (VecDeque<Entry>, u64) {
         let ring = std::mem::take(&mut *self.ring.lock().unwrap_or_else(PoisonError::into_inner));
         (ring.entries, ring.lost)
     }
 
-    /// Appends one phase as a line of JSON.
-    pub(crate) fn write(&self, entry: &Entry, route: &Route, out: &mut Vec<u8>) {
-        let line = Line {
-            executor: &route.served.spec,
-            function: route.function.name(),
-            variant: route.variant,
-            instance: entry.instance.map(|(id, _)| id),
-            uses: entry.instance.map(|(_, uses)| uses),
-            phase: entry.phase,
-            duration_ns: nanoseconds(entry.duration),
-            begun_ns: nanoseconds(entry.begun.saturating_duration_since(self.begun)),
-            laps: entry.laps.iter().map(|(lap, duration)| (*lap, nanoseconds(*duration))).collect(),
-            cached: entry.cached,
-            failed: entry.failed,
-        };
-        serde_json::to_writer(&mut *out, &line).expect("a struct of text and numbers serialises");
-        out.push(b'\n');
+    /// When a phase began, in nanoseconds after the record began.
+    pub(crate) fn begun_ns(&self, entry: &Entry) -> u64 {
+        nanoseconds(entry.begun.saturating_duration_since(self.begun))
     }
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    executor: &'a str,
-    function: &'a str,
-    variant: isolab_core::Variant,
-    instance: Option<u64>,
-    uses: Option<u64>,
-    phase: Phase,
-    duration_ns: u64,
-    begun_ns: u64,
-    laps: Vec<(&'static str, u64)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cached: Option<bool>,
-    /// The name of the cause.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<&'static str>,
 }

@@ -1,4 +1,4 @@
-//! Every status but the good ones.
+//! Every status of an error.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn a_panic_in_an_executor_ends_one_connection_only() {
 }
 
 #[tokio::test]
-async fn an_unknown_function_is_404_and_told_what_there_is() {
+async fn an_unknown_function_is_404_and_the_detail_lists_the_functions() {
     let server = Running::direct(config(Reuse::Warm));
     let details = server.get("/helo?x").await.problem(404, "unknown-function");
     let detail = details["detail"].as_str().unwrap();
@@ -90,7 +90,7 @@ async fn an_unknown_function_is_404_and_told_what_there_is() {
 async fn a_cell_that_cannot_run_is_400_with_the_reason() {
     let (server, _) = Running::scripted(config(Reuse::Warm));
     let details = server.get("/hello").await.problem(400, "unsupported-cell");
-    assert!(details["detail"].as_str().unwrap().contains("it greets nobody"), "{details}");
+    assert!(details["detail"].as_str().unwrap().contains("it does not support greetings"), "{details}");
     server.stop().await;
 
     let server = Running::direct(Config { variant: Some(Variant::Js), ..config(Reuse::Warm) });
@@ -116,7 +116,7 @@ async fn a_body_beyond_its_bound_is_413_and_the_answer_arrives() {
         server.send(Method::POST, "/echo", &"x".repeat(180_000)).await.problem(413, "body-too-large");
     assert_eq!(details["function"], "echo");
 
-    // Announced, and never sent: the answer must not wait for it.
+    // The body is announced and never sent: the response must not wait for it.
     let announced =
         b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n";
     let answer = raw(server.address, announced).await;
@@ -145,7 +145,7 @@ async fn a_connection_survives_a_refused_body() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408_and_one_that_breaks_off_is_forgotten() {
+async fn a_body_that_does_not_arrive_is_408_and_a_broken_off_one_harms_nothing() {
     let server = Running::direct(with_bounds(|bounds| bounds.body_wait = Duration::from_millis(50)));
     let head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nab";
     let answer = raw(server.address, head).await;
@@ -177,7 +177,7 @@ async fn a_head_beyond_its_bound_is_431() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_400() {
+async fn malformed_http_is_400() {
     let server = Running::direct(config(Reuse::Warm));
     for malformed in [
         "nonsense\r\n\r\n",
@@ -210,7 +210,7 @@ async fn header_values_beyond_visible_ascii_are_400() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_served_is_refused_when_binding() {
+async fn bad_settings_and_missing_or_equal_executors_are_refused_when_binding() {
     let bind = |config: Config, executors| Server::bind(config, executors, library(&[]).0).map(|_| ());
     let busy = Running::direct(config(Reuse::Warm));
     let error =

@@ -38,7 +38,8 @@ pub(crate) fn library(names: &[&str]) -> (Library, TempDir) {
     for name in names {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();
-        let limits = "[limits]\nresponse_bytes = 1000\n";
+        let response_bytes = if *name == "large" { 64 << 20 } else { 1_000 };
+        let limits = format!("[limits]\nresponse_bytes = {response_bytes}\n");
         std::fs::write(path.join("function.toml"), format!("description = \"a test\"\n{limits}")).unwrap();
         std::fs::write(path.join("Cargo.toml"), "").unwrap();
     }
@@ -52,6 +53,7 @@ pub(crate) fn library(names: &[&str]) -> (Library, TempDir) {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     shutdown: oneshot::Sender<()>,
+    hurry: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), RunError>>,
 }
 
@@ -60,11 +62,18 @@ impl Running {
         let server = Server::bind(config, executors, library).unwrap();
         let address = server.local_addr();
         let (shutdown, is_shut_down) = oneshot::channel();
-        let ended = tokio::spawn(server.run(async {
-            // Also when the test panicked.
+        let (hurry, is_hurried) = oneshot::channel();
+        let until_shutdown = async {
+            // The sender is dropped when the test panics.
             let _ = is_shut_down.await;
-        }));
-        Self { address, shutdown, ended }
+        };
+        let until_hurry = async {
+            if is_hurried.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = tokio::spawn(server.run(until_shutdown, until_hurry));
+        Self { address, shutdown, hurry, ended }
     }
 
     /// `direct` with the functions of [`native`].
@@ -118,7 +127,14 @@ impl Running {
         self.ended
     }
 
-    /// Drops the running server where it is; whether it was running.
+    /// Tells the server to end, and then to give up the requests in flight.
+    pub(crate) fn shut_down_hurriedly(self) -> JoinHandle<Result<(), RunError>> {
+        self.shutdown.send(()).unwrap();
+        self.hurry.send(()).unwrap();
+        self.ended
+    }
+
+    /// Drops the running server. Returns whether it was running.
     pub(crate) async fn abort(self) -> bool {
         self.ended.abort();
         self.ended.await.is_err_and(|error| error.is_cancelled())

@@ -13,6 +13,7 @@ static FUNCTIONS: &[(&str, Native)] = &[
     ("flood", |_| Response::text(200, "x".repeat(1_001))),
     ("nonsense", |_| Response::text(99, "")),
     ("frame", frame),
+    ("large", large),
 ];
 
 pub(crate) fn names() -> Vec<&'static str> {
@@ -23,10 +24,15 @@ pub(crate) fn direct() -> Arc<dyn Executor> {
     Arc::new(Direct::new(Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap(), FUNCTIONS))
 }
 
-/// Tells what it was asked.
+/// Answers with the parts of its request.
 fn echo(request: &Request<'_>) -> Response {
     let Request { method, path, query, body, .. } = request;
     Response::text(200, format!("{method} {path} {query} {}", body.len()))
+}
+
+/// Answers with 32 MiB, more than the buffers of two sockets hold.
+fn large(_: &Request<'_>) -> Response {
+    Response::text(200, format!("{}end", "x".repeat(32 << 20)))
 }
 
 /// Tries to write headers that belong to the connection.

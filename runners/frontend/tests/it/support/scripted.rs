@@ -1,9 +1,10 @@
-//! An executor that fails as it is told to, waits until it is let go, and counts.
+//! An executor that fails, waits, blocks its thread and panics as a test tells it to,
+//! and that counts.
 //!
-//! A query says what shall happen: `?fail=CAUSE`, `?wait`, `?panic`.
+//! A request says in its query what its invocation does: `?fail=CAUSE`, `?wait`, `?panic`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,21 +20,35 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mode", default: "calm", values: Values::OneOf(&["calm", "wild"]), help: "nothing" },
 ];
 
+/// A call of the executor that can block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Start,
+    Invoke,
+    Stop,
+    Close,
+}
+
 /// What the executor shall do, and what it did.
 pub(crate) struct Script {
-    /// Phases that fail with this cause.
-    pub(crate) fail: std::sync::Mutex<Option<(Phase, Cause)>>,
-    /// Every `prepare` and `start` takes a permit and never returns it; plenty by default.
+    /// A phase that fails with this cause.
+    fail: Mutex<Option<(Phase, Cause)>>,
+    /// A call that blocks its thread.
+    block: Mutex<Option<Call>>,
+    released: Condvar,
+    /// Calls that have blocked their thread.
+    pub(crate) blocked: AtomicUsize,
+    /// Every `prepare` and `start` takes a permit and keeps it; there are plenty by default.
     pub(crate) prepare_gate: Semaphore,
     pub(crate) start_gate: Semaphore,
-    /// Every `?wait` takes a permit; none by default.
+    /// Every `?wait` takes a permit and keeps it; there are none by default.
     pub(crate) invoke_gate: Semaphore,
     pub(crate) prepared: AtomicUsize,
     pub(crate) starting: AtomicUsize,
     pub(crate) waiting: AtomicUsize,
     pub(crate) started: AtomicUsize,
     pub(crate) stopped: AtomicUsize,
-    /// Dropped without having been stopped.
+    /// Instances that were dropped without being stopped.
     pub(crate) leaked: AtomicUsize,
     pub(crate) closed: AtomicUsize,
     pub(crate) close_fails: AtomicBool,
@@ -43,7 +58,10 @@ impl Default for Script {
     fn default() -> Self {
         let count = AtomicUsize::default;
         Self {
-            fail: std::sync::Mutex::default(),
+            fail: Mutex::default(),
+            block: Mutex::default(),
+            released: Condvar::new(),
+            blocked: count(),
             prepare_gate: Semaphore::new(1_000),
             start_gate: Semaphore::new(1_000),
             invoke_gate: Semaphore::new(0),
@@ -77,6 +95,27 @@ impl Script {
         *self.fail.lock().unwrap() = None;
     }
 
+    /// Has every such call block its thread until [`Script::release`].
+    pub(crate) fn block(&self, call: Call) {
+        *self.block.lock().unwrap() = Some(call);
+    }
+
+    pub(crate) fn release(&self) {
+        *self.block.lock().unwrap() = None;
+        self.released.notify_all();
+    }
+
+    /// Blocks the thread if this call shall.
+    fn pass(&self, call: Call) {
+        let mut block = self.block.lock().unwrap();
+        if *block == Some(call) {
+            self.blocked.fetch_add(1, Ordering::SeqCst);
+            while *block == Some(call) {
+                block = self.released.wait(block).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn fail_close(&self) {
         self.close_fails.store(true, Ordering::SeqCst);
     }
@@ -85,7 +124,7 @@ impl Script {
         self.start_gate.forget_permits(1_000);
     }
 
-    /// How many instances there are.
+    /// The number of live instances.
     pub(crate) fn live(&self) -> usize {
         let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
         count(&self.started) - count(&self.stopped) - count(&self.leaked)
@@ -137,7 +176,7 @@ impl Executor for Scripted {
     }
 
     fn supports(&self, function: &Function, _: Variant) -> Result<(), String> {
-        if function.name() == "hello" { Err("it greets nobody".into()) } else { Ok(()) }
+        if function.name() == "hello" { Err("it does not support greetings".into()) } else { Ok(()) }
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -159,6 +198,7 @@ impl Executor for Scripted {
     }
 
     async fn close(&self) -> Result<(), Error> {
+        self.script.pass(Call::Close);
         self.script.closed.fetch_add(1, Ordering::SeqCst);
         if self.script.close_fails.load(Ordering::SeqCst) {
             let cause = Cause::Internal("a sandbox remains".into());
@@ -183,6 +223,7 @@ impl Prepared for Ready {
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         self.script.starting.fetch_add(1, Ordering::SeqCst);
         pass(&self.script.start_gate).await;
+        self.script.pass(Call::Start);
         laps.mark("gate");
         self.script.check(Phase::Start, &self.function)?;
         self.script.started.fetch_add(1, Ordering::SeqCst);
@@ -200,6 +241,7 @@ struct Sandbox {
 #[async_trait(?Send)]
 impl Instance for Sandbox {
     async fn invoke(&mut self, request: Request, _: &mut Laps) -> Result<Response, Error> {
+        self.script.pass(Call::Invoke);
         if request.query() == "wait" {
             self.script.waiting.fetch_add(1, Ordering::SeqCst);
             pass(&self.script.invoke_gate).await;
@@ -221,6 +263,7 @@ impl Instance for Sandbox {
     }
 
     async fn stop(mut self: Box<Self>, _: &mut Laps) -> Result<(), Error> {
+        self.script.pass(Call::Stop);
         self.stopped = true;
         self.script.stopped.fetch_add(1, Ordering::SeqCst);
         self.script.check(Phase::Stop, &self.function)

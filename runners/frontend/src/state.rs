@@ -1,0 +1,82 @@
+//! What a server and each of its workers hold while they run.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::inbox::WorkerHandle;
+use crate::pool::tasks::Tasks;
+use crate::pool::{self, Pool};
+use crate::route::{Route, Routes};
+use crate::telemetry::metrics::WorkerMetrics;
+
+/// Shared by all workers. Nothing in it is locked while a warm instance answers, except
+/// the record of phases that [`Config::control`] asks for.
+pub(crate) struct ServerState {
+    pub(crate) config: Config,
+    pub(crate) routes: Routes,
+    pub(crate) pools: Arc<pool::Shared>,
+}
+
+impl ServerState {
+    pub(crate) fn workers(&self) -> &[WorkerHandle] {
+        &self.pools.workers
+    }
+}
+
+/// Owned by one worker's thread.
+pub(crate) struct WorkerState {
+    pub(crate) server: Arc<ServerState>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    /// Starts and stops of instances that no connection waits for.
+    pub(crate) tasks: Rc<Tasks>,
+    /// This worker's index among all workers.
+    index: usize,
+    /// By the route's index; a pool is made when it is first needed.
+    pools: Vec<OnceCell<Rc<Pool>>>,
+}
+
+impl WorkerState {
+    pub(crate) fn new(server: &Arc<ServerState>, index: usize) -> Self {
+        Self {
+            server: Arc::clone(server),
+            metrics: Arc::clone(&server.workers()[index].metrics),
+            tasks: Rc::default(),
+            index,
+            pools: (0..server.routes.len()).map(|_| OnceCell::new()).collect(),
+        }
+    }
+
+    /// This worker's instances of a function on an executor.
+    pub(crate) fn pool(&self, route: &Arc<Route>) -> &Rc<Pool> {
+        self.pools[route.index]
+            .get_or_init(|| Rc::new(Pool::new(&self.server.pools, route, self.index, &self.tasks)))
+    }
+
+    /// The pools that were needed so far.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Rc<Pool>> {
+        self.pools.iter().filter_map(OnceCell::get)
+    }
+
+    /// Stops one idle instance of an executor while a request waits for its place.
+    pub(crate) fn evict(&self, executor_index: usize) {
+        // Every worker gets the message; another may have freed a place already.
+        if self.server.pools.capacities[executor_index].waiting() == 0 {
+            return;
+        }
+        let mut pools = self.pools().filter(|pool| pool.route.executor_index == executor_index);
+        if let Some((pool, slot)) = pools.find_map(|pool| pool.pop_idle().map(|slot| (pool, slot))) {
+            pool.retire(slot);
+        }
+    }
+
+    /// Stops all idle instances.
+    pub(crate) fn stop_idle(&self) {
+        for pool in self.pools() {
+            while let Some(slot) = pool.pop_idle() {
+                pool.retire(slot);
+            }
+        }
+    }
+}
