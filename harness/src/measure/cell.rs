@@ -22,7 +22,7 @@ pub fn measure(bench: &Bench<'_>, character: &Character, reuse: Reuse, rows: &mu
     let child = bench.child(reuse, bench.cache, true)?;
     let mut client = child.connect()?;
     if is_checked_elsewhere(bench, character, reuse) {
-        identity::check(&mut client, bench.function(), bench.load_case()?)?;
+        identity::check(&mut client, bench.function(), bench.load_case())?;
     } else {
         identity::check_all(&mut client, &bench.block.function)?;
     }
@@ -72,7 +72,7 @@ fn warm_answers(
     rows: &mut Rows<'_>,
 ) -> Result<()> {
     let amounts = bench.amounts(character);
-    let case = bench.load_case()?;
+    let case = bench.load_case();
     let wire = Wire::of_case(case, bench.function(), &client.host())?;
     client.send(&wire)?;
     control::phases(client)?;

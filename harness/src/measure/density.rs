@@ -22,7 +22,6 @@ const ROUNDS: u64 = 3;
 /// Doubles the live instances, each invoked once, until what they hold, the time that
 /// they take to answer in turn, their number or the search's own time reaches its bound.
 pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
-    bench.load_case()?;
     let bounds = bench.amounts(character).density;
     let begun = Instant::now();
     let child = bench.child(Reuse::Warm, bench.cache, true)?;

@@ -17,7 +17,6 @@ use crate::server::control;
 /// of its own where instances lie in the child: what stopped instances leave behind there
 /// would hide what the next hold.
 pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
-    bench.load_case()?;
     let amounts = bench.amounts(character).memory;
     let mut child = bench.child(Reuse::Warm, bench.cache, true)?;
     for (index, invocations) in amounts.invocations.iter().enumerate() {

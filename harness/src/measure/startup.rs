@@ -64,7 +64,7 @@ struct FirstAnswer {
 impl FirstAnswer {
     /// Asks for the load case. The instance has stopped when this returns.
     fn of(bench: &Bench<'_>, client: &mut Client, begun: Option<Instant>) -> Result<Self> {
-        let case = bench.load_case()?;
+        let case = bench.load_case();
         let wire = Wire::of_case(case, bench.function(), &client.host())?;
         let answer = client.send(&wire)?;
         let duration = begun.map_or(answer.duration, |begun| begun.elapsed());

@@ -19,7 +19,8 @@ pub struct Case {
     pub name: String,
     /// What is asked.
     pub request: Request,
-    expected: Expected,
+    /// What must be answered; `None` where nobody has said it.
+    expected: Option<Expected>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,15 +39,25 @@ impl Case {
         form.into_case(name).map_err(|reason| LoadError::new(path, reason))
     }
 
-    /// The body that is expected.
-    pub fn expected_body(&self) -> &Bytes {
-        &self.expected.body
+    /// `GET /` without an expected answer, for a function without cases.
+    pub fn unchecked() -> Self {
+        let request = Request::new(Method::GET, Uri::from_static("/"), HeaderMap::new(), Bytes::new());
+        Self { name: "GET /".into(), request, expected: None }
+    }
+
+    /// The body that is expected; `None` if nothing is said of it.
+    pub fn expected_body(&self) -> Option<&Bytes> {
+        self.expected.as_ref().map(|expected| &expected.body)
     }
 
     /// Compares a response with what is expected: status, the headers that the case
     /// names, and the body byte by byte. The first difference, if there is one.
+    ///
+    /// Where nothing is expected, any status below 400 is right, and any body.
     pub fn check(&self, response: &Response) -> Result<(), String> {
-        let Expected { status, headers, body } = &self.expected;
+        let Some(Expected { status, headers, body }) = &self.expected else {
+            return check_success(response);
+        };
         if response.status().as_u16() != *status {
             let body = String::from_utf8_lossy(response.body());
             return Err(format!(
@@ -68,6 +79,19 @@ impl Case {
         }
         Ok(())
     }
+}
+
+fn check_success(response: &Response) -> Result<(), String> {
+    let status = response.status();
+    if status.as_u16() < 400 {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(response.body());
+    Err(format!(
+        "status {} for a function without cases; add one under cases/ that it can answer: {}",
+        status.as_u16(),
+        abridge(&body)
+    ))
 }
 
 fn abridge(text: &str) -> String {
@@ -132,11 +156,11 @@ impl CaseForm {
             headers(&request.headers)?,
             body(request.body, request.body_base64)?,
         );
-        let expected = Expected {
+        let expected = Some(Expected {
             status: response.status,
             headers: response.headers,
             body: body(response.body, response.body_base64)?,
-        };
+        });
         Ok(Case { name, request, expected })
     }
 }
@@ -183,6 +207,24 @@ mod tests {
         assert!(case.check(&answer(201, "text/plain", "ok")).unwrap_err().contains("status 201"));
         assert!(case.check(&answer(200, "text/html", "ok")).unwrap_err().contains("content-type"));
         assert!(case.check(&answer(200, "text/plain", "ok\n")).unwrap_err().contains("body"));
+    }
+
+    #[test]
+    fn a_case_without_an_expected_answer_accepts_any_success() {
+        let case = Case::unchecked();
+        assert_eq!((case.request.method.as_str(), case.request.path()), ("GET", "/"));
+        assert_eq!(case.expected_body(), None);
+        let answer = |status| {
+            crate::message::response(status, [("content-type", "text/plain")], Bytes::from("any")).unwrap()
+        };
+        assert_eq!((case.check(&answer(200)), case.check(&answer(302))), (Ok(()), Ok(())));
+        for status in [404, 500] {
+            let difference = case.check(&answer(status)).unwrap_err();
+            assert!(
+                difference.contains(&status.to_string()) && difference.contains("cases/"),
+                "{difference}"
+            );
+        }
     }
 
     #[test]

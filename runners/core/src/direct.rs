@@ -1,10 +1,11 @@
 //! The executor that isolates nothing: a native call in the server's own process.
 //!
-//! It is the floor that every model is compared with, and the double with which the
-//! front end is tested. It can enforce no deadline and no memory limit, and an
-//! `abort` of the function ends the server: that is what isolation is for.
+//! Every model is compared with it, and the front end is tested with it. It enforces
+//! neither deadline nor memory limit, and an `abort` of the function ends the server:
+//! that is what isolation is for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,16 +26,37 @@ pub const SETTINGS: &[Setting] = &[];
 pub struct Direct {
     spec: Spec,
     functions: &'static [(&'static str, Native)],
+    /// Where the crates of these functions lie, if that is to be checked.
+    crates: Option<PathBuf>,
 }
 
 impl Direct {
     /// An executor for these functions, by [`Function::code_name`].
     pub fn new(spec: Spec, functions: &'static [(&'static str, Native)]) -> Self {
-        Self { spec, functions }
+        Self { spec, functions, crates: None }
     }
 
-    fn native(&self, name: &str) -> Option<Native> {
-        self.functions.iter().find(|(known, _)| *known == name).map(|(_, native)| *native)
+    /// Refuses functions whose crate lies outside of this folder: a user's function may have
+    /// the name of one that is compiled in, and other code.
+    #[must_use]
+    pub fn with_crates_in(mut self, folder: PathBuf) -> Self {
+        self.crates = Some(folder);
+        self
+    }
+
+    /// The native code of a function; the reason if it is not compiled in.
+    fn native(&self, function: &Function, variant: Variant) -> Result<Native, String> {
+        if variant != Variant::Rust {
+            return Err(format!("`direct` calls native code and cannot run the variant `{variant}`"));
+        }
+        let is_elsewhere =
+            |folder: &PathBuf| function.source(variant).is_none_or(|manifest| !manifest.starts_with(folder));
+        let name = function.code_name();
+        let found = self.functions.iter().find(|(known, _)| *known == name);
+        match found {
+            Some((_, native)) if !self.crates.as_ref().is_some_and(is_elsewhere) => Ok(*native),
+            _ => Err(format!("`{name}` is not compiled into this binary")),
+        }
     }
 }
 
@@ -45,12 +67,7 @@ impl Executor for Direct {
     }
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
-        if variant != Variant::Rust {
-            return Err(format!("`direct` calls native code and cannot run the variant `{variant}`"));
-        }
-        self.native(function.code_name())
-            .map(|_| ())
-            .ok_or_else(|| format!("`{}` is not compiled into this binary", function.code_name()))
+        self.native(function, variant).map(|_| ())
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -63,10 +80,9 @@ impl Executor for Direct {
         variant: Variant,
         _laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error> {
-        let unsupported =
-            |reason| Error::new(Phase::Prepare, &self.spec, function.name(), Cause::Artifact(reason));
-        self.supports(function, variant).map_err(unsupported)?;
-        let native = self.native(function.code_name()).ok_or_else(|| unsupported("no native code".into()))?;
+        let native = self.native(function, variant).map_err(|reason| {
+            Error::new(Phase::Prepare, &self.spec, function.name(), Cause::Artifact(reason))
+        })?;
         Ok(Arc::new(PreparedDirect {
             call: Call {
                 native,
@@ -148,11 +164,27 @@ mod tests {
         for name in ["fibonacci-32", "fibonacci-40"] {
             let function = Function::load(&folder.join(name)).unwrap();
             assert_eq!(function.name(), name);
-            assert_eq!(function.load_case().unwrap().name, name.replace("fibonacci", "n"));
+            assert_eq!(function.load_case().name, name.replace("fibonacci", "n"));
             assert_eq!(direct.supports(&function, Variant::Rust), Ok(()));
         }
         let other = Function::load(&folder.join("blake3-hello")).unwrap();
         let reason = direct.supports(&other, Variant::Rust).unwrap_err();
         assert!(reason.contains("`blake3` is not compiled"), "{reason}");
+    }
+
+    #[test]
+    fn a_function_with_the_name_of_another_does_not_run_that_ones_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let crate_folder = folder.path().join("fibonacci");
+        std::fs::create_dir(&crate_folder).unwrap();
+        std::fs::write(crate_folder.join("Cargo.toml"), "").unwrap();
+        let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions").canonicalize().unwrap();
+        let spec = Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap();
+        let direct = Direct::new(spec, &[("fibonacci", answer)]).with_crates_in(functions.clone());
+        let own = Function::load(&crate_folder).unwrap();
+        let reason = direct.supports(&own, Variant::Rust).unwrap_err();
+        assert!(reason.contains("not compiled into"), "{reason}");
+        let lab = Function::load(&functions.join("fibonacci")).unwrap();
+        assert_eq!(direct.supports(&lab, Variant::Rust), Ok(()));
     }
 }

@@ -1,5 +1,6 @@
 //! The three traits of the life cycle.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,13 @@ use async_trait::async_trait;
 
 use crate::{Cache, Error, Function, Laps, Request, Response, Spec, Variant};
 
-/// What an executor is given when it is opened: everything about the process it
-/// lives in that is not its own setting.
+/// What an executor is given when it is opened, beside its own settings.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// Where artifacts are kept between runs.
     pub cache: Cache,
-    /// Marks everything outside the process that this run makes, such as
-    /// containers, so that it can be found and swept.
+    /// Labels what this run makes outside of its process, such as containers, so that it
+    /// can be found and swept.
     pub run_id: String,
     /// The most instances that will be live at once, over all functions.
     pub max_instances: usize,
@@ -27,8 +27,8 @@ pub trait Executor: Send + Sync {
     /// The spec with every setting resolved.
     fn spec(&self) -> &Spec;
 
-    /// Whether this executor can be given `function` as `variant`; the reason if
-    /// it cannot, as a sentence without a full stop.
+    /// Whether this executor can run `variant` of `function`; if it cannot, the reason as a
+    /// sentence without a full stop.
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String>;
 
     /// Versions of the engine and its parts, by name, for every report.
@@ -44,8 +44,8 @@ pub trait Executor: Send + Sync {
         laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error>;
 
-    /// Removes whatever this executor keeps outside its process for this run. Called
-    /// once, after the last instance has stopped.
+    /// Removes what this executor keeps outside of its process for this run. Called once,
+    /// after the last instance has stopped.
     async fn close(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -57,8 +57,8 @@ pub trait Prepared: Send + Sync {
     /// What was made, and whether it was found in the cache.
     fn artifact(&self) -> &Artifact;
 
-    /// How often one instance may be invoked; `None` is no limit. A WASI command,
-    /// for one, runs once.
+    /// How often one instance may be invoked; `None` means without limit. A WASI command
+    /// runs once.
     fn max_uses(&self) -> Option<u64> {
         None
     }
@@ -79,7 +79,7 @@ pub trait Instance {
     /// the function's [`Limits`], which the executor enforces.
     async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
 
-    /// What the model itself knows about this instance's memory.
+    /// What the model itself reports of this instance's memory.
     fn memory(&mut self) -> Memory {
         Memory::default()
     }
@@ -93,7 +93,8 @@ pub trait Instance {
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error>;
 }
 
-/// What one instance may use. Comes from `function.toml`; every executor enforces it.
+/// What one instance may use: the limits of `function.toml`, and the defaults for the
+/// others. Every executor enforces them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Memory of the sandbox, in bytes.
@@ -102,6 +103,11 @@ pub struct Limits {
     pub deadline: Duration,
     /// Body of a response, in bytes.
     pub response_bytes: u64,
+}
+
+impl Limits {
+    /// The memory limits that every executor can enforce, in bytes.
+    pub const MEMORY_BYTES: RangeInclusive<u64> = (1 << 20)..=(4 << 30);
 }
 
 impl Default for Limits {
@@ -113,10 +119,10 @@ impl Default for Limits {
 /// What `prepare` made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// What it is, such as `compiled module`, `snapshot`, `image`.
+    /// Its kind, such as `compiled module`, `snapshot`, `image`.
     pub kind: &'static str,
-    /// BLAKE3 digest, in hex, of the variant it was made from: equal for two
-    /// executors exactly if they were given the same bytes.
+    /// BLAKE3 digest, in hex, of the variant it was made from. Two executors were given the
+    /// same bytes exactly if their digests are equal.
     pub source_digest: String,
     /// Size of the artifact, in bytes.
     pub bytes: u64,
@@ -124,20 +130,19 @@ pub struct Artifact {
     pub cached: bool,
 }
 
-/// What a model reports of an instance's memory, in bytes. The host's view comes
-/// from the harness; this one only explains it.
+/// What a model reports of an instance's memory, in bytes. The harness measures the host's
+/// view; this one only explains it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Linear memory, heap, or what else the sandboxed code can address.
+    /// Memory that the sandboxed code can address, such as linear memory or a heap.
     pub model_bytes: Option<u64>,
 }
 
-/// Parts of an instance that other processes hold.
+/// What other processes hold for an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Control group folders with the instance's processes, one for each
-    /// controller that the harness reads (`memory`, `cpuacct`; one and the same in
-    /// version 2).
+    /// Control group folders with the instance's processes, one for each controller that
+    /// the harness reads (`memory` and `cpuacct`; version 2 has one folder for both).
     pub cgroups: Vec<PathBuf>,
     /// Processes that serve the instance but lie outside its control group, such as
     /// a container's shim and its proxy.

@@ -12,7 +12,7 @@
 //!
 //! - [`executor`]: the three traits, and what they take and give.
 //! - [`spec`]: `wasm:compiler=winch` on the command line, checked and completed.
-//! - [`function`]: what lies under `functions/`, and its [`case`]s.
+//! - [`function`]: the lab's functions and a user's own, with their [`case`]s.
 //! - [`guest`]: building the Wasm module and the native server of a function.
 //! - [`message`]: the request and the response that every model is given.
 //! - [`http1`]: HTTP/1.1 without I/O, for the way into a container and for the load

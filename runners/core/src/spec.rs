@@ -8,9 +8,9 @@ use std::fmt;
 pub struct Setting {
     /// The key.
     pub name: &'static str,
-    /// The value where none is given: the fastest safe one.
+    /// The value of a spec that names none: the fastest safe one.
     pub default: &'static str,
-    /// What values there are.
+    /// The values that it takes.
     pub values: Values,
     /// What it does, in half a sentence.
     pub help: &'static str,
@@ -58,8 +58,8 @@ impl fmt::Display for Values {
 
 /// An executor's name and settings.
 ///
-/// As parsed it holds what was written; [`Spec::resolve`] checks that and fills in
-/// every setting. `{}` shows the settings that are not the default, `{:#}` all.
+/// A parsed spec holds what was written; [`Spec::resolve`] checks it and fills in the other
+/// settings. `{}` shows the settings that differ from their default, `{:#}` shows all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Spec {
     name: String,
@@ -67,37 +67,37 @@ pub struct Spec {
     settings: BTreeMap<String, (String, bool)>,
 }
 
-/// What is wrong with a spec, and what there is instead.
+/// What is wrong with a spec, and what could stand there instead.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SpecError {
-    /// No name, a key without a value, or a key twice.
-    #[error("`{spec}` is no executor spec: {reason}; write `name` or `name:key=value,…`")]
+    /// A missing name, a key without a value, or a key twice.
+    #[error("`{spec}` is not an executor spec: {reason}; write `name` or `name:key=value,…`")]
     Form {
         /// What was written.
         spec: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// No executor of that name.
+    /// An executor that the lab does not have.
     #[error("there is no executor `{name}`{}; there are: {}", nearest(name, known), known.join(", "))]
     Executor {
         /// What was written.
         name: String,
-        /// The names there are.
+        /// The lab's executors.
         known: Vec<String>,
     },
-    /// No such setting.
+    /// A setting that the executor does not have.
     #[error("executor `{executor}` has no setting `{key}`{}; it has: {}", nearest(key, known), list(known))]
     Setting {
         /// The executor.
         executor: String,
         /// What was written.
         key: String,
-        /// The settings there are.
+        /// The executor's settings.
         known: Vec<String>,
     },
     /// A value that the setting does not take.
-    #[error("`{value}` is no value of `{executor}:{key}`{}; it takes {allowed}", allowed.nearest(value))]
+    #[error("`{executor}:{key}` does not take `{value}`{}; it takes {allowed}", allowed.nearest(value))]
     Value {
         /// The executor.
         executor: String,
@@ -111,7 +111,8 @@ pub enum SpecError {
 }
 
 impl Spec {
-    /// Reads one spec, without knowing which executors there are.
+    /// Reads one spec. Its executor and settings need not exist: [`Spec::resolve`] checks
+    /// that.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         let form = |reason: &str| SpecError::Form { spec: text.to_owned(), reason: reason.to_owned() };
         let (name, rest) = match text.split_once(':') {
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_there_is() {
+    fn errors_list_what_could_stand_there() {
         let error = resolve("wasm:compilr=winch").unwrap_err().to_string();
         assert!(error.contains("did you mean `compiler`?") && error.contains("compiler, pids"), "{error}");
         let error = resolve("wasm:compiler=gcc").unwrap_err().to_string();

@@ -24,7 +24,7 @@ fn threads_share_what_is_prepared() {
     let library = some(&["hello"]);
     let hello = library.get("hello").unwrap();
     let prepared = prepare(&wasm, hello, Variant::Rust).unwrap();
-    let case = hello.load_case().unwrap();
+    let case = hello.load_case();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
