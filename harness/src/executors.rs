@@ -1,5 +1,6 @@
 //! The one file that names all executors.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
 use crate::exit::BadInput;
+use crate::library;
 
 /// An executor as the lab knows it.
 pub struct Registration {
@@ -31,6 +33,12 @@ pub struct Registration {
 pub struct Build {
     /// What may follow its name in a spec.
     pub settings: &'static [Setting],
+    /// Command names of the daemons that serve every instance on this host. Their CPU time
+    /// is shown by itself and belongs to no instance.
+    pub daemons: &'static [&'static str],
+    /// Removes what a run has left outside of its processes, and counts it; `None` if
+    /// nothing outlives a process.
+    sweep: Option<fn(&str) -> Result<usize>>,
     open: fn(Spec, Environment) -> Opening,
 }
 
@@ -112,7 +120,12 @@ pub const ALL: &[Registration] = &[
         feature: None,
         build: Some(Build {
             settings: direct::SETTINGS,
-            open: |spec, _| Box::pin(async { Ok(Arc::new(Direct::new(spec, NATIVE)) as Arc<dyn Executor>) }),
+            daemons: &[],
+            sweep: None,
+            open: |spec, _| {
+                let direct = Direct::new(spec, NATIVE).with_crates_in(library::own_folder());
+                Box::pin(async { Ok(Arc::new(direct) as Arc<dyn Executor>) })
+            },
         }),
         guests: |_| None,
     },
@@ -121,6 +134,8 @@ pub const ALL: &[Registration] = &[
 #[cfg(feature = "wasm")]
 const WASM: Option<Build> = Some(Build {
     settings: isolab_wasm::SETTINGS,
+    daemons: &[],
+    sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
     },
@@ -132,6 +147,8 @@ const WASM: Option<Build> = None;
 #[cfg(feature = "v8")]
 const V8: Option<Build> = Some(Build {
     settings: isolab_v8::SETTINGS,
+    daemons: &[],
+    sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
     },
@@ -143,6 +160,11 @@ const V8: Option<Build> = None;
 #[cfg(feature = "docker")]
 const DOCKER: Option<Build> = Some(Build {
     settings: isolab_docker::SETTINGS,
+    daemons: &isolab_docker::DAEMONS,
+    sweep: Some(|run_id| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(isolab_docker::sweep(run_id))?)
+    }),
     open: |spec, environment| {
         Box::pin(async move {
             let executor = spec.to_string();
@@ -224,29 +246,51 @@ pub fn settle(specs: &[Spec]) {
 /// # Panics
 /// If the spec was not resolved.
 pub async fn open(spec: Spec, environment: &Environment) -> Opened {
-    let build = find(spec.name()).ok().and_then(|known| known.build);
-    (build.expect("a resolved spec names an executor that is compiled in").open)(spec, environment.clone())
-        .await
+    (build(&spec).expect("a resolved spec names an executor that is compiled in").open)(
+        spec,
+        environment.clone(),
+    )
+    .await
 }
 
-/// Removes what a run has left outside of its processes; how many things there were.
+/// The part of the executor of this spec that is compiled in.
+fn build(spec: &Spec) -> Option<Build> {
+    find(spec.name()).ok().and_then(|known| known.build)
+}
+
+/// Command names of the daemons that serve every instance of this executor on this host.
+pub fn daemons(spec: &Spec) -> &'static [&'static str] {
+    build(spec).map_or(&[], |build| build.daemons)
+}
+
+/// Removes what a run of these executors has left outside of its processes, and counts it.
 ///
 /// # Errors
-/// If it could not be looked for, such as where no engine answers.
-#[cfg(feature = "docker")]
-pub fn sweep(run_id: &str) -> Result<usize> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(isolab_docker::sweep(run_id))?)
+/// If an executor cannot look for it, for example because its engine does not answer.
+pub fn sweep<'a>(specs: impl IntoIterator<Item = &'a Spec>, run_id: &str) -> Result<usize> {
+    let names: BTreeSet<_> = specs.into_iter().map(Spec::name).collect();
+    let builds = ALL.iter().filter(|known| names.contains(known.name)).filter_map(|known| known.build);
+    builds.filter_map(|build| build.sweep).map(|sweep| sweep(run_id)).sum()
 }
 
-/// No executor that is compiled in leaves anything outside of its process.
-#[cfg(not(feature = "docker"))]
-pub fn sweep(_run_id: &str) -> Result<usize> {
-    Ok(0)
+/// Builds the JavaScript engine for Wasm; the line of [`guest::INDEX`](isolab_core::guest::INDEX)
+/// that says where it is.
+#[cfg(feature = "wasm")]
+pub fn build_javascript_engine() -> Result<String> {
+    let built = isolab_wasm::javascript::engine()?;
+    Ok(isolab_wasm::javascript::index_line(&built))
+}
+
+/// Fails: the executor that needs this engine is not compiled in.
+#[cfg(not(feature = "wasm"))]
+pub fn build_javascript_engine() -> Result<String> {
+    anyhow::bail!("the executor that needs it is not compiled in")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::*;
     use crate::exit;
 
@@ -275,5 +319,60 @@ mod tests {
         names.push("burn".to_owned());
         names.sort();
         assert_eq!(names, NATIVE.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn daemons_and_sweeping_are_those_of_the_executor() {
+        let direct = Spec::parse("direct").unwrap();
+        assert_eq!((daemons(&direct), sweep([&direct], "no run").unwrap()), (&[][..], 0));
+        if cfg!(feature = "docker") {
+            let docker = Spec::parse("docker").unwrap();
+            assert!(daemons(&docker).contains(&"dockerd"));
+            assert!(build(&docker).unwrap().sweep.is_some());
+        }
+    }
+
+    /// The lines of a source file that are neither comments nor its unit tests.
+    fn code(text: &str) -> impl Iterator<Item = &str> {
+        let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        lines.filter(|line| !line.trim_start().starts_with("//"))
+    }
+
+    /// Where a line names an executor: in a text, as a feature, or by its crate.
+    fn named(line: &str) -> Option<&'static str> {
+        let is_named = |name: &&'static str| {
+            let crate_name = format!("isolab_{name}");
+            let in_text = [format!("\"{name}\""), format!("\"{name}:"), format!("\"{name} ")];
+            line.contains(&crate_name) || in_text.iter().any(|text| line.contains(text))
+        };
+        ALL.iter().map(|known| known.name).find(is_named)
+    }
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let found = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+        found.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect()
+    }
+
+    #[test]
+    fn only_this_file_names_executors() {
+        assert_eq!(named("spec.name() == \"docker\""), Some("docker"));
+        assert_eq!(named("isolab_wasm::javascript::engine()"), Some("wasm"));
+        assert_eq!(named("#[cfg(feature = \"v8\")]"), Some("v8"));
+        let mut found = Vec::new();
+        for folder in ["harness/src", "runners/frontend/src"] {
+            for path in sources(&isolab_core::guest::workspace().join(folder)) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names: Vec<_> = code(&text)
+                    .filter_map(|line| Some(format!("{}: {}: {}", path.display(), named(line)?, line.trim())))
+                    .collect();
+                if path.ends_with("harness/src/executors.rs") {
+                    assert!(names.len() > 5, "the search misses registrations: {names:?}");
+                } else {
+                    found.extend(names);
+                }
+            }
+        }
+        assert!(found.is_empty(), "named outside of executors.rs:\n{}", found.join("\n"));
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use isolab_core::guest::{self, Target};
 use isolab_core::{Function, Variant};
 
-use crate::executors::{ALL, Guest};
+use crate::executors::{self, ALL, Guest};
 
 /// One thing to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Step {
     pub fn build(&self) -> Result<Built> {
         let begun = Instant::now();
         let index_line = match self.guest {
-            Guest::JavascriptEngine => javascript_engine()?,
+            Guest::JavascriptEngine => executors::build_javascript_engine()?,
             Guest::Crate(target) => {
                 let manifest = self.manifest.as_ref().context("a crate has a manifest")?;
                 guest::index_line(manifest, target.triple(), &guest::build(manifest, target)?)
@@ -74,17 +74,6 @@ pub struct Built {
     pub took: Duration,
     /// Where it is, for [`guest::INDEX`].
     pub index_line: String,
-}
-
-#[cfg(feature = "wasm")]
-fn javascript_engine() -> Result<String> {
-    let built = isolab_wasm::javascript::engine()?;
-    Ok(isolab_wasm::javascript::index_line(&built))
-}
-
-#[cfg(not(feature = "wasm"))]
-fn javascript_engine() -> Result<String> {
-    anyhow::bail!("the executor that needs it is not compiled in")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Finding functions: those of the checkout, and the user's.
+//! Finding functions: the lab's own, and a user's.
 
 use std::path::{Path, PathBuf};
 
@@ -8,46 +8,66 @@ use isolab_core::{Function, Library, guest};
 
 use crate::exit::BadInput;
 
-/// Where the lab's own functions lie.
+/// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {
     guest::workspace().join("functions")
 }
 
-/// The lab's functions and those of `extra`. Each of these is a folder of functions
-/// and foreign artifacts, a function's own folder, or one artifact.
-pub fn open(extra: &[PathBuf]) -> Result<Library> {
-    let is_function = |path: &Path| path.is_file() || path.join("function.toml").is_file();
-    let (functions, mut folders): (Vec<_>, Vec<_>) =
-        extra.iter().cloned().partition(|path| is_function(path));
-    folders.insert(0, own_folder());
-    let mut library = Library::open(&folders)?;
-    for path in functions {
-        library.insert(Function::load(&path)?);
+/// The lab's functions, and those that a user has at these paths: functions, or folders of
+/// them.
+pub fn open(paths: &[PathBuf]) -> Result<Library> {
+    let mut library = Library::open(&[own_folder()])?;
+    for path in paths {
+        library.add(path)?;
     }
     Ok(library)
 }
 
-/// The functions asked for as `NAME` or `PATH`; all of the lab's if none is.
+/// Whether a text names a function by its path, and not by its name.
+pub fn is_path(text: &str) -> bool {
+    let has_extension = |extension| text.ends_with(extension);
+    text.contains('/')
+        || [".", ".."].contains(&text)
+        || [".js", ".mjs", ".wasm"].into_iter().any(has_extension)
+}
+
+/// The function that `text` names by its name or its path.
+pub fn find(text: &str) -> Result<Function> {
+    find_in(&open(&[])?, text)
+}
+
+fn find_in(library: &Library, text: &str) -> Result<Function> {
+    if is_path(text) {
+        return Ok(Function::load(Path::new(text))?);
+    }
+    library.get(text).cloned().map_err(|unknown| {
+        if Path::new(text).exists() {
+            BadInput::because(format!("{unknown}; write `./{text}` to take the one in this folder"))
+        } else {
+            unknown.into()
+        }
+    })
+}
+
+/// The functions of a command line, each a name or a path; without any, all of the lab's.
 ///
-/// Answers also the paths, for a child that must find the same functions.
-pub fn select(asked: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
-    let is_path = |name: &String| name.contains('/');
-    let paths: Vec<_> = asked.iter().filter(|name| is_path(name)).map(PathBuf::from).collect();
+/// Answers the paths too, for a child that must find the same functions.
+pub fn select(texts: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
     let library = open(&[])?;
-    if asked.is_empty() {
-        return Ok((library.iter().cloned().collect(), paths));
+    if texts.is_empty() {
+        return Ok((library.iter().cloned().collect(), Vec::new()));
     }
     let mut chosen: Vec<Function> = Vec::new();
-    for name in asked {
-        let function =
-            if is_path(name) { Function::load(Path::new(name))? } else { library.get(name)?.clone() };
+    for text in texts {
+        let function = find_in(&library, text)?;
         if chosen.iter().any(|known| known.name() == function.name()) {
             return Err(BadInput::because(format!("function `{}` is asked for twice", function.name())));
         }
         chosen.push(function);
     }
-    let absolute = paths.iter().map(|path| {
-        path.canonicalize().map_err(|error| LoadError { path: path.clone(), reason: error.to_string() })
+    let absolute = texts.iter().filter(|text| is_path(text)).map(|text| {
+        let path = PathBuf::from(text);
+        path.canonicalize().map_err(|error| LoadError { path, reason: error.to_string() })
     });
     Ok((chosen, absolute.collect::<Result<_, _>>()?))
 }
@@ -67,5 +87,15 @@ mod tests {
         assert!(select(&["hello".into(), "hello".into()]).is_err());
         let error = select(&["helo".into()]).unwrap_err().to_string();
         assert!(error.contains("did you mean `hello`?"), "{error}");
+    }
+
+    #[test]
+    fn a_path_is_told_from_a_name() {
+        for path in ["./a", "a/b", ".", "..", "handler.js", "new.mjs", "command.wasm"] {
+            assert!(is_path(path), "{path}");
+        }
+        for name in ["hello", "fibonacci-32", "my.function"] {
+            assert!(!is_path(name), "{name}");
+        }
     }
 }

@@ -9,14 +9,11 @@ use isolab_reports::Row;
 
 use super::rows::Rows;
 use super::{Bench, Character};
+use crate::executors;
 use crate::host::probes::places::{Places, Spent};
 use crate::host::probes::process;
 use crate::server::child::Child;
 use crate::server::control;
-
-/// The daemons of the container engine, by command name. They serve every container of
-/// the host, and so are shown by themselves and in no container's cost.
-const DAEMONS: [&str; 2] = ["dockerd", "containerd"];
 
 /// Where CPU time is spent while so many connections ask. Instances in the server's
 /// process are in its time. Of instances that are used again and lie outside there are
@@ -38,7 +35,8 @@ pub fn places(
         places.cgroups.clone_from(&character.around);
     }
     if character.is_outside() {
-        places.daemons = DAEMONS.iter().flat_map(|name| process::named(name)).collect();
+        places.daemons =
+            executors::daemons(&bench.block.spec).iter().flat_map(|name| process::named(name)).collect();
     }
     places.packages = bench.lab.packages.cloned();
     Ok(places)

@@ -184,8 +184,7 @@ fn notes(lab: &Lab<'_>) -> Vec<String> {
 
 /// Removes what children could not remove because they were killed.
 fn sweep(selection: &Selection, id: &str) {
-    let leaves_something = selection.specs.iter().any(|spec| spec.name() == "docker");
-    if leaves_something && let Err(error) = executors::sweep(id) {
+    if let Err(error) = executors::sweep(&selection.specs, id) {
         // Without an engine there were no containers either.
         tracing::debug!("nothing was swept: {error:#}");
     }

@@ -39,5 +39,8 @@ pub use executor::Docker;
 pub use settings::SETTINGS;
 pub use sweep::sweep;
 
+/// The engine's daemons, by command name. They serve every container of the host.
+pub const DAEMONS: [&str; 2] = ["dockerd", "containerd"];
+
 /// The executor's name on the command line.
 pub const NAME: &str = "docker";
