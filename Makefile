@@ -22,7 +22,7 @@ test: setup ## set up, then run every test
 
 # The dev profile generates the code of a release: nothing is built twice.
 microbench: setup ## the criterion benches: start, invoke, start + invoke
-	cargo bench --profile dev --workspace --bench phases $(ARGS)
+	cargo bench --profile dev --workspace --bench phases --bench floor $(ARGS)
 
 targets: setup ## the front door beside its peers: a bare hyper server, wrk, docker run
 	cargo bench --profile dev -p isolab --bench targets $(ARGS)
