@@ -1,4 +1,7 @@
-//! What a run ran on, and how its binary was built.
+//! The machine of a run, and how the binary was built.
+//!
+//! `sysinfo` serves what it knows; `procfs` the processor's flags; the kernel's own files
+//! under `/sys` the rest, which neither knows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use isolab_core::guest;
-use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
+use procfs::{CpuInfo, Current};
 use serde::Serialize;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::host::probes::energy::Packages;
 
@@ -18,16 +22,22 @@ pub struct Machine {
     pub cpu: String,
     /// Logical processors of the machine.
     pub cpus_count: u64,
+    /// Cores, of which each may be several logical processors.
+    pub cores_count: u64,
     /// Logical processors that the lab may use.
     pub usable_cpus: Vec<usize>,
     /// Main memory.
     pub memory_bytes: u64,
+    /// Main memory that programs could still get before the run.
+    pub available_memory_bytes: u64,
     /// Swap space.
     pub swap_bytes: u64,
     /// The kernel's version.
     pub kernel: String,
-    /// The distribution.
+    /// The distribution and its version.
     pub os: String,
+    /// Time since the machine was started.
+    pub uptime_s: u64,
     /// Version of control groups whose memory controller is in use: 1 or 2.
     pub cgroup_version: u8,
     /// Whether the processor says that a hypervisor runs below.
@@ -53,20 +63,24 @@ pub struct Machine {
 impl Machine {
     /// Asks the kernel.
     pub fn look() -> Self {
-        let cpu = CpuInfo::current().ok();
-        let memory = Meminfo::current().ok();
+        let system = system();
+        let of_memory = |bytes: fn(&System) -> u64| system.as_ref().map_or(0, bytes);
+        let cpus = system.as_ref().map(System::cpus).unwrap_or_default();
         let governor = line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-        let load = LoadAverage::current().map(|load| [load.one, load.five, load.fifteen]);
         Self {
-            cpu: cpu.as_ref().and_then(|cpu| cpu.model_name(0)).unwrap_or_default().to_owned(),
-            cpus_count: cpu.as_ref().map_or(0, |cpu| cpu.num_cores() as u64),
+            cpu: cpus.first().map(|cpu| cpu.brand().to_owned()).unwrap_or_default(),
+            cpus_count: cpus.len() as u64,
+            cores_count: System::physical_core_count().map_or(0, |cores| cores as u64),
             usable_cpus: crate::host::affinity::usable(),
-            memory_bytes: memory.as_ref().map_or(0, |memory| memory.mem_total),
-            swap_bytes: memory.as_ref().map_or(0, |memory| memory.swap_total),
-            kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
-            os: os_name(),
+            memory_bytes: of_memory(System::total_memory),
+            available_memory_bytes: of_memory(System::available_memory),
+            swap_bytes: of_memory(System::total_swap),
+            kernel: System::kernel_version().unwrap_or_default(),
+            os: [System::name(), System::os_version()].into_iter().flatten().collect::<Vec<_>>().join(" "),
+            uptime_s: System::uptime().unwrap_or_default(),
             cgroup_version: cgroup_version(Path::new("/sys/fs/cgroup")),
-            is_virtual: cpu
+            is_virtual: CpuInfo::current()
+                .ok()
                 .and_then(|cpu| cpu.flags(0).map(|flags| flags.contains(&"hypervisor")))
                 .unwrap_or(false),
             governor,
@@ -76,7 +90,9 @@ impl Machine {
             mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
             energy: Packages::find().map_or_else(|reason| reason, |_| "counted, by package".into()),
             huge_pages: line("/sys/kernel/mm/transparent_hugepage/enabled"),
-            load_average: load.map(|load| load.map(hundredths)).unwrap_or_default(),
+            load_average: System::load_average()
+                .map(|load| [load.one, load.five, load.fifteen])
+                .unwrap_or_default(),
         }
     }
 }
@@ -128,19 +144,14 @@ fn commit() -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The kernel gives two decimals; a conversion would add more.
-fn hundredths(value: f32) -> f64 {
-    (f64::from(value) * 100.0).round() / 100.0
+/// Processors and memory, without the usage that only two looks could tell.
+fn system() -> Option<System> {
+    let (cpu, memory) = (CpuRefreshKind::nothing(), MemoryRefreshKind::everything());
+    System::new_with_specifics(RefreshKind::nothing().with_cpu(cpu).with_memory(memory)).ok()
 }
 
 fn line(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
-fn os_name() -> String {
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(String::new, |name| name.trim_matches('"').to_owned())
 }
 
 /// With a hybrid mount the memory controller belongs to version 1.
@@ -173,6 +184,21 @@ mod tests {
         assert!(!machine.cpu.is_empty() && !machine.kernel.is_empty(), "{machine:?}");
         assert!(machine.cpus_count > 0 && !machine.usable_cpus.is_empty(), "{machine:?}");
         assert!(machine.memory_bytes > 64 << 20, "{machine:?}");
+        assert!(!machine.os.is_empty() && machine.uptime_s > 0, "{machine:?}");
+        assert!((1..=machine.cpus_count).contains(&machine.cores_count), "{machine:?}");
+        assert!(machine.available_memory_bytes < machine.memory_bytes, "{machine:?}");
+    }
+
+    /// A run is resumed on the same machine only, and tells that by these facts.
+    #[test]
+    fn sizes_and_names_are_those_of_the_kernel() {
+        let machine = Machine::look();
+        let memory = procfs::Meminfo::current().unwrap();
+        assert_eq!((machine.memory_bytes, machine.swap_bytes), (memory.mem_total, memory.swap_total));
+        let cpu = CpuInfo::current().unwrap();
+        assert_eq!(machine.cpus_count, cpu.num_cores() as u64);
+        assert_eq!(Some(machine.cpu.as_str()), cpu.model_name(0));
+        assert_eq!(Some(machine.kernel), line("/proc/sys/kernel/osrelease"));
     }
 
     #[test]

@@ -1,5 +1,14 @@
 //! What a model costs the host, read from outside of it.
 //!
+//! | figure | source | why not `sysinfo` |
+//! |---|---|---|
+//! | CPU time of a process | its CPU clock | it counts in milliseconds |
+//! | proportional and private memory | `procfs`, `smaps_rollup` | it knows resident memory, which counts shared pages in every process |
+//! | page faults, context switches, user and system time | `procfs`, `stat` and `status` | it has none of these |
+//! | memory and CPU time of a control group | the group's files | it knows memory limits only |
+//! | time that a hypervisor took (`condition`) | `procfs`, `/proc/stat` | it counts this time as use |
+//! | processes by name; facts of the machine (`machine`) | `sysinfo` | |
+//!
 //! - [`process`]: the memory and the CPU time of one process.
 //! - [`cgroup`]: those of a control group, which is how a container is seen.
 //! - [`energy`]: the processor packages.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use procfs::process::Process;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// What a process holds, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,14 +89,19 @@ fn ticks(count: u64) -> Duration {
     Duration::from_nanos(count.saturating_mul(1_000_000_000 / procfs::ticks_per_second()))
 }
 
-/// The processes with this command name, such as `dockerd`. Not those that one of them has
-/// just forked: they bear its name until they become another program, and are gone then.
+/// The processes with this command name, such as `dockerd`. Those that one of them has just
+/// forked are left out: they bear its name only until they become another program.
 pub fn named(name: &str) -> Vec<u32> {
-    let all = procfs::process::all_processes().into_iter().flatten().flatten();
-    let stats = all.filter_map(|process| process.stat().ok());
-    let named: Vec<_> = stats.filter(|stat| stat.comm == name).map(|stat| (stat.pid, stat.ppid)).collect();
-    let is_first = |(_, parent): &&(i32, i32)| named.iter().all(|(pid, _)| pid != parent);
-    named.iter().filter(is_first).map(|(pid, _)| pid.cast_unsigned()).collect()
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    let names_only = ProcessRefreshKind::nothing().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, names_only);
+    let named: Vec<_> = system.processes_by_exact_name(name.as_ref()).collect();
+    let is_forked = |parent: Option<sysinfo::Pid>| named.iter().any(|process| Some(process.pid()) == parent);
+    named
+        .iter()
+        .filter(|process| !is_forked(process.parent()))
+        .map(|process| process.pid().as_u32())
+        .collect()
 }
 
 #[cfg(test)]
