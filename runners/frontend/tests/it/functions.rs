@@ -145,7 +145,7 @@ async fn a_header_chooses_among_the_executors() {
         let details = client.get_on("/a", bad).await.problem(400, "bad-spec");
         let detail = details["detail"].as_str().unwrap();
         assert!(
-            detail.contains("scripted:level=3") || detail.contains("no executor spec"),
+            detail.contains("scripted:level=3") || detail.contains("not an executor spec"),
             "{bad}: {detail}"
         );
     }
