@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use isolab_core::direct::{self, Direct, Native};
-use isolab_core::guest::Target;
+use isolab_core::guest::{self, Target};
 use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
@@ -273,17 +273,18 @@ pub fn sweep<'a>(specs: impl IntoIterator<Item = &'a Spec>, run_id: &str) -> Res
     builds.filter_map(|build| build.sweep).map(|sweep| sweep(run_id)).sum()
 }
 
-/// Builds the JavaScript engine for Wasm; the line of [`guest::INDEX`](isolab_core::guest::INDEX)
-/// that says where it is.
+/// Builds the JavaScript engine that is compiled to Wasm, if it is not up to date.
+///
+/// # Errors
+/// If it cannot be built, or if the executor that needs it is not compiled in.
 #[cfg(feature = "wasm")]
-pub fn build_javascript_engine() -> Result<String> {
-    let built = isolab_wasm::javascript::engine()?;
-    Ok(isolab_wasm::javascript::index_line(&built))
+pub fn build_javascript_engine() -> Result<guest::Built> {
+    Ok(isolab_wasm::javascript::built(isolab_wasm::javascript::engine()?))
 }
 
 /// Fails: the executor that needs this engine is not compiled in.
 #[cfg(not(feature = "wasm"))]
-pub fn build_javascript_engine() -> Result<String> {
+pub fn build_javascript_engine() -> Result<guest::Built> {
     anyhow::bail!("the executor that needs it is not compiled in")
 }
 

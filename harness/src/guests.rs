@@ -52,28 +52,28 @@ fn step(guest: Guest, function: &Function) -> Step {
 }
 
 impl Step {
-    /// Builds it, if it is not up to date; how long that took, and the line of the index by
-    /// which a child finds it.
+    /// Builds it, if it is not up to date.
     pub fn build(&self) -> Result<Built> {
         let begun = Instant::now();
-        let index_line = match self.guest {
+        let guest = match self.guest {
             Guest::JavascriptEngine => executors::build_javascript_engine()?,
             Guest::Crate(target) => {
-                let manifest = self.manifest.as_ref().context("a crate has a manifest")?;
-                guest::index_line(manifest, target.triple(), &guest::build(manifest, target)?)
+                let manifest = self.manifest.clone().context("a crate has a manifest")?;
+                let path = guest::build(&manifest, target)?;
+                guest::Built { manifest, triple: target.triple(), path }
             }
         };
-        Ok(Built { took: begun.elapsed(), index_line })
+        Ok(Built { took: begun.elapsed(), guest })
     }
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// How long it took.
+    /// How long the step took.
     pub took: Duration,
-    /// Where it is, for [`guest::INDEX`].
-    pub index_line: String,
+    /// What it built.
+    pub guest: guest::Built,
 }
 
 #[cfg(test)]

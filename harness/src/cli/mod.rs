@@ -40,7 +40,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Have one function answer one request, in this process
     Invoke(invoke::InvokeArgs),
-    /// Build what the functions are given to executors as
+    /// Build the functions' Wasm modules and native servers
     Build(build::BuildArgs),
     /// Say what can run on this machine, and what to do about the rest
     Doctor,

@@ -140,7 +140,7 @@ fn build_guests(selection: &Selection, surveys: &[Survey], index: &Path) -> Resu
         interrupt::check()?;
         bar.set_message(step.name.clone());
         match step.build() {
-            Ok(built) => lines.push_str(&built.index_line),
+            Ok(built) => lines.push_str(&built.guest.index_line()),
             Err(error) => bar.suspend(|| eprintln!("{} cannot be built: {error:#}", step.name)),
         }
         bar.inc(1);

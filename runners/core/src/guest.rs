@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -58,30 +59,56 @@ pub struct BuildError {
     pub reason: String,
 }
 
-/// The root of the lab's checkout that this binary was built from.
+/// The environment variable that names the lab's root folder where the checkout that this
+/// binary was built from is not there, such as in an image.
+pub const HOME: &str = "ISOLAB_HOME";
+
+/// The root of the lab: the folder that [`HOME`] names, else the checkout that this binary
+/// was built from.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("runners/core lies two folders deep")
+    const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let root = std::env::var_os(HOME).map_or_else(|| PathBuf::from(CHECKOUT), PathBuf::from);
+        root.canonicalize().unwrap_or(root)
+    });
+    &ROOT
 }
 
 /// The environment variable that names an index of guests that were built already. Asking
 /// Cargo whether one is up to date takes longer than most of what `prepare` does with it.
 pub const INDEX: &str = "ISOLAB_GUESTS";
 
-/// The line of an index that says where a guest is.
-pub fn index_line(manifest: &Path, triple: &str, built: &Path) -> String {
-    format!("{triple}\t{}\t{}\n", manifest.display(), built.display())
+/// A guest that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The `Cargo.toml` it was built from.
+    pub manifest: PathBuf,
+    /// The target it was built for.
+    pub triple: &'static str,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Built {
+    /// Its line in an index. There, the path of a manifest may be relative to [`workspace`],
+    /// and the path of a guest to the folder of the index.
+    pub fn index_line(&self) -> String {
+        format!("{}\t{}\t{}\n", self.triple, self.manifest.display(), self.path.display())
+    }
 }
 
 /// Where a guest is by the [`INDEX`], if it stands there.
 pub fn indexed(manifest: &Path, triple: &str) -> Option<PathBuf> {
-    let index = std::fs::read_to_string(std::env::var_os(INDEX)?).ok()?;
-    find(manifest, triple, &index)
+    let path = PathBuf::from(std::env::var_os(INDEX)?);
+    let index = std::fs::read_to_string(&path).ok()?;
+    let built = find(manifest, triple, &index)?;
+    Some(path.parent()?.join(built))
 }
 
 fn find(manifest: &Path, triple: &str, index: &str) -> Option<PathBuf> {
     let mut lines = index.lines().map(|line| line.split('\t'));
     lines.find_map(|mut fields| {
-        let is_meant = fields.next()? == triple && Path::new(fields.next()?) == manifest;
+        let is_meant = fields.next()? == triple && workspace().join(fields.next()?) == manifest;
         is_meant.then(|| fields.next().map(PathBuf::from)).flatten()
     })
 }
@@ -161,12 +188,18 @@ mod tests {
 
     #[test]
     fn an_index_tells_guests_apart() {
+        let line = |manifest: &Path, triple, path: &str| {
+            Built { manifest: manifest.to_owned(), triple, path: path.into() }.index_line()
+        };
         let (hello, json) = (Path::new("/f/hello/Cargo.toml"), Path::new("/f/json/Cargo.toml"));
-        let index = index_line(hello, "wasm32-wasip1", Path::new("/t/hello.wasm"))
-            + &index_line(json, "x86_64-unknown-linux-musl", Path::new("/t/server-json"));
+        let index = line(hello, "wasm32-wasip1", "/t/hello.wasm")
+            + &line(json, "x86_64-unknown-linux-musl", "/t/server-json");
         assert_eq!(find(hello, "wasm32-wasip1", &index), Some("/t/hello.wasm".into()));
         assert_eq!(find(json, "x86_64-unknown-linux-musl", &index), Some("/t/server-json".into()));
         assert_eq!(find(json, "wasm32-wasip1", &index), None);
+        let relative = line(Path::new("f/hello/Cargo.toml"), "wasm32-wasip1", "hello.wasm");
+        let hello = &workspace().join("f/hello/Cargo.toml");
+        assert_eq!(find(hello, "wasm32-wasip1", &relative), Some("hello.wasm".into()));
         assert_eq!(find(hello, "wasm32-wasip1", "cut"), None);
     }
 }

@@ -4,10 +4,10 @@
 //! reads the source of one from standard input. See the crate `isolab-javascript`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use isolab_core::guest::{self, BuildError};
+use isolab_core::guest::{self, BuildError, Built};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -39,9 +39,9 @@ pub fn engine() -> Result<PathBuf, BuildError> {
         .ok_or_else(|| failed("no Wasm module came out".to_owned()))
 }
 
-/// The line of [`guest::INDEX`] that says where the engine is.
-pub fn index_line(built: &Path) -> String {
-    guest::index_line(&folder().join("Cargo.toml"), TARGET, built)
+/// The engine as a guest that was built, for [`guest::INDEX`].
+pub fn built(engine: PathBuf) -> Built {
+    Built { manifest: folder().join("Cargo.toml"), triple: TARGET, path: engine }
 }
 
 fn folder() -> PathBuf {
