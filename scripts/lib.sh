@@ -19,6 +19,12 @@ fail() { # subject message
     exit 1
 }
 
+# Ends with the exit code for bad input: something has to be installed, started or given first.
+refuse() { # subject message
+    printf '%-7s error: %s\n' "$1" "$2" >&2
+    exit 2
+}
+
 has() { # command…
     local name
     for name in "$@"; do
