@@ -187,20 +187,31 @@ pub fn find(name: &str) -> Result<&'static Registration, SpecError> {
     })
 }
 
-/// Reads the specs of a command line, every setting filled in. `asked` is what
-/// stands behind each `--executor`.
-pub fn specs(asked: &[String]) -> Result<Vec<Spec>> {
-    let mut specs: Vec<Spec> = Vec::new();
-    for list in asked {
+/// Reads specs separated by commas, and fills in every setting.
+///
+/// # Errors
+/// If one cannot be understood, or stands twice.
+pub fn specs(lists: &[String]) -> Result<Vec<Spec>> {
+    let mut specs = Vec::new();
+    for list in lists {
         for spec in Spec::parse_list(list)? {
-            let spec = resolve(spec)?;
-            if specs.contains(&spec) {
-                return Err(BadInput::because(format!("executor `{spec}` is asked for twice")));
-            }
-            specs.push(spec);
+            specs.push(resolve(spec)?);
         }
     }
+    all_differ(&specs)?;
     Ok(specs)
+}
+
+/// Refuses a list in which an executor spec stands twice.
+///
+/// # Errors
+/// If one does.
+pub fn all_differ(specs: &[Spec]) -> Result<()> {
+    let is_repeated = |index: usize, spec: &Spec| specs[..index].contains(spec);
+    match specs.iter().enumerate().find(|(index, spec)| is_repeated(*index, spec)) {
+        Some((_, spec)) => Err(BadInput::because(format!("executor `{spec}` is asked for twice"))),
+        None => Ok(()),
+    }
 }
 
 /// The default spec of every executor that is compiled in.

@@ -49,7 +49,7 @@ fn every_request_comes_to_one_end() {
     };
     let server = Server::start(Behaviour { reply, hold_until: REQUESTS as u64, ..Behaviour::default() });
     let outcome = burst::run(&Burst { patience: Duration::from_millis(500), ..burst(&server) }).unwrap();
-    let faults = outcome.wrong.faults;
+    let faults = outcome.problems.faults;
     assert_eq!(
         [
             outcome.responses,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use isolab::load::closed::{self, Load, Span};
+use isolab::load::closed::{self, ClosedLoad, Span};
 use isolab::load::open::{self, Arrivals, OpenLoad, OpenWindow};
 
 mod server;
@@ -96,7 +96,7 @@ fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
     let raw = Duration::from_nanos(window.service_at(0.9).unwrap());
     close_to(raw, Duration::ZERO, "raw p90");
     // ... nor does a closed loop, which stops asking while the server stalls.
-    let closed = Load {
+    let closed = ClosedLoad {
         addresses: vec![server.address],
         request: request(),
         expected: expected(),
@@ -118,7 +118,7 @@ fn what_finds_no_place_is_dropped_and_what_finds_no_answer_timed_out() {
     let window = &outcome.windows[0];
     adds_up(window);
     assert_eq!([window.offered, window.dropped, window.faulty, window.responses], [100, 93, 7, 0]);
-    assert_eq!((outcome.wrong.faults.timed_out_count, outcome.wrong.faults.total()), (7, 7));
+    assert_eq!((outcome.problems.faults.timed_out_count, outcome.problems.faults.total()), (7, 7));
     assert_eq!((window.latency_at(0.5), window.service_at(0.5)), (None, None));
     assert!(outcome.faultless().unwrap_err().to_string().contains("no answer within 200ms"));
 }
@@ -139,7 +139,7 @@ fn faulty_answers_are_counted_by_kind_and_lost_connections_opened_again() {
     assert_eq!(boundaries, 3);
     assert_eq!(outcome.windows.iter().map(|window| window.offered).collect::<Vec<_>>(), [120, 80]);
     outcome.windows.iter().for_each(adds_up);
-    let faults = outcome.wrong.faults;
+    let faults = outcome.problems.faults;
     assert_eq!(
         [faults.status_count, faults.body_count, faults.transfer_count, faults.timed_out_count],
         [20, 20, 20, 0]

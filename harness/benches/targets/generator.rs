@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use isolab::host::affinity::Pinning;
-use isolab::load::closed::Window;
+use isolab::load::closed::ClosedWindow;
 use isolab_core::laps::nanoseconds;
 use isolab_core::{Reuse, Variant};
 
@@ -83,7 +83,7 @@ fn side_by_side(comparison: &Comparison, address: SocketAddr) -> Result<()> {
 /// The latencies of a window as wrk 4 prints its own. It makes good for coordinated omission:
 /// beside each latency of more than one turn of a connection stand those that requests sent in
 /// every turn of it would have had (`stats_correct` in its `stats.c`, called by `main`).
-fn corrected(window: &Window) -> Histogram<u64> {
+fn corrected(window: &ClosedWindow) -> Histogram<u64> {
     let turn = CONNECTIONS as f64 / window.per_second();
     window.latency_ns.clone_correct(nanoseconds(Duration::from_secs_f64(turn)))
 }

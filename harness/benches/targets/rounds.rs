@@ -9,8 +9,8 @@ use http::{HeaderMap, Method};
 use isolab::host::affinity::{self, Pinning};
 use isolab::http1::{Client, Wire};
 use isolab::load::Expected;
-use isolab::load::closed::{self, Load, Outcome, Span};
-use isolab::server::child::{Child, Order};
+use isolab::load::closed::{self, ClosedLoad, ClosedOutcome, Span};
+use isolab::server::child::{Child, ChildOptions};
 use isolab_core::{Response, Reuse, Spec, Variant};
 
 /// Connections, as in the peers' figures.
@@ -55,7 +55,7 @@ impl Lab {
         let folder = tempfile::tempdir()?;
         let spec: Spec = isolab::executors::specs(&[spec.to_owned()])?.swap_remove(0);
         let cache = cache();
-        let child = Child::spawn(&Order {
+        let child = Child::spawn(&ChildOptions {
             spec: &spec,
             variant: Some(variant),
             reuse,
@@ -105,7 +105,7 @@ pub(crate) fn load(
     target: &str,
     connections: usize,
     is_spinning: bool,
-) -> Result<Outcome> {
+) -> Result<ClosedOutcome> {
     let windows = vec![Span::lasting(LOADED / 5), Span::lasting(LOADED)];
     let load = closed(addresses, target, connections, windows, is_spinning)?;
     closed::run(&load, || {})?.faultless()
@@ -118,7 +118,7 @@ pub(crate) fn load_in(
     windows: Vec<Span>,
     is_spinning: bool,
     at_boundary: impl FnMut(),
-) -> Result<Outcome> {
+) -> Result<ClosedOutcome> {
     closed::run(&closed(&[address], target, CONNECTIONS, windows, is_spinning)?, at_boundary)?.faultless()
 }
 
@@ -128,9 +128,9 @@ fn closed(
     connections: usize,
     windows: Vec<Span>,
     is_spinning: bool,
-) -> Result<Load> {
+) -> Result<ClosedLoad> {
     let first = ask(addresses[0], target)?;
-    Ok(Load {
+    Ok(ClosedLoad {
         addresses: addresses.to_vec(),
         request: get(target, addresses[0])?,
         expected: Expected { status: first.status().as_u16(), body: first.into_body(), is_strict: true },
@@ -142,7 +142,7 @@ fn closed(
 }
 
 /// Requests per second of one load, its warm-up left out.
-pub(crate) fn rate(outcome: &Outcome) -> Result<f64> {
+pub(crate) fn rate(outcome: &ClosedOutcome) -> Result<f64> {
     Ok(outcome.windows.last().context("the load was broken off")?.per_second())
 }
 

@@ -4,88 +4,117 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use isolab_core::{Reuse, Variant};
+use isolab_reports::Experiment;
 
+use super::values::{self, SpecList};
 use crate::exit::BadInput;
 use crate::run::plan::{Block, twins};
-use crate::run::request::Asked;
+use crate::run::preset;
+use crate::run::request::{Choice, RunRequest};
 use crate::session::{self, Session};
+
+const WHAT: &str = "What to measure";
+const HOW: &str = "How much, and in which order";
+const WHERE: &str = "Where";
 
 /// `isolab bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Executors, with their settings: `wasm:compiler=winch,v8` [default: all that this machine can run]
-    #[arg(long, value_name = "SPEC")]
-    pub executor: Vec<String>,
-    /// Functions by name, or the path of a function's folder [default: all of the lab's]
-    #[arg(long, value_name = "NAME|PATH", value_delimiter = ',')]
+    /// Executors with their settings, such as `wasm:compiler=winch,v8` [default: all that this machine can run]
+    #[arg(long, value_name = "SPEC", help_heading = WHAT)]
+    pub executor: Vec<SpecList>,
+    /// Functions by name, or the paths of their folders [default: all of the lab's]
+    #[arg(long, value_name = "NAME|PATH", value_delimiter = ',', help_heading = WHAT)]
     pub function: Vec<String>,
-    /// Variants [default: rust,js]
-    #[arg(long, value_name = "VARIANT", value_delimiter = ',')]
-    pub variant: Vec<String>,
+    /// Variants: rust, js, command [default: rust,js]
+    #[arg(long, value_name = "VARIANT", value_delimiter = ',', help_heading = WHAT)]
+    pub variant: Vec<Variant>,
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]
-    #[arg(long, value_name = "POLICY", value_delimiter = ',')]
-    pub reuse: Vec<String>,
+    #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = WHAT)]
+    pub reuse: Vec<Reuse>,
     /// Experiments: startup, memory, density, load, open, burst [default: all]
-    #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
-    pub only: Vec<String>,
-    /// Only see that all works: under three minutes for everything
-    #[arg(long, conflicts_with = "full")]
+    #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',', value_parser = values::experiment, help_heading = WHAT)]
+    pub only: Vec<Experiment>,
+    /// Measure a little of everything: at most 3 minutes for the whole lab
+    #[arg(long, conflicts_with = "full", help_heading = HOW)]
     pub quick: bool,
-    /// Measure for publication: at most 75 minutes for everything [default: a quarter of an hour]
-    #[arg(long)]
+    /// Measure for publication: at most 75 minutes for the whole lab [default: at most 15 minutes]
+    #[arg(long, help_heading = HOW)]
     pub full: bool,
-    /// How often everything is measured [default: 3; 1 with --quick, 5 with --full]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    /// Number of repetitions [default: 3; 1 with --quick, 5 with --full]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000), help_heading = HOW)]
     pub repetitions: Option<u32>,
-    /// Decides the order in which cells are measured [default: at random]
-    #[arg(long, value_name = "N")]
+    /// Seed of the order in which cells are measured [default: random]
+    #[arg(long, value_name = "N", help_heading = HOW)]
     pub seed: Option<u64>,
-    /// Take up an interrupted run where it stopped
+    /// Refuse to measure on a busy host, or on one whose frequency follows its load
+    #[arg(long, help_heading = HOW)]
+    pub strict: bool,
+    /// Run folder, new or empty [default: runs/<time>]
+    #[arg(long, value_name = "DIR", help_heading = WHERE)]
+    pub out: Option<PathBuf>,
+    /// Resume an interrupted run
     #[arg(
         long,
         value_name = "RUN",
+        help_heading = WHERE,
         conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "out"]
     )]
     pub resume: Option<PathBuf>,
-    /// Refuse to measure on a host that is busy, or whose speed follows its load
-    #[arg(long)]
-    pub strict: bool,
-    /// The run folder, new or empty [default: runs/<time>]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Where artifacts lie while measuring; each block gets a new folder in it [default: a temporary one]
-    #[arg(long, value_name = "DIR")]
+    /// Folder for artifacts while measuring; each block gets a new one in it [default: a temporary folder]
+    #[arg(long, value_name = "DIR", help_heading = WHERE)]
     pub cache: Option<PathBuf>,
 }
 
-/// Measures what is asked for.
-pub fn run(arguments: &BenchArgs) -> Result<u8> {
+/// Measures what the command line asks for.
+pub fn run(arguments: BenchArgs) -> Result<u8> {
     super::log_to_stderr();
-    let asked = Asked::by(arguments)?;
-    let blocks = blocks_of(&asked)?;
-    let taken_up = asked.taken_up.as_ref().map(|taken_up| taken_up.run.id.clone());
+    let (is_strict, out, cache) = (arguments.strict, arguments.out.clone(), arguments.cache.clone());
+    let request = request(arguments)?;
+    let resumed = request.interrupted.as_ref().map(|interrupted| interrupted.run.id.clone());
     let session = Session {
-        id: taken_up.unwrap_or_else(super::run_id),
-        blocks,
-        asked,
-        is_strict: arguments.strict,
-        out: arguments.out.as_deref(),
-        cache: arguments.cache.as_deref(),
+        id: resumed.unwrap_or_else(super::run_id),
+        blocks: blocks(&request)?,
+        request,
+        is_strict,
+        out: out.as_deref(),
+        cache: cache.as_deref(),
     };
-    let ended = session.run()?;
-    println!("{}", ended.table(super::report::columns()));
-    let code = session::verdict(&ended, arguments.strict);
-    println!("{}", ended.dir().display());
+    let finished = session.run()?;
+    println!("{}", finished.table(super::report::columns()));
+    let code = session::conclude(&finished, is_strict);
+    println!("{}", finished.dir().display());
     Ok(code)
 }
 
-/// Every block of one repetition, twins last.
-fn blocks_of(asked: &Asked) -> Result<Vec<Block>> {
-    let mut blocks: Vec<_> = asked.selection.blocks(asked.preset.is_narrow).collect();
-    if blocks.is_empty() {
-        return Err(BadInput::because("none of the functions has one of the variants asked for"));
+fn request(arguments: BenchArgs) -> Result<RunRequest> {
+    if let Some(dir) = &arguments.resume {
+        return RunRequest::resume(dir);
     }
-    if asked.preset.has_twins {
+    let preset = match (arguments.quick, arguments.full) {
+        (true, _) => preset::QUICK,
+        (_, true) => preset::FULL,
+        _ => preset::DEFAULT,
+    };
+    let preset = preset.repeated(arguments.repetitions.unwrap_or(preset.repetitions));
+    let choice = Choice {
+        specs: arguments.executor.into_iter().flat_map(|list| list.0).collect(),
+        functions: arguments.function,
+        variants: arguments.variant,
+        reuses: arguments.reuse,
+        experiments: arguments.only,
+    };
+    RunRequest::new(choice, preset, arguments.seed.unwrap_or_else(rand::random))
+}
+
+/// Every block of one repetition, twins last.
+fn blocks(request: &RunRequest) -> Result<Vec<Block>> {
+    let mut blocks: Vec<_> = request.matrix.blocks(request.preset.is_narrow).collect();
+    if blocks.is_empty() {
+        return Err(BadInput::because("none of the functions has one of these variants"));
+    }
+    if request.preset.has_twins {
         blocks.extend(twins(&blocks));
     }
     Ok(blocks)

@@ -35,7 +35,7 @@ pub fn run(arguments: &BuildArgs) -> Result<u8> {
     };
     let mut index = String::new();
     for step in guests::steps(&names, &functions, &Variant::ALL) {
-        let built = step.build().with_context(|| format!("{} cannot be built", step.name))?;
+        let built = step.build().with_context(|| format!("cannot build {}", step.name))?;
         println!("{} ({:.1} s)", step.name, built.took.as_secs_f64());
         if let Some(folder) = &arguments.out {
             index +=

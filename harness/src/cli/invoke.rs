@@ -15,52 +15,55 @@ use isolab_frontend::lifecycle::{self, Live, Timed};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::task::LocalSet;
 
+use super::values;
 use crate::exit::{BadInput, DONE};
 use crate::{executors, library};
 
 /// `isolab invoke`.
 #[derive(Debug, Args)]
 pub struct InvokeArgs {
-    /// The executor, with its settings
-    pub spec: String,
-    /// A function's name or path
+    /// Executor with its settings, such as `wasm:compiler=winch`
+    #[arg(value_parser = values::spec)]
+    pub spec: Spec,
+    /// Function's name or path
     pub function: String,
-    /// The variant [default: the first that the executor can run]
+    /// Variant: rust, js, command [default: the first that the executor can run]
     #[arg(long, value_name = "VARIANT")]
-    pub variant: Option<String>,
-    /// A pair of the query
-    #[arg(long, value_name = "K=V")]
-    pub query: Vec<String>,
-    /// The body of a POST; `@FILE` reads it from a file
-    #[arg(long, value_name = "TEXT|@FILE")]
-    pub data: Option<String>,
-    /// Where artifacts are kept
+    pub variant: Option<Variant>,
+    /// Query parameter; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = query)]
+    pub query: Vec<(String, String)>,
+    /// Body of a POST request; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT|@FILE", value_parser = values::body)]
+    pub data: Option<Bytes>,
+    /// Folder for artifacts [default: target/isolab-cache]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 }
 
+fn query(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`; write it as `K=V`"))?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
 /// Prints the body on stdout, everything else on stderr.
-pub fn run(arguments: &InvokeArgs) -> Result<u8> {
+pub fn run(arguments: InvokeArgs) -> Result<u8> {
     super::log_to_stderr();
-    let spec = executors::resolve(Spec::parse(&arguments.spec)?)?;
-    let variant = arguments.variant.as_deref().map(super::variant).transpose()?;
+    let InvokeArgs { spec, variant, .. } = arguments;
     let function = function(&arguments.function)?;
-    let request = request(arguments)?;
-    let environment = Environment {
-        cache: super::cache(arguments.cache.as_ref()),
-        run_id: super::run_id(),
-        max_instances: 1,
-    };
+    let request = request(&arguments.query, arguments.data)?;
+    let environment =
+        Environment { cache: super::cache(arguments.cache), run_id: super::run_id(), max_instances: 1 };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let response = LocalSet::new().block_on(&runtime, async {
         let executor = executors::open(spec, &environment).await?;
         let answered = answer(&*executor, &function, variant, request).await;
-        executor.close().await.context("what the executor made cannot be removed")?;
+        executor.close().await.context("cannot remove what the executor made")?;
         answered
     })?;
     eprintln!("status  {}", response.status());
-    std::io::stdout().write_all(response.body()).context("the body cannot be printed")?;
+    std::io::stdout().write_all(response.body()).context("cannot print the body")?;
     Ok(DONE)
 }
 
@@ -78,47 +81,45 @@ async fn answer(
     response
 }
 
-/// The variant asked for, if the executor can run it; else the first that it can.
-fn choose(executor: &dyn Executor, function: &Function, asked: Option<Variant>) -> Result<Variant> {
-    let candidates: Vec<_> = asked.map_or_else(|| function.variants().collect(), |asked| vec![asked]);
-    let mut reasons = String::new();
+/// The given variant, or by default the first that the executor can run.
+fn choose(executor: &dyn Executor, function: &Function, variant: Option<Variant>) -> Result<Variant> {
+    let candidates: Vec<_> = variant.map_or_else(|| function.variants().collect(), |variant| vec![variant]);
+    let mut reason = format!("`{}` has no variant", function.name());
     for variant in candidates {
         let is_there = function.source(variant).is_some();
         match executor.supports(function, variant) {
             Ok(()) if is_there => return Ok(variant),
-            Ok(()) => reasons = format!("`{}` has no variant `{variant}`", function.name()),
-            Err(reason) => reasons = reason,
+            Ok(()) => reason = format!("`{}` has no variant `{variant}`", function.name()),
+            Err(unsupported) => reason = unsupported,
         }
     }
-    Err(BadInput::because(format!("{} cannot run `{}`: {reasons}", executor.spec(), function.name())))
+    Err(BadInput::because(format!("{} cannot run `{}`: {reason}", executor.spec(), function.name())))
 }
 
-fn function(asked: &str) -> Result<Function> {
-    if asked.contains('/') {
-        return Ok(Function::load(Path::new(asked))?);
+fn function(name: &str) -> Result<Function> {
+    if name.contains('/') {
+        return Ok(Function::load(Path::new(name))?);
     }
-    Ok(library::open(&[])?.get(asked)?.clone())
+    Ok(library::open(&[])?.get(name)?.clone())
 }
 
-fn request(arguments: &InvokeArgs) -> Result<Request> {
+fn request(pairs: &[(String, String)], data: Option<Bytes>) -> Result<Request> {
     let mut query = String::new();
-    for pair in &arguments.query {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| BadInput::because(format!("--query `{pair}` is no `K=V`")))?;
+    for (key, value) in pairs {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let separator = if query.is_empty() { "/?" } else { "&" };
         write!(query, "{separator}{}={}", encode(key), encode(value))?;
     }
     let uri: Uri = if query.is_empty() { Uri::from_static("/") } else { query.parse()? };
-    let Some(data) = &arguments.data else {
+    let Some(data) = data else {
         return Ok(Request::new(Method::GET, uri, HeaderMap::new(), Bytes::new()));
     };
     let headers =
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
-    Ok(Request::new(Method::POST, uri, headers, super::data(data)?))
+    Ok(Request::new(Method::POST, uri, headers, data))
 }
 
-/// Prints how long a phase took, with its laps, and passes on what came of it.
+/// Prints how long a phase and its laps took, and passes on the phase's result.
 fn show<T>(phase: &str, timed: Timed<Result<T, isolab_core::Error>>) -> Result<T> {
     let laps: Vec<_> = timed.laps.durations().map(|(lap, duration)| format!("{lap} {duration:?}")).collect();
     let laps = if laps.is_empty() { String::new() } else { format!("  ({})", laps.join(", ")) };
@@ -130,29 +131,19 @@ fn show<T>(phase: &str, timed: Timed<Result<T, isolab_core::Error>>) -> Result<T
 mod tests {
     use super::*;
 
-    fn arguments(query: &[&str], data: Option<&str>) -> InvokeArgs {
-        InvokeArgs {
-            spec: "direct".into(),
-            function: "hello".into(),
-            variant: None,
-            query: query.iter().map(|pair| (*pair).to_owned()).collect(),
-            data: data.map(str::to_owned),
-            cache: None,
-        }
+    #[test]
+    fn query_parameters_are_encoded() {
+        let pairs: Vec<_> = ["myName=Ä &=", "b="].iter().map(|text| query(text).unwrap()).collect();
+        let request = request(&pairs, None).unwrap();
+        assert_eq!((request.method.as_str(), request.query()), ("GET", "myName=%C3%84%20%26%3D&b="));
+        assert!(query("novalue").is_err());
     }
 
     #[test]
-    fn pairs_of_the_query_are_encoded() {
-        let asked = request(&arguments(&["myName=Ä &=", "b="], None)).unwrap();
-        assert_eq!((asked.method.as_str(), asked.query()), ("GET", "myName=%C3%84%20%26%3D&b="));
-        assert!(request(&arguments(&["novalue"], None)).is_err());
-    }
-
-    #[test]
-    fn data_makes_it_a_post() {
-        let asked = request(&arguments(&[], Some("{}"))).unwrap();
-        assert_eq!((asked.method, asked.body), (Method::POST, Bytes::from("{}")));
-        let error = request(&arguments(&[], Some("@/nonexistent"))).unwrap_err().to_string();
+    fn data_makes_the_request_a_post() {
+        let request = request(&[], Some(values::body("{}").unwrap())).unwrap();
+        assert_eq!((request.method, request.body), (Method::POST, Bytes::from("{}")));
+        let error = values::body("@/nonexistent").unwrap_err().to_string();
         assert!(error.contains("/nonexistent"), "{error}");
     }
 }

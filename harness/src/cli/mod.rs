@@ -1,4 +1,4 @@
-//! The command line: one module for each command.
+//! The command line: one module for each command, with its arguments beside its run.
 
 pub mod bench;
 pub mod build;
@@ -8,23 +8,47 @@ pub mod load;
 pub mod report;
 pub mod reproduce;
 pub mod serve;
+pub mod values;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use bytes::Bytes;
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use isolab_core::{Cache, Variant, guest};
+use isolab_core::{Cache, guest};
 use tracing_subscriber::EnvFilter;
 
-use crate::exit::BadInput;
 use crate::run::utc::Utc;
 
-/// Measures what an isolation model costs: Wasm instance, V8 isolate, container.
+/// Examples and what every command has in common.
+const AFTER_HELP: &str = "\
+Examples:
+  isolab                                        measure everything that this machine can run
+  isolab --quick --executor wasm,v8             measure a little of two executors
+  isolab bench --full --out runs/today          measure for publication
+  isolab serve --executor wasm                  serve the lab's functions on port 8080
+  isolab invoke v8 hello --query myName=Ada     send one request to one function
+  isolab load http://127.0.0.1:8080/hello       load a server
+  isolab report runs/old runs/new               compare two runs
+
+`isolab COMMAND --help` has the details of a command. ISOLAB_LOG=debug logs more; NO_COLOR turns colours off.
+
+Exit codes:
+  0    done
+  1    something that was measured failed, or is not available on this machine
+  2    bad input
+  130  interrupted";
+
+/// Measures what an isolation model costs: a Wasm instance, a V8 isolate, a container
 #[derive(Debug, Parser)]
-#[command(name = "isolab", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    name = "isolab",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100,
+    after_help = AFTER_HELP
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -34,31 +58,34 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure executors and write a run folder (what happens without a command, too)
+    /// Measure executors and write a run folder; the default command
     Bench(bench::BenchArgs),
     /// Serve functions over HTTP
     Serve(serve::ServeArgs),
-    /// Have one function answer one request, in this process
+    /// Send one request to one function, and print its response
     Invoke(invoke::InvokeArgs),
     /// Build the functions' Wasm modules and native servers
     Build(build::BuildArgs),
-    /// Say what can run on this machine, and what to do about the rest
+    /// Show what this machine can run, and what to do about the rest
     Doctor,
-    /// Send requests to a server and say how it answers
+    /// Load a server, and print its rate and its latencies
     Load(load::LoadArgs),
-    /// Render a run again, or compare runs
+    /// Render the report of a run again, or compare runs
     Report(report::ReportArgs),
-    /// Measure what others published figures of, and say which of them hold here
+    /// Check published figures on this machine
     Reproduce(reproduce::ReproduceArgs),
 }
 
-/// Runs what the command line says, and answers the exit code.
+/// Runs what the command line says, and returns the exit code.
+///
+/// # Errors
+/// As the command; [`crate::exit::code`] gives the exit code of an error.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let Cli { command, bench } = Cli::parse_from(arguments);
     match command.unwrap_or(Command::Bench(bench)) {
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Invoke(arguments) => invoke::run(&arguments),
+        Command::Bench(arguments) => bench::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Invoke(arguments) => invoke::run(arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Doctor => doctor::run(),
         Command::Load(arguments) => load::run(&arguments),
@@ -67,31 +94,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     }
 }
 
-/// The cache of this command: the one asked for, else the checkout's.
-fn cache(asked: Option<&PathBuf>) -> Cache {
-    Cache::new(asked.cloned().unwrap_or_else(|| guest::workspace().join("target/isolab-cache")))
+/// The cache of `--cache`, by default that of the checkout.
+fn cache(folder: Option<PathBuf>) -> Cache {
+    Cache::new(folder.unwrap_or_else(|| guest::workspace().join("target/isolab-cache")))
 }
 
-/// A body as given by `--data`: a text, or `@` and a file.
-fn data(asked: &str) -> Result<Bytes> {
-    match asked.strip_prefix('@') {
-        None => Ok(Bytes::copy_from_slice(asked.as_bytes())),
-        Some(path) => std::fs::read(path).map(Bytes::from).with_context(|| format!("{path} cannot be read")),
-    }
-}
-
-pub(crate) fn variant(asked: &str) -> Result<Variant> {
-    asked.parse().map_err(|reason: String| BadInput::because(reason))
-}
-
-/// Names a run, or what a server makes outside of its process, by time and process:
-/// no two are the same.
+/// A unique name for a run, or for what a server makes outside of its process: time and
+/// process id.
 fn run_id() -> String {
     format!("{}-{}", Utc::now().compact(), std::process::id())
 }
 
-/// Shows warnings on stderr; more with `ISOLAB_LOG=debug`, in the syntax of
-/// [`EnvFilter`].
+/// Logs warnings to stderr, or what `ISOLAB_LOG` says in the syntax of [`EnvFilter`].
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("ISOLAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -109,17 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_holds_together() {
+    fn clap_accepts_the_definition() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn without_a_command_it_is_bench() {
+    fn the_default_command_is_bench() {
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
-        let cli =
-            parse("isolab --executor v8 --executor wasm:a=b,docker --function hello,json --quick").unwrap();
+        let cli = parse(
+            "isolab --executor direct --executor wasm:compiler=winch,docker --function hello,json --quick",
+        )
+        .unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.bench.executor, ["v8", "wasm:a=b,docker"]);
+        let executors: Vec<_> =
+            cli.bench.executor.iter().flat_map(|list| &list.0).map(ToString::to_string).collect();
+        assert_eq!(executors, ["direct", "wasm:compiler=winch", "docker"]);
         assert_eq!(cli.bench.function, ["hello", "json"]);
         assert!(parse("isolab bench --quick --full").is_err());
         assert!(parse("isolab --quick serve").is_err());

@@ -6,61 +6,67 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use isolab_core::spec::nearest;
 use isolab_reports::compare::{self, Compared};
 use isolab_reports::run::Prices;
 use isolab_reports::{Format, RunFolder, Summary, folder, render};
 
 use crate::exit::{BadInput, DONE, FAILED};
 
+const OUTPUT: &str = "Output";
+const COMPARISON: &str = "Comparison";
+const PRICES: &str = "Prices";
+
 /// `isolab report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The folder of a run; of several, all are compared with the first, and the exit code is 1
-    /// if something got worse
+    /// Run folder; further ones are compared with the first
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Forms to write: markdown, html, csv, json [default: all]
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = format)]
+    /// Formats to write: markdown, html, csv, json [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = format, help_heading = OUTPUT)]
     pub format: Vec<Format>,
-    /// Where to write [default: into the run's folder]
-    #[arg(long, value_name = "DIR")]
+    /// Folder to write to [default: the run folder]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
-    /// Print this form on stdout and write nothing
-    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["format", "out"], value_parser = format)]
+    /// Print this format on stdout, and write no file
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["format", "out"], value_parser = format, help_heading = OUTPUT)]
     pub print: Option<Format>,
-    /// In a comparison, count only what got worse by this much
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
-    pub smallest_percent: f64,
     /// Leave out rows that cannot be read, with a warning for each
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub skip_bad_rows: bool,
-    /// Derive costs from this price of a second of processor time [default: the run's]
-    #[arg(long, value_name = "PRICE", value_parser = price)]
+    /// Ignore figures that got worse by less than this
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = COMPARISON)]
+    pub smallest_percent: f64,
+    /// Price of one second of processor time [default: the run's]
+    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = PRICES)]
     pub price_per_cpu_second: Option<f64>,
-    /// Derive costs from this price of a GiB held for a second [default: the run's]
-    #[arg(long, value_name = "PRICE", value_parser = price)]
+    /// Price of one GiB of memory for one second [default: the run's]
+    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = PRICES)]
     pub price_per_gib_second: Option<f64>,
-    /// The currency of these prices
-    #[arg(long, value_name = "NAME")]
+    /// Currency of these prices [default: the run's]
+    #[arg(long, value_name = "NAME", help_heading = PRICES)]
     pub currency: Option<String>,
 }
 
 fn format(text: &str) -> Result<Format, String> {
     let names = Format::ALL.map(Format::name);
     let found = Format::ALL.into_iter().find(|format| format.name() == text);
-    found.ok_or_else(|| format!("`{text}` is no form of report; there are {}", names.join(", ")))
+    found.ok_or_else(|| {
+        format!("there is no format `{text}`{}; there are: {}", nearest(text, &names), names.join(", "))
+    })
 }
 
 fn price(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
     let sensible = number.filter(|price| price.is_finite() && *price >= 0.0);
-    sensible.ok_or_else(|| format!("`{text}` is no price; write it as `0.000024`"))
+    sensible.ok_or_else(|| format!("`{text}` is not a price; write it as `0.000024`"))
 }
 
 fn percent(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.trim_end_matches('%').trim().parse().ok();
     let sensible = number.filter(|percent| (0.0..=1_000.0).contains(percent));
-    sensible.ok_or_else(|| format!("`{text}` is no percentage from 0 to 1000"))
+    sensible.ok_or_else(|| format!("`{text}` is not a percentage from 0 to 1000"))
 }
 
 /// Renders one run, or compares several with the first of them.
@@ -76,19 +82,24 @@ pub fn run(arguments: &ReportArgs) -> Result<u8> {
     }
 }
 
-/// Reads a run. A row that is none is bad input, unless it is to be left out.
+/// Reads a run folder. A row that cannot be read is bad input, unless it is to be left out.
 fn read(dir: &Path, skip_bad_rows: bool) -> Result<RunFolder> {
     if !skip_bad_rows {
         return folder::read(dir).map_err(|error| BadInput::because(error.to_string()));
     }
     let (run, bad) = folder::read_lenient(dir).map_err(|error| BadInput::because(error.to_string()))?;
     for row in bad {
-        eprintln!("warning: {}:{}: {}; left out", dir.join(folder::ROWS).display(), row.line, row.reason);
+        eprintln!(
+            "warning: {}:{}: {}; this row is left out",
+            dir.join(folder::ROWS).display(),
+            row.line,
+            row.reason
+        );
     }
     Ok(run)
 }
 
-/// Puts the prices that were asked for in the place of the run's.
+/// Replaces the run's prices by those of the command line.
 fn set_prices(prices: &mut Prices, arguments: &ReportArgs) {
     if arguments.price_per_cpu_second.or(arguments.price_per_gib_second).is_none() {
         return;
@@ -115,9 +126,9 @@ fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
     Ok(DONE)
 }
 
-/// Writes a run's reports into a folder, and answers their paths.
+/// Writes a run's reports into a folder, and returns their paths.
 fn write(run: &RunFolder, summary: &Summary, dir: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
-    let unusable = || BadInput(format!("{} cannot be written", dir.display()));
+    let unusable = || BadInput(format!("cannot write to {}", dir.display()));
     fs::create_dir_all(dir).with_context(unusable)?;
     let write = |format: &Format| -> Result<PathBuf> {
         let path = dir.join(format.file_name());
@@ -129,20 +140,22 @@ fn write(run: &RunFolder, summary: &Summary, dir: &Path, formats: &[Format]) -> 
 
 fn compared(arguments: &ReportArgs, runs: &[RunFolder]) -> Result<u8> {
     if arguments.out.is_some() || !arguments.format.is_empty() {
-        return Err(BadInput::because("a comparison is printed and not written; see --print"));
+        return Err(BadInput::because(
+            "a comparison is only printed: leave out --out and --format, or use --print",
+        ));
     }
     let summaries: Vec<_> = runs.iter().map(Summary::of).collect();
     let compared = compare::compare(&summaries).map_err(|error| BadInput::because(error.to_string()))?;
     match arguments.print {
         None => print(&compare::table(&compared, columns()))?,
         Some(Format::Markdown) => print(&compare::markdown(&compared))?,
-        Some(_) => return Err(BadInput::because("a comparison can be printed as `markdown` only")),
+        Some(_) => return Err(BadInput::because("a comparison can only be printed as `markdown`")),
     }
     has_verdicts(&compared)?;
     Ok(gate(&compared, arguments.smallest_percent / 100.0))
 }
 
-/// The exit code for a CI: failed if something got worse.
+/// The exit code of a comparison: failed if something got worse.
 fn gate(compared: &Compared, smallest: f64) -> u8 {
     let worse = compared.worse(smallest).count();
     if worse == 0 {
@@ -152,21 +165,21 @@ fn gate(compared: &Compared, smallest: f64) -> u8 {
     FAILED
 }
 
-/// A gate that cannot close is none.
+/// Without a verdict, the exit code would say that nothing got worse.
 fn has_verdicts(compared: &Compared) -> Result<()> {
     if compared.runs.iter().any(|run| run.tally().comparisons == 0) {
         let reason =
-            "no verdict can be told: both runs need two repetitions or more (`bench --repetitions 3`)";
+            "these runs cannot be compared: each needs at least two repetitions (`bench --repetitions 3`)";
         return Err(BadInput::because(reason));
     }
     Ok(())
 }
 
-/// Prints a text that ends with one line break. A reader who has seen enough is no error.
+/// Prints a text with one line break at its end. A closed pipe is not an error.
 fn print(text: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("stdout cannot be written"),
+        written => written.context("cannot write to stdout"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `isolab reproduce`: measure what others published figures of, and compare.
+//! `isolab reproduce`: check published figures on this machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,57 +8,58 @@ use clap::Args;
 use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::Experiment;
 use isolab_reports::claims::{self, Need};
-use isolab_reports::run::RecordedSelection as Recorded;
+use isolab_reports::run::RecordedSelection;
 use isolab_reports::{Summary, folder};
 
 use crate::exit::{BadInput, DONE};
-use crate::run::plan::{Block, Selection};
+use crate::run::plan::{Block, Matrix};
 use crate::run::preset;
-use crate::run::request::Asked;
+use crate::run::record::FinishedRun;
+use crate::run::request::RunRequest;
 use crate::session::{self, Session};
 use crate::{executors, library};
 
 /// `isolab reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Check this run instead of measuring one
+    /// Check the figures of this run instead of measuring
     #[arg(long, value_name = "RUN", conflicts_with_all = ["quick", "out", "seed", "strict"])]
     pub run: Option<PathBuf>,
-    /// Measure to a first approximation
+    /// Measure a little of everything
     #[arg(long)]
     pub quick: bool,
-    /// Decides the order in which cells are measured [default: at random]
+    /// Seed of the order in which cells are measured [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Refuse to measure on a host that is busy, or whose speed follows its load
+    /// Refuse to measure on a busy host, or on one whose frequency follows its load
     #[arg(long)]
     pub strict: bool,
-    /// The run folder, new or empty [default: runs/<time>]
+    /// Run folder, new or empty [default: runs/<time>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// The names of what is written beside the run's own reports.
+/// Files that are written beside the run's own reports.
 const MARKDOWN: &str = "claims.md";
 const JSON: &str = "claims.json";
 
-/// Measures what the claims need, or takes a run that has, and prints each claim with its
-/// verdict. A claim that is not reproduced is a result and no failure.
+/// Measures what the claims need, or takes an earlier run, and prints each claim with its
+/// verdict. A claim that does not hold here is a result, not a failure.
 pub fn run(arguments: &ReproduceArgs) -> Result<u8> {
     super::log_to_stderr();
-    let claims = claims::all().context("the file of claims")?;
+    let claims = claims::all().context("cannot read the claims")?;
     let (summary, dir, code) = if let Some(dir) = &arguments.run {
         let run = folder::read(dir).map_err(|error| BadInput::because(error.to_string()))?;
         (Summary::of(&run), dir.clone(), DONE)
     } else {
-        let ended = measure(arguments, &claims::needs(&claims))?;
-        let code = session::verdict(&ended, arguments.strict);
-        (ended.summary().clone(), ended.dir().to_owned(), code)
+        let finished = measure(arguments, &claims::needs(&claims))?;
+        let code = session::conclude(&finished, arguments.strict);
+        (finished.summary().clone(), finished.dir().to_owned(), code)
     };
     let checked = claims::check(&claims, &summary);
     let write = |name: &str, text: String| {
         let path = dir.join(name);
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
     write(MARKDOWN, claims::markdown(&checked))?;
     write(JSON, claims::json(&checked, &summary.run.id))?;
@@ -67,7 +68,7 @@ pub fn run(arguments: &ReproduceArgs) -> Result<u8> {
     Ok(code)
 }
 
-fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<crate::run::record::Ended> {
+fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<FinishedRun> {
     let blocks = blocks(needs)?;
     let paths: Vec<PathBuf> = needs.iter().filter_map(|need| folder_of(&need.function)).collect();
     let unique = |mut paths: Vec<PathBuf>| {
@@ -77,15 +78,15 @@ fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<crate::run::reco
     };
     let session = Session {
         id: super::run_id(),
-        asked: Asked {
-            selection: selection(&blocks),
-            // Not to be taken up: what is measured follows from the claims.
-            recorded: Recorded::default(),
+        request: RunRequest {
+            matrix: matrix(&blocks),
+            // Such a run cannot be resumed: its blocks follow from the claims.
+            recorded: RecordedSelection::default(),
             functions: unique(paths),
             preset: if arguments.quick { preset::QUICK } else { preset::DEFAULT },
             seed: arguments.seed.unwrap_or_else(rand::random),
             is_explicit: false,
-            taken_up: None,
+            interrupted: None,
         },
         blocks,
         is_strict: arguments.strict,
@@ -105,7 +106,7 @@ fn blocks(needs: &[Need]) -> Result<Vec<Block>> {
             Some(path) => Function::load(&path)?,
             None => own.get(&need.function)?.clone(),
         };
-        let variant: Variant = super::variant(&need.variant)?;
+        let variant: Variant = need.variant.parse().map_err(anyhow::Error::msg)?;
         let reuse = need.reuse.as_deref().map(str::parse::<Reuse>).transpose()?;
         let is_same = |block: &Block| {
             block.spec == spec && block.function.name() == function.name() && block.variant == variant
@@ -129,7 +130,7 @@ fn blocks(needs: &[Need]) -> Result<Vec<Block>> {
         }
     }
     for block in &mut blocks {
-        // What depends on no policy still needs a cell, for its outcome to be noted.
+        // A block that needs no reuse policy still needs a cell, for its outcome.
         if block.reuses.is_empty() {
             block.reuses.push(Reuse::Warm);
         }
@@ -147,14 +148,14 @@ fn spec(text: &str) -> Result<Option<Spec>> {
     Ok(executors::specs(&[text.to_owned()])?.pop())
 }
 
-/// Where a function lies that is not one of the lab's own.
+/// The folder of a function that is not one of the lab's own.
 fn folder_of(function: &str) -> Option<PathBuf> {
     function.contains('/').then(|| library::own_folder().join(function))
 }
 
-/// Everything that stands in the blocks.
-fn selection(blocks: &[Block]) -> Selection {
-    let mut selection = Selection {
+/// Everything that occurs in the blocks.
+fn matrix(blocks: &[Block]) -> Matrix {
+    let mut matrix = Matrix {
         specs: Vec::new(),
         functions: Vec::new(),
         variants: Vec::new(),
@@ -162,15 +163,15 @@ fn selection(blocks: &[Block]) -> Selection {
         experiments: Vec::new(),
     };
     for block in blocks {
-        add(&mut selection.specs, block.spec.clone());
-        add(&mut selection.variants, block.variant);
-        block.reuses.iter().for_each(|reuse| add(&mut selection.reuses, *reuse));
-        block.experiments.iter().for_each(|experiment| add(&mut selection.experiments, *experiment));
-        if selection.functions.iter().all(|function| function.name() != block.function.name()) {
-            selection.functions.push(block.function.clone());
+        add(&mut matrix.specs, block.spec.clone());
+        add(&mut matrix.variants, block.variant);
+        block.reuses.iter().for_each(|reuse| add(&mut matrix.reuses, *reuse));
+        block.experiments.iter().for_each(|experiment| add(&mut matrix.experiments, *experiment));
+        if matrix.functions.iter().all(|function| function.name() != block.function.name()) {
+            matrix.functions.push(block.function.clone());
         }
     }
-    selection
+    matrix
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use isolab_core::{Cause, Environment, Executor, Spec};
+use isolab_core::{Cause, Environment, Executor, Reuse, Spec, Variant};
 use isolab_frontend::{Bounds, Config, Server};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::{BadInput, DONE, Interrupted};
+use super::values::SpecList;
+use crate::exit::{DONE, Interrupted};
 use crate::host::affinity;
 use crate::server::child::LISTENING;
 use crate::{executors, library};
@@ -23,31 +24,31 @@ use crate::{executors, library};
 /// `isolab serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Executors; the first answers where a request names none [default: all that this machine can run]
+    /// Executors; the first answers requests that name none [default: all that this machine can run]
     #[arg(long, value_name = "SPEC")]
-    pub executor: Vec<String>,
-    /// The variant of all functions [default: the first that the executor can run]
+    pub executor: Vec<SpecList>,
+    /// Variant of all functions: rust, js, command [default: the first that the executor can run]
     #[arg(long, value_name = "VARIANT")]
-    pub variant: Option<String>,
-    /// When an instance is used again: `fresh`, `warm`, `reuse:N`
+    pub variant: Option<Variant>,
+    /// When to use an instance again: `fresh`, `warm`, `reuse:N`
     #[arg(long, value_name = "POLICY", default_value = "warm")]
-    pub reuse: String,
-    /// Where to listen; port 0 lets the system choose
+    pub reuse: Reuse,
+    /// Address to listen on; with port 0 the system chooses the port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// More functions: a folder of them and of WASI commands `{name}.wasm`, or one of either
-    #[arg(long, value_name = "DIR")]
+    /// More functions: one, a WASI command `NAME.wasm`, or a folder of both
+    #[arg(long, value_name = "PATH")]
     pub functions: Vec<PathBuf>,
-    /// Threads that serve connections and run functions [default: one a processor]
-    #[arg(long, value_name = "N")]
+    /// Threads that serve connections and run functions [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,
-    /// Add the pages that experiments need, with one worker
+    /// Serve the pages that experiments need, too
     #[arg(long)]
     pub control: bool,
-    /// Where artifacts are kept
+    /// Folder for artifacts [default: target/isolab-cache]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
-    /// Marks what this server makes outside of its process
+    /// Labels what this server makes outside of its process
     #[arg(long, hide = true)]
     pub run_id: Option<String>,
     /// Keep the server on one processor
@@ -58,8 +59,13 @@ pub struct ServeArgs {
     pub parent: Option<u32>,
 }
 
+fn workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| *workers > 0);
+    workers.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1"))
+}
+
 /// Serves until SIGTERM or SIGINT.
-pub fn run(arguments: &ServeArgs) -> Result<u8> {
+pub fn run(arguments: ServeArgs) -> Result<u8> {
     if let Some(parent) = arguments.parent {
         end_with(parent)?;
     }
@@ -72,17 +78,18 @@ pub fn run(arguments: &ServeArgs) -> Result<u8> {
     Ok(DONE)
 }
 
-async fn serve(arguments: &ServeArgs) -> Result<()> {
-    // Taken first: a signal during a slow start must not end the process half-way.
+async fn serve(arguments: ServeArgs) -> Result<()> {
+    // First of all: a signal during a slow start must not end the process half-way.
     let shutdown = shutdown()?;
-    let config = config(arguments)?;
+    let config = config(&arguments);
     let library = library::open(&arguments.functions)?;
     let environment = Environment {
-        cache: super::cache(arguments.cache.as_ref()),
-        run_id: arguments.run_id.clone().unwrap_or_else(super::run_id),
+        cache: super::cache(arguments.cache),
+        run_id: arguments.run_id.unwrap_or_else(super::run_id),
         max_instances: config.bounds.instances,
     };
-    let specs = executors::specs(&arguments.executor)?;
+    let specs: Vec<_> = arguments.executor.into_iter().flat_map(|list| list.0).collect();
+    executors::all_differ(&specs)?;
     let executors = if specs.is_empty() {
         let specs = executors::compiled_in();
         executors::settle(&specs);
@@ -98,22 +105,23 @@ async fn serve(arguments: &ServeArgs) -> Result<()> {
     Ok(())
 }
 
-fn config(arguments: &ServeArgs) -> Result<Config> {
-    let mut config =
-        Config { listen: arguments.listen, reuse: arguments.reuse.parse()?, ..Config::default() };
-    config.variant = arguments.variant.as_deref().map(super::variant).transpose()?;
-    if let Some(workers) = arguments.workers {
-        if workers == 0 {
-            return Err(BadInput::because("--workers must be at least 1"));
-        }
-        config.workers = workers;
+fn config(arguments: &ServeArgs) -> Config {
+    let default = Config::default();
+    let bounds = if arguments.control {
+        // An experiment itself decides how many requests there are at once.
+        Bounds { connections: 16_384, queue: 16_384, ..default.bounds }
+    } else {
+        default.bounds
+    };
+    Config {
+        listen: arguments.listen,
+        variant: arguments.variant,
+        reuse: arguments.reuse,
+        workers: arguments.workers.unwrap_or(default.workers),
+        control: arguments.control,
+        bounds,
+        ..default
     }
-    config.control = arguments.control;
-    if arguments.control {
-        // An experiment counts by itself how much there is at once.
-        config.bounds = Bounds { connections: 16_384, queue: 16_384, ..config.bounds };
-    }
-    Ok(config)
 }
 
 async fn open_all(specs: Vec<Spec>, environment: &Environment) -> Result<Vec<Arc<dyn Executor>>> {
@@ -124,7 +132,7 @@ async fn open_all(specs: Vec<Spec>, environment: &Environment) -> Result<Vec<Arc
     Ok(opened)
 }
 
-/// Opens what can run here, and says of the rest why it cannot.
+/// Opens the executors that can run here, and prints why the others cannot.
 async fn open_available(specs: Vec<Spec>, environment: &Environment) -> Result<Vec<Arc<dyn Executor>>> {
     let mut opened = Vec::with_capacity(specs.len());
     for spec in specs {
@@ -146,9 +154,9 @@ fn shutdown() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Has the kernel kill this process when its parent ends, however that ends.
+/// Makes the kernel kill this process when its parent ends, in whatever way.
 fn end_with(parent: u32) -> Result<()> {
-    set_pdeathsig(Signal::SIGKILL).context("this process cannot be tied to its parent")?;
+    set_pdeathsig(Signal::SIGKILL).context("cannot tie this process to its parent")?;
     // The parent may have ended before the line above.
     if getppid().as_raw().cast_unsigned() == parent { Ok(()) } else { Err(Interrupted.into()) }
 }

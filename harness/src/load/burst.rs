@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::open::{self, outcome as open_outcome};
-use super::outcome::{Fault, Wrong, histogram};
+use super::outcome::{Fault, Problems, histogram};
 use super::{Expected, block_on, exchange, spin};
 use crate::http1::{Receiver, Wire};
 
@@ -56,7 +56,7 @@ pub struct BurstOutcome {
     /// Answers that said that there is no capacity: 503, where it was not expected.
     pub refused: u64,
     /// What else did not go as it should.
-    pub wrong: Wrong,
+    pub problems: Problems,
     /// From before the first request was sent to having the last answer, right or not.
     pub duration: Duration,
     /// From before the first request was sent until the last one was.
@@ -71,7 +71,7 @@ impl BurstOutcome {
             requests: requests as u64,
             responses: 0,
             refused: 0,
-            wrong: Wrong::default(),
+            problems: Problems::default(),
             duration: Duration::ZERO,
             sending: Duration::ZERO,
             latency_ns: histogram(),
@@ -87,28 +87,28 @@ impl BurstOutcome {
 
     /// The outcome, unless there was a fault. Refused requests are none.
     pub fn faultless(self) -> Result<Self> {
-        self.wrong.faultless("in a burst").map(|()| self)
+        self.problems.faultless("in a burst").map(|()| self)
     }
 
     fn answer(&mut self, expected: &Expected, answer: &exchange::Answer, body: &[u8], since: Duration) {
         self.duration = since;
-        match exchange::judge(expected, answer, body) {
-            exchange::Verdict::Right { differs } => {
+        match exchange::check(expected, answer, body) {
+            exchange::AnswerCheck::Right { differs } => {
                 self.responses += 1;
-                self.wrong.differing += u64::from(differs);
+                self.problems.differing += u64::from(differs);
                 self.latency_ns.saturating_record(nanoseconds(since));
             }
-            exchange::Verdict::Faulty(Fault::Status) if is_refusal(answer) => self.refused += 1,
-            exchange::Verdict::Faulty(fault) => {
-                self.wrong.add(fault, 1, || exchange::reason(expected, answer, body));
+            exchange::AnswerCheck::Faulty(Fault::Status) if is_refusal(answer) => self.refused += 1,
+            exchange::AnswerCheck::Faulty(fault) => {
+                self.problems.add(fault, 1, || exchange::reason(expected, answer, body));
             }
         }
     }
 
     fn give_up(&mut self, patience: Duration) {
-        let outstanding = self.requests - self.responses - self.refused - self.wrong.faults.total();
+        let outstanding = self.requests - self.responses - self.refused - self.problems.faults.total();
         if outstanding > 0 {
-            self.wrong.add(Fault::TimedOut, outstanding, || format!("no answer within {patience:?}"));
+            self.problems.add(Fault::TimedOut, outstanding, || format!("no answer within {patience:?}"));
         }
     }
 }

@@ -15,7 +15,7 @@ pub type Answer = io::Result<Head>;
 
 /// What an answer is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AnswerCheck {
     /// It counts.
     Right {
         /// Its body is another than the expected one, which is allowed.
@@ -45,13 +45,13 @@ pub async fn receive(stream: &mut TcpStream, receiver: &mut Receiver, wire: &Wir
 }
 
 /// Compares an answer with what is expected.
-pub fn judge(expected: &Expected, answer: &Answer, body: &[u8]) -> Verdict {
+pub fn check(expected: &Expected, answer: &Answer, body: &[u8]) -> AnswerCheck {
     match answer {
-        Err(_) => Verdict::Faulty(Fault::Transfer),
-        Ok(head) if head.status != expected.status => Verdict::Faulty(Fault::Status),
+        Err(_) => AnswerCheck::Faulty(Fault::Transfer),
+        Ok(head) if head.status != expected.status => AnswerCheck::Faulty(Fault::Status),
         Ok(_) => match *body != expected.body[..] {
-            true if expected.is_strict => Verdict::Faulty(Fault::Body),
-            differs => Verdict::Right { differs },
+            true if expected.is_strict => AnswerCheck::Faulty(Fault::Body),
+            differs => AnswerCheck::Right { differs },
         },
     }
 }

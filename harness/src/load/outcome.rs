@@ -48,7 +48,7 @@ impl Faults {
 
 /// What did not go as it should, of a whole load.
 #[derive(Clone, Debug, Default)]
-pub struct Wrong {
+pub struct Problems {
     /// What does not count, by kind.
     pub faults: Faults,
     /// Right answers whose body was another than the expected one.
@@ -57,7 +57,7 @@ pub struct Wrong {
     pub first_fault: Option<String>,
 }
 
-impl Wrong {
+impl Problems {
     /// Counts faults of one kind.
     pub fn add(&mut self, fault: Fault, count: u64, reason: impl FnOnce() -> String) {
         self.faults.add(fault, count);

@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::{Bench, Character, identity};
 use crate::http1::Wire;
 use crate::load::Expected;
-use crate::load::closed::{self, Load, Span, Window};
+use crate::load::closed::{self, ClosedLoad, ClosedWindow, Span};
 use crate::server::child::Child;
 
 /// The first window only fills pools and caches; of the others it is this part.
@@ -83,14 +83,14 @@ pub fn is_spinning(bench: &Bench<'_>, character: &Character) -> bool {
     bench.lab.pinning.is_some() && !character.is_outside()
 }
 
-fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: usize) -> Result<Load> {
+fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: usize) -> Result<ClosedLoad> {
     let amounts = bench.amounts(character).load;
     let (request, expected) = expected(bench, child)?;
     let span = Span { duration: amounts.window, answers: amounts.window_answers };
     let warm_up = Span { duration: span.duration / WARM_UP, answers: span.answers.min(connections as u64) };
     let mut windows = vec![warm_up];
     windows.resize(1 + amounts.windows as usize, span);
-    Ok(Load {
+    Ok(ClosedLoad {
         addresses: vec![child.address()],
         request,
         expected,
@@ -101,7 +101,7 @@ fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: us
     })
 }
 
-fn add_window(rows: &mut Rows<'_>, row: &Row, window: &Window) {
+fn add_window(rows: &mut Rows<'_>, row: &Row, window: &ClosedWindow) {
     rows.add(row, "responses_count", window.responses);
     rows.add_duration(row, window.duration);
     add_latencies(rows, row, "latency", &window.latency_ns);

@@ -33,7 +33,7 @@ use crate::host::probes::energy::Packages;
 use crate::interrupt;
 use crate::run::plan::Block;
 use crate::run::preset::{Amounts, Preset};
-use crate::server::child::{Child, Order};
+use crate::server::child::{Child, ChildOptions};
 
 /// What all blocks of a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ impl<'a> Bench<'a> {
     /// record; they cost a little at every request.
     pub fn child(&self, reuse: Reuse, cache: &Path, control: bool) -> Result<Child> {
         interrupt::check()?;
-        Child::spawn(&Order {
+        Child::spawn(&ChildOptions {
             spec: &self.block.spec,
             variant: Some(self.block.variant),
             reuse,

@@ -7,21 +7,21 @@ use isolab_core::laps::nanoseconds;
 use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
-use crate::run::folder::{FolderError, RunFolder};
+use crate::run::folder::{FolderError, RunWriter};
 use crate::run::plan::Block;
 use crate::server::control::PhaseLine;
 
 /// Collects the rows of a step and writes them when it is done, so that what a
 /// failing step made is not taken for a result.
 pub struct Rows<'a> {
-    folder: &'a mut RunFolder,
+    folder: &'a mut RunWriter,
     base: Row,
     waiting: Vec<Row>,
 }
 
 impl<'a> Rows<'a> {
     /// For the rows of one block.
-    pub fn new(folder: &'a mut RunFolder, block: &Block, build: &str) -> Self {
+    pub fn new(folder: &'a mut RunWriter, block: &Block, build: &str) -> Self {
         let base = Row {
             executor: format!("{:#}", block.spec),
             function: block.function.name().to_owned(),

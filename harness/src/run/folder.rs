@@ -30,12 +30,12 @@ pub struct FolderError {
 }
 
 /// An open run folder.
-pub struct RunFolder {
+pub struct RunWriter {
     dir: PathBuf,
     rows: BufWriter<File>,
 }
 
-impl RunFolder {
+impl RunWriter {
     /// Makes the folder, or takes one that is empty, and sees that it can be written.
     pub fn create(dir: &Path) -> anyhow::Result<Self> {
         let refused =
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn rows_are_there_as_soon_as_they_are_appended() {
         let parent = tempfile::tempdir().unwrap();
-        let mut folder = RunFolder::create(&parent.path().join("a/b")).unwrap();
+        let mut folder = RunWriter::create(&parent.path().join("a/b")).unwrap();
         let row = Row { executor: "direct".into(), value: 7, ..Row::default() };
         folder.append(&[row.clone(), row]).unwrap();
         let text = fs::read_to_string(folder.dir().join("rows.jsonl")).unwrap();
@@ -151,11 +151,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("run");
         let row = |value| Row { executor: "direct".into(), value, ..Row::default() };
-        RunFolder::create(&dir).unwrap().append(&[row(1), row(2)]).unwrap();
+        RunWriter::create(&dir).unwrap().append(&[row(1), row(2)]).unwrap();
         let path = dir.join(ROWS);
         let whole = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{whole}{}", r#"{"executor":"dir"#)).unwrap();
-        let mut folder = RunFolder::reopen(&dir, |row| row.value == 2).unwrap();
+        let mut folder = RunWriter::reopen(&dir, |row| row.value == 2).unwrap();
         folder.append(&[row(3)]).unwrap();
         let values: Vec<_> = fs::read_to_string(&path)
             .unwrap()
@@ -164,7 +164,7 @@ mod tests {
             .collect();
         assert_eq!(values, [2, 3]);
         fs::write(&path, format!("broken\n{whole}")).unwrap();
-        let error = RunFolder::reopen(&dir, |_| true).err().unwrap();
+        let error = RunWriter::reopen(&dir, |_| true).err().unwrap();
         assert!(exit::code(&error) == exit::BAD_INPUT && error.to_string().contains("line 1"), "{error}");
     }
 
@@ -173,7 +173,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("file"), "").unwrap();
         for dir in [parent.path().to_owned(), parent.path().join("file/run"), "/proc/run".into()] {
-            let error = RunFolder::create(&dir).err().expect("it is refused");
+            let error = RunWriter::create(&dir).err().expect("it is refused");
             assert_eq!(exit::code(&error), exit::BAD_INPUT);
             assert!(error.to_string().contains("--out"), "{error}");
         }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_said_and_what_was_written_stays() {
         let parent = tempfile::tempdir().unwrap();
-        let mut folder = RunFolder::create(&parent.path().join("run")).unwrap();
+        let mut folder = RunWriter::create(&parent.path().join("run")).unwrap();
         folder.rows = BufWriter::new(File::options().write(true).open("/dev/full").unwrap());
         let error = folder.append(&[Row::default()]).unwrap_err().to_string();
         assert!(error.contains("rows.jsonl") && error.contains("kept"), "{error}");

@@ -46,7 +46,7 @@ impl Block {
 
 /// What the user asked for, everything resolved.
 #[derive(Clone, Debug)]
-pub struct Selection {
+pub struct Matrix {
     /// Executors.
     pub specs: Vec<Spec>,
     /// Functions.
@@ -59,7 +59,7 @@ pub struct Selection {
     pub experiments: Vec<Experiment>,
 }
 
-impl Selection {
+impl Matrix {
     /// Every block of one repetition, in the order in which they were asked for.
     /// Variants that a function does not have are left out. Where the preset is narrow,
     /// what tells of the model is measured with one function only.
@@ -140,9 +140,9 @@ pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Planned> {
 mod tests {
     use super::*;
 
-    fn selection() -> Selection {
+    fn selection() -> Matrix {
         let library = isolab_core::conformance::library().unwrap();
-        Selection {
+        Matrix {
             specs: Spec::parse_list("wasm,direct").unwrap(),
             functions: ["blake3", "hello"].map(|name| library.get(name).unwrap().clone()).to_vec(),
             variants: vec![Variant::Rust, Variant::Js, Variant::Command],

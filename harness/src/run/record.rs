@@ -1,4 +1,4 @@
-//! A run while it goes on: its folder, and what came of every cell so far.
+//! The record of a run, which is its `run.json`: facts, and the outcome of every cell so far.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::row::HOST;
-use isolab_reports::run::{RecordedSelection, SCHEMA_VERSION};
+use isolab_reports::run::{Prices, RecordedSelection, SCHEMA_VERSION};
 use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,22 +15,22 @@ use serde_json::{Map, Value};
 use crate::executors;
 use crate::exit::BadInput;
 use crate::host::machine::{Build, Machine};
-use crate::run::folder::{FolderError, RunFolder};
+use crate::run::availability::{Availability, obstacle};
+use crate::run::folder::{FolderError, RunWriter};
 use crate::run::plan::{Block, Planned};
 use crate::run::preset::Preset;
-use crate::run::request::TakenUp;
+use crate::run::request::InterruptedRun;
 use crate::run::utc::Utc;
-use crate::session::survey::Survey;
 
-/// A run that goes on.
-pub struct OpenRun {
-    /// Where it is written to.
-    pub folder: RunFolder,
+/// A run that has begun.
+pub struct RunRecord {
+    /// Its folder.
+    pub folder: RunWriter,
     run: isolab_reports::Run,
 }
 
-/// What is known before the first cell is measured.
-pub struct Beginning<'a> {
+/// Everything known before the first cell is measured.
+pub struct RunFacts<'a> {
     /// The run's id.
     pub id: &'a str,
     /// The seed of the order.
@@ -42,21 +42,21 @@ pub struct Beginning<'a> {
     /// How this binary was built.
     pub build: &'a Build,
     /// What each executor can run.
-    pub surveys: &'a [Survey],
+    pub executors: &'a [Availability],
     /// Every block of one repetition, also those that cannot run.
     pub blocks: &'a [Block],
-    /// What a reader must know besides.
+    /// What a reader of the report must know besides.
     pub notes: Vec<String>,
-    /// Why the host is no good one to measure on.
+    /// Why the host is not fit to measure on.
     pub host_warnings: Vec<String>,
-    /// What was asked for.
+    /// The request, as text.
     pub selection: RecordedSelection,
 }
 
-impl OpenRun {
+impl RunRecord {
     /// Writes the folder's first `run.json`.
-    pub fn begin(folder: RunFolder, beginning: &Beginning<'_>) -> Result<Self> {
-        let Beginning { id, seed, preset, machine, build, surveys, blocks, .. } = *beginning;
+    pub fn begin(folder: RunWriter, facts: &RunFacts<'_>) -> Result<Self> {
+        let RunFacts { id, seed, preset, machine, build, executors, blocks, .. } = *facts;
         let run = isolab_reports::Run {
             schema: SCHEMA_VERSION,
             id: id.to_owned(),
@@ -65,15 +65,15 @@ impl OpenRun {
             seed,
             started: Utc::now().rfc3339(),
             ended: None,
-            preset: facts(preset)?,
-            machine: facts(machine)?,
-            build: facts(build)?,
-            executors: surveys.iter().map(info).collect(),
-            cells: blocks.iter().flat_map(|block| cells(block, surveys)).collect(),
-            notes: beginning.notes.clone(),
-            host_warnings: beginning.host_warnings.clone(),
-            prices: crate::run::prices::DEFAULT.into(),
-            selection: beginning.selection.clone(),
+            preset: as_map(preset)?,
+            machine: as_map(machine)?,
+            build: as_map(build)?,
+            executors: executors.iter().map(info).collect(),
+            cells: blocks.iter().flat_map(|block| cells(block, executors)).collect(),
+            notes: facts.notes.clone(),
+            host_warnings: facts.host_warnings.clone(),
+            prices: prices(),
+            selection: facts.selection.clone(),
             blocks_done: Vec::new(),
         };
         let run = Self { folder, run };
@@ -81,27 +81,29 @@ impl OpenRun {
         Ok(run)
     }
 
-    /// Opens the folder of a run that did not come to its end. It goes on with what this
-    /// binary and this machine measure, so both must be those that it began with.
-    /// Rows of blocks that were not finished are dropped: those are measured again.
-    pub fn take_up(taken_up: TakenUp, plan: &[Planned], now: &Beginning<'_>) -> Result<Self> {
-        let TakenUp { dir, mut run } = taken_up;
+    /// Opens the folder of an interrupted run. Rows of unfinished blocks are dropped; these
+    /// blocks are measured again.
+    ///
+    /// # Errors
+    /// If this binary or this machine is not the one that began the run.
+    pub fn resume(interrupted: InterruptedRun, plan: &[Planned], now: &RunFacts<'_>) -> Result<Self> {
+        let InterruptedRun { dir, mut run } = interrupted;
         let differs = |what: &str| {
             BadInput::because(format!(
-                "{} cannot be taken up: it was begun {what}; all figures of a run must be comparable",
+                "{} cannot be resumed: it began {what}, and all figures of a run must be comparable; begin a new run",
                 dir.display()
             ))
         };
-        if run.build != facts(now.build)? {
+        if run.build != as_map(now.build)? {
             return Err(differs("with another build"));
         }
-        let machine = facts(now.machine)?;
+        let machine = as_map(now.machine)?;
         if MACHINE.iter().any(|fact| run.machine.get(*fact) != machine.get(*fact)) {
             return Err(differs("on another machine, or another kernel"));
         }
         run.status = RunStatus::Running;
         run.ended = None;
-        run.notes.push(format!("Interrupted, and taken up again {}.", Utc::now().rfc3339()));
+        run.notes.push(format!("Interrupted, and resumed at {}.", Utc::now().rfc3339()));
         let warnings = now.host_warnings.iter().filter(|warning| !run.host_warnings.contains(warning));
         let warnings: Vec<_> = warnings.cloned().collect();
         run.host_warnings.extend(warnings);
@@ -111,7 +113,7 @@ impl OpenRun {
             .map(|planned| BlockKey::of_block(&planned.block))
             .collect();
         let folder =
-            RunFolder::reopen(&dir, |row| row.executor == HOST || done.contains(&BlockKey::of_row(row)))?;
+            RunWriter::reopen(&dir, |row| row.executor == HOST || done.contains(&BlockKey::of_row(row)))?;
         let run = Self { folder, run };
         run.save()?;
         Ok(run)
@@ -122,26 +124,26 @@ impl OpenRun {
         &self.run.id
     }
 
-    /// Whether the block at this place of the order was measured.
+    /// Whether the block at this place of the order has been measured.
     pub fn is_done(&self, place: u32) -> bool {
         self.run.blocks_done.contains(&place)
     }
 
     /// Notes that the block at this place has all its rows, and writes `run.json`.
-    pub fn done(&mut self, place: u32) -> Result<(), FolderError> {
+    pub fn set_done(&mut self, place: u32) -> Result<(), FolderError> {
         self.run.blocks_done.push(place);
         self.save()
     }
 
-    /// Notes what came of a cell. A later repetition never makes a failed cell good.
-    pub fn note(&mut self, block: &Block, reuse: Reuse, outcome: &Result<()>) {
+    /// Notes the outcome of a cell. A cell that failed once stays failed.
+    pub fn set_outcome(&mut self, block: &Block, reuse: Reuse, outcome: &Result<()>) {
         let key = (format!("{:#}", block.spec), block.variant.to_string(), reuse.to_string());
-        let is_meant = |cell: &&mut Cell| {
+        let is_this = |cell: &&mut Cell| {
             (&cell.executor, &cell.variant, &cell.reuse) == (&key.0, &key.1, &key.2)
                 && cell.function == block.function.name()
                 && cell.twin == block.is_twin
         };
-        if let Some(cell) = self.run.cells.iter_mut().find(is_meant) {
+        if let Some(cell) = self.run.cells.iter_mut().find(is_this) {
             match outcome {
                 Ok(()) if cell.status == Status::Pending => cell.status = Status::Ok,
                 Ok(()) => {}
@@ -158,8 +160,8 @@ impl OpenRun {
         self.folder.replace_json(RUN, &self.run)
     }
 
-    /// Writes how the run ended, and the reports.
-    pub fn finish(mut self, status: RunStatus) -> Result<Ended> {
+    /// Writes how the run ended, and its reports.
+    pub fn finish(mut self, status: RunStatus) -> Result<FinishedRun> {
         self.run.status = status;
         self.run.ended = Some(Utc::now().rfc3339());
         self.save()?;
@@ -168,14 +170,14 @@ impl OpenRun {
         for format in Format::ALL {
             self.folder.replace(format.file_name(), render(&run, &summary, format).as_bytes())?;
         }
-        Ok(Ended { folder: self.folder, summary })
+        Ok(FinishedRun { folder: self.folder, summary })
     }
 }
 
 /// Facts about a machine that do not change while it runs.
 const MACHINE: [&str; 4] = ["cpu", "cpus_count", "memory_bytes", "kernel"];
 
-/// What tells the rows of one block from those of others.
+/// Identifies a block in the rows of a run.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct BlockKey {
     executor: String,
@@ -208,12 +210,12 @@ impl BlockKey {
 }
 
 /// A run that has ended.
-pub struct Ended {
-    folder: RunFolder,
+pub struct FinishedRun {
+    folder: RunWriter,
     summary: Summary,
 }
 
-impl Ended {
+impl FinishedRun {
     /// The table for a terminal of this width.
     pub fn table(&self, width: Option<u16>) -> String {
         render::terminal::render(&self.summary, width)
@@ -224,12 +226,12 @@ impl Ended {
         self.summary.run.status
     }
 
-    /// What its rows come to.
+    /// Its figures.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Why the host was no good one.
+    /// Why the host was not fit to measure on.
     pub fn host_warnings(&self) -> impl Iterator<Item = String> {
         self.summary.host_warnings()
     }
@@ -239,38 +241,49 @@ impl Ended {
         self.summary.run.cells.iter().filter(|cell| cell.status == Status::Failed)
     }
 
-    /// The executor of a cell in short form.
+    /// The executor spec of a cell in short form.
     pub fn executor<'a>(&'a self, cell: &'a Cell) -> &'a str {
         self.summary.short_name(&cell.executor)
     }
 
-    /// Where everything is.
+    /// Its folder.
     pub fn dir(&self) -> &Path {
         self.folder.dir()
     }
 }
 
-fn facts(value: &impl Serialize) -> Result<Map<String, Value>> {
-    match serde_json::to_value(value)? {
-        Value::Object(facts) => Ok(facts),
-        other => anyhow::bail!("facts of a run must have names: {other}"),
+/// The price list that costs are derived from: a serverless platform that prices both
+/// processor time and memory.
+fn prices() -> Prices {
+    Prices {
+        per_cpu_second: 0.000_024,
+        per_gib_second: 0.000_002_5,
+        currency: "USD".into(),
+        source: "Google Cloud Run, request-based billing, tier 1 region, list price (cloud.google.com/run/pricing)".into(),
     }
 }
 
-fn info(survey: &Survey) -> ExecutorInfo {
-    let model = executors::find(survey.spec.name()).map(|known| known.model).unwrap_or_default();
-    let versions: BTreeMap<String, String> = survey.versions.clone().unwrap_or_default();
+fn as_map(value: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(value)? {
+        Value::Object(map) => Ok(map),
+        other => anyhow::bail!("not an object: {other}"),
+    }
+}
+
+fn info(executor: &Availability) -> ExecutorInfo {
+    let model = executors::find(executor.spec.name()).map(|known| known.model).unwrap_or_default();
+    let versions: BTreeMap<String, String> = executor.versions.clone().unwrap_or_default();
     ExecutorInfo {
-        name: survey.spec.to_string(),
-        spec: format!("{:#}", survey.spec),
+        name: executor.spec.to_string(),
+        spec: format!("{:#}", executor.spec),
         model: model.to_owned(),
         versions: versions.into_iter().collect(),
-        unavailable: survey.versions.clone().err(),
+        unavailable: executor.versions.clone().err(),
     }
 }
 
-fn cells<'a>(block: &'a Block, surveys: &'a [Survey]) -> impl Iterator<Item = Cell> + 'a {
-    let (status, reason) = match obstacle(block, surveys) {
+fn cells<'a>(block: &'a Block, executors: &'a [Availability]) -> impl Iterator<Item = Cell> + 'a {
+    let (status, reason) = match obstacle(block, executors) {
         None => (Status::Pending, None),
         Some((status, reason)) => (status, Some(reason)),
     };
@@ -285,19 +298,9 @@ fn cells<'a>(block: &'a Block, surveys: &'a [Survey]) -> impl Iterator<Item = Ce
     })
 }
 
-/// Why a block cannot be measured, if it cannot.
-pub fn obstacle(block: &Block, surveys: &[Survey]) -> Option<(Status, String)> {
-    let survey = surveys.iter().find(|survey| survey.spec == block.spec)?;
-    if let Err(reason) = &survey.versions {
-        return Some((Status::Unavailable, reason.clone()));
-    }
-    let reason = survey.unsupported(block.function.name(), block.variant)?;
-    Some((Status::Skipped, reason.to_owned()))
-}
-
-/// The directory of a run without a given one.
+/// The folder of a run for which none was given.
 pub fn default_dir(id: &str) -> Result<std::path::PathBuf> {
-    let dir = std::env::current_dir().context("the current folder is gone")?;
+    let dir = std::env::current_dir().context("cannot find the current folder")?;
     Ok(dir.join("runs").join(id))
 }
 
@@ -322,45 +325,35 @@ mod tests {
         }
     }
 
-    fn survey(versions: Result<BTreeMap<String, String>, String>) -> Survey {
-        Survey { spec: block().spec, versions, unsupported: Vec::new() }
+    fn executor() -> Availability {
+        Availability { spec: block().spec, versions: Ok(BTreeMap::new()), unsupported: Vec::new() }
     }
 
     #[test]
     fn a_cell_that_failed_once_stays_failed() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(&parent.path().join("run")).unwrap();
-        let beginning = Beginning {
+        let folder = RunWriter::create(&parent.path().join("run")).unwrap();
+        let facts = RunFacts {
             id: "test",
             seed: 1,
             preset: &QUICK,
             machine: &Machine::look(),
             build: &Build::look(),
-            surveys: &[survey(Ok(BTreeMap::new()))],
+            executors: &[executor()],
             blocks: &[block()],
             notes: Vec::new(),
             host_warnings: Vec::new(),
             selection: RecordedSelection::default(),
         };
-        let mut run = OpenRun::begin(folder, &beginning).unwrap();
-        run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("first")));
-        run.note(&block(), Reuse::Warm, &Err(anyhow::anyhow!("second")));
-        run.note(&block(), Reuse::Warm, &Ok(()));
-        run.note(&block(), Reuse::Fresh, &Ok(()));
+        let mut run = RunRecord::begin(folder, &facts).unwrap();
+        run.set_outcome(&block(), Reuse::Warm, &Err(anyhow::anyhow!("first")));
+        run.set_outcome(&block(), Reuse::Warm, &Err(anyhow::anyhow!("second")));
+        run.set_outcome(&block(), Reuse::Warm, &Ok(()));
+        run.set_outcome(&block(), Reuse::Fresh, &Ok(()));
         let ended = run.finish(RunStatus::Complete).unwrap();
         let failed: Vec<_> =
             ended.failed().map(|cell| (cell.reuse.as_str(), cell.reason.as_deref())).collect();
         assert_eq!(failed, [("warm", Some("first"))]);
         assert!(ended.dir().join("report.md").is_file());
-    }
-
-    #[test]
-    fn what_cannot_run_has_its_reason() {
-        assert_eq!(obstacle(&block(), &[survey(Ok(BTreeMap::new()))]), None);
-        let (status, reason) = obstacle(&block(), &[survey(Err("no engine".into()))]).unwrap();
-        assert_eq!((status, reason.as_str()), (Status::Unavailable, "no engine"));
-        let mut fussy = survey(Ok(BTreeMap::new()));
-        fussy.unsupported.push(("hello".into(), Variant::Rust, "by nature".into()));
-        assert_eq!(obstacle(&block(), &[fussy]).unwrap().0, Status::Skipped);
     }
 }

@@ -1,146 +1,149 @@
-//! What a run is to measure: as the command line says it, or as an interrupted run was
-//! asked for.
+//! What a run is asked to measure: by the command line, or by an interrupted run.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use isolab_core::{Reuse, Spec, Variant};
-use isolab_reports::Experiment;
+use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::folder::{self, RUN};
-use isolab_reports::run::RecordedSelection as Recorded;
-use isolab_reports::{Run, RunStatus};
+use isolab_reports::run::RecordedSelection;
+use isolab_reports::{Experiment, Run, RunStatus};
 
-use crate::cli::bench::BenchArgs;
+use super::plan::Matrix;
+use super::preset::Preset;
 use crate::exit::BadInput;
-use crate::run::plan::Selection;
-use crate::run::preset::{self, Preset};
 use crate::{executors, library};
+
+/// What a user chose. An empty list stands for the default.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Executors, resolved.
+    pub specs: Vec<Spec>,
+    /// Functions, by name or path.
+    pub functions: Vec<String>,
+    /// Variants.
+    pub variants: Vec<Variant>,
+    /// Reuse policies.
+    pub reuses: Vec<Reuse>,
+    /// Experiments.
+    pub experiments: Vec<Experiment>,
+}
 
 /// Everything that a run is asked for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct RunRequest {
     /// What is measured.
-    pub selection: Selection,
-    /// The same as text, to be asked for again.
-    pub recorded: Recorded,
+    pub matrix: Matrix,
+    /// The same as text, from which the run can be resumed.
+    pub recorded: RecordedSelection,
     /// Functions beside the lab's own.
     pub functions: Vec<PathBuf>,
     /// How much is measured.
     pub preset: Preset,
     /// Decides the order.
     pub seed: u64,
-    /// Whether executors were named: each of them then has to be there.
+    /// Whether the user named executors. Each of them must then be available.
     pub is_explicit: bool,
-    /// The run that is taken up.
-    pub taken_up: Option<TakenUp>,
+    /// The run to resume; none for a new run.
+    pub interrupted: Option<InterruptedRun>,
 }
 
-/// An interrupted run.
+/// A run that stopped before its end.
 #[derive(Debug)]
-pub struct TakenUp {
+pub struct InterruptedRun {
     /// Its folder.
     pub dir: PathBuf,
-    /// What it was when it stopped.
+    /// What `run.json` said when it stopped.
     pub run: Run,
 }
 
-impl Asked {
-    /// What the command line asks for.
-    pub fn by(arguments: &BenchArgs) -> Result<Self> {
-        if let Some(dir) = &arguments.resume {
-            return Self::again(dir);
-        }
-        let texts = Recorded {
-            executors: arguments.executor.clone(),
-            functions: arguments.function.clone(),
-            variants: arguments.variant.clone(),
-            reuses: arguments.reuse.clone(),
-            experiments: arguments.only.clone(),
+impl RunRequest {
+    /// A new run.
+    ///
+    /// # Errors
+    /// If an executor or a function is chosen twice, or there is no such function.
+    pub fn new(choice: Choice, preset: Preset, seed: u64) -> Result<Self> {
+        executors::all_differ(&choice.specs)?;
+        let is_explicit = !choice.specs.is_empty();
+        let (functions, paths) = library::select(&choice.functions)?;
+        let names = functions_as_text(&choice.functions, &functions, &paths);
+        let default_experiments = || Experiment::ALL.to_vec();
+        let matrix = Matrix {
+            specs: unless_empty(choice.specs, executors::compiled_in),
+            functions,
+            variants: unless_empty(choice.variants, || vec![Variant::Rust, Variant::Js]),
+            reuses: unless_empty(choice.reuses, || vec![Reuse::Fresh, Reuse::Warm]),
+            experiments: unless_empty(choice.experiments, default_experiments),
         };
-        let preset = match (arguments.quick, arguments.full) {
-            (true, _) => preset::QUICK,
-            (_, true) => preset::FULL,
-            _ => preset::DEFAULT,
+        let recorded = RecordedSelection {
+            executors: matrix.specs.iter().map(|spec| format!("{spec:#}")).collect(),
+            functions: names,
+            variants: matrix.variants.iter().map(ToString::to_string).collect(),
+            reuses: matrix.reuses.iter().map(ToString::to_string).collect(),
+            experiments: matrix.experiments.iter().map(ToString::to_string).collect(),
         };
-        let preset = preset.repeated(arguments.repetitions.unwrap_or(preset.repetitions));
-        let is_explicit = !arguments.executor.is_empty();
-        Self::of(&texts, &preset, arguments.seed.unwrap_or_else(rand::random), is_explicit, None)
+        Ok(Self { matrix, recorded, functions: paths, preset, seed, is_explicit, interrupted: None })
     }
 
-    /// What an interrupted run was asked for.
-    fn again(dir: &Path) -> Result<Self> {
+    /// The rest of an interrupted run, by its folder.
+    ///
+    /// # Errors
+    /// If the folder holds no run that can be resumed.
+    pub fn resume(dir: &Path) -> Result<Self> {
         let refused =
-            |reason: String| BadInput::because(format!("{} cannot be taken up: {reason}", dir.display()));
+            |reason: String| BadInput::because(format!("{} cannot be resumed: {reason}", dir.display()));
         let run = folder::read_run(&dir.join(RUN)).map_err(|error| refused(error.to_string()))?;
         if run.status == RunStatus::Complete {
             return Err(refused("it is complete".into()));
         }
-        if run.selection.executors.is_empty() {
-            return Err(refused("what it measured was not asked for by `bench`".into()));
+        let recorded = &run.selection;
+        if recorded.executors.is_empty() {
+            return Err(refused("`bench` did not begin it".into()));
         }
-        let name = run.preset.get("name").and_then(|name| name.as_str()).unwrap_or_default().to_owned();
-        let is_named = |preset: &&Preset| serde_json::to_value(preset.name).is_ok_and(|it| it == name);
-        let preset = Preset::ALL
-            .into_iter()
-            .find(is_named)
-            .ok_or_else(|| refused(format!("there is no preset `{name}`")))?;
-        let repetitions = run.preset.get("repetitions").and_then(serde_json::Value::as_u64);
-        let preset =
-            preset.repeated(repetitions.and_then(|many| many.try_into().ok()).unwrap_or(preset.repetitions));
-        let (texts, seed) = (run.selection.clone(), run.seed);
+        let choice = Choice {
+            specs: executors::specs(&recorded.executors)?,
+            functions: recorded.functions.clone(),
+            variants: parse_all(&recorded.variants).map_err(refused)?,
+            reuses: parse_all(&recorded.reuses).map_err(refused)?,
+            experiments: parse_all(&recorded.experiments).map_err(refused)?,
+        };
+        let (preset, seed) = (preset_of(&run).map_err(refused)?, run.seed);
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
-        Self::of(&texts, &preset, seed, false, Some(TakenUp { dir, run }))
-    }
-
-    fn of(
-        texts: &Recorded,
-        preset: &Preset,
-        seed: u64,
-        is_explicit: bool,
-        taken_up: Option<TakenUp>,
-    ) -> Result<Self> {
-        let specs = or(executors::specs(&texts.executors)?, executors::compiled_in());
-        let (functions, paths) = library::select(&texts.functions)?;
-        let variants = each(&texts.variants, crate::cli::variant)?;
-        let reuses = each(&texts.reuses, |text| Ok(text.parse::<Reuse>()?))?;
-        let experiments = each(&texts.experiments, |text| {
-            text.parse::<Experiment>().map_err(|reason| BadInput::because(format!("--only: {reason}")))
-        })?;
-        let selection = Selection {
-            specs,
-            functions,
-            variants: or(variants, vec![Variant::Rust, Variant::Js]),
-            reuses: or(reuses, vec![Reuse::Fresh, Reuse::Warm]),
-            experiments: or(experiments, Experiment::ALL.to_vec()),
-        };
-        let recorded = Recorded {
-            executors: selection.specs.iter().map(|spec: &Spec| format!("{spec:#}")).collect(),
-            functions: functions_as_text(texts, &selection, &paths),
-            variants: selection.variants.iter().map(ToString::to_string).collect(),
-            reuses: selection.reuses.iter().map(ToString::to_string).collect(),
-            experiments: selection.experiments.iter().map(ToString::to_string).collect(),
-        };
-        Ok(Self { selection, recorded, functions: paths, preset: *preset, seed, is_explicit, taken_up })
+        let interrupted = Some(InterruptedRun { dir, run });
+        // Executors that were not available at the run's beginning may still not be.
+        Ok(Self { is_explicit: false, interrupted, ..Self::new(choice, preset, seed)? })
     }
 }
 
-/// The functions by name, those from elsewhere by their path.
-fn functions_as_text(texts: &Recorded, selection: &Selection, paths: &[PathBuf]) -> Vec<String> {
-    if texts.functions.is_empty() {
-        return selection.functions.iter().map(|function| function.name().to_owned()).collect();
+/// The preset that an interrupted run began with.
+fn preset_of(run: &Run) -> Result<Preset, String> {
+    let name = run.preset.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+    let is_named = |preset: &&Preset| serde_json::to_value(preset.name).is_ok_and(|it| it == name);
+    let preset = Preset::ALL.into_iter().find(is_named);
+    let preset = preset.ok_or_else(|| format!("there is no preset `{name}`"))?;
+    let repetitions = run.preset.get("repetitions").and_then(serde_json::Value::as_u64);
+    let repetitions = repetitions.and_then(|count| count.try_into().ok());
+    Ok(preset.repeated(repetitions.unwrap_or(preset.repetitions)))
+}
+
+/// The lab's functions by name, others by their absolute path.
+fn functions_as_text(chosen: &[String], functions: &[Function], paths: &[PathBuf]) -> Vec<String> {
+    if chosen.is_empty() {
+        return functions.iter().map(|function| function.name().to_owned()).collect();
     }
     let mut paths = paths.iter();
-    let text = |asked: &String| {
-        let path = asked.contains('/').then(|| paths.next()).flatten();
-        path.map_or_else(|| asked.clone(), |path| path.display().to_string())
+    let text = |chosen: &String| {
+        let path = chosen.contains('/').then(|| paths.next()).flatten();
+        path.map_or_else(|| chosen.clone(), |path| path.display().to_string())
     };
-    texts.functions.iter().map(text).collect()
+    chosen.iter().map(text).collect()
 }
 
-fn each<T>(texts: &[String], parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
-    texts.iter().map(|text| parse(text)).collect()
+fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
 }
 
-fn or<T>(asked: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
-    if asked.is_empty() { otherwise } else { asked }
+fn unless_empty<T>(chosen: Vec<T>, default: impl FnOnce() -> Vec<T>) -> Vec<T> {
+    if chosen.is_empty() { default() } else { chosen }
 }

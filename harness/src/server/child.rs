@@ -31,7 +31,7 @@ pub const LISTENING: &str = "listening on http://";
 
 /// Everything a child must know.
 #[derive(Clone, Debug)]
-pub struct Order<'a> {
+pub struct ChildOptions<'a> {
     /// The one executor.
     pub spec: &'a Spec,
     /// The variant of all functions; the executor's choice if there is none.
@@ -73,7 +73,7 @@ pub struct Child {
 
 impl Child {
     /// Starts a server and waits until it listens.
-    pub fn spawn(order: &Order<'_>) -> Result<Self> {
+    pub fn spawn(order: &ChildOptions<'_>) -> Result<Self> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -191,7 +191,7 @@ fn group(process: &std::process::Child) -> Pid {
     Pid::from_raw(process.id().cast_signed())
 }
 
-fn arguments(order: &Order<'_>) -> Vec<String> {
+fn arguments(order: &ChildOptions<'_>) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments: Vec<String> =
         ["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();

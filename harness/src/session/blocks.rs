@@ -9,7 +9,6 @@ use isolab_reports::Experiment;
 use isolab_reports::Row;
 use isolab_reports::row::HOST;
 
-use super::progress;
 use crate::exit::Interrupted;
 use crate::host::{affinity, calibration};
 use crate::interrupt;
@@ -17,7 +16,7 @@ use crate::measure::rows::Rows;
 use crate::measure::{Bench, Lab, cell, density, memory, startup};
 use crate::run::folder::FolderError;
 use crate::run::plan::Planned;
-use crate::run::record::OpenRun;
+use crate::run::record::RunRecord;
 use crate::session::caches::Caches;
 
 /// Measures blocks in this order. An error is one that ends the run; what was measured
@@ -27,12 +26,12 @@ pub fn measure(
     plan: &[Planned],
     caches: &Caches,
     build: &str,
-    run: &mut OpenRun,
+    run: &mut RunRecord,
 ) -> Result<()> {
     if let Some(pinning) = lab.pinning {
         affinity::pin(pinning.load_cpu)?;
     }
-    let bar = progress::bar(plan.len(), "measuring");
+    let bar = super::progress_bar(plan.len(), "measuring");
     for Planned { place, block } in plan {
         bar.set_message(block.name());
         calibrate(lab, *place, build, run)?;
@@ -43,16 +42,16 @@ pub fn measure(
             if let Err(error) = outcome {
                 bar.suspend(|| eprintln!("{} {reuse} failed: {error:#}", block.name()));
             }
-            run.note(block, *reuse, outcome);
+            run.set_outcome(block, *reuse, outcome);
         }
-        run.done(*place)?;
+        run.set_done(*place)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
 }
 
-fn calibrate(lab: &Lab<'_>, place: u32, build: &str, run: &mut OpenRun) -> Result<()> {
+fn calibrate(lab: &Lab<'_>, place: u32, build: &str, run: &mut RunRecord) -> Result<()> {
     interrupt::check()?;
     let duration = calibration::measure(lab.pinning)?;
     let row = Row {

@@ -1,12 +1,10 @@
-//! One run from its beginning to its end, whatever asked for it.
+//! One run from its beginning to its end.
 //!
 //! - [`survey`]: what this machine can run.
-//! - [`blocks`]: block after block; [`caches`] for their artifacts.
-//! - [`progress`]: what a person sees meanwhile.
+//! - [`blocks`]: one block after the other; [`caches`] for their artifacts.
 
 pub mod blocks;
 pub mod caches;
-pub mod progress;
 pub mod survey;
 
 use std::io::IsTerminal;
@@ -14,44 +12,49 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
 use isolab_reports::RunStatus;
 
+use self::caches::Caches;
+use self::survey::survey;
 use crate::exit::{DONE, FAILED, INTERRUPTED, Interrupted};
 use crate::host::affinity::Pinning;
 use crate::host::condition;
 use crate::host::machine::{Build, Machine};
 use crate::host::probes::energy::Packages;
 use crate::measure::Lab;
-use crate::run::folder::RunFolder;
-use crate::run::plan::{Block, Planned, Selection, shuffled};
+use crate::run::availability::{Availability, obstacle};
+use crate::run::folder::RunWriter;
+use crate::run::plan::{Block, Matrix, Planned, shuffled};
 use crate::run::preset::{self, Preset};
-use crate::run::record::{Beginning, Ended, OpenRun, default_dir, obstacle};
-use crate::run::request::Asked;
-use crate::session::caches::Caches;
-use crate::session::survey::{Survey, survey};
+use crate::run::record::{FinishedRun, RunFacts, RunRecord, default_dir};
+use crate::run::request::RunRequest;
 use crate::{executors, guests, interrupt};
 
-/// What a run measures, and where it leaves that.
+/// What a run measures, and where it writes that.
 #[derive(Debug)]
 pub struct Session<'a> {
-    /// Names the run, and marks what it makes outside of its processes.
+    /// Names the run, and labels what it makes outside of its processes.
     pub id: String,
     /// Every block of one repetition.
     pub blocks: Vec<Block>,
-    /// What was asked for, which the blocks come from.
-    pub asked: Asked,
-    /// Whether a host that is no good one is refused.
+    /// The request, from which the blocks come.
+    pub request: RunRequest,
+    /// Whether to refuse a host that is not fit to measure on.
     pub is_strict: bool,
-    /// The run's folder, where one was asked for.
+    /// The run's folder; `runs/<id>` by default.
     pub out: Option<&'a Path>,
-    /// Where artifacts lie while measuring, where that was asked for.
+    /// The folder for artifacts while measuring; a temporary one by default.
     pub cache: Option<&'a Path>,
 }
 
 impl Session<'_> {
-    /// Measures everything. An error where nothing can be measured, or where what was
-    /// measured cannot be written; what was written until then stays.
-    pub fn run(self) -> Result<Ended> {
+    /// Measures everything.
+    ///
+    /// # Errors
+    /// If nothing can be measured, or a figure cannot be written. Figures that were
+    /// written before stay.
+    pub fn run(self) -> Result<FinishedRun> {
         let host_warnings = condition::warnings();
         if self.is_strict && !host_warnings.is_empty() {
             anyhow::bail!("this host is not fit to measure on: {}", host_warnings.join("; "));
@@ -60,121 +63,130 @@ impl Session<'_> {
         let packages = Packages::find();
         let caches = Caches::make(self.cache)?;
         let guests = caches.path().join("guests");
+        let RunRequest { matrix, recorded, functions, preset, seed, is_explicit, interrupted } = self.request;
         let lab = Lab {
-            preset: &self.asked.preset,
+            preset: &preset,
             pinning: Pinning::choose(),
             packages: packages.as_ref().ok(),
             run_id: &self.id,
-            functions: &self.asked.functions,
+            functions: &functions,
             guests: &guests,
         };
-        let surveys =
-            survey(&lab, &self.asked.selection, &caches.fresh()?, &caches.path().join("survey.log"))?;
-        if self.asked.is_explicit {
-            all_available(&surveys)?;
+        let executors = survey(&lab, &matrix, &caches.fresh()?, &caches.path().join("survey.log"))?;
+        if is_explicit {
+            all_available(&executors)?;
         }
 
-        // Also what cannot run has its place, so that an interrupted run finds the same order.
-        let plan = shuffled(&self.blocks, self.asked.preset.repetitions, self.asked.seed);
-        let beginning = Beginning {
+        // Blocks that cannot run keep their places, so that a resumed run has the same order.
+        let plan = shuffled(&self.blocks, preset.repetitions, seed);
+        let facts = RunFacts {
             id: &self.id,
-            seed: self.asked.seed,
-            preset: &self.asked.preset,
+            seed,
+            preset: &preset,
             machine: &Machine::look(),
             build: &Build::look(),
-            surveys: &surveys,
+            executors: &executors,
             blocks: &self.blocks,
             notes: notes(&lab),
             host_warnings,
-            selection: self.asked.recorded,
+            selection: recorded,
         };
-        let mut run = if let Some(taken_up) = self.asked.taken_up {
-            OpenRun::take_up(taken_up, &plan, &beginning)?
+        let mut run = if let Some(interrupted) = interrupted {
+            RunRecord::resume(interrupted, &plan, &facts)?
         } else {
             let dir = self.out.map_or_else(|| default_dir(&self.id), |out| Ok(out.to_owned()))?;
-            OpenRun::begin(RunFolder::create(&dir)?, &beginning)?
+            RunRecord::begin(RunWriter::create(&dir)?, &facts)?
         };
         let is_left =
-            |planned: &Planned| obstacle(&planned.block, &surveys).is_none() && !run.is_done(planned.place);
+            |planned: &Planned| obstacle(&planned.block, &executors).is_none() && !run.is_done(planned.place);
         let plan: Vec<_> = plan.into_iter().filter(is_left).collect();
-        announce(&self.asked.preset, plan.len());
-        let measured = build_guests(&self.asked.selection, &surveys, &guests)
-            .and_then(|()| blocks::measure(&lab, &plan, &caches, &beginning.build.summary(), &mut run));
-        sweep(&self.asked.selection, &self.id);
-        conclude(run, measured)
+        announce(&preset, plan.len());
+        let measured = build_guests(&matrix, &executors, &guests)
+            .and_then(|()| blocks::measure(&lab, &plan, &caches, &facts.build.summary(), &mut run));
+        sweep(&matrix, &self.id);
+        finish(run, measured)
     }
 }
 
-/// What was asked for by name must be there.
-fn all_available(surveys: &[Survey]) -> Result<()> {
-    let missing: Vec<_> = surveys.iter().filter_map(|survey| survey.versions.as_ref().err()).collect();
+/// An executor that the user named must be available.
+fn all_available(executors: &[Availability]) -> Result<()> {
+    let missing: Vec<_> = executors.iter().filter_map(|executor| executor.versions.as_ref().err()).collect();
     match missing[..] {
         [] => Ok(()),
-        [first, ..] => Err(anyhow::anyhow!("{first}").context("an executor that was asked for cannot run")),
+        [first, ..] => Err(anyhow::anyhow!("{first}").context("nothing was measured")),
     }
 }
 
-/// Blocks of one repetition over all executors and the lab's functions: what a preset's
-/// announced time is for.
+/// Blocks of one repetition over all executors and the lab's functions. A preset's
+/// announced time is for this many.
 const BLOCKS_OF_ALL: u32 = 28;
 
-/// Says how long it will take at most, where somebody waits.
+/// Prints the longest time that the run takes, if stderr is a terminal.
 fn announce(preset: &Preset, blocks: usize) {
     if std::io::stderr().is_terminal() {
         let all = BLOCKS_OF_ALL * preset.repetitions;
         let share = preset.announced * u32::try_from(blocks).unwrap_or(all) / all;
         let minutes = share.max(Duration::from_mins(1)).as_secs().div_ceil(60);
-        eprintln!("{blocks} blocks to measure: at most some {minutes} min, once everything is built");
+        eprintln!("{blocks} blocks to measure: at most about {minutes} min after the build");
     }
 }
 
-/// Builds beforehand what `prepare` would otherwise wait for, and writes down where it is.
-/// What cannot be built makes its cells fail with the same reason, when their turn comes.
-fn build_guests(selection: &Selection, surveys: &[Survey], index: &Path) -> Result<()> {
-    let available = surveys.iter().filter(|survey| survey.versions.is_ok());
-    let names: Vec<_> = available.map(|survey| survey.spec.name()).collect();
-    let steps = guests::steps(&names, &selection.functions, &selection.variants);
-    let bar = progress::bar(steps.len(), "building");
+/// Builds the guests before `prepare` would wait for them, and writes an index of them for
+/// the children. Cells whose guest cannot be built fail with the same reason later.
+fn build_guests(matrix: &Matrix, executors: &[Availability], index: &Path) -> Result<()> {
+    let available = executors.iter().filter(|executor| executor.versions.is_ok());
+    let names: Vec<_> = available.map(|executor| executor.spec.name()).collect();
+    let steps = guests::steps(&names, &matrix.functions, &matrix.variants);
+    let bar = progress_bar(steps.len(), "building");
     let mut lines = String::new();
     for step in steps {
         interrupt::check()?;
         bar.set_message(step.name.clone());
         match step.build() {
             Ok(built) => lines.push_str(&built.guest.index_line()),
-            Err(error) => bar.suspend(|| eprintln!("{} cannot be built: {error:#}", step.name)),
+            Err(error) => bar.suspend(|| eprintln!("cannot build {}: {error:#}", step.name)),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    std::fs::write(index, lines).context("the index of guests cannot be written")
+    std::fs::write(index, lines).context("cannot write the index of guests")
 }
 
+/// A progress bar on stderr; invisible if stderr is not a terminal.
+fn progress_bar(steps: usize, activity: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {pos}/{len} [{bar:30}] {elapsed_precise} {wide_msg}");
+    let style = style.expect("the template is valid").progress_chars("=> ");
+    ProgressBar::new(steps as u64).with_style(style).with_prefix(activity.to_owned())
+}
+
+/// What a reader of the report must know about how this run measures.
 fn notes(lab: &Lab<'_>) -> Vec<String> {
     let pinned = match lab.pinning {
         Some(Pinning { server_cpu, load_cpu }) => format!(
-            "The server was kept on processor {server_cpu}, the load generator on {load_cpu}; \
-             containers ran where the engine put them. The load generator looked for answers without \
-             sleeping, so that a server need not wake it, except where containers shared its processor."
+            "The server ran on processor {server_cpu}, the load generator on processor {load_cpu}. The engine \
+             chose the processors of containers. The load generator polled for responses without sleeping, \
+             so that no server had to wake it, except where containers shared its processor."
         ),
-        None => "Server and load generator shared one processor and disturbed each other.".into(),
+        None => "Server and load generator shared one processor and slowed each other down.".into(),
     };
     let mut notes = vec![
         pinned,
         format!(
-            "What takes {} ms or longer to start was measured with the `heavy` amounts, and its `fresh` cell \
-             was held to the load case where its `warm` cell answered all cases.",
+            "Executors that take {} ms or longer to start were measured with the `heavy` amounts. Their \
+             `fresh` cells were checked with the load case only, if their `warm` cells passed every case.",
             preset::SLOW_START.as_millis()
         ),
-        "Memory after many requests is left out where they would take longer than the amounts' bound.".into(),
-        "CPU time of a container that is used once is read from the group around it, together with that of \
-         any other container of the host, and that of its shim is not seen. With `network=shared`, the idle \
-         container whose network a function's containers join, and its shim, are in no instance's memory: \
-         there is one for each function."
+        "Memory after many requests is missing where the requests would take longer than the preset allows."
+            .into(),
+        "The CPU time of containers that are used once is that of the control group around them. It includes \
+         every other container of the host, and excludes their shims. With `network=shared`, a function's \
+         containers join the network of one idle container; that container and its shim are not part of any \
+         instance's memory."
             .into(),
     ];
     if lab.preset.is_narrow {
         notes.push(
-            "Density, open loop and burst tell more of the model than of the function: they were measured \
+            "Density, open loop and burst depend on the model more than on the function: they were measured \
              with one function."
                 .into(),
         );
@@ -182,45 +194,45 @@ fn notes(lab: &Lab<'_>) -> Vec<String> {
     notes
 }
 
-/// Removes what children could not remove because they were killed.
-fn sweep(selection: &Selection, id: &str) {
-    if let Err(error) = executors::sweep(&selection.specs, id) {
+/// Removes what killed children left behind.
+fn sweep(matrix: &Matrix, id: &str) {
+    if let Err(error) = executors::sweep(&matrix.specs, id) {
         // Without an engine there were no containers either.
         tracing::debug!("nothing was swept: {error:#}");
     }
 }
 
-/// Writes the end of the run.
-fn conclude(run: OpenRun, measured: Result<()>) -> Result<Ended> {
+/// Writes the run's end and its reports.
+fn finish(run: RunRecord, measured: Result<()>) -> Result<FinishedRun> {
     let status = match &measured {
         Ok(()) => RunStatus::Complete,
         Err(error) if error.is::<Interrupted>() => RunStatus::Interrupted,
         Err(_) => RunStatus::Failed,
     };
     let dir = run.folder.dir().to_owned();
-    let ended = run.finish(status);
+    let finished = run.finish(status);
     if status == RunStatus::Failed {
         println!("{}", dir.display());
         measured?;
     }
-    ended.context("the report cannot be written")
+    finished.context("cannot write the report")
 }
 
-/// Says what was wrong with an ended run, and answers the exit code.
-pub fn verdict(ended: &Ended, is_strict: bool) -> u8 {
-    for warning in ended.host_warnings() {
-        eprintln!("warning: the host: {warning}");
+/// Prints on stderr what went wrong in a run, and returns the exit code.
+pub fn conclude(run: &FinishedRun, is_strict: bool) -> u8 {
+    for warning in run.host_warnings() {
+        eprintln!("warning: {warning}");
     }
-    for cell in ended.failed() {
+    for cell in run.failed() {
         let reason = cell.reason.as_deref().unwrap_or_default();
-        let executor = ended.executor(cell);
+        let executor = run.executor(cell);
         eprintln!("failed: {executor} {} {} {}: {reason}", cell.function, cell.variant, cell.reuse);
     }
-    match ended.status() {
+    match run.status() {
         RunStatus::Interrupted => INTERRUPTED,
-        _ if ended.failed().next().is_some() => FAILED,
-        // A host that was good at first and drifted later.
-        _ if is_strict && ended.host_warnings().next().is_some() => FAILED,
+        _ if run.failed().next().is_some() => FAILED,
+        // The host was fit at first and drifted later.
+        _ if is_strict && run.host_warnings().next().is_some() => FAILED,
         _ => DONE,
     }
 }

@@ -7,48 +7,31 @@ use std::path::Path;
 use anyhow::Result;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use isolab_core::{Reuse, Spec, Variant};
+use isolab_core::{Reuse, Spec};
 
 use crate::http1::{Client, Wire};
 use crate::measure::Lab;
-use crate::run::plan::Selection;
-use crate::server::child::{Child, NotStarted, Order};
+use crate::run::availability::Availability;
+use crate::run::plan::Matrix;
+use crate::server::child::{Child, ChildOptions, NotStarted};
 use crate::server::control;
 
-/// What was found of one executor.
-#[derive(Clone, Debug)]
-pub struct Survey {
-    /// The executor.
-    pub spec: Spec,
-    /// Versions of the engine and its parts; the reason if it cannot run here.
-    pub versions: Result<BTreeMap<String, String>, String>,
-    /// Cells of the selection that it cannot run, with the reasons.
-    pub unsupported: Vec<(String, Variant, String)>,
-}
-
-impl Survey {
-    /// Why a cell cannot run, if it cannot.
-    pub fn unsupported(&self, function: &str, variant: Variant) -> Option<&str> {
-        let mut found = self.unsupported.iter();
-        found.find(|cell| cell.0 == function && cell.1 == variant).map(|cell| cell.2.as_str())
-    }
-}
-
-/// Asks about every executor of the selection.
-pub fn survey(lab: &Lab<'_>, selection: &Selection, cache: &Path, log: &Path) -> Result<Vec<Survey>> {
-    selection.specs.iter().map(|spec| of_executor(lab, selection, spec, cache, log)).collect()
+/// Asks about every executor of the matrix.
+pub fn survey(lab: &Lab<'_>, matrix: &Matrix, cache: &Path, log: &Path) -> Result<Vec<Availability>> {
+    matrix.specs.iter().map(|spec| of_executor(lab, matrix, spec, cache, log)).collect()
 }
 
 fn of_executor(
     lab: &Lab<'_>,
-    selection: &Selection,
+    matrix: &Matrix,
     spec: &Spec,
     cache: &Path,
     log: &Path,
-) -> Result<Survey> {
-    let mut survey = Survey { spec: spec.clone(), versions: Ok(BTreeMap::new()), unsupported: Vec::new() };
-    for variant in &selection.variants {
-        let order = Order {
+) -> Result<Availability> {
+    let mut found =
+        Availability { spec: spec.clone(), versions: Ok(BTreeMap::new()), unsupported: Vec::new() };
+    for variant in &matrix.variants {
+        let order = ChildOptions {
             spec,
             variant: Some(*variant),
             reuse: Reuse::Fresh,
@@ -63,23 +46,23 @@ fn of_executor(
         let child = match Child::spawn(&order) {
             Ok(child) => child,
             Err(error) => {
-                survey.versions = Err(error.downcast::<NotStarted>()?.reason);
-                return Ok(survey);
+                found.versions = Err(error.downcast::<NotStarted>()?.reason);
+                return Ok(found);
             }
         };
         let mut client = child.connect()?;
         let executor = control::executor(&mut client)?;
-        survey.versions = Ok(executor.versions);
-        for function in selection.functions.iter().filter(|function| function.source(*variant).is_some()) {
+        found.versions = Ok(executor.versions);
+        for function in matrix.functions.iter().filter(|function| function.source(*variant).is_some()) {
             if executor.cells.iter().all(|cell| cell.function != function.name()) {
                 let reason = refusal(&mut client, function.name())?;
-                survey.unsupported.push((function.name().to_owned(), *variant, reason));
+                found.unsupported.push((function.name().to_owned(), *variant, reason));
             }
         }
         drop(client);
         child.stop()?;
     }
-    Ok(survey)
+    Ok(found)
 }
 
 /// What the front end says to a request for a cell that it does not serve.

@@ -1,5 +1,4 @@
-//! `isolab load`: the load generator by itself. It needs nothing of the server but its
-//! answers, which may come from another machine.
+//! `isolab load`: the load generator on its own. The server may be any, on any machine.
 
 mod summary;
 
@@ -8,95 +7,100 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use super::values;
 use crate::exit::{BadInput, DONE, FAILED};
 use crate::http1::{Client, Wire};
 use crate::load::Expected;
-use crate::load::closed::{self, Load, Span};
+use crate::load::closed::{self, ClosedLoad, Span};
 use crate::load::open::{self, Arrivals, OpenLoad};
+
+const LOAD: &str = "Load";
+const REQUEST: &str = "Request";
 
 /// `isolab load`.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// What to ask for, over plain HTTP
+    /// URL to request, over plain HTTP
     pub url: String,
-    /// Connections; without --rate, each sends its next request when it has its answer
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Connections; without --rate, each sends its next request when it has its response
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = LOAD)]
     pub connections: u32,
-    /// Requests a second, sent when they are due and not when the last is answered; latency counts from when one was due
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub rate: Option<NonZeroU64>,
-    /// How requests are spread over time
-    #[arg(long, value_name = "HOW", default_value = "constant", requires = "rate")]
-    pub arrivals: Spread,
-    /// Decides the intervals of `--arrivals poisson` [default: at random]
-    #[arg(long, value_name = "N", requires = "rate")]
-    pub seed: Option<u64>,
-    /// Requests that may wait for a connection; more are dropped
-    #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    pub queue: u32,
-    /// Never sleep: more exact, and takes a processor of its own
-    #[arg(long)]
-    pub spin: bool,
-    /// How long: `500ms`, `10s`, `2m`
-    #[arg(long, value_name = "D", default_value = "10s", value_parser = duration)]
+    /// Length of the measurement, such as `500ms`, `10s`, `2m`
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = duration, help_heading = LOAD)]
     pub duration: Duration,
+    /// Send this many requests per second (open loop); latency counts from when a request was due
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = LOAD)]
+    pub rate: Option<NonZeroU64>,
+    /// Distribution of requests over time, with --rate
+    #[arg(long, value_name = "HOW", default_value = "constant", requires = "rate", help_heading = LOAD)]
+    pub arrivals: Spread,
+    /// Seed of `--arrivals poisson` [default: random]
+    #[arg(long, value_name = "N", requires = "rate", help_heading = LOAD)]
+    pub seed: Option<u64>,
+    /// Requests that may wait for a connection, with --rate; further ones are dropped
+    #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=1_000_000), help_heading = LOAD)]
+    pub queue: u32,
+    /// Never sleep: more exact, but occupies a whole processor
+    #[arg(long, help_heading = LOAD)]
+    pub spin: bool,
+    /// Method [default: GET; POST with --data]
+    #[arg(long, value_name = "METHOD", help_heading = REQUEST)]
+    pub method: Option<Method>,
+    /// Header; may be repeated
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header, help_heading = REQUEST)]
+    pub header: Vec<(HeaderName, HeaderValue)>,
+    /// Body; `@FILE` reads it from a file
+    #[arg(long, value_name = "TEXT|@FILE", value_parser = values::body, help_heading = REQUEST)]
+    pub data: Option<Bytes>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// The method [default: GET, with --data POST]
-    #[arg(long, value_name = "METHOD")]
-    pub method: Option<Method>,
-    /// A header
-    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
-    pub header: Vec<(HeaderName, HeaderValue)>,
-    /// The body; `@FILE` reads it from a file
-    #[arg(long, value_name = "TEXT|@FILE")]
-    pub data: Option<String>,
 }
 
-/// How requests at a rate are spread over time.
+/// Distribution of requests over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Spread {
-    /// One interval between any two
+    /// At equal intervals
     Constant,
-    /// At random, as users come who do not know of each other
+    /// At random intervals, as from users who do not know of each other
     Poisson,
 }
 
-/// Answers before the measured window, for caches and pools to fill.
+/// The window before the measured one: caches and pools fill in it.
 const WARM_UP: Span = Span { duration: Duration::from_millis(100), answers: 1 };
-/// How long nothing may be answered; in an open loop, how long answers are waited for
-/// after its end.
+/// How long a closed loop waits for any answer; how long an open loop waits for answers after
+/// its end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// More than any one thread can send.
 const RATE_MAX_PER_S: u64 = 10_000_000;
 
-/// What is asked of whom, and what is a right answer.
-struct Aim {
+/// A server, the request to it, and the expected response.
+struct Target {
     address: SocketAddr,
     request: Wire,
     expected: Expected,
 }
 
-/// Loads a server and prints how it answered. What the first answer says is
-/// expected of all others.
+/// Loads a server and prints how it answered. The first response is the one expected of all
+/// further requests.
 pub fn run(arguments: &LoadArgs) -> Result<u8> {
-    let aim = Aim::take(arguments)?;
+    let target = Target::ask(arguments)?;
     match arguments.rate {
-        None => run_closed(arguments, aim),
-        Some(rate_per_s) => run_open(arguments, aim, rate_per_s),
+        None => run_closed(arguments, target),
+        Some(rate_per_s) => run_open(arguments, target, rate_per_s),
     }
 }
 
-fn run_closed(arguments: &LoadArgs, aim: Aim) -> Result<u8> {
-    let load = Load {
-        addresses: vec![aim.address],
-        request: aim.request,
-        expected: aim.expected,
+fn run_closed(arguments: &LoadArgs, target: Target) -> Result<u8> {
+    let load = ClosedLoad {
+        addresses: vec![target.address],
+        request: target.request,
+        expected: target.expected,
         connections: arguments.connections as usize,
         windows: vec![WARM_UP, Span::lasting(arguments.duration)],
         patience: PATIENCE,
@@ -104,7 +108,8 @@ fn run_closed(arguments: &LoadArgs, aim: Aim) -> Result<u8> {
     };
     let outcome = closed::run(&load, || {})?;
     let window = outcome.windows.get(1).with_context(|| {
-        format!("no answers: {}", outcome.wrong.first_fault.as_deref().unwrap_or("the reason is not known"))
+        let reason = outcome.problems.first_fault.as_deref().unwrap_or("unknown reason");
+        format!("{} gave no answer: {reason}", arguments.url)
     })?;
     let summary = summary::Closed::new(arguments, window, &outcome);
     if arguments.json {
@@ -112,15 +117,15 @@ fn run_closed(arguments: &LoadArgs, aim: Aim) -> Result<u8> {
     } else {
         print!("{}", summary.text());
     }
-    Ok(if outcome.wrong.faults.total() == 0 { DONE } else { FAILED })
+    Ok(if outcome.problems.faults.total() == 0 { DONE } else { FAILED })
 }
 
-fn run_open(arguments: &LoadArgs, aim: Aim, rate_per_s: NonZeroU64) -> Result<u8> {
+fn run_open(arguments: &LoadArgs, target: Target, rate_per_s: NonZeroU64) -> Result<u8> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     let load = OpenLoad {
-        address: aim.address,
-        request: aim.request,
-        expected: aim.expected,
+        address: target.address,
+        request: target.request,
+        expected: target.expected,
         rate_per_s,
         arrivals: match arguments.arrivals {
             Spread::Constant => Arrivals::Constant,
@@ -139,16 +144,16 @@ fn run_open(arguments: &LoadArgs, aim: Aim, rate_per_s: NonZeroU64) -> Result<u8
     } else {
         print!("{}", summary.text());
     }
-    Ok(if outcome.wrong.faults.total() == 0 { DONE } else { FAILED })
+    Ok(if outcome.problems.faults.total() == 0 { DONE } else { FAILED })
 }
 
-impl Aim {
-    /// Asks once.
-    fn take(arguments: &LoadArgs) -> Result<Self> {
-        let (address, request) = target(arguments)?;
-        let asked = Client::connect(address).and_then(|mut client| client.send(&request));
+impl Target {
+    /// Sends one request, whose response is the expected one.
+    fn ask(arguments: &LoadArgs) -> Result<Self> {
+        let (address, request) = request(arguments)?;
+        let answer = Client::connect(address).and_then(|mut client| client.send(&request));
         let refused = |error| BadInput::because(format!("`{}` does not answer: {error}", arguments.url));
-        let first = asked.map_err(refused)?.response;
+        let first = answer.map_err(refused)?.response;
         anyhow::ensure!(
             !first.status().is_client_error() && !first.status().is_server_error(),
             "{} answers {}: {}",
@@ -165,20 +170,20 @@ impl Aim {
     }
 }
 
-fn target(arguments: &LoadArgs) -> Result<(SocketAddr, Wire)> {
+fn request(arguments: &LoadArgs) -> Result<(SocketAddr, Wire)> {
     let refused = |reason: &str| BadInput::because(format!("`{}` {reason}", arguments.url));
-    let uri: Uri = arguments.url.parse().map_err(|_| refused("is no URL"))?;
+    let uri: Uri = arguments.url.parse().map_err(|_| refused("is not a URL"))?;
     let authority = uri.authority().ok_or_else(|| refused("names no host; write `http://HOST:PORT/…`"))?;
     if uri.scheme_str() != Some("http") {
-        return Err(refused("is not `http://…`, which is all that can be loaded"));
+        return Err(refused("must begin with `http://`"));
     }
     let host = authority.host().trim_matches(['[', ']']);
     let mut addresses = (host, authority.port_u16().unwrap_or(80))
         .to_socket_addrs()
-        .map_err(|error| refused(&format!("has a host that cannot be found: {error}")))?;
-    let address = addresses.next().ok_or_else(|| refused("has a host without an address"))?;
+        .map_err(|error| refused(&format!("names a host that cannot be found: {error}")))?;
+    let address = addresses.next().ok_or_else(|| refused("names a host without an address"))?;
 
-    let body = arguments.data.as_deref().map(super::data).transpose()?.unwrap_or_default();
+    let body = arguments.data.clone().unwrap_or_default();
     let default = if arguments.data.is_some() { Method::POST } else { Method::GET };
     let method = arguments.method.clone().unwrap_or(default);
     let headers: HeaderMap = arguments.header.iter().cloned().collect();
@@ -189,7 +194,7 @@ fn target(arguments: &LoadArgs) -> Result<(SocketAddr, Wire)> {
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let form = || format!("`{text}` is no duration; write it as `500ms`, `10s` or `2m`");
+    let form = || format!("`{text}` is not a duration; write it as `500ms`, `10s` or `2m`");
     let number: u64 = number.parse().map_err(|_| form())?;
     let milliseconds = match unit {
         "ms" => Some(number),
@@ -199,18 +204,21 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let duration = Duration::from_millis(milliseconds.ok_or_else(form)?);
     let is_sensible = !duration.is_zero() && duration <= Duration::from_hours(24);
-    is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1ms and a day"))
+    is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1 ms and 24 hours"))
 }
 
 fn rate(text: &str) -> Result<NonZeroU64, String> {
     let rate = text.parse().ok().filter(|rate: &NonZeroU64| rate.get() <= RATE_MAX_PER_S);
-    rate.ok_or_else(|| format!("`{text}` is no whole number of requests a second from 1 to {RATE_MAX_PER_S}"))
+    rate.ok_or_else(|| {
+        format!("`{text}` is not a whole number of requests per second from 1 to {RATE_MAX_PER_S}")
+    })
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}` is no `Name: value`"))?;
-    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header's name"))?;
-    let value = value.trim().parse().map_err(|_| format!("`{value}` is no header's value"))?;
+    let (name, value) =
+        text.split_once(':').ok_or_else(|| format!("`{text}` has no colon; write it as `Name: value`"))?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is not a header name"))?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is not a header value"))?;
     Ok((name, value))
 }
 

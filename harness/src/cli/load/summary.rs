@@ -6,7 +6,7 @@ use isolab_core::laps::nanoseconds;
 use serde::Serialize;
 
 use super::{LoadArgs, Spread};
-use crate::load::closed::{Outcome, Window};
+use crate::load::closed::{ClosedOutcome, ClosedWindow};
 use crate::load::open::{OpenOutcome, OpenWindow};
 use crate::load::outcome::{self, Faults};
 
@@ -33,7 +33,7 @@ impl Latency {
 
 /// What did not go as expected, of all windows.
 #[derive(Debug, Serialize)]
-struct Wrong<'a> {
+struct Problems<'a> {
     /// Right answers whose body was another than the first.
     differing_count: u64,
     errors_count: u64,
@@ -41,13 +41,13 @@ struct Wrong<'a> {
     first_error: Option<&'a str>,
 }
 
-impl<'a> Wrong<'a> {
-    fn of(wrong: &'a outcome::Wrong) -> Self {
+impl<'a> Problems<'a> {
+    fn of(problems: &'a outcome::Problems) -> Self {
         Self {
-            differing_count: wrong.differing,
-            errors_count: wrong.faults.total(),
-            errors: wrong.faults,
-            first_error: wrong.first_fault.as_deref(),
+            differing_count: problems.differing,
+            errors_count: problems.faults.total(),
+            errors: problems.faults,
+            first_error: problems.first_fault.as_deref(),
         }
     }
 
@@ -71,11 +71,11 @@ pub(super) struct Closed<'a> {
     requests_per_s: f64,
     latency_ns: Latency,
     #[serde(flatten)]
-    wrong: Wrong<'a>,
+    problems: Problems<'a>,
 }
 
 impl<'a> Closed<'a> {
-    pub(super) fn new(arguments: &'a LoadArgs, window: &Window, outcome: &'a Outcome) -> Self {
+    pub(super) fn new(arguments: &'a LoadArgs, window: &ClosedWindow, outcome: &'a ClosedOutcome) -> Self {
         let point = |quantile| Some(window.quantile_ns(quantile));
         Self {
             url: &arguments.url,
@@ -92,7 +92,7 @@ impl<'a> Closed<'a> {
                 p999: point(0.999),
                 max: Some(window.latency_ns.max()),
             },
-            wrong: Wrong::of(&outcome.wrong),
+            problems: Problems::of(&outcome.problems),
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Closed<'a> {
         for (name, ns) in self.latency_ns.points() {
             let _ = writeln!(text, "{name:>8} {}", milliseconds(ns));
         }
-        self.wrong.write(&mut text);
+        self.problems.write(&mut text);
         text
     }
 }
@@ -141,7 +141,7 @@ pub(super) struct Open<'a> {
     /// From when it was really sent, over all but the dropped.
     service_ns: Latency,
     #[serde(flatten)]
-    wrong: Wrong<'a>,
+    problems: Problems<'a>,
 }
 
 impl<'a> Open<'a> {
@@ -183,7 +183,7 @@ impl<'a> Open<'a> {
             late_waiting_count: window.late_waiting,
             latency_ns: latency(&|quantile| window.latency_at(quantile), window.latency_ns.mean()),
             service_ns: latency(&|quantile| window.service_at(quantile), window.service_ns.mean()),
-            wrong: Wrong::of(&outcome.wrong),
+            problems: Problems::of(&outcome.problems),
         }
     }
 
@@ -209,7 +209,7 @@ impl<'a> Open<'a> {
         {
             let _ = writeln!(text, "{name:>8} {} {}", milliseconds(latency), milliseconds(service));
         }
-        self.wrong.write(&mut text);
+        self.problems.write(&mut text);
         text
     }
 }

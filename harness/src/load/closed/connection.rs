@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use super::Load;
-use super::tally::Tally;
+use super::ClosedLoad;
+use super::counter::AnswerCounter;
 use crate::http1::Receiver;
-use crate::load::exchange::{Answer, Verdict, exchange, judge, reason};
+use crate::load::exchange::{Answer, AnswerCheck, check, exchange, reason};
 use crate::load::{Expected, Fault};
 
 /// Opens one connection.
@@ -20,30 +20,30 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends until the tally's last window is over. A connection that breaks is counted
+/// Sends until the counter's last window is over. A connection that breaks is counted
 /// as a fault and opened again; one that cannot be opened ends.
 pub async fn drive<F: FnMut()>(
-    load: &Load,
+    load: &ClosedLoad,
     address: SocketAddr,
     mut stream: TcpStream,
-    tally: &RefCell<Tally<F>>,
+    counter: &RefCell<AnswerCounter<F>>,
 ) {
     let mut receiver = Receiver::default();
     let mut sent = Instant::now();
-    while tally.borrow().is_open() {
+    while counter.borrow().is_open() {
         let answer = exchange(&mut stream, &mut receiver, &load.request).await;
         let now = Instant::now();
         let keep_alive = answer.as_ref().is_ok_and(|head| head.keep_alive);
-        record(&mut tally.borrow_mut(), &load.expected, &answer, receiver.body(), sent, now);
+        record(&mut counter.borrow_mut(), &load.expected, &answer, receiver.body(), sent, now);
         // Answers that have come on other connections are read before anything more is
         // sent: they must not grow old in the kernel's buffer.
         tokio::task::yield_now().await;
         sent = Instant::now();
-        if !keep_alive && tally.borrow().is_open() {
+        if !keep_alive && counter.borrow().is_open() {
             match open(address).await {
                 Ok(opened) => stream = opened,
                 Err(error) => {
-                    tally.borrow_mut().fault(Fault::Transfer, now, || error.to_string());
+                    counter.borrow_mut().fault(Fault::Transfer, now, || error.to_string());
                     return;
                 }
             }
@@ -53,15 +53,15 @@ pub async fn drive<F: FnMut()>(
 }
 
 fn record<F: FnMut()>(
-    tally: &mut Tally<F>,
+    counter: &mut AnswerCounter<F>,
     expected: &Expected,
     answer: &Answer,
     body: &[u8],
     sent: Instant,
     now: Instant,
 ) {
-    match judge(expected, answer, body) {
-        Verdict::Right { differs } => tally.right(now.duration_since(sent), now, differs),
-        Verdict::Faulty(fault) => tally.fault(fault, now, || reason(expected, answer, body)),
+    match check(expected, answer, body) {
+        AnswerCheck::Right { differs } => counter.right(now.duration_since(sent), now, differs),
+        AnswerCheck::Faulty(fault) => counter.fault(fault, now, || reason(expected, answer, body)),
     }
 }

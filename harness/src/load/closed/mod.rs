@@ -8,12 +8,12 @@
 //! the middle of a request.
 //!
 //! - [`connection`]: one connection's loop.
-//! - [`tally`]: what the connections count together.
+//! - [`counter`]: what the connections count together.
 //! - [`outcome`]: what comes out.
 
 pub mod connection;
+pub mod counter;
 pub mod outcome;
-pub mod tally;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -25,12 +25,12 @@ use futures_util::future::join_all;
 
 use super::{Expected, block_on, spin};
 use crate::http1::Wire;
-pub use outcome::{Outcome, Window};
-use tally::Tally;
+use counter::AnswerCounter;
+pub use outcome::{ClosedOutcome, ClosedWindow};
 
 /// What is sent, to whom, and for how long.
 #[derive(Clone, Debug)]
-pub struct Load {
+pub struct ClosedLoad {
     /// The servers, at least one; connections are spread over them in turn.
     pub addresses: Vec<SocketAddr>,
     /// The one request that all connections send.
@@ -67,11 +67,11 @@ impl Span {
 
 /// Runs a load on the calling thread. `at_boundary` is called when the first window
 /// begins and whenever one ends, to read other clocks at the same moment.
-pub fn run(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
+pub fn run(load: &ClosedLoad, at_boundary: impl FnMut()) -> Result<ClosedOutcome> {
     block_on(generate(load, at_boundary))
 }
 
-async fn generate(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
+async fn generate(load: &ClosedLoad, at_boundary: impl FnMut()) -> Result<ClosedOutcome> {
     let mut streams = Vec::with_capacity(load.connections);
     for address in load.addresses.iter().copied().cycle().take(load.connections) {
         let stream = connection::open(address).await.with_context(|| {
@@ -79,27 +79,27 @@ async fn generate(load: &Load, at_boundary: impl FnMut()) -> Result<Outcome> {
         })?;
         streams.push((address, stream));
     }
-    let tally = Rc::new(RefCell::new(Tally::begin(&load.windows, at_boundary)));
+    let counter = Rc::new(RefCell::new(AnswerCounter::begin(&load.windows, at_boundary)));
     let drivers =
-        streams.into_iter().map(|(address, stream)| connection::drive(load, address, stream, &tally));
+        streams.into_iter().map(|(address, stream)| connection::drive(load, address, stream, &counter));
     let is_stalled = tokio::select! {
         _ = join_all(drivers) => false,
-        () = stall(load, &tally) => true,
+        () = stall(load, &counter) => true,
         () = spin(), if load.is_spinning => unreachable!("spinning never ends"),
     };
     if is_stalled {
         let reason = format!("no answer within {:?}", load.patience);
-        tally.borrow_mut().break_off(load.connections, &reason);
+        counter.borrow_mut().break_off(load.connections, &reason);
     }
-    Ok(tally.borrow_mut().take())
+    Ok(counter.borrow_mut().take())
 }
 
 /// Ends when nothing was answered for as long as the load's patience lasts.
-async fn stall<F: FnMut()>(load: &Load, tally: &RefCell<Tally<F>>) {
-    let mut answered = tally.borrow().progress();
+async fn stall<F: FnMut()>(load: &ClosedLoad, counter: &RefCell<AnswerCounter<F>>) {
+    let mut answered = counter.borrow().progress();
     loop {
         tokio::time::sleep(load.patience).await;
-        let now = tally.borrow().progress();
+        let now = counter.borrow().progress();
         if now == answered {
             return;
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::Wrong;
+use crate::load::outcome::Problems;
 
 /// One window: the right answers in it, and how long each took.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct ClosedWindow {
     /// From the answer before the first to the last.
     pub duration: Duration,
     /// Right answers.
@@ -18,7 +18,7 @@ pub struct Window {
     pub latency_ns: Histogram<u64>,
 }
 
-impl Window {
+impl ClosedWindow {
     /// Right answers in a second.
     pub fn per_second(&self) -> f64 {
         self.responses as f64 / self.duration.as_secs_f64()
@@ -32,16 +32,16 @@ impl Window {
 
 /// All windows of a load.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct ClosedOutcome {
     /// The windows that were finished, in order.
-    pub windows: Vec<Window>,
+    pub windows: Vec<ClosedWindow>,
     /// What did not go as it should.
-    pub wrong: Wrong,
+    pub problems: Problems,
 }
 
-impl Outcome {
+impl ClosedOutcome {
     /// The outcome, unless there was a fault.
     pub fn faultless(self) -> anyhow::Result<Self> {
-        self.wrong.faultless("under load").map(|()| self)
+        self.problems.faultless("under load").map(|()| self)
     }
 }

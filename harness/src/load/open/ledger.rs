@@ -6,7 +6,7 @@ use std::time::Duration;
 use isolab_core::laps::nanoseconds;
 
 use super::outcome::{LATE, OpenOutcome, OpenWindow};
-use crate::load::outcome::{Fault, Wrong};
+use crate::load::outcome::{Fault, Problems};
 
 /// The stations of a request that has its answer, each since the load's beginning.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Ledger {
             Some(*end)
         });
         let windows = durations.iter().copied().map(OpenWindow::new).collect();
-        Self { ends: ends.collect(), outcome: OpenOutcome { windows, wrong: Wrong::default() } }
+        Self { ends: ends.collect(), outcome: OpenOutcome { windows, problems: Problems::default() } }
     }
 
     /// Where each window ends, since the load's beginning.
@@ -79,7 +79,7 @@ impl Ledger {
         if let Some(window) = self.window(times.answered) {
             window.achieved += 1;
         }
-        self.outcome.wrong.differing += u64::from(differs);
+        self.outcome.problems.differing += u64::from(differs);
     }
 
     /// Counts a request that came to no right answer.
@@ -87,7 +87,7 @@ impl Ledger {
         if let Some(window) = self.window(intended) {
             window.faulty += 1;
         }
-        self.outcome.wrong.add(fault, 1, reason);
+        self.outcome.problems.add(fault, 1, reason);
     }
 
     /// What there is. Requests that have come to no end yet are timed out.
@@ -100,7 +100,7 @@ impl Ledger {
         }
         if outstanding > 0 {
             let reason = || format!("no answer within {patience:?} after the last request was due");
-            self.outcome.wrong.add(Fault::TimedOut, outstanding, reason);
+            self.outcome.problems.add(Fault::TimedOut, outstanding, reason);
         }
         self.outcome
     }
@@ -147,8 +147,8 @@ mod tests {
             [4, 1, 1, 2, 1],
             "one answer came, one too late to be achieved"
         );
-        assert_eq!((outcome.wrong.faults.status_count, outcome.wrong.faults.timed_out_count), (1, 1));
-        assert_eq!((outcome.wrong.differing, outcome.wrong.first_fault.as_deref()), (1, Some("500")));
+        assert_eq!((outcome.problems.faults.status_count, outcome.problems.faults.timed_out_count), (1, 1));
+        assert_eq!((outcome.problems.differing, outcome.problems.first_fault.as_deref()), (1, Some("500")));
         assert!(outcome.faultless().unwrap_err().to_string().starts_with("2 faulty"));
     }
 

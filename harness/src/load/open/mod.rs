@@ -228,9 +228,9 @@ impl Run<'_> {
         let answer = exchange::exchange(stream, receiver, &self.load.request).await;
         let times = Times { intended, sent, answered: self.began.elapsed() };
         let mut ledger = self.ledger.borrow_mut();
-        match exchange::judge(&self.load.expected, &answer, receiver.body()) {
-            exchange::Verdict::Right { differs } => ledger.right(times, differs),
-            exchange::Verdict::Faulty(fault) => ledger
+        match exchange::check(&self.load.expected, &answer, receiver.body()) {
+            exchange::AnswerCheck::Right { differs } => ledger.right(times, differs),
+            exchange::AnswerCheck::Faulty(fault) => ledger
                 .fault(fault, intended, || exchange::reason(&self.load.expected, &answer, receiver.body())),
         }
         answer.is_ok_and(|head| head.keep_alive)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::{Wrong, histogram};
+use crate::load::outcome::{Problems, histogram};
 
 /// A request is *late* if it was sent more than this after the intended instant. Far
 /// above what waking up and sending take, and below any latency that matters to a
@@ -96,13 +96,13 @@ pub struct OpenOutcome {
     /// The windows, in order.
     pub windows: Vec<OpenWindow>,
     /// What came to no right answer in any window; the dropped are not in it.
-    pub wrong: Wrong,
+    pub problems: Problems,
 }
 
 impl OpenOutcome {
     /// The outcome, unless there was a fault. Dropped requests are none.
     pub fn faultless(self) -> anyhow::Result<Self> {
-        self.wrong.faultless("at a fixed rate").map(|()| self)
+        self.problems.faultless("at a fixed rate").map(|()| self)
     }
 }
 

@@ -6,23 +6,23 @@ use hdrhistogram::Histogram;
 use isolab_core::laps::nanoseconds;
 
 use super::Span;
-use super::outcome::{Outcome, Window};
-use crate::load::outcome::{Fault, Wrong, histogram};
+use super::outcome::{ClosedOutcome, ClosedWindow};
+use crate::load::outcome::{Fault, Problems, histogram};
 
 /// The running count, shared by all connections of one thread.
-pub struct Tally<F> {
+pub struct AnswerCounter<F> {
     spans: Vec<Span>,
     /// Made beforehand, so that nothing is allocated while the load runs.
     histograms: Vec<Histogram<u64>>,
     window_began: Instant,
     answers_in_window: u64,
-    windows: Vec<Window>,
+    windows: Vec<ClosedWindow>,
     answered: u64,
-    wrong: Wrong,
+    problems: Problems,
     at_boundary: F,
 }
 
-impl<F: FnMut()> Tally<F> {
+impl<F: FnMut()> AnswerCounter<F> {
     /// Begins the first window now.
     pub fn begin(spans: &[Span], mut at_boundary: F) -> Self {
         let histograms = spans.iter().map(|_| histogram()).collect();
@@ -34,7 +34,7 @@ impl<F: FnMut()> Tally<F> {
             answers_in_window: 0,
             windows: Vec::with_capacity(spans.len()),
             answered: 0,
-            wrong: Wrong::default(),
+            problems: Problems::default(),
             at_boundary,
         }
     }
@@ -48,7 +48,7 @@ impl<F: FnMut()> Tally<F> {
     /// is another than the first.
     pub fn right(&mut self, latency: Duration, now: Instant, differs: bool) {
         self.answered += 1;
-        self.wrong.differing += u64::from(differs);
+        self.problems.differing += u64::from(differs);
         if let Some(histogram) = self.histograms.get_mut(self.windows.len()) {
             histogram.saturating_record(nanoseconds(latency));
             self.answers_in_window += 1;
@@ -59,14 +59,14 @@ impl<F: FnMut()> Tally<F> {
     /// Counts an answer that is none.
     pub fn fault(&mut self, fault: Fault, now: Instant, reason: impl FnOnce() -> String) {
         self.answered += 1;
-        self.wrong.add(fault, 1, reason);
+        self.problems.add(fault, 1, reason);
         self.answers_in_window += 1;
         self.close_if_over(now);
     }
 
     /// Ends the load: nothing comes any more.
     pub fn break_off(&mut self, waiting: usize, reason: &str) {
-        self.wrong.add(Fault::TimedOut, waiting as u64, || reason.to_owned());
+        self.problems.add(Fault::TimedOut, waiting as u64, || reason.to_owned());
         self.spans.truncate(self.windows.len());
     }
 
@@ -76,8 +76,11 @@ impl<F: FnMut()> Tally<F> {
     }
 
     /// What there is, once no connection counts any more.
-    pub fn take(&mut self) -> Outcome {
-        Outcome { windows: std::mem::take(&mut self.windows), wrong: std::mem::take(&mut self.wrong) }
+    pub fn take(&mut self) -> ClosedOutcome {
+        ClosedOutcome {
+            windows: std::mem::take(&mut self.windows),
+            problems: std::mem::take(&mut self.problems),
+        }
     }
 
     fn close_if_over(&mut self, now: Instant) {
@@ -88,7 +91,7 @@ impl<F: FnMut()> Tally<F> {
         }
         let unused = Histogram::new(1).expect("one digit is valid");
         let latency_ns = std::mem::replace(&mut self.histograms[self.windows.len()], unused);
-        self.windows.push(Window { duration, responses: latency_ns.len(), latency_ns });
+        self.windows.push(ClosedWindow { duration, responses: latency_ns.len(), latency_ns });
         self.window_began = now;
         self.answers_in_window = 0;
         (self.at_boundary)();
@@ -104,19 +107,19 @@ mod tests {
     #[test]
     fn a_window_ends_with_the_answer_that_reaches_both_bounds() {
         let mut boundaries = 0;
-        let mut tally = Tally::begin(&[SPAN, SPAN], || boundaries += 1);
-        let began = tally.window_began;
+        let mut counter = AnswerCounter::begin(&[SPAN, SPAN], || boundaries += 1);
+        let began = counter.window_began;
         let at = |ms| began + Duration::from_millis(ms);
-        tally.right(Duration::from_millis(11), at(11), false);
-        assert_eq!(tally.windows.len(), 0, "one answer is too few");
-        tally.right(Duration::from_millis(12), at(12), false);
-        tally.right(Duration::from_millis(1), at(13), false);
-        tally.right(Duration::from_millis(1), at(21), false);
-        assert!(tally.is_open(), "9 ms are too short");
-        tally.fault(Fault::Status, at(25), || "500".into());
-        assert!(!tally.is_open());
+        counter.right(Duration::from_millis(11), at(11), false);
+        assert_eq!(counter.windows.len(), 0, "one answer is too few");
+        counter.right(Duration::from_millis(12), at(12), false);
+        counter.right(Duration::from_millis(1), at(13), false);
+        counter.right(Duration::from_millis(1), at(21), false);
+        assert!(counter.is_open(), "9 ms are too short");
+        counter.fault(Fault::Status, at(25), || "500".into());
+        assert!(!counter.is_open());
 
-        let outcome = tally.take();
+        let outcome = counter.take();
         let counted: Vec<_> = outcome.windows.iter().map(|w| (w.duration.as_millis(), w.responses)).collect();
         assert_eq!(counted, [(12, 2), (13, 2)]);
         assert!((11_900_000..12_100_000).contains(&outcome.windows[0].quantile_ns(1.0)));
@@ -126,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_load_that_is_broken_off_keeps_its_windows() {
-        let mut tally = Tally::begin(&[SPAN, SPAN], || {});
-        let now = tally.window_began + SPAN.duration;
-        tally.right(Duration::from_nanos(5), now, false);
-        tally.right(Duration::from_nanos(5), now, false);
-        tally.break_off(4, "stalled");
-        assert!(!tally.is_open());
-        let outcome = tally.take();
-        assert_eq!((outcome.windows.len(), outcome.wrong.faults.timed_out_count), (1, 4));
+        let mut counter = AnswerCounter::begin(&[SPAN, SPAN], || {});
+        let now = counter.window_began + SPAN.duration;
+        counter.right(Duration::from_nanos(5), now, false);
+        counter.right(Duration::from_nanos(5), now, false);
+        counter.break_off(4, "stalled");
+        assert!(!counter.is_open());
+        let outcome = counter.take();
+        assert_eq!((outcome.windows.len(), outcome.problems.faults.timed_out_count), (1, 4));
     }
 }
