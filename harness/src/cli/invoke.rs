@@ -21,6 +21,12 @@ use crate::{executors, library};
 
 /// `isolab invoke`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  isolab invoke wasm hello --query myName=Ada
+  isolab invoke v8 json --variant js --data @request.json
+
+The body goes to stdout; the status and the time of each phase go to stderr.")]
 pub struct InvokeArgs {
     /// Executor with its settings, such as `wasm:compiler=winch`
     #[arg(value_parser = values::spec)]

@@ -19,6 +19,13 @@ const PRICES: &str = "Prices";
 
 /// `isolab report`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  isolab report runs/today
+  isolab report runs/today --print markdown
+  isolab report runs/old runs/new --smallest-percent 5
+
+Exit code 1 says that a later run is worse than the first.")]
 pub struct ReportArgs {
     /// Run folder; further ones are compared with the first
     #[arg(required = true, value_name = "RUN")]

@@ -23,6 +23,13 @@ use crate::{executors, library};
 
 /// `isolab serve`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  isolab serve --executor wasm,v8 --functions ./mine
+  curl -H 'X-Isolab-Executor: v8' 'http://127.0.0.1:8080/hello?myName=Ada'
+
+`GET /{function}` calls a function; `GET /-/functions` and `GET /-/executors` list what is served.
+SIGTERM and SIGINT end the server after the requests that it has begun.")]
 pub struct ServeArgs {
     /// Executors; the first answers requests that name none [default: all that this machine can run]
     #[arg(long, value_name = "SPEC")]

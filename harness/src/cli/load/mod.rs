@@ -23,6 +23,12 @@ const REQUEST: &str = "Request";
 
 /// `isolab load`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  isolab load http://127.0.0.1:8080/hello --connections 8 --duration 5s
+  isolab load http://127.0.0.1:8080/hello --rate 2000 --json
+
+Exit code 1 says that some answers were faulty.")]
 pub struct LoadArgs {
     /// URL to request, over plain HTTP
     pub url: String,
@@ -35,8 +41,8 @@ pub struct LoadArgs {
     /// Send this many requests per second (open loop); latency counts from when a request was due
     #[arg(long, value_name = "N", value_parser = rate, help_heading = LOAD)]
     pub rate: Option<NonZeroU64>,
-    /// Distribution of requests over time, with --rate
-    #[arg(long, value_name = "HOW", default_value = "constant", requires = "rate", help_heading = LOAD)]
+    /// Intervals between requests, with --rate: `constant`, or `poisson` for random ones
+    #[arg(long, value_name = "HOW", default_value = "constant", hide_possible_values = true, requires = "rate", help_heading = LOAD)]
     pub arrivals: Spread,
     /// Seed of `--arrivals poisson` [default: random]
     #[arg(long, value_name = "N", requires = "rate", help_heading = LOAD)]

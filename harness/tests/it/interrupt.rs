@@ -8,9 +8,7 @@ use isolab_reports::{RunStatus, Status, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-mod support;
-
-use support::{can_run, isolab};
+use crate::support::{can_run, isolab, one_run_at_a_time};
 
 /// Processes of a run: every child has its id on its command line.
 fn processes_of(id: &str) -> Vec<i32> {
@@ -89,7 +87,8 @@ fn leaves_nothing_behind(executor: &str) {
 }
 
 #[test]
-fn an_interrupted_run_is_taken_up_where_it_stopped() {
+fn an_interrupted_run_resumes_where_it_stopped() {
+    let _run = one_run_at_a_time();
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
     let mut bench = isolab()
@@ -125,11 +124,13 @@ fn an_interrupted_run_is_taken_up_where_it_stopped() {
 
 #[test]
 fn an_interrupted_run_is_valid_and_leaves_nothing_behind() {
+    let _run = one_run_at_a_time();
     leaves_nothing_behind("direct");
 }
 
 #[test]
 fn an_interrupted_run_leaves_no_container() {
+    let _run = one_run_at_a_time();
     if can_run("docker") {
         leaves_nothing_behind("docker");
     }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use isolab::load::burst::{self, Burst};
 
-mod server;
-
-use server::{Behaviour, Reply, Server, expected, request};
+use crate::support::server::{Behaviour, Reply, Server, expected, request};
 
 const REQUESTS: usize = 50;
 
@@ -25,7 +23,7 @@ fn burst(server: &Server) -> Burst {
 /// The server answers nothing before it has all requests: one after the other would
 /// never be answered.
 #[test]
-fn all_requests_are_under_way_at_once() {
+fn all_requests_are_sent_before_any_answer() {
     for is_spinning in [false, true] {
         let server = Server::start(Behaviour { hold_until: REQUESTS as u64, ..Behaviour::default() });
         let outcome = burst::run(&Burst { is_spinning, ..burst(&server) }).unwrap().faultless().unwrap();
@@ -39,7 +37,7 @@ fn all_requests_are_under_way_at_once() {
 }
 
 #[test]
-fn every_request_comes_to_one_end() {
+fn every_request_is_counted_once() {
     let reply = |number| match number % 5 {
         0 => Reply::Status(503),
         1 => Reply::Status(500),
@@ -77,7 +75,7 @@ fn a_large_request_is_sent_whole() {
 }
 
 #[test]
-fn what_is_not_there_gets_no_burst() {
+fn a_burst_without_a_server_is_an_error() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server::start(Behaviour::default());
     let error = burst::run(&Burst { address, ..burst(&server) }).unwrap_err();

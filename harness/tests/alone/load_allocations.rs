@@ -1,5 +1,4 @@
-//! After its first instant an open loop allocates nothing: an allocator's bad moment would look
-//! like the server's.
+//! An open loop allocates nothing while it runs: a slow allocation would look like a slow server.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,9 +7,8 @@ use std::time::Duration;
 
 use isolab::load::open::{self, Arrivals, OpenLoad};
 
-mod server;
-
-use server::{Behaviour, Server, Stalls, expected, request};
+use crate::alone;
+use crate::support::server::{Behaviour, Server, Stalls, expected, request};
 
 /// The system's allocator, which counts what each thread asks of it.
 struct Counting;
@@ -38,6 +36,7 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn an_open_loop_allocates_nothing_while_it_runs() {
+    let _alone = alone();
     // The second window has a stall, and after it all connections are busy at once.
     let stalls = Some(Stalls { period: Duration::from_millis(300), length: Duration::from_millis(50) });
     for is_spinning in [false, true] {

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use isolab::http1::Wire;
 
-mod support;
-
-use support::{Serving, can_run, finish, isolab, run};
+use crate::support::{Serving, can_run, finish, isolab, run};
 
 const GREETING: &str = r#"{"message":"Hello World"}"#;
 
@@ -28,7 +26,7 @@ fn every_executor_serves_hello_and_drains() {
 }
 
 #[test]
-fn without_an_executor_all_that_can_run_are_served() {
+fn by_default_serve_has_every_executor_that_can_run() {
     let server = Serving::start(&[]);
     let page = server.connect().get("/-/executors").unwrap().response;
     let page: serde_json::Value = serde_json::from_slice(page.body()).unwrap();
@@ -119,7 +117,7 @@ fn invoke_takes_a_body_as_text_or_from_a_file() {
 }
 
 #[test]
-fn load_says_how_a_server_answers() {
+fn load_prints_the_rate_and_latencies_of_a_server() {
     let server = Serving::start(&["--executor", "direct", "--workers", "1"]);
     let url = format!("http://{}/hello?myName=World", server.address);
     let finished = run(["load", &url, "--connections", "4", "--duration", "200ms", "--json"]);
@@ -151,7 +149,7 @@ fn an_error_page_is_not_loaded() {
 }
 
 #[test]
-fn doctor_names_every_executor() {
+fn doctor_shows_every_executor() {
     let finished = run(["doctor"]);
     for word in EXECUTORS.into_iter().chain(["processor", "cgroups", "advice", "opt-level 3"]) {
         assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
@@ -162,7 +160,7 @@ fn doctor_names_every_executor() {
 }
 
 #[test]
-fn build_says_what_it_built() {
+fn build_prints_what_it_built() {
     let finished = run(["build", "--function", "hello"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(finished.stdout.contains("`hello` as a Wasm module"), "{}", finished.stdout);

@@ -1,7 +1,5 @@
 //! A server of the test's own, whose every delay and failure is known.
 
-#![allow(dead_code, reason = "every test file uses another part")]
-
 use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;

@@ -1,15 +1,13 @@
-//! The whole lab once: `isolab bench --quick` over every executor, function, variant
-//! and policy that this machine can run. It takes minutes; everything else is in the
-//! other files.
+//! The whole lab once: `isolab bench --quick` over every executor, function, variant and reuse
+//! policy that this machine can run. It takes minutes.
 
 use isolab_reports::{RunStatus, Status, folder};
 
-mod support;
-
-use support::{can_run, run};
+use crate::support::{can_run, one_run_at_a_time, run};
 
 #[test]
 fn the_full_matrix_is_measured() {
+    let _run = one_run_at_a_time();
     let possible: Vec<_> = ["wasm", "v8", "docker", "direct"].into_iter().filter(|it| can_run(it)).collect();
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");

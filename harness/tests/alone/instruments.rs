@@ -1,7 +1,6 @@
 //! The instruments against a known truth: functions that touch and burn a set amount.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use isolab_reports::compare::compare;
 use isolab_reports::figures::{Comparison, Verdict};
@@ -9,12 +8,8 @@ use isolab_reports::statistics::line;
 use isolab_reports::{Row, Summary, folder};
 use tempfile::TempDir;
 
-mod support;
-
-use support::{can_run, run};
-
-/// The tests of this file would disturb each other.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+use crate::alone;
+use crate::support::{can_run, run};
 
 /// Measures one experiment of an instrument, as plain rows.
 fn measure(executors: &[&str], instrument: &str, experiment: &str) -> Vec<Row> {
@@ -29,7 +24,6 @@ fn measure_into_folder(
     experiment: &str,
     repetitions: &str,
 ) -> (TempDir, PathBuf) {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
     let function = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/instruments").join(instrument);
@@ -66,6 +60,7 @@ fn within(percent: f64, measured: f64, truth: f64, what: &str) {
 
 #[test]
 fn a_function_that_touches_16_mebibytes_shows_a_slope_of_16_mebibytes() {
+    let _alone = alone();
     let executors = possible(&["wasm", "v8", "docker"]);
     let rows = measure(&executors, "touch", "memory");
     for executor in executors {
@@ -86,6 +81,7 @@ fn a_function_that_touches_16_mebibytes_shows_a_slope_of_16_mebibytes() {
 
 #[test]
 fn a_function_that_burns_10_milliseconds_shows_10_milliseconds() {
+    let _alone = alone();
     let executors = possible(&["direct", "docker"]);
     let rows = measure(&executors, "burn", "load");
     for executor in executors {
@@ -103,7 +99,8 @@ fn a_function_that_burns_10_milliseconds_shows_10_milliseconds() {
 }
 
 #[test]
-fn ten_percent_more_is_found_between_runs_and_a_repetition_is_none() {
+fn ten_percent_more_work_is_found_and_a_repeated_run_is_not_slower() {
+    let _alone = alone();
     let [first, again, slower] = ["burn", "burn", "slower/burn"]
         .map(|instrument| measure_into_folder(&["direct"], instrument, "load", "3"));
     let cpu = |other: &Path| -> Comparison {

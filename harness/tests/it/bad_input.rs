@@ -1,13 +1,11 @@
-//! What cannot be understood, or is not there: said before anything is measured.
+//! Bad input is refused before anything is measured.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-mod support;
+use crate::support::{finish, isolab, run};
 
-use support::{finish, isolab, run};
-
-/// The command line must exit with this code and say all of these words.
+/// The command line must end with this exit code, and all of these words on stderr.
 fn refused(line: &str, code: i32, words: &[&str]) {
     let finished = run(line.split(' '));
     assert_eq!(finished.code, Some(code), "{line}: {finished:?}");
@@ -15,12 +13,12 @@ fn refused(line: &str, code: i32, words: &[&str]) {
         assert!(finished.stderr.contains(word), "{line}: no `{word}` in {}", finished.stderr);
     }
     let causes = finished.stderr.matches("os error").count();
-    assert!(causes <= 1, "{line}: the cause is said {causes} times in {}", finished.stderr);
+    assert!(causes <= 1, "{line}: the cause stands {causes} times in {}", finished.stderr);
     assert_eq!(finished.stdout, "", "{line}");
 }
 
 #[test]
-fn an_unknown_name_lists_what_there_is_with_the_nearest() {
+fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
     for command in ["bench", "serve"] {
         refused(
             &format!("{command} --executor wasn"),
@@ -48,7 +46,7 @@ fn an_unknown_name_lists_what_there_is_with_the_nearest() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn an_option_that_makes_no_sense_is_refused() {
     refused("bench --executor direct,direct", 2, &["asked for twice"]);
     refused("bench --executor direct: --function hello", 2, &["nothing follows the colon"]);
     refused("bench --function hello,hello", 2, &["asked for twice"]);
@@ -56,18 +54,23 @@ fn what_makes_no_sense_is_refused() {
     refused("bench --variant command --executor direct", 2, &["none of the functions"]);
     refused("bench --quick --full", 2, &["--full"]);
     refused("bench --seed many", 2, &["many"]);
-    refused("bench --only memroy --executor direct", 2, &["`memroy`", "startup, memory, density"]);
-    refused("bench --resume /nowhere", 2, &["/nowhere", "cannot be taken up"]);
+    refused(
+        "bench --only memroy --executor direct",
+        2,
+        &["`memroy`", "did you mean `memory`?", "startup, memory, density"],
+    );
+    refused("bench --resume /nowhere", 2, &["/nowhere", "cannot be resumed"]);
     refused("bench --resume /nowhere --quick", 2, &["--quick"]);
     refused("report", 2, &["<RUN>"]);
     refused("report /nowhere --print pdf", 2, &["markdown, html, csv, json"]);
+    refused("report /nowhere --print markdwon", 2, &["did you mean `markdown`?"]);
     refused("report /nowhere --smallest-percent=-1", 2, &["percentage"]);
     refused("reproduce --run /nowhere --quick", 2, &["--quick"]);
     refused("serve --listen here", 2, &["here"]);
     refused("serve --workers 0 --executor direct", 2, &["at least 1"]);
     refused("serve --functions /nowhere --executor direct", 2, &["/nowhere"]);
     refused("invoke direct hello --variant js", 2, &["cannot run"]);
-    refused("invoke direct hello --query myName", 2, &["no `K=V`"]);
+    refused("invoke direct hello --query myName", 2, &["`K=V`"]);
     refused("load localhost:80", 2, &["http://"]);
     refused("load https://localhost/", 2, &["http://"]);
     refused("load http://localhost/ --duration 5", 2, &["500ms"]);
@@ -80,7 +83,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn an_output_folder_that_cannot_be_used_is_said_before_measuring() {
+fn an_unusable_output_folder_is_refused_before_measuring() {
     let parent = tempfile::tempdir().unwrap();
     std::fs::write(parent.path().join("file"), "").unwrap();
     let line = |out: &str| format!("--executor direct --function hello --out {out}");
@@ -92,7 +95,7 @@ fn an_output_folder_that_cannot_be_used_is_said_before_measuring() {
 }
 
 #[test]
-fn a_port_in_use_is_said_with_what_to_do() {
+fn the_error_for_a_port_in_use_says_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let line = format!("serve --executor direct --listen {address}");

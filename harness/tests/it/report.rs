@@ -1,17 +1,16 @@
-//! `isolab report` and `isolab reproduce` over runs that were measured before.
+//! `isolab report` and `isolab reproduce` on runs that were measured before.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-mod support;
-
-use support::{Finished, run};
+use crate::support::{Finished, one_run_at_a_time, run};
 
 /// A small run, measured once for all tests of this file.
 fn measured() -> &'static Path {
     static RUN: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, dir) = RUN.get_or_init(|| {
+        let _run = one_run_at_a_time();
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("run");
         let finished = run([
@@ -107,7 +106,7 @@ fn equal_runs_are_equal_and_a_slower_one_closes_the_gate() {
 }
 
 #[test]
-fn a_run_of_one_repetition_is_no_gate() {
+fn runs_of_one_repetition_cannot_be_compared() {
     let (_parent, dir) = copy();
     change(&dir.join("rows.jsonl"), |rows| {
         rows.lines().filter(|row| row.contains(r#""repetition":0,"#)).flat_map(|row| [row, "\n"]).collect()
@@ -120,7 +119,7 @@ fn a_run_of_one_repetition_is_no_gate() {
 }
 
 #[test]
-fn what_is_no_run_is_bad_input_with_the_line() {
+fn a_folder_that_holds_no_run_is_bad_input_and_a_bad_row_is_named_by_its_line() {
     let refused = |dir: &Path, reason: &str| {
         let finished = report([dir], &[]);
         assert_eq!(finished.code, Some(2), "{finished:?}");

@@ -1,4 +1,4 @@
-//! Runs of a few cells: what is in their folders, and what happens when cells fail.
+//! Runs of a few cells: the contents of their folders, and cells that fail.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,9 +6,7 @@ use std::path::Path;
 use isolab_reports::row::{Cold, HOST};
 use isolab_reports::{Row, RunStatus, Status, folder};
 
-mod support;
-
-use support::{can_run, finish, isolab, run, write_function};
+use crate::support::{can_run, finish, isolab, one_run_at_a_time, run, write_function};
 
 fn read(dir: &Path) -> isolab_reports::RunFolder {
     folder::read(dir).expect("a run folder can be read")
@@ -30,7 +28,8 @@ fn count<'a>(rows: impl IntoIterator<Item = &'a Row>, phase: &str, metric: &str)
 }
 
 #[test]
-fn a_run_folder_has_every_experiment_in_the_published_form() {
+fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
+    let _run = one_run_at_a_time();
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
     let finished = run([
@@ -101,6 +100,7 @@ fn a_run_folder_has_every_experiment_in_the_published_form() {
 
 #[test]
 fn cells_fail_with_their_cause_and_the_rest_goes_on() {
+    let _run = one_run_at_a_time();
     if !can_run("v8") {
         return;
     }
@@ -145,7 +145,8 @@ fn cells_fail_with_their_cause_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_cannot_run_here_is_unavailable_in_the_report() {
+fn the_report_shows_an_executor_that_cannot_run_as_unavailable() {
+    let _run = one_run_at_a_time();
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("run");
     let finished = finish(
@@ -164,6 +165,7 @@ fn what_cannot_run_here_is_unavailable_in_the_report() {
 
 #[test]
 fn a_container_that_dies_at_start_fails_its_cells() {
+    let _run = one_run_at_a_time();
     if !can_run("docker") {
         return;
     }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use isolab::load::closed::{self, ClosedLoad, Span};
 use isolab::load::open::{self, Arrivals, OpenLoad, OpenWindow};
 
-mod server;
-
-use server::{Behaviour, Reply, Server, Stall, Stalls, expected, request};
+use crate::alone;
+use crate::support::server::{Behaviour, Reply, Server, Stall, Stalls, expected, request};
 
 const PERIOD: Duration = Duration::from_secs(1);
 const STALL: Duration = Duration::from_millis(400);
@@ -69,6 +68,7 @@ fn close_to(measured: Duration, expected: Duration, what: &str) {
 
 #[test]
 fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
+    let _alone = alone();
     let stalls = Some(Stalls { period: PERIOD, length: STALL });
     let server = Server::start(Behaviour { stalls, ..Behaviour::default() });
     let mut boundaries = Vec::new();
@@ -110,7 +110,8 @@ fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
 }
 
 #[test]
-fn what_finds_no_place_is_dropped_and_what_finds_no_answer_timed_out() {
+fn a_request_without_a_place_is_dropped_and_one_without_an_answer_times_out() {
+    let _alone = alone();
     let server = Server::start(Behaviour { reply: |_| Reply::Never, ..Behaviour::default() });
     let mut load = open_load(&server, 200, vec![Duration::from_millis(500)]);
     (load.connections, load.queue_max, load.patience) = (2, 5, Duration::from_millis(200));
@@ -125,6 +126,7 @@ fn what_finds_no_place_is_dropped_and_what_finds_no_answer_timed_out() {
 
 #[test]
 fn faulty_answers_are_counted_by_kind_and_lost_connections_opened_again() {
+    let _alone = alone();
     let reply = |number| match number % 10 {
         1 => Reply::Status(500),
         3 => Reply::Other,
@@ -148,7 +150,8 @@ fn faulty_answers_are_counted_by_kind_and_lost_connections_opened_again() {
 
 /// At a low rate a connection can be idle for longer than a server keeps it.
 #[test]
-fn a_connection_that_the_server_closed_while_it_was_idle_is_no_fault() {
+fn a_connection_that_the_server_closed_while_idle_is_not_a_fault() {
+    let _alone = alone();
     let server = Server::start(Behaviour { reply: |_| Reply::Leave, ..Behaviour::default() });
     let mut load = open_load(&server, 10, vec![Duration::from_secs(1)]);
     load.connections = 1;
@@ -158,6 +161,7 @@ fn a_connection_that_the_server_closed_while_it_was_idle_is_no_fault() {
 
 #[test]
 fn a_spinning_generator_counts_the_same() {
+    let _alone = alone();
     let server = Server::start(Behaviour::default());
     for arrivals in [Arrivals::Constant, Arrivals::Poisson { seed: 1 }] {
         let mut load = open_load(&server, 1000, vec![Duration::from_millis(200); 2]);

@@ -1,12 +1,16 @@
-//! The real binary, and servers that end with their test.
+//! The real binary, servers that end with their test, and a [`server`] whose every delay is
+//! known.
 
-#![allow(dead_code, reason = "every test file uses another part")]
+#![allow(dead_code, reason = "two test binaries share it and use different parts")]
+
+pub(crate) mod server;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use isolab::http1::Client;
 use nix::sys::signal::{Signal, kill};
@@ -37,6 +41,12 @@ pub(crate) fn isolab() -> Command {
 /// Runs it with these arguments to its end.
 pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Finished {
     finish(isolab().args(arguments))
+}
+
+/// Held by each test that measures: all runs keep their servers on the same processor.
+pub(crate) fn one_run_at_a_time() -> MutexGuard<'static, ()> {
+    static RUN: Mutex<()> = Mutex::new(());
+    RUN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a command to its end.

@@ -1,11 +1,8 @@
 //! `isolab load --rate`, by the real binary over real sockets.
 
-mod server;
-mod support;
-
+use crate::support::run;
+use crate::support::server::{Behaviour, Reply, Server};
 use serde_json::Value;
-use server::{Behaviour, Reply, Server};
-use support::run;
 
 fn json(stdout: &str) -> Value {
     serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))

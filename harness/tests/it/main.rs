@@ -1,0 +1,11 @@
+//! The real binary and the load generator, each as its user meets it.
+
+mod bad_input;
+mod bench;
+mod commands;
+mod full_matrix;
+mod interrupt;
+mod load_burst;
+mod load_command;
+mod report;
+mod support;
