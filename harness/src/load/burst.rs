@@ -1,10 +1,8 @@
-//! A burst: from idle to many requests at once.
+//! A burst: many requests at once to an idle server.
 //!
-//! Each has a connection of its own that was opened beforehand and has been idle since:
-//! what is measured is how a server gets from no work to much, and not how fast it
-//! accepts. All are meant to be sent at the same instant, the burst's beginning, so that
-//! is where every latency counts from; [`BurstOutcome::sending`] says how far from that
-//! the last request was really sent.
+//! Each request has a connection of its own, opened before the burst: accepting connections
+//! is not measured. All requests are due when the burst begins, so every latency counts from
+//! that instant. [`BurstOutcome::sending`] says how much later the last request was sent.
 
 use std::cell::RefCell;
 use std::io;
@@ -25,43 +23,43 @@ use super::outcome::{Fault, Problems, histogram};
 use super::{Expected, block_on, exchange, spin};
 use crate::http1::{Receiver, Wire};
 
-/// What is sent, to whom, and how often at once.
+/// A burst to run.
 #[derive(Clone, Debug)]
 pub struct Burst {
     /// The server.
     pub address: SocketAddr,
     /// The request.
     pub request: Wire,
-    /// What makes an answer a right one.
+    /// The expected answer.
     pub expected: Expected,
-    /// How many are sent at once, each over a connection of its own.
+    /// Number of requests, each over a connection of its own.
     pub requests: usize,
-    /// How long the connections are idle after the last was opened, so that the server
-    /// has accepted all of them.
+    /// How long the connections stay idle after the last was opened: the server must accept all of
+    /// them in this time.
     pub idle: Duration,
-    /// How long answers are waited for.
+    /// How long to wait for answers.
     pub patience: Duration,
-    /// Whether this thread looks for answers without ever sleeping; it then has to have a
-    /// processor to itself.
+    /// Whether this thread polls for answers and never sleeps. It then needs a processor to
+    /// itself.
     pub is_spinning: bool,
 }
 
-/// What a burst came to. `requests` is the sum of `responses`, `refused` and all faults.
+/// The result of a burst. `requests` is the sum of `responses`, `refused` and all faults.
 #[derive(Clone, Debug)]
 pub struct BurstOutcome {
     /// Requests that were sent.
     pub requests: u64,
     /// Right answers.
     pub responses: u64,
-    /// Answers that said that there is no capacity: 503, where it was not expected.
+    /// Answers with an unexpected status 503: the server had no capacity.
     pub refused: u64,
-    /// What else did not go as it should.
+    /// What else went wrong.
     pub problems: Problems,
-    /// From before the first request was sent to having the last answer, right or not.
+    /// From the beginning to the last answer, right or not.
     pub duration: Duration,
-    /// From before the first request was sent until the last one was.
+    /// From the beginning until the last request was sent.
     pub sending: Duration,
-    /// From the burst's beginning to having the whole answer, of right answers.
+    /// From the beginning to the complete answer, for right answers, in nanoseconds.
     pub latency_ns: Histogram<u64>,
 }
 
@@ -78,14 +76,16 @@ impl BurstOutcome {
         }
     }
 
-    /// The latency that this share of *all* requests does not exceed, in nanoseconds.
-    /// What has no right answer counts as slower than every answer; a quantile that falls
-    /// there has no value.
+    /// This quantile of the latency over *all* requests, in nanoseconds. A request without a
+    /// right answer counts as slower than every answer; a quantile among those has no value.
     pub fn latency_at(&self, quantile: f64) -> Option<u64> {
         open_outcome::at(&self.latency_ns, self.requests, quantile)
     }
 
-    /// The outcome, unless there was a fault. Refused requests are none.
+    /// The outcome. Refused requests are not faults.
+    ///
+    /// # Errors
+    /// If there was a fault.
     pub fn faultless(self) -> Result<Self> {
         self.problems.faultless("in a burst").map(|()| self)
     }
@@ -118,12 +118,15 @@ fn is_refusal(answer: &exchange::Answer) -> bool {
 }
 
 /// Opens the connections, waits, and runs the burst on the calling thread.
+///
+/// # Errors
+/// If a connection cannot be opened.
 pub fn run(burst: &Burst) -> Result<BurstOutcome> {
     block_on(generate(burst))
 }
 
 async fn generate(burst: &Burst) -> Result<BurstOutcome> {
-    anyhow::ensure!(burst.requests > 0, "a burst needs a request");
+    anyhow::ensure!(burst.requests > 0, "a burst needs at least one request");
     let streams = open::connect(burst.address, burst.requests).await?;
     let receivers: Vec<_> = streams.iter().map(|_| Receiver::default()).collect();
     let outcome = RefCell::new(BurstOutcome::new(burst.requests));
@@ -131,8 +134,8 @@ async fn generate(burst: &Burst) -> Result<BurstOutcome> {
     tokio::time::sleep(burst.idle).await;
 
     let began = Instant::now();
-    // All are sent before any answer is looked at. Only a request that is larger than the
-    // kernel's buffer is left to be finished afterwards.
+    // Send all requests before reading any answer. A request larger than the kernel's buffer
+    // is finished later.
     written.extend(streams.iter().map(|stream| match stream.try_write(&burst.request.bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         result => result,
@@ -155,7 +158,7 @@ async fn generate(burst: &Burst) -> Result<BurstOutcome> {
     Ok(outcome)
 }
 
-/// Sends what is left of one request, and counts its answer.
+/// Sends the rest of one request, and counts its answer.
 async fn finish(
     burst: &Burst,
     mut stream: TcpStream,

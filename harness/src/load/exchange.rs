@@ -1,4 +1,4 @@
-//! One request over a connection and its answer, and what the answer is worth.
+//! One request over a connection, its answer, and the check of that answer.
 
 use std::io;
 
@@ -10,18 +10,18 @@ use super::Expected;
 use super::outcome::Fault;
 use crate::http1::{Receiver, Wire};
 
-/// An answer's head, once its body is whole too; or why there is none.
+/// The head of a complete answer, or the error that prevented it.
 pub type Answer = io::Result<Head>;
 
-/// What an answer is worth.
+/// The result of checking an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerCheck {
-    /// It counts.
+    /// The answer counts.
     Right {
-        /// Its body is another than the expected one, which is allowed.
+        /// Whether its body differs from the expected one, if that is allowed.
         differs: bool,
     },
-    /// It does not.
+    /// The answer does not count.
     Faulty(Fault),
 }
 
@@ -44,7 +44,7 @@ pub async fn receive(stream: &mut TcpStream, receiver: &mut Receiver, wire: &Wir
     }
 }
 
-/// Compares an answer with what is expected.
+/// Compares an answer with the expected one.
 pub fn check(expected: &Expected, answer: &Answer, body: &[u8]) -> AnswerCheck {
     match answer {
         Err(_) => AnswerCheck::Faulty(Fault::Transfer),
@@ -56,7 +56,7 @@ pub fn check(expected: &Expected, answer: &Answer, body: &[u8]) -> AnswerCheck {
     }
 }
 
-/// Says what is wrong with a faulty answer.
+/// What is wrong with a faulty answer, in words.
 pub fn reason(expected: &Expected, answer: &Answer, body: &[u8]) -> String {
     match answer {
         Err(error) => error.to_string(),
@@ -64,6 +64,6 @@ pub fn reason(expected: &Expected, answer: &Answer, body: &[u8]) -> String {
             let text = String::from_utf8_lossy(body);
             format!("status {} instead of {}: {text}", head.status, expected.status)
         }
-        Ok(_) => "a body that differs from what is expected".into(),
+        Ok(_) => "the body is not the expected one".into(),
     }
 }

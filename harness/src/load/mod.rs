@@ -1,8 +1,8 @@
 //! The load generator: a closed loop over kept connections ([`closed`]), an open loop at
 //! a fixed rate ([`open`]), and a burst ([`burst`]).
 //!
-//! - [`exchange`]: one request, its answer, and what that is worth.
-//! - [`outcome`]: what did not go as it should, in any kind of load.
+//! - [`exchange`]: one request, its answer, and the check of that answer.
+//! - [`outcome`]: faults, which every kind of load counts alike.
 
 pub mod burst;
 pub mod closed;
@@ -15,14 +15,14 @@ use bytes::Bytes;
 
 pub use outcome::Fault;
 
-/// What makes an answer a right one.
+/// The expected answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// Its status.
     pub status: u16,
     /// Its body.
     pub body: Bytes,
-    /// Whether another body is a fault. If not, it is only counted.
+    /// Whether a different body is a fault. Otherwise it is only counted.
     pub is_strict: bool,
 }
 
@@ -31,11 +31,11 @@ fn block_on<T>(load: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the load generator's runtime cannot be made")?;
+        .context("cannot start the runtime of the load generator")?;
     runtime.block_on(load)
 }
 
-/// Keeps the runtime from waiting for events: it looks for them between two yields.
+/// Keeps the runtime from sleeping: it polls for events between two yields.
 async fn spin() {
     loop {
         tokio::task::yield_now().await;

@@ -1,15 +1,15 @@
-//! What a load came to.
+//! Faults, and the histogram that every kind of load uses.
 
 use hdrhistogram::Histogram;
 
 /// Why an answer does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No connection, a broken one, or none of HTTP.
+    /// No connection, a broken connection, or an answer that is not HTTP.
     Transfer,
-    /// Another status than expected.
+    /// An unexpected status.
     Status,
-    /// Another body than expected.
+    /// An unexpected body.
     Body,
     /// No answer in time.
     TimedOut,
@@ -18,11 +18,11 @@ pub enum Fault {
 /// Faults by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Faults {
-    /// No connection, a broken one, or none of HTTP.
+    /// No connection, a broken connection, or an answer that is not HTTP.
     pub transfer_count: u64,
-    /// Another status than expected.
+    /// An unexpected status.
     pub status_count: u64,
-    /// Another body than expected.
+    /// An unexpected body.
     pub body_count: u64,
     /// No answer in time.
     pub timed_out_count: u64,
@@ -46,12 +46,12 @@ impl Faults {
     }
 }
 
-/// What did not go as it should, of a whole load.
+/// What went wrong during a whole load.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
-    /// What does not count, by kind.
+    /// Faults by kind.
     pub faults: Faults,
-    /// Right answers whose body was another than the expected one.
+    /// Right answers with a different body.
     pub differing: u64,
     /// The first fault in words.
     pub first_fault: Option<String>,
@@ -64,17 +64,20 @@ impl Problems {
         self.first_fault.get_or_insert_with(reason);
     }
 
-    /// An error if there was a fault; `during` says in what kind of load.
+    /// Nothing, if there was no fault.
+    ///
+    /// # Errors
+    /// If there was one; `during` names the kind of load.
     pub fn faultless(&self, during: &str) -> anyhow::Result<()> {
         let faults = self.faults.total();
-        let first = self.first_fault.as_deref().unwrap_or("not known");
+        let first = self.first_fault.as_deref().unwrap_or("unknown");
         anyhow::ensure!(faults == 0, "{faults} faulty answers {during}, the first: {first}");
         Ok(())
     }
 }
 
-/// An empty histogram of durations in nanoseconds, to three significant digits. Ten
-/// minutes is the longest that it tells apart: longer ones count as that.
+/// An empty histogram of durations in nanoseconds, to three significant digits. Durations of
+/// more than ten minutes count as ten minutes.
 pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 600_000_000_000, 3).expect("these bounds are valid")
 }

@@ -20,8 +20,8 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends until the counter's last window is over. A connection that breaks is counted
-/// as a fault and opened again; one that cannot be opened ends.
+/// Sends until the last window is over. A broken connection is counted as a fault and opened
+/// again; if that fails, this loop ends.
 pub async fn drive<F: FnMut()>(
     load: &ClosedLoad,
     address: SocketAddr,
@@ -35,8 +35,8 @@ pub async fn drive<F: FnMut()>(
         let now = Instant::now();
         let keep_alive = answer.as_ref().is_ok_and(|head| head.keep_alive);
         record(&mut counter.borrow_mut(), &load.expected, &answer, receiver.body(), sent, now);
-        // Answers that have come on other connections are read before anything more is
-        // sent: they must not grow old in the kernel's buffer.
+        // Read the answers of other connections before sending more: they must not grow old in
+        // the kernel's buffer.
         tokio::task::yield_now().await;
         sent = Instant::now();
         if !keep_alive && counter.borrow().is_open() {

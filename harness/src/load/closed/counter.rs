@@ -12,7 +12,7 @@ use crate::load::outcome::{Fault, Problems, histogram};
 /// The running count, shared by all connections of one thread.
 pub struct AnswerCounter<F> {
     spans: Vec<Span>,
-    /// Made beforehand, so that nothing is allocated while the load runs.
+    /// Allocated before the load runs.
     histograms: Vec<Histogram<u64>>,
     window_began: Instant,
     answers_in_window: u64,
@@ -39,13 +39,13 @@ impl<F: FnMut()> AnswerCounter<F> {
         }
     }
 
-    /// Whether another request is to be sent.
+    /// Whether to send another request.
     pub fn is_open(&self) -> bool {
         self.windows.len() < self.spans.len()
     }
 
-    /// Counts a right answer; `now` is when it was whole, `differs` whether its body
-    /// is another than the first.
+    /// Counts a right answer. It was complete at `now`; `differs` says whether its body is not the
+    /// expected one.
     pub fn right(&mut self, latency: Duration, now: Instant, differs: bool) {
         self.answered += 1;
         self.problems.differing += u64::from(differs);
@@ -56,7 +56,7 @@ impl<F: FnMut()> AnswerCounter<F> {
         }
     }
 
-    /// Counts an answer that is none.
+    /// Counts a faulty answer.
     pub fn fault(&mut self, fault: Fault, now: Instant, reason: impl FnOnce() -> String) {
         self.answered += 1;
         self.problems.add(fault, 1, reason);
@@ -64,7 +64,7 @@ impl<F: FnMut()> AnswerCounter<F> {
         self.close_if_over(now);
     }
 
-    /// Ends the load: nothing comes any more.
+    /// Ends the load because no answers come any more.
     pub fn break_off(&mut self, waiting: usize, reason: &str) {
         self.problems.add(Fault::TimedOut, waiting as u64, || reason.to_owned());
         self.spans.truncate(self.windows.len());
@@ -75,7 +75,7 @@ impl<F: FnMut()> AnswerCounter<F> {
         self.answered
     }
 
-    /// What there is, once no connection counts any more.
+    /// The result, once no connection counts any more.
     pub fn take(&mut self) -> ClosedOutcome {
         ClosedOutcome {
             windows: std::mem::take(&mut self.windows),

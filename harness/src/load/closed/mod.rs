@@ -1,15 +1,13 @@
 //! The closed loop: every connection sends its next request when it has the answer to the
-//! last. All of them share one thread, and nothing is allocated while they run: the
-//! request was serialised before, answers are read into a reused buffer and compared
-//! there with what is expected.
+//! last. All connections share one thread, and nothing is allocated while they run: the
+//! request is serialised before, and answers are compared in a reused buffer.
 //!
-//! Time is divided into *windows*, each of which ends with an answer and begins
-//! with the one that ended the window before, so that a rate is never cut off in
-//! the middle of a request.
+//! Time is divided into *windows*. Each ends with an answer, and the next begins with that
+//! answer, so that no window cuts a request in two.
 //!
 //! - [`connection`]: one connection's loop.
 //! - [`counter`]: what the connections count together.
-//! - [`outcome`]: what comes out.
+//! - [`outcome`]: the result.
 
 pub mod connection;
 pub mod counter;
@@ -28,28 +26,28 @@ use crate::http1::Wire;
 use counter::AnswerCounter;
 pub use outcome::{ClosedOutcome, ClosedWindow};
 
-/// What is sent, to whom, and for how long.
+/// A closed loop to run.
 #[derive(Clone, Debug)]
 pub struct ClosedLoad {
     /// The servers, at least one; connections are spread over them in turn.
     pub addresses: Vec<SocketAddr>,
     /// The one request that all connections send.
     pub request: Wire,
-    /// What makes an answer a right one.
+    /// The expected answer.
     pub expected: Expected,
-    /// How many connections there are.
+    /// Number of connections.
     pub connections: usize,
     /// The windows, one after the other.
     pub windows: Vec<Span>,
-    /// How long nothing at all may be answered before the load is broken off.
+    /// The load is broken off if no connection has an answer for this long.
     pub patience: Duration,
-    /// Whether this thread looks for answers without ever sleeping. It then has to have a
-    /// processor to itself; in return the server does not pay for waking it, which on a
-    /// virtual machine can cost more than the answer.
+    /// Whether this thread polls for answers and never sleeps. It then needs a processor to
+    /// itself. In return the server need not wake it, which on a virtual machine can cost more
+    /// than the answer.
     pub is_spinning: bool,
 }
 
-/// How long a window lasts: until both are reached.
+/// The length of a window: it ends when both are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Wall-clock time.
@@ -59,7 +57,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// As long as this, and one answer.
+    /// This long, and at least one answer.
     pub fn lasting(duration: Duration) -> Self {
         Self { duration, answers: 1 }
     }
@@ -67,6 +65,9 @@ impl Span {
 
 /// Runs a load on the calling thread. `at_boundary` is called when the first window
 /// begins and whenever one ends, to read other clocks at the same moment.
+///
+/// # Errors
+/// If a connection cannot be opened.
 pub fn run(load: &ClosedLoad, at_boundary: impl FnMut()) -> Result<ClosedOutcome> {
     block_on(generate(load, at_boundary))
 }
@@ -94,7 +95,7 @@ async fn generate(load: &ClosedLoad, at_boundary: impl FnMut()) -> Result<Closed
     Ok(counter.borrow_mut().take())
 }
 
-/// Ends when nothing was answered for as long as the load's patience lasts.
+/// Ends when no connection had an answer for as long as the load's patience.
 async fn stall<F: FnMut()>(load: &ClosedLoad, counter: &RefCell<AnswerCounter<F>>) {
     let mut answered = counter.borrow().progress();
     loop {

@@ -1,4 +1,4 @@
-//! What a closed loop came to.
+//! The result of a closed loop.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub struct ClosedWindow {
     pub duration: Duration,
     /// Right answers.
     pub responses: u64,
-    /// From sending a request to having its whole answer, in nanoseconds, to three
-    /// significant digits.
+    /// From sending a request to its complete answer, in nanoseconds, to three significant
+    /// digits.
     pub latency_ns: Histogram<u64>,
 }
 
@@ -24,23 +24,26 @@ impl ClosedWindow {
         self.responses as f64 / self.duration.as_secs_f64()
     }
 
-    /// The latency that this share of the answers does not exceed, in nanoseconds.
+    /// This quantile of the latency, in nanoseconds.
     pub fn quantile_ns(&self, quantile: f64) -> u64 {
         self.latency_ns.value_at_quantile(quantile)
     }
 }
 
-/// All windows of a load.
+/// All windows of a closed loop.
 #[derive(Clone, Debug)]
 pub struct ClosedOutcome {
     /// The windows that were finished, in order.
     pub windows: Vec<ClosedWindow>,
-    /// What did not go as it should.
+    /// What went wrong.
     pub problems: Problems,
 }
 
 impl ClosedOutcome {
-    /// The outcome, unless there was a fault.
+    /// The outcome.
+    ///
+    /// # Errors
+    /// If there was a fault.
     pub fn faultless(self) -> anyhow::Result<Self> {
         self.problems.faultless("under load").map(|()| self)
     }

@@ -1,5 +1,5 @@
-//! What an open loop counts: every request that was meant to be sent is in exactly one
-//! window, by the instant it was meant for, and comes to exactly one end.
+//! What an open loop counts. Every request belongs to exactly one window, that in which it was
+//! due, and ends in exactly one way.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use isolab_core::laps::nanoseconds;
 use super::outcome::{LATE, OpenOutcome, OpenWindow};
 use crate::load::outcome::{Fault, Problems};
 
-/// The stations of a request that has its answer, each since the load's beginning.
+/// The instants of an answered request, each since the load's beginning.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// When it was meant to be sent.
+    /// When it was due.
     pub intended: Duration,
-    /// When it was.
+    /// When it was sent.
     pub sent: Duration,
-    /// When its answer was whole.
+    /// When its answer was complete.
     pub answered: Duration,
 }
 
-/// The running count. All memory is taken at the beginning.
+/// The running count. All its memory is allocated at the beginning.
 pub struct Ledger {
     /// Where each window ends, since the load's beginning.
     ends: Vec<Duration>,
@@ -49,15 +49,14 @@ impl Ledger {
         }
     }
 
-    /// Counts one that is due and will never be sent.
+    /// Counts a request that is due and is never sent.
     pub fn dropped(&mut self, intended: Duration) {
         if let Some(window) = self.window(intended) {
             window.dropped += 1;
         }
     }
 
-    /// Notes when a request is sent; `waited` says whether there was no connection for it
-    /// when it was due.
+    /// Notes when a request is sent; `waited` says whether no connection was free when it was due.
     pub fn sent(&mut self, intended: Duration, sent: Duration, waited: bool) {
         if sent.saturating_sub(intended) <= LATE {
             return;
@@ -68,7 +67,7 @@ impl Ledger {
         }
     }
 
-    /// Counts a right answer; `differs` says whether its body is another than expected.
+    /// Counts a right answer; `differs` says whether its body is not the expected one.
     pub fn right(&mut self, times: Times, differs: bool) {
         let since = |from: Duration| nanoseconds(times.answered.saturating_sub(from));
         if let Some(window) = self.window(times.intended) {
@@ -82,7 +81,7 @@ impl Ledger {
         self.outcome.problems.differing += u64::from(differs);
     }
 
-    /// Counts a request that came to no right answer.
+    /// Counts a request without a right answer.
     pub fn fault(&mut self, fault: Fault, intended: Duration, reason: impl FnOnce() -> String) {
         if let Some(window) = self.window(intended) {
             window.faulty += 1;
@@ -90,7 +89,7 @@ impl Ledger {
         self.outcome.problems.add(fault, 1, reason);
     }
 
-    /// What there is. Requests that have come to no end yet are timed out.
+    /// The result. Requests that have not ended yet have timed out.
     pub fn close(mut self, patience: Duration) -> OpenOutcome {
         let mut outstanding = 0;
         for window in &mut self.outcome.windows {
@@ -105,7 +104,7 @@ impl Ledger {
         self.outcome
     }
 
-    /// The window that an instant is in. None after the last one's end.
+    /// The window of an instant; none after the end of the last window.
     fn window(&mut self, at: Duration) -> Option<&mut OpenWindow> {
         let index = self.ends.partition_point(|end| *end <= at);
         self.outcome.windows.get_mut(index)

@@ -1,35 +1,36 @@
-//! An open loop: requests are sent when they are due, whatever became of earlier ones.
+//! The open loop: requests are sent when they are due, whether or not earlier ones were
+//! answered.
 //!
-//! A closed loop cannot tell what a slow server does to its users. Each of its
-//! connections waits for an answer before it asks again, so a server that stalls is
-//! hardly asked while it does: the few requests that are stuck count no more than the
-//! thousands before, and those that would have come meanwhile are never sent. Gil Tene
-//! calls this *coordinated omission*, as the load generator spares the server just when
-//! it is slow ("How NOT to Measure Latency", Strange Loop 2015). Users do not know of
-//! each other and keep coming.
+//! A closed loop hides what a slow server does to its users. Each connection waits for an
+//! answer before it sends again, so a server that stalls gets hardly any requests while it
+//! stalls: the few that are stuck weigh no more than the thousands before, and those that
+//! users would have sent meanwhile are never sent. Gil Tene calls this *coordinated omission*,
+//! because the load generator spares the server just when it is slow ("How NOT to Measure
+//! Latency", Strange Loop 2015). Real users do not know of each other, and keep coming.
 //!
-//! So here the instants at which requests are to be sent are fixed beforehand
-//! ([`Schedule`]), and a latency counts from that intended instant, as in wrk2
-//! (<https://github.com/giltene/wrk2>): a request that has to wait for a connection, or
-//! for a generator that was late itself, has waited. The time from really sending is
-//! kept beside it, to show what would have been hidden.
+//! An open loop therefore fixes the instants of all requests beforehand ([`Schedule`]), and
+//! a latency counts from that intended instant, as in wrk2
+//! (<https://github.com/giltene/wrk2>). A request that waits for a connection, or for a late
+//! load generator, has waited. The time from the real sending is kept beside it, to show what
+//! a closed loop would have hidden.
 //!
-//! What becomes of a request:
+//! A request ends in one of these ways:
 //!
-//! - It is sent at once over a connection that is free. Connections are kept, are used
-//!   in turn, and have one request at a time.
-//! - If none is free, it waits ([`Queue`]). If the queue is full, it is *dropped*.
-//! - After the last window, answers are waited for as long as the patience lasts. What
-//!   has none by then is timed out, a fault.
-//! - Nothing vanishes from the percentiles: [`OpenWindow::latency_at`] has all that was
-//!   offered as its base.
+//! - It is sent at once over a free connection. Connections are kept open, are used in turn,
+//!   and carry one request at a time.
+//! - If no connection is free, it waits in the [`Queue`]. If the queue is full, it is
+//!   *dropped*.
+//! - After the last window, the load waits for answers as long as its patience. A request
+//!   without an answer by then has timed out, which is a fault.
+//! - No request vanishes from the percentiles: [`OpenWindow::latency_at`] counts all that
+//!   were offered.
 //!
-//! The load goes on to its end even if the server answers nothing: it lasts as long as
-//! its windows and at most the patience.
+//! The load runs to its end even if the server answers nothing. It lasts as long as its
+//! windows, and at most its patience longer.
 //!
-//! - [`schedule`]: when requests are due; [`timer`], which waits for that.
-//! - [`queue`]: where they wait for a connection.
-//! - [`ledger`] counts them; [`outcome`] is what comes out.
+//! - [`schedule`]: when requests are due; [`timer`]: waiting for that instant.
+//! - [`queue`]: where requests wait for a connection.
+//! - [`ledger`]: what happened to each request; [`outcome`]: the result.
 
 pub mod ledger;
 pub mod outcome;
@@ -58,45 +59,48 @@ pub use schedule::Arrivals;
 use schedule::Schedule;
 use timer::Timer;
 
-/// So many requests that are due already are sent before answers are looked for again,
-/// where the generator has to catch up.
+/// A generator that is behind sends this many due requests before it looks for answers again.
 const BATCH: u32 = 16;
 
-/// What is sent, to whom, and when.
+/// An open loop to run.
 #[derive(Clone, Debug)]
 pub struct OpenLoad {
     /// The server.
     pub address: SocketAddr,
-    /// The one request that is sent again and again.
+    /// The one request that all connections send.
     pub request: Wire,
-    /// What makes an answer a right one.
+    /// The expected answer.
     pub expected: Expected,
-    /// Requests in a second.
+    /// Requests per second.
     pub rate_per_s: NonZeroU64,
-    /// How they are spread over it.
+    /// The intervals between requests.
     pub arrivals: Arrivals,
-    /// How many connections there are, at least one. All are opened beforehand.
+    /// Number of connections, at least one. All are opened before the load begins.
     pub connections: usize,
-    /// How many requests may wait for a connection. More are dropped.
+    /// How many requests may wait for a connection. Further ones are dropped.
     pub queue_max: usize,
-    /// The windows, one after the other. A request is in the one that it was meant for.
+    /// The lengths of the windows, one after the other. A request belongs to the window in which
+    /// it was due.
     pub windows: Vec<Duration>,
-    /// How long answers are waited for after the last window.
+    /// How long to wait for answers after the last window.
     pub patience: Duration,
-    /// Whether this thread never sleeps. It then has to have a processor to itself, and
-    /// sends within microseconds of the intended instant; else within the time that
-    /// waking up takes.
+    /// Whether this thread never sleeps. It then needs a processor to itself, and sends within
+    /// microseconds of the intended instant; otherwise it is late by the time that waking up
+    /// takes.
     pub is_spinning: bool,
 }
 
 /// Runs a load on the calling thread. `at_boundary` is called when the first window
 /// begins and whenever one ends, by the clock, to read other clocks at the same moment.
-/// Answers that are still to come then are work of the next window.
+/// Answers that come after a window's end are work of the next window.
+///
+/// # Errors
+/// If a connection cannot be opened, or the timer fails.
 pub fn run(load: &OpenLoad, at_boundary: impl FnMut()) -> Result<OpenOutcome> {
     block_on(generate(load, at_boundary))
 }
 
-/// Opens so many connections to one server.
+/// Opens connections to one server.
 pub(super) async fn connect(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
     let mut streams = Vec::with_capacity(count);
     for number in 1..=count {
@@ -106,7 +110,7 @@ pub(super) async fn connect(address: SocketAddr, count: usize) -> Result<Vec<Tcp
     Ok(streams)
 }
 
-/// What the connections and the one that knows when share.
+/// What the pacing and the connections share.
 struct Run<'a> {
     load: &'a OpenLoad,
     queue: Queue,
@@ -116,12 +120,12 @@ struct Run<'a> {
 }
 
 async fn generate(load: &OpenLoad, mut at_boundary: impl FnMut()) -> Result<OpenOutcome> {
-    anyhow::ensure!(load.connections > 0, "a load needs a connection");
+    anyhow::ensure!(load.connections > 0, "a load needs at least one connection");
     let streams = connect(load.address, load.connections).await?;
     let queue = Queue::new(load.queue_max, load.connections);
     let ledger = RefCell::new(Ledger::new(&load.windows));
-    let timer = Timer::new(load.is_spinning).context("the load generator's timer cannot be made")?;
-    // Memory that connections need is taken before the clock starts.
+    let timer = Timer::new(load.is_spinning).context("cannot make the timer of the load generator")?;
+    // Allocated before the clock starts.
     let receivers: Vec<_> = streams.iter().map(|_| Receiver::default()).collect();
     at_boundary();
     let run = Run { load, queue, ledger, timer, began: Instant::now() };
@@ -131,10 +135,10 @@ async fn generate(load: &OpenLoad, mut at_boundary: impl FnMut()) -> Result<Open
         run.pace(&mut at_boundary).await?;
         run.timer.until(Instant::now() + load.patience).await
     };
-    // What is due is handed out first, and sent by its connection in the same turn.
+    // Requests that are due come first; their connections send them in the same turn.
     tokio::select! {
         biased;
-        ended = pace => ended.context("the load generator's timer")?,
+        ended = pace => ended.context("the timer of the load generator failed")?,
         () = async { while connections.next().await.is_some() {} } => {}
     }
     drop(connections);
@@ -176,11 +180,11 @@ impl Run<'_> {
         }
     }
 
-    /// One connection's loop. Where the server has closed it, it is opened again; where
-    /// that fails, the request that it was meant for fails.
+    /// One connection's loop. It opens the connection again when the server has closed it; if
+    /// that fails, so does the next request.
     async fn serve(&self, stream: TcpStream, mut receiver: Receiver) {
-        // All give way once together, at the very beginning, so that the runtime's list of
-        // those that do need not grow when all of them are busy for the first time.
+        // All connections yield once at the very beginning, so that the runtime's list of
+        // yielding tasks has grown before the clock matters.
         tokio::task::yield_now().await;
         let mut stream = Some(stream);
         while let Some(ticket) = self.next(&mut stream).await {
@@ -199,14 +203,13 @@ impl Run<'_> {
             if !keep_alive {
                 stream = connection::open(self.load.address).await.ok();
             }
-            // As in the closed loop: answers that have come are read before anything more
-            // is sent.
+            // As in the closed loop: read answers before sending more.
             tokio::task::yield_now().await;
         }
     }
 
-    /// The next request for a connection, which is given up if the server closes it while
-    /// it is idle.
+    /// The next request for a connection. The connection is given up if the server closes it
+    /// while it is idle.
     async fn next(&self, stream: &mut Option<TcpStream>) -> Option<Ticket> {
         let mut ticket = std::pin::pin!(self.queue.take());
         loop {
@@ -237,7 +240,7 @@ impl Run<'_> {
     }
 }
 
-/// Ends when a connection that nothing was asked of is readable, which is its end.
+/// Ends when an idle connection becomes readable: the server has closed it.
 async fn closed(stream: &TcpStream) {
     loop {
         let ready = stream.readable().await;

@@ -1,4 +1,4 @@
-//! What an open loop came to.
+//! The result of an open loop.
 
 use std::time::Duration;
 
@@ -6,37 +6,37 @@ use hdrhistogram::Histogram;
 
 use crate::load::outcome::{Problems, histogram};
 
-/// A request is *late* if it was sent more than this after the intended instant. Far
-/// above what waking up and sending take, and below any latency that matters to a
-/// person; it is also the step of the kernel's and tokio's coarse timers, which a
-/// generator that goes by them cannot keep.
+/// A request is *late* if it was sent more than this after the intended instant. It is far
+/// above the time of waking up and sending, and below any latency that matters to a person. It
+/// is also the step of the kernel's and tokio's coarse timers: a generator that used those
+/// would be late.
 pub const LATE: Duration = Duration::from_millis(1);
 
 /// One window of an open loop. `offered` is the sum of `responses`, `dropped` and
 /// `faulty`.
 #[derive(Clone, Debug)]
 pub struct OpenWindow {
-    /// How long it was meant to be, and was.
+    /// Its length.
     pub duration: Duration,
-    /// Requests meant to be sent in it.
+    /// Requests that were due in it.
     pub offered: u64,
-    /// Right answers to them, whenever those came.
+    /// Right answers to them, whenever they came.
     pub responses: u64,
-    /// Of them, never sent: as many as may were waiting for a connection already.
+    /// Dropped: the queue was full.
     pub dropped: u64,
-    /// Of them, sent or still waiting, but without a right answer.
+    /// Without a right answer, though not dropped.
     pub faulty: u64,
-    /// Right answers that came while the window lasted, whenever they were asked for.
+    /// Right answers that came during the window, whenever their requests were due.
     pub achieved: u64,
     /// Sent more than [`LATE`] after the intended instant.
     pub late: u64,
-    /// Of the late ones, those that waited for a connection, as the server was slow or
-    /// the connections are too few. With the others the generator itself was late.
+    /// Late requests that waited for a connection: the server was slow, or there were too few
+    /// connections. For the other late ones, the load generator itself was late.
     pub late_waiting: u64,
-    /// From the *intended* instant to having the whole answer, of right answers.
+    /// From the *intended* instant to the complete answer, for right answers, in nanoseconds.
     pub latency_ns: Histogram<u64>,
-    /// From really sending to having the whole answer, of right answers. What a closed
-    /// loop would see of them; what waited before is hidden.
+    /// From the real sending to the complete answer, for right answers, in nanoseconds. This is
+    /// what a closed loop would see.
     pub service_ns: Histogram<u64>,
 }
 
@@ -57,35 +57,35 @@ impl OpenWindow {
         }
     }
 
-    /// Requests that were meant to be sent in a second.
+    /// Requests that were due, per second.
     pub fn offered_per_s(&self) -> f64 {
         self.offered as f64 / self.duration.as_secs_f64()
     }
 
-    /// Right answers in a second.
+    /// Right answers during the window, per second.
     pub fn achieved_per_s(&self) -> f64 {
         self.achieved as f64 / self.duration.as_secs_f64()
     }
 
-    /// The latency that this share of *all offered* requests does not exceed, in
-    /// nanoseconds. What was dropped or has no right answer counts as slower than every
-    /// answer; a quantile that falls there has no value.
+    /// This quantile of the latency over *all offered* requests, in nanoseconds. A request that
+    /// was dropped or has no right answer counts as slower than every answer; a quantile among
+    /// those has no value.
     pub fn latency_at(&self, quantile: f64) -> Option<u64> {
         at(&self.latency_ns, self.offered, quantile)
     }
 
-    /// As [`OpenWindow::latency_at`], from the real moment of sending, over all requests
-    /// but the dropped ones.
+    /// As [`OpenWindow::latency_at`], but from the real sending, over all requests that were not
+    /// dropped.
     pub fn service_at(&self, quantile: f64) -> Option<u64> {
         at(&self.service_ns, self.offered - self.dropped, quantile)
     }
 }
 
-/// The value of the nearest rank: the smallest that at least this share of `total` does
-/// not exceed, where what is not in the histogram exceeds everything.
+/// A quantile by nearest rank over `total` requests, of which those outside the histogram are
+/// slower than all others.
 pub(in crate::load) fn at(histogram: &Histogram<u64>, total: u64, quantile: f64) -> Option<u64> {
     let rank = ((quantile * total as f64).ceil() as u64).clamp(1, total.max(1));
-    // Half a rank less, as the histogram rounds up what multiplying leaves over.
+    // Half a rank less, because the histogram rounds the product up.
     let share = (rank as f64 - 0.5) / histogram.len() as f64;
     (rank <= histogram.len()).then(|| histogram.value_at_quantile(share))
 }
@@ -95,12 +95,15 @@ pub(in crate::load) fn at(histogram: &Histogram<u64>, total: u64, quantile: f64)
 pub struct OpenOutcome {
     /// The windows, in order.
     pub windows: Vec<OpenWindow>,
-    /// What came to no right answer in any window; the dropped are not in it.
+    /// What went wrong in all windows, without the dropped requests.
     pub problems: Problems,
 }
 
 impl OpenOutcome {
-    /// The outcome, unless there was a fault. Dropped requests are none.
+    /// The outcome. Dropped requests are not faults.
+    ///
+    /// # Errors
+    /// If there was a fault.
     pub fn faultless(self) -> anyhow::Result<Self> {
         self.problems.faultless("at a fixed rate").map(|()| self)
     }
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_answer_is_slower_than_every_answer() {
+    fn a_request_without_an_answer_counts_as_slower_than_every_answer() {
         let mut ledger = Ledger::new(&[ms(1000)]);
         for at in 0..100 {
             ledger.offered(ms(at));
@@ -138,6 +141,6 @@ mod tests {
         // 90 % of the 95 that were sent is rank 86.
         assert_eq!(whole_ms(window.service_at(0.9)), Some(86));
         assert_eq!(window.service_at(0.95), None);
-        assert_eq!(OpenWindow::new(ms(1)).latency_at(0.5), None, "of nothing there is no quantile");
+        assert_eq!(OpenWindow::new(ms(1)).latency_at(0.5), None, "an empty window has no quantile");
     }
 }

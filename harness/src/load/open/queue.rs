@@ -9,17 +9,17 @@ use tokio::sync::Notify;
 /// A request that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// When it was meant to be sent, since the load's beginning.
+    /// When it was due, since the load's beginning.
     pub intended: Duration,
     /// Whether no connection was free when it became due.
     pub is_waiting: bool,
 }
 
-/// A request that found neither a connection nor a place in the queue.
+/// There is neither a free connection nor a place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// The queue between the one that knows when and the connections, all on one thread.
+/// The queue between the pacing and the connections, all on one thread.
 pub struct Queue {
     line: RefCell<Line>,
     filled: Notify,
@@ -33,8 +33,7 @@ struct Line {
 }
 
 impl Queue {
-    /// At most `waiting_max` requests wait for one of `connections`. Memory for all is
-    /// taken now.
+    /// At most `waiting_max` requests wait for one of `connections`. Allocates for all of them.
     pub fn new(waiting_max: usize, connections: usize) -> Self {
         let tickets = VecDeque::with_capacity(waiting_max.saturating_add(connections));
         let line = Line { tickets, free: 0, waiting_max, is_closed: false };
@@ -44,7 +43,7 @@ impl Queue {
     /// Hands a request to a free connection, or lets it wait.
     pub fn offer(&self, intended: Duration) -> Result<(), Full> {
         let mut line = self.line.borrow_mut();
-        // Those that a free connection has been woken for do not wait.
+        // Requests for which a free connection has been woken do not wait.
         let ahead = line.tickets.len();
         if ahead >= line.free.saturating_add(line.waiting_max) {
             return Err(Full);
@@ -55,14 +54,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Nothing more will be offered.
+    /// Ends the offers.
     pub fn close(&self) {
         self.line.borrow_mut().is_closed = true;
         self.filled.notify_waiters();
     }
 
-    /// The longest waiting request, as soon as there is one; none once the queue is
-    /// closed and empty.
+    /// Waits for the next request; none once the queue is closed and empty.
     pub async fn take(&self) -> Option<Ticket> {
         loop {
             {
@@ -78,7 +76,7 @@ impl Queue {
     }
 }
 
-/// One more connection is free as long as this lives, also if its future is dropped.
+/// One more connection is free as long as this lives, even if its future is dropped.
 struct Free<'a>(&'a RefCell<Line>);
 
 impl<'a> Free<'a> {
@@ -115,7 +113,7 @@ mod tests {
         queue.close();
         let rest: Vec<_> =
             std::iter::from_fn(|| queue.take().now_or_never().flatten()).map(|it| it.intended).collect();
-        assert_eq!(rest, [ms(1), ms(3)], "what was let in is given out, in order");
+        assert_eq!(rest, [ms(1), ms(3)], "the queue keeps its order");
     }
 
     #[tokio::test]

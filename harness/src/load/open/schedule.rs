@@ -1,4 +1,4 @@
-//! When requests are meant to be sent.
+//! When requests are due.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use rand::{Rng, SeedableRng};
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// How the requests of an open loop are spread over time.
+/// The intervals between the requests of an open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
-    /// One interval between any two.
+    /// Equal intervals.
     Constant,
-    /// At random and independent of each other: intervals are exponentially
-    /// distributed, as with users who do not know of each other.
+    /// Random, independent, exponentially distributed intervals, as from users who do not know of
+    /// each other.
     Poisson {
-        /// Decides the intervals; the same seed gives the same ones.
+        /// The same seed gives the same intervals.
         seed: u64,
     },
 }
 
-/// The intended instants, each as the time since the load's beginning, without end.
-/// None depends on when an earlier one was kept.
+/// An endless iterator over the instants at which requests are due, since the load's
+/// beginning. No instant depends on how late an earlier request was.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     per_s: NonZeroU64,
@@ -32,12 +32,12 @@ pub struct Schedule {
 #[derive(Clone, Debug)]
 enum Next {
     Index(u64),
-    // Larger than the other by the generator's state, and there is one of it in a load.
+    // Boxed, because the generator's state is much larger than the other variant.
     Random { generator: Box<StdRng>, at_ns: f64 },
 }
 
 impl Schedule {
-    /// So many a second.
+    /// A schedule of this rate.
     pub fn new(per_s: NonZeroU64, arrivals: Arrivals) -> Self {
         let next = match arrivals {
             Arrivals::Constant => Next::Index(0),
@@ -52,9 +52,9 @@ impl Schedule {
 impl Iterator for Schedule {
     type Item = Duration;
 
-    /// Constant: request *k* at *k* / rate, from *k* alone, so that no rounding adds up.
-    /// Poisson: the inverse of the exponential distribution, -ln(1 - u) / rate, of a *u*
-    /// that is uniform in [0, 1).
+    /// Constant: request *k* at *k* / rate, from *k* alone, so that rounding does not
+    /// accumulate. Poisson: the inverse of the exponential distribution, -ln(1 - u) / rate, with
+    /// *u* uniform in [0, 1).
     fn next(&mut self) -> Option<Duration> {
         let per_s = self.per_s.get();
         let since_begin_ns = match &mut self.next {

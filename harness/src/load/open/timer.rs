@@ -1,5 +1,4 @@
-//! Waiting for an instant, more exactly than tokio's timers do: those go by whole
-//! milliseconds.
+//! Waiting for an instant more exactly than tokio's timers, which count whole milliseconds.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -10,13 +9,12 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Setting a timer and waking up by it takes longer than this, so that it is not worth
-/// sleeping for.
+/// Sleeping is not worth it for less: setting a timer and waking up takes longer.
 const SHORT: Duration = Duration::from_micros(20);
 
-/// Waits without holding up the other futures of its thread.
+/// Waits without blocking the other futures of its thread.
 pub struct Timer {
-    /// None where the thread never sleeps.
+    /// None if the thread never sleeps.
     kernel: Option<AsyncFd<Descriptor>>,
 }
 
@@ -29,10 +27,12 @@ impl AsRawFd for Descriptor {
 }
 
 impl Timer {
-    /// Looks at the clock all the time (`is_spinning`), exact to about the time that the
-    /// other futures take in between; else sleeps in the kernel on one of its
-    /// high-resolution timers, exact to the time of waking up: some 50 µs on an idle
-    /// processor.
+    /// With `is_spinning` it polls the clock, and is late by at most the time that the other
+    /// futures take in between. Otherwise it sleeps on a high-resolution timer of the kernel, and
+    /// is late by the time of waking up, about 50 µs on an idle processor.
+    ///
+    /// # Errors
+    /// If the kernel gives no timer.
     pub fn new(is_spinning: bool) -> io::Result<Self> {
         if is_spinning {
             return Ok(Self { kernel: None });
@@ -45,7 +45,10 @@ impl Timer {
         Ok(Self { kernel: Some(timer) })
     }
 
-    /// Ends at this instant or after it, never before; at once where it is over.
+    /// Ends at this instant or later, never before.
+    ///
+    /// # Errors
+    /// If the kernel's timer fails.
     pub async fn until(&self, instant: Instant) -> io::Result<()> {
         loop {
             let left = instant.saturating_duration_since(Instant::now());
@@ -59,12 +62,12 @@ impl Timer {
             let expiration = Expiration::OneShot(TimeSpec::from_duration(left));
             kernel.get_ref().0.set(expiration, TimerSetTimeFlags::empty())?;
             let mut guard = kernel.readable().await?;
-            // An event of an earlier setting that comes late only means to wait once more.
-            if let Ok(rung) = guard.try_io(|timer| timer.get_ref().0.wait().map_err(Into::into)) {
-                rung?;
+            // A late event of an earlier setting only causes one more turn.
+            if let Ok(expired) = guard.try_io(|timer| timer.get_ref().0.wait().map_err(Into::into)) {
+                expired?;
             }
-            // What has rung is read, and the next time it rings is a new event. Left as it
-            // is, the next wait would not give way to the other futures.
+            // The event has been read. Were it kept, the next wait would not yield to the other
+            // futures.
             guard.clear_ready();
         }
     }
@@ -77,7 +80,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_never_ends_early_and_lets_others_run() {
+    async fn a_wait_never_ends_early_and_lets_others_run() {
         for is_spinning in [false, true] {
             let timer = Timer::new(is_spinning).unwrap();
             let begun = Instant::now();
@@ -95,9 +98,9 @@ mod tests {
                 assert!(Instant::now() >= instant, "{is_spinning} {step_us}");
                 assert!(others > 0, "{is_spinning} {step_us}");
             }
-            // Else waits that are over soon would never let the others run.
+            // Otherwise short waits would never let the others run.
             let kept = timer.kernel.as_ref().and_then(|kernel| kernel.readable().now_or_never());
-            assert!(kept.is_none(), "what has rung is kept as an event");
+            assert!(kept.is_none(), "the event is kept");
         }
     }
 }
