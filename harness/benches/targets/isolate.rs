@@ -28,7 +28,7 @@ pub(crate) fn measure(pinning: Option<Pinning>) -> Result<()> {
     let mut held = Vec::new();
     for live in LIVE {
         let there = control::instances(&mut client, "hello", live, 1)?;
-        held.push(there.places(lab.child().pid()).held()?.child.pss_bytes as f64);
+        held.push(control::places(lab.child().pid(), &there).held()?.child.pss_bytes as f64);
     }
     let per_isolate = (held[1] - held[0]) / (LIVE[1] - LIVE[0]) as f64 / f64::from(1 << 20);
     rounds::line("v8 hello js: MiB for one more live isolate", &format!("{per_isolate:.2}"), "<= 1.5");

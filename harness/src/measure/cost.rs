@@ -29,8 +29,10 @@ pub fn places(
     let mut places = Places::child(child.pid());
     if character.is_outside() && reuse == Reuse::Warm {
         let mut client = child.connect()?;
-        places =
-            control::instances(&mut client, bench.function(), connections as u64, 1)?.places(child.pid());
+        places = control::places(
+            child.pid(),
+            &control::instances(&mut client, bench.function(), connections as u64, 1)?,
+        );
     } else {
         places.cgroups.clone_from(&character.around);
     }

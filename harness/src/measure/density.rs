@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use isolab_core::{Phase, Reuse};
+use isolab_frontend::admin::api::PhaseLine;
 use isolab_reports::Row;
 use isolab_reports::row::Limit;
 
@@ -26,7 +27,8 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
     let begun = Instant::now();
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
     let mut client = child.connect()?;
-    let idle = control::instances(&mut client, bench.function(), 0, 0)?.places(child.pid()).held()?;
+    let idle =
+        control::places(child.pid(), &control::instances(&mut client, bench.function(), 0, 0)?).held()?;
     control::phases(&mut client)?;
     let mut live = 1;
     let mut kept = Point { live: 0, held_bytes: 0 };
@@ -66,7 +68,7 @@ fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) ->
     let what = || format!("{live} live instances");
     // What is held first: the answers that follow are recorded in the server's memory.
     let there = control::instances(client, bench.function(), live, 1).with_context(what)?;
-    let held = there.places(child.pid()).held()?;
+    let held = control::places(child.pid(), &there).held()?;
     control::exercised(client, bench.function(), live, ROUNDS).with_context(what)?;
     Ok((held, p99(&control::phases(client)?, live)?))
 }
@@ -94,7 +96,7 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
 }
 
 /// The 99th percentile (nearest rank) of the answers of all live instances in turn.
-fn p99(lines: &[control::PhaseLine], live: u64) -> Result<u64> {
+fn p99(lines: &[PhaseLine], live: u64) -> Result<u64> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
     let counted = (live * ROUNDS) as usize;

@@ -65,7 +65,7 @@ fn at_every_number(
         }
         let there = control::instances(&mut client, bench.function(), *live, invocations)
             .with_context(|| format!("{live} live instances"))?;
-        let held = there.places(child.pid()).held()?;
+        let held = control::places(child.pid(), &there).held()?;
         let row = Row {
             live_instances: Some(*live),
             invocations: Some(invocations),

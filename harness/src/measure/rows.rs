@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use isolab_core::Reuse;
 use isolab_core::laps::nanoseconds;
+use isolab_frontend::admin::api::PhaseLine;
 use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
 use crate::run::folder::{FolderError, RunWriter};
 use crate::run::plan::Block;
-use crate::server::control::PhaseLine;
 
 /// Collects the rows of a step and writes them when it is done, so that what a
 /// failing step made is not taken for a result.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use isolab_core::{Phase, Reuse};
+use isolab_frontend::admin::api::PhaseLine;
 use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
@@ -22,7 +23,7 @@ use super::rows::Rows;
 use super::{Bench, Character, identity};
 use crate::http1::{Client, Wire};
 use crate::server::child::Child;
-use crate::server::control::{self, PhaseLine};
+use crate::server::control;
 
 /// Starts that are measured however long they take.
 const FEWEST: u32 = 5;
@@ -158,7 +159,7 @@ fn median(mut durations: Vec<Duration>) -> Duration {
 
 /// The groups that those of instances are made in.
 fn around(bench: &Bench<'_>, client: &mut Client, child: &Child) -> Result<Vec<std::path::PathBuf>> {
-    let one = control::instances(client, bench.function(), 1, 0)?.places(child.pid());
+    let one = control::places(child.pid(), &control::instances(client, bench.function(), 1, 0)?);
     control::instances(client, bench.function(), 0, 0)?;
     Ok(one.around().cgroups)
 }
