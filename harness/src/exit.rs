@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use isolab_core::function::{LoadError, UnknownFunction};
 use isolab_core::reuse::ReuseError;
 use isolab_core::spec::SpecError;
+use isolab_frontend::RunError;
 
 /// Everything that was asked for was done.
 pub const DONE: u8 = 0;
@@ -12,6 +13,8 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// What was asked for cannot be understood.
 pub const BAD_INPUT: u8 = 2;
+/// The server has ended, but a function did not let go of its thread. The message names it.
+pub const STUCK: u8 = 3;
 /// Ctrl-C, or SIGTERM.
 pub const INTERRUPTED: u8 = 130;
 
@@ -45,6 +48,8 @@ pub fn code(error: &anyhow::Error) -> u8 {
         INTERRUPTED
     } else if error.is::<BadInput>() || error.chain().any(is_bad_input) {
         BAD_INPUT
+    } else if matches!(error.downcast_ref(), Some(RunError::Stuck { .. })) {
+        STUCK
     } else {
         FAILED
     }
@@ -73,6 +78,9 @@ mod tests {
         assert_eq!(code(&spec), BAD_INPUT);
         assert_eq!(code(&BadInput::because("no").context("outer")), BAD_INPUT);
         assert_eq!(code(&anyhow::Error::from(Interrupted).context("outer")), INTERRUPTED);
+        let stuck = RunError::Stuck { workers: Vec::new(), unclosed: Vec::new() };
+        assert_eq!(code(&anyhow::Error::from(stuck).context("outer")), STUCK);
+        assert_eq!(code(&RunError::Panic.into()), FAILED);
         assert_eq!(code(&anyhow::anyhow!("disk full")), FAILED);
     }
 }

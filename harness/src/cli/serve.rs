@@ -14,9 +14,10 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::values::SpecList;
-use crate::exit::{DONE, Interrupted};
+use crate::exit::{DONE, INTERRUPTED, Interrupted};
 use crate::host::affinity;
 use crate::server::child::LISTENING;
 use crate::{executors, library};
@@ -29,7 +30,13 @@ Examples:
   curl -H 'X-Isolab-Executor: v8' 'http://127.0.0.1:8080/hello?myName=Ada'
 
 `GET /{function}` calls a function; `GET /-/functions` and `GET /-/executors` list what is served.
-SIGTERM and SIGINT end the server after the requests that it has begun.")]
+
+SIGTERM and SIGINT end the server after the requests that it has begun, or after 10 seconds.
+A second signal gives these requests up. Then the server stops all instances and removes
+everything that it made outside of its process. A third signal ends the process at once.
+
+Exit codes: 0 done, 1 failed, 2 bad input, 130 ended by a third signal; 3 a function did not
+let go of its thread: the last line on stderr names its executor and instance.")]
 pub struct ServeArgs {
     /// Executors; the first answers requests that name none [default: all that this machine can run]
     #[arg(long, value_name = "SPEC")]
@@ -71,7 +78,8 @@ fn workers(text: &str) -> Result<usize, String> {
     workers.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1"))
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT. Does not wait for the threads of functions that do not
+/// end: they end with the process.
 pub fn run(arguments: ServeArgs) -> Result<u8> {
     if let Some(parent) = arguments.parent {
         end_with(parent)?;
@@ -87,7 +95,7 @@ pub fn run(arguments: ServeArgs) -> Result<u8> {
 
 async fn serve(arguments: ServeArgs) -> Result<()> {
     // First of all: a signal during a slow start must not end the process half-way.
-    let shutdown = shutdown()?;
+    let (shutdown, hurry) = signals()?;
     let config = config(&arguments);
     let library = library::open(&arguments.functions)?;
     let environment = Environment {
@@ -108,7 +116,7 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
     let server = Server::bind(config, executors, library)?;
     println!("{LISTENING}{}", server.local_addr());
     std::io::stdout().flush()?;
-    server.run(shutdown, std::future::pending()).await?;
+    server.run(shutdown, hurry).await?;
     Ok(())
 }
 
@@ -152,13 +160,28 @@ async fn open_available(specs: Vec<Spec>, environment: &Environment) -> Result<V
     Ok(opened)
 }
 
-/// Completes at SIGTERM or SIGINT.
-fn shutdown() -> Result<impl Future<Output = ()>> {
+/// Two futures that complete at the first and at the second SIGTERM or SIGINT. The third
+/// ends the process.
+fn signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    })
+    let (first, is_first) = oneshot::channel();
+    let (second, is_second) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        };
+        next().await;
+        // The receivers are gone if the server has ended by itself.
+        let _ = first.send(());
+        next().await;
+        let _ = second.send(());
+        next().await;
+        std::process::exit(INTERRUPTED.into());
+    });
+    // The task lives as long as the runtime, so neither sender is dropped.
+    let completed = async |receiver: oneshot::Receiver<()>| drop(receiver.await);
+    Ok((completed(is_first), completed(is_second)))
 }
 
 /// Makes the kernel kill this process when its parent ends, in whatever way.

@@ -1,10 +1,16 @@
 //! `serve`, `invoke` and `load`, by the real binary over real sockets.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use isolab::exit::STUCK;
 use isolab::http1::Wire;
+use isolab_frontend::admin::api;
+use nix::sys::signal::Signal;
 
 use crate::support::{Serving, can_run, finish, isolab, run};
 
@@ -28,9 +34,9 @@ fn every_executor_serves_hello_and_drains() {
 #[test]
 fn by_default_serve_has_every_executor_that_can_run() {
     let server = Serving::start(&[]);
-    let page = server.connect().get("/-/executors").unwrap().response;
-    let page: serde_json::Value = serde_json::from_slice(page.body()).unwrap();
-    let specs: Vec<_> = page.as_array().unwrap().iter().map(|it| it["spec"].as_str().unwrap()).collect();
+    let page = server.connect().get(api::EXECUTORS).unwrap().response;
+    let executors: Vec<api::Executor> = serde_json::from_slice(page.body()).unwrap();
+    let specs: Vec<_> = executors.iter().map(|executor| executor.spec.as_str()).collect();
     assert!(specs.starts_with(&["wasm"]) && specs.ends_with(&["direct"]), "{specs:?}");
 }
 
@@ -57,6 +63,125 @@ fn a_wasi_command_is_served_from_a_folder() {
         assert_eq!(client.get("/greet").unwrap().response.body(), "greetings\n");
     }
     assert_eq!(client.get("/hello").unwrap().response.body(), GREETING, "the lab's own are still there");
+}
+
+/// A server with a guest that V8 cannot interrupt on one of its threads.
+struct Stuck {
+    server: Serving,
+    stderr: tempfile::NamedTempFile,
+    /// The guest's client, which waits in vain.
+    _client: TcpStream,
+}
+
+impl Stuck {
+    fn start(arguments: &[&str]) -> Self {
+        let hostile = format!("{}/../functions/hostile", env!("CARGO_MANIFEST_DIR"));
+        let stderr = tempfile::NamedTempFile::new().unwrap();
+        let server = Serving::start_with(
+            isolab()
+                .args(["serve", "--listen", "127.0.0.1:0", "--executor", "v8"])
+                .args(["--workers", "2", "--functions", &hostile])
+                .args(arguments)
+                .stderr(stderr.reopen().unwrap()),
+        );
+        assert_eq!(server.connect().get("/uninterruptible?calm=1").unwrap().response.body(), "calm");
+        let mut client = TcpStream::connect(server.address).unwrap();
+        client.write_all(b"GET /uninterruptible HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let stuck = Self { server, stderr, _client: client };
+        // The guest's worker has one connection, so this one goes to the other worker.
+        let mut pages = stuck.server.connect();
+        let mut gauge = |name| {
+            let text = pages.get(api::METRICS).unwrap().response;
+            let series = format!("isolab_{name}{{executor=\"v8\",function=\"uninterruptible\"}} ");
+            let text = String::from_utf8_lossy(text.body()).into_owned();
+            let value = text.lines().find_map(|line| line.strip_prefix(&series)?.parse::<u64>().ok());
+            value.expect("an instance has been started")
+        };
+        stuck.wait_until("an instance is in use", || gauge("instances_live") == gauge("instances_idle") + 1);
+        stuck
+    }
+
+    /// Has it end by a second signal once the first has closed its door.
+    fn interrupt_twice(&self) {
+        self.server.signal(Signal::SIGINT);
+        let address = self.server.address;
+        self.wait_until("connections are refused", || TcpStream::connect(address).is_err());
+        self.server.signal(Signal::SIGINT);
+    }
+
+    /// Waits for its end, which must name the guest.
+    fn has_ended(mut self) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.server.ended() {
+                break status;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "the server does not end: {}", self.stderr());
+            std::thread::yield_now();
+        };
+        let stderr = self.stderr();
+        assert_eq!(status.code(), Some(i32::from(STUCK)), "{stderr}");
+        let last = stderr.trim_end().lines().last().unwrap_or_default();
+        let error = last.strip_prefix("error: worker-").unwrap_or_else(|| panic!("{stderr}"));
+        assert!(
+            error.contains("invoke of `uninterruptible` on v8") && error.contains("(instance "),
+            "{stderr}"
+        );
+    }
+
+    /// Polls until it holds.
+    fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_mins(1), "never: {what}; stderr: {}", self.stderr());
+            std::thread::yield_now();
+        }
+    }
+
+    fn stderr(&self) -> String {
+        std::fs::read_to_string(self.stderr.path()).unwrap()
+    }
+}
+
+#[test]
+fn sigterm_ends_a_server_whose_guest_cannot_be_interrupted() {
+    if can_run("v8") {
+        let stuck = Stuck::start(&[]);
+        stuck.server.signal(Signal::SIGTERM);
+        stuck.has_ended();
+    }
+}
+
+#[test]
+fn a_second_sigint_ends_such_a_server_before_the_drain_time() {
+    if can_run("v8") {
+        let stuck = Stuck::start(&[]);
+        stuck.interrupt_twice();
+        stuck.has_ended();
+    }
+}
+
+#[test]
+fn such_a_server_still_removes_its_containers() {
+    if !can_run("v8") || !can_run("docker") {
+        return;
+    }
+    let id = format!("stuck-{}", std::process::id());
+    let containers = || {
+        let filter = format!("label=isolab.run={id}");
+        let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
+        String::from_utf8(listed.expect("the engine has its command").stdout).unwrap()
+    };
+    let stuck = Stuck::start(&["--executor", "docker", "--run-id", &id]);
+    let mut client = stuck.server.connect();
+    let headers = HeaderMap::from_iter([(api::EXECUTOR, HeaderValue::from_static("docker"))]);
+    let wire = Wire::to(&Method::GET, "/hello", &client.host(), headers, Bytes::new()).unwrap();
+    let answer = client.send(&wire).unwrap().response;
+    assert_eq!(answer.body(), GREETING);
+    assert_ne!(containers(), "", "an instance is live");
+    stuck.interrupt_twice();
+    stuck.has_ended();
+    assert_eq!(containers(), "", "a container is left");
 }
 
 /// Both engines turn a bad access of their guests into a trap with a signal handler of

@@ -22,7 +22,9 @@
 //! - `exception`: what was thrown, as text.
 //!
 //! Deadlines strike between two instructions of JavaScript or Wasm, not within one
-//! built-in function; see `budget` for how exact the memory limit is.
+//! built-in function: `functions/hostile/uninterruptible` calls one that never returns.
+//! A deadline for such calls follows later. Until then the server gives up the thread
+//! when it ends, and names the function. See `budget` for how exact the memory limit is.
 //!
 //! V8's foreground tasks are never run: they finish garbage collections early and call
 //! the callbacks of `FinalizationRegistry`, and neither has a place between requests.

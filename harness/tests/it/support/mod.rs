@@ -81,12 +81,12 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts a server on a free port and waits until it listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut process = isolab()
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        Self::start_with(isolab().args(["serve", "--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// Starts the server of this command and waits until it listens.
+    pub(crate) fn start_with(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("stdout is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("stdout is text");
@@ -106,6 +106,16 @@ impl Serving {
     /// Its process.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
+    }
+
+    /// Sends a signal to it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("it is this process's child")
     }
 
     /// Ends it as a service manager would.
