@@ -33,4 +33,5 @@ fmt: ## format the Rust code
 lint: ## formatting, clippy, shellcheck, and licences where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	@scripts/lint-imports
 	@scripts/lint-optional
