@@ -120,12 +120,12 @@ fn set_prices(prices: &mut Prices, arguments: &ReportArgs) {
 fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
     let summary = Summary::of(run);
     if let Some(format) = arguments.print {
-        print(&render(run, &summary, format))?;
+        print(&render(&summary, format))?;
         return Ok(DONE);
     }
     let dir = arguments.out.as_ref().unwrap_or(&arguments.runs[0]);
     let formats = if arguments.format.is_empty() { &Format::ALL[..] } else { &arguments.format[..] };
-    let files = write(run, &summary, dir, formats)?;
+    let files = write(&summary, dir, formats)?;
     print(&render::terminal::render(&summary, columns()))?;
     for file in files {
         println!("{}", file.display());
@@ -134,12 +134,12 @@ fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
 }
 
 /// Writes a run's reports into a folder, and returns their paths.
-fn write(run: &RunFolder, summary: &Summary, dir: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
+fn write(summary: &Summary, dir: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
     let unusable = || BadInput(format!("cannot write to {}", dir.display()));
     fs::create_dir_all(dir).with_context(unusable)?;
     let write = |format: &Format| -> Result<PathBuf> {
         let path = dir.join(format.file_name());
-        fs::write(&path, render(run, summary, *format)).with_context(unusable)?;
+        fs::write(&path, render(summary, *format)).with_context(unusable)?;
         Ok(path)
     };
     formats.iter().map(write).collect()

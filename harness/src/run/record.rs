@@ -168,7 +168,7 @@ impl RunRecord {
         let run = folder::read(self.folder.dir())?;
         let summary = Summary::of(&run);
         for format in Format::ALL {
-            self.folder.replace(format.file_name(), render(&run, &summary, format).as_bytes())?;
+            self.folder.replace(format.file_name(), render(&summary, format).as_bytes())?;
         }
         Ok(FinishedRun { folder: self.folder, summary })
     }

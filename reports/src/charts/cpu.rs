@@ -1,59 +1,53 @@
 //! Where the processor time of a request goes.
 
-use super::load::{best, of};
-use super::{Axis, AxisUnit, Bar, Chart, Group, Index, Part, Window, over, panels, windows};
-use crate::figures::ticks;
-use crate::words::units;
+use super::{Axis, AxisUnit, Bar, Chart, Part, panels};
+use crate::figures::{Figure, Figures, Summary};
 
 const PARTS: [&str; 5] = ["server, user", "server, system", "containers", "shims", "daemons"];
 
 /// Shares of the processor time of one request, at the number of connections with the
 /// highest rate.
-pub(crate) fn per_request(index: &Index<'_>, reuse: &str) -> Option<Chart> {
-    let panels =
-        panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model, reuse)).collect());
+pub(crate) fn per_request(summary: &Summary, reuse: &str) -> Option<Chart> {
+    let panels = panels(summary, |figures| bar(figures, reuse).into_iter().collect());
     let x = Axis::linear("share of the processor time of a request", AxisUnit::Share);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
 
-fn bar(group: &Group<'_>, model: usize, reuse: &str) -> Option<Bar> {
-    let (connections, _) = best(group, model, reuse)?;
-    let loads = windows(&of(group, model, "load", reuse), |row| row.connections);
-    let windows = loads.get(&connections)?;
-    let total =
-        over(windows, |window| Some(costs(window)?.iter().sum())).filter(|total| total.value > 0.0)?;
-    // Means of parts, unlike medians, add up.
-    let means = means(windows)?;
-    let sum: f64 = means.iter().sum();
+fn bar(figures: &Figures, reuse: &str) -> Option<Bar> {
+    let settings = &figures.best_rate(reuse)?.settings;
+    let cost = |name| figures.figure(name, settings).filter(|figure| figure.estimate.value > 0.0);
+    let total = cost("load_cpu_with_daemons")?;
+    let costs: Vec<(usize, &str, &Figure)> = server(cost)
+        .into_iter()
+        .chain([
+            (2, PARTS[2], cost("load_cgroup_cpu")),
+            (3, PARTS[3], cost("load_helpers_cpu")),
+            (4, PARTS[4], cost("load_daemon_cpu")),
+        ])
+        .filter_map(|(kind, name, cost)| Some((kind, name, cost?)))
+        .collect();
+    let sum: f64 = costs.iter().map(|(_, _, cost)| cost.estimate.value).sum();
     let mut at = 0.0;
     let mut parts = Vec::new();
-    for (kind, mean) in means.iter().enumerate().filter(|(_, mean)| **mean > 0.0) {
-        let (from, to) = (at, at + 100.0 * mean / sum);
+    for (kind, name, cost) in costs {
+        let (from, to) = (at, at + 100.0 * cost.estimate.value / sum);
         at = to;
-        let value = units::duration(total.value * mean / sum);
-        parts.push(Part { kind, name: PARTS[kind].into(), from, to, value, samples: total.samples });
+        let (value, samples) = (cost.show(cost.estimate.value), cost.estimate.samples);
+        parts.push(Part { kind, name: name.into(), from, to, value, samples });
     }
-    Some(Bar { model, total: format!("{} at {connections}", units::duration(total.value)), parts })
+    let connections = settings.connections.unwrap_or_default();
+    let total = format!("{} at {connections}", total.show(total.estimate.value));
+    Some(Bar { executor: figures.place, total, parts })
 }
 
-fn means(windows: &[Window<'_>]) -> Option<[f64; 5]> {
-    let costs: Vec<_> = windows.iter().filter_map(costs).collect();
-    let mut sums = [0.0; 5];
-    for cost in &costs {
-        for (sum, part) in sums.iter_mut().zip(cost) {
-            *sum += part / costs.len() as f64;
-        }
+/// The server's user and system time, or all of its time where the kernel's clock was too
+/// coarse to split it.
+fn server<'a>(
+    cost: impl Fn(&'static str) -> Option<&'a Figure>,
+) -> Vec<(usize, &'static str, Option<&'a Figure>)> {
+    let (user, system) = (cost("load_server_user_cpu"), cost("load_server_system_cpu"));
+    if user.is_none() && system.is_none() {
+        return vec![(0, "server", cost("load_server_cpu"))];
     }
-    (!costs.is_empty()).then_some(sums)
-}
-
-/// Nanoseconds of one request, by part.
-fn costs(window: &Window<'_>) -> Option<[f64; 5]> {
-    let answers = window.get("responses_count").filter(|answers| *answers > 0.0)?;
-    let server = window.get("cpu_ns")?;
-    let of = |metric| window.get(metric).unwrap_or_default();
-    let split = ticks::split(server, of("user_cpu_ns"), of("system_cpu_ns"));
-    let (user, system) = split.unwrap_or((server, 0.0));
-    let parts = [user, system, of("cgroup_cpu_ns"), of("helpers_cpu_ns"), of("daemon_cpu_ns")];
-    Some(parts.map(|part| part / answers))
+    vec![(0, PARTS[0], user), (1, PARTS[1], system)]
 }

@@ -1,23 +1,21 @@
 //! Experiments that go to an edge: bursts and density.
 
-use super::load::of;
-use super::{Axis, AxisUnit, Chart, Group, Index, Line, Point, lines, median, panels};
-use crate::rows::Row;
+use super::{Axis, AxisUnit, Chart, Line, Point, lines, panels, reuses};
+use crate::figures::{DENSITY, Figure, Figures, Settings, Summary};
 use crate::rows::row::Limit;
 
 /// Time to the last answer against requests at once, from idle: dashed for all
 /// policies but `fresh`.
-pub(crate) fn burst(index: &Index<'_>) -> Option<Chart> {
-    let reuses = index.reuses("burst");
-    let panels = panels(index, |group| {
-        let line = |model, reuse: &str| Line {
-            name: reuse.into(),
-            dashed: reuse != "fresh",
-            ..line(model, &of(group, model, "burst", reuse), "duration_ns", |row| row.connections)
+pub(crate) fn burst(summary: &Summary) -> Option<Chart> {
+    let reuses = reuses(summary, "burst");
+    let panels = panels(summary, |figures| {
+        let line = |reuse: &String| {
+            let bursts = figures.named("burst_duration");
+            let bursts = bursts.filter(|burst| burst.settings.reuse.as_ref() == Some(reuse));
+            let points = points(bursts, |settings| settings.connections);
+            Line { name: reuse.clone(), dashed: reuse != "fresh", ..Line::of(figures, points) }
         };
-        let models = 0..index.models.len();
-        let lines = models.flat_map(|model| reuses.iter().map(move |reuse| line(model, reuse)));
-        lines.filter(|line| !line.points.is_empty()).collect()
+        reuses.iter().map(line).filter(|line| !line.points.is_empty()).collect()
     });
     lines(
         Axis::log("requests at once", AxisUnit::Count),
@@ -27,49 +25,50 @@ pub(crate) fn burst(index: &Index<'_>) -> Option<Chart> {
 }
 
 /// Memory that is held against live instances, up to a limit.
-pub(crate) fn density_memory(index: &Index<'_>) -> Option<Chart> {
-    density(index, "held_bytes", Axis::log("memory held", AxisUnit::Bytes), true)
+pub(crate) fn density_memory(summary: &Summary) -> Option<Chart> {
+    let y = Axis::log("memory held", AxisUnit::Bytes);
+    density(summary, "density_held", y, end)
 }
 
 /// The 99th percentile of answers from all instances in turn, up to a limit.
-pub(crate) fn density_latency(index: &Index<'_>) -> Option<Chart> {
-    density(index, "latency_p99_ns", Axis::log("latency p99", AxisUnit::Duration), false)
+pub(crate) fn density_latency(summary: &Summary) -> Option<Chart> {
+    density(summary, "density_latency_p99", Axis::log("latency p99", AxisUnit::Duration), |_| None)
 }
 
-fn density(index: &Index<'_>, metric: &str, y: Axis, with_end: bool) -> Option<Chart> {
-    let panels = panels(index, |group| {
-        let line = |model| Line {
-            note: if with_end { end(group, model) } else { None },
-            ..line(model, group.rows(model, "density"), metric, |row| row.live_instances)
-        };
-        (0..index.models.len()).map(line).filter(|line| !line.points.is_empty()).collect()
+fn density(
+    summary: &Summary,
+    figure: &str,
+    y: Axis,
+    note: impl Fn(&Figures) -> Option<String>,
+) -> Option<Chart> {
+    let panels = panels(summary, |figures| {
+        let points = points(figures.named(figure), |settings| settings.live_instances);
+        let line = Line { note: note(figures), ..Line::of(figures, points) };
+        Some(line).filter(|line| !line.points.is_empty()).into_iter().collect()
     });
     lines(Axis::log("live instances", AxisUnit::Count), y, panels)
 }
 
-fn end(group: &Group<'_>, model: usize) -> Option<String> {
-    let ends = || group.rows(model, "density").iter().filter(|row| row.metric == "instances_count");
-    let live = median(ends().copied(), "instances_count")?;
-    let why = match ends().find_map(|row| row.limit) {
-        Some(Limit::Memory) => ", then the bound of memory",
-        Some(Limit::Latency) => ", then the bound of latency",
-        Some(Limit::Instances) => ", all that were asked for",
-        Some(Limit::Time) => ", then time was over",
-        None => "",
-    };
-    Some(format!("{:.0} live{why}", live.value))
+/// How many instances were live in the end, and why no more.
+fn end(figures: &Figures) -> Option<String> {
+    let live = figures.figure(DENSITY, &Settings::default())?;
+    let why = figures.limits.iter().map(|limit| match limit {
+        Limit::Memory => "then the bound of memory",
+        Limit::Latency => "then the bound of latency",
+        Limit::Instances => "all that were asked for",
+        Limit::Time => "then time was over",
+    });
+    let parts: Vec<&str> = why.collect();
+    let live = live.show(live.estimate.value);
+    Some(if parts.is_empty() {
+        format!("{live} live")
+    } else {
+        format!("{live} live, {}", parts.join(" or "))
+    })
 }
 
-fn line(model: usize, rows: &[&Row], metric: &str, of: impl Fn(&Row) -> Option<u64>) -> Line {
-    let mut at: Vec<u64> = rows.iter().filter(|row| row.metric == metric).filter_map(|row| of(row)).collect();
-    at.sort_unstable();
-    at.dedup();
-    let point = |x: &u64| {
-        let rows = rows.iter().copied().filter(|row| of(row) == Some(*x));
-        let y = median(rows, metric)?;
-        Some(Point { x: *x as f64, y: y.value, samples: y.samples, saturated: false })
-    };
+fn points<'a>(figures: impl Iterator<Item = &'a Figure>, x: impl Fn(&Settings) -> Option<u64>) -> Vec<Point> {
     // Nothing lies at zero on a logarithmic scale.
-    let points = at.iter().filter(|x| **x > 0).filter_map(point).collect();
-    Line { model: Some(model), name: String::new(), dashed: false, points, fit: Vec::new(), note: None }
+    let x = |figure: &Figure| x(&figure.settings).filter(|x| *x > 0);
+    figures.filter_map(|figure| Some(Point::of(x(figure)? as f64, figure))).collect()
 }

@@ -1,7 +1,7 @@
 //! Latency by percentile.
 
-use super::load::of;
-use super::{Axis, AxisUnit, Chart, Index, Line, Point, Window, lines, over, panels, windows};
+use super::{Axis, AxisUnit, Chart, Line, Point, lines, of_phase, panels};
+use crate::figures::{Figures, Settings, Summary};
 use crate::rows::row::LATENCIES;
 
 /// Where the maximum stands on the axis of percentiles, which has no end: a bit right
@@ -10,35 +10,31 @@ pub(crate) const MAXIMUM: f64 = 4_000.0;
 
 /// The closed loop with the fewest connections: what an answer takes while nothing
 /// waits.
-pub(crate) fn closed(index: &Index<'_>, reuse: &str) -> Option<(Chart, u64)> {
-    let all = |group| (0..index.models.len()).flat_map(move |model| of(group, model, "load", reuse));
-    let fewest = index.groups.iter().flat_map(all).filter_map(|row| row.connections).min()?;
-    let panels = panels(index, |group| {
-        let models = 0..index.models.len();
-        let curve = |model| {
-            let loads = windows(&of(group, model, "load", reuse), |row| row.connections);
-            Some(line(model, curve(loads.get(&fewest)?, "latency")))
-        };
-        models.filter_map(curve).filter(|line| !line.points.is_empty()).collect()
+pub(crate) fn closed(summary: &Summary, reuse: &str) -> Option<(Chart, u64)> {
+    let loads = of_phase(summary, "load").filter(|settings| settings.reuse.as_deref() == Some(reuse));
+    let fewest = loads.filter_map(|settings| settings.connections).min()?;
+    let settings = Settings { connections: Some(fewest), ..Settings::reuse(reuse) };
+    let panels = panels(summary, |figures| {
+        let line = Line::of(figures, points(figures, "load_latency", &settings));
+        some(vec![line])
     });
     Some((lines(percentiles(), latency(), panels)?, fewest))
 }
 
 /// The open loop at the load nearest to `percent` of what the closed one reached: from
 /// the intended moment of sending, and dashed from the real one.
-pub(crate) fn open(index: &Index<'_>, reuse: &str, percent: u64) -> Option<(Chart, u64)> {
-    let all = |group| (0..index.models.len()).flat_map(move |model| of(group, model, "open", reuse));
-    let loads = index.groups.iter().flat_map(all).filter_map(|row| row.load_percent);
+pub(crate) fn open(summary: &Summary, reuse: &str, percent: u64) -> Option<(Chart, u64)> {
+    let loads = of_phase(summary, "open").filter(|settings| settings.reuse.as_deref() == Some(reuse));
+    let loads = loads.filter_map(|settings| settings.load_percent);
     let nearest = loads.min_by_key(|load| load.abs_diff(percent))?;
-    let panels = panels(index, |group| {
-        let curves = |model| {
-            let loads = windows(&of(group, model, "open", reuse), |row| row.load_percent);
-            let Some(windows) = loads.get(&nearest) else { return Vec::new() };
-            let intended = Line { name: "intended".into(), ..line(model, curve(windows, "latency")) };
-            let real = Line { name: "real".into(), dashed: true, ..line(model, curve(windows, "service")) };
-            vec![intended, real]
-        };
-        (0..index.models.len()).flat_map(curves).filter(|line| !line.points.is_empty()).collect()
+    let settings = Settings { load_percent: Some(nearest), ..Settings::reuse(reuse) };
+    let panels = panels(summary, |figures| {
+        let intended = Line::of(figures, points(figures, "open_latency", &settings));
+        let real = Line::of(figures, points(figures, "open_service", &settings));
+        some(vec![
+            Line { name: "intended".into(), ..intended },
+            Line { name: "real".into(), dashed: true, ..real },
+        ])
     });
     Some((lines(percentiles(), latency(), panels)?, nearest))
 }
@@ -51,16 +47,15 @@ fn latency() -> Axis {
     Axis::log("latency", AxisUnit::Duration)
 }
 
-fn line(model: usize, points: Vec<Point>) -> Line {
-    Line { model: Some(model), name: String::new(), dashed: false, points, fit: Vec::new(), note: None }
+fn some(lines: Vec<Line>) -> Vec<Line> {
+    lines.into_iter().filter(|line| !line.points.is_empty()).collect()
 }
 
-fn curve(windows: &[Window<'_>], kind: &str) -> Vec<Point> {
+fn points(figures: &Figures, subject: &str, settings: &Settings) -> Vec<Point> {
     let point = |(name, quantile): &(&str, f64)| {
-        let metric = format!("{kind}_{name}_ns");
-        let latency = over(windows, |window| window.get(&metric))?;
+        let latency = figures.figure(&format!("{subject}_{name}"), settings)?;
         let x = if *quantile < 1.0 { 1.0 / (1.0 - quantile) } else { MAXIMUM };
-        Some(Point { x, y: latency.value, samples: latency.samples, saturated: false })
+        Some(Point::of(x, latency))
     };
     LATENCIES.iter().filter_map(point).collect()
 }

@@ -1,23 +1,15 @@
 //! What the host holds against the number of live instances.
 
-use std::collections::BTreeMap;
-
-use super::{Axis, AxisUnit, Chart, Group, Index, Line, Point, lines, panels};
-use crate::statistics::line;
-use crate::words::units;
-
-/// Metrics that together are the host's cost; `private_bytes` is part of the first and
-/// `model_bytes` what the engine believes.
-const COST: [&str; 3] = ["pss_bytes", "cgroup_bytes", "helpers_pss_bytes"];
+use super::{Axis, AxisUnit, Chart, Line, Point, lines, panels};
+use crate::figures::{Figure, Figures, MEMORY_HELD, MEMORY_SLOPE, Settings, Summary};
 
 /// Points on a fitted line, which is none on a logarithmic scale.
 const FIT_POINTS: u32 = 24;
 
-/// Bytes against live instances, with the mean of the least-squares lines of all
-/// repetitions.
-pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
-    let panels =
-        panels(index, |group| (0..index.models.len()).filter_map(|model| growth_of(group, model)).collect());
+/// Bytes against live instances, every reading, with the line that the tables' slope and
+/// intercept are of.
+pub(crate) fn growth(summary: &Summary) -> Option<Chart> {
+    let panels = panels(summary, |figures| growth_of(figures).into_iter().collect());
     lines(
         Axis::log("live instances", AxisUnit::Count),
         Axis::log("memory of the host", AxisUnit::Bytes),
@@ -25,60 +17,34 @@ pub(crate) fn growth(index: &Index<'_>) -> Option<Chart> {
     )
 }
 
-fn growth_of(group: &Group<'_>, model: usize) -> Option<Line> {
-    let curves = curves(group, model);
-    let points: Vec<_> = curves.values().flatten().copied().collect();
-    let most = points.iter().map(|(live, _)| *live).reduce(f64::max)?;
-    let fitted = fit(&curves);
-    let points = points.into_iter().map(|(x, y)| Point { x, y, samples: 1, saturated: false });
+/// The readings after the most invocations, from one live instance on.
+fn growth_of(figures: &Figures) -> Option<Line> {
+    let held = || figures.named(MEMORY_HELD);
+    let invocations = held().map(|held| held.settings.invocations).max()?;
+    let readings = held().filter(|held| held.settings.invocations == invocations);
+    let points: Vec<Point> = readings.flat_map(points).collect();
+    let most = points.iter().map(|point| point.x).reduce(f64::max)?;
+    let settings = Settings { invocations, ..Settings::default() };
+    let line = figures.figure(MEMORY_SLOPE, &settings).zip(figures.figure("memory_intercept", &settings));
     Some(Line {
-        model: Some(model),
-        name: String::new(),
-        dashed: false,
-        points: points.collect(),
-        fit: fitted.map(|line| along(line, most)).unwrap_or_default(),
-        note: fitted
-            .map(|line| format!("{} each, from {}", units::bytes(line.slope), units::bytes(line.intercept))),
+        fit: line.map(|line| along(line, most)).unwrap_or_default(),
+        note: line.map(|(slope, intercept)| {
+            let [slope, intercept] = [slope, intercept].map(|figure| figure.show(figure.estimate.value));
+            format!("{slope} each, from {intercept}")
+        }),
+        ..Line::of(figures, points)
     })
 }
 
-/// Bytes against live instances, after the most invocations.
-type Curves = BTreeMap<u32, Vec<(f64, f64)>>;
-
-/// A curve for each repetition, from one live instance on.
-fn curves(group: &Group<'_>, model: usize) -> Curves {
-    let rows = group.rows(model, "memory");
-    let invocations = rows.iter().filter_map(|row| row.invocations).max();
-    let mut cost: BTreeMap<(u32, u64), f64> = BTreeMap::new();
-    for row in rows.iter().filter(|row| COST.contains(&row.metric.as_str())) {
-        let live = row.live_instances.filter(|live| *live > 0 && row.invocations == invocations);
-        if let Some(live) = live {
-            *cost.entry((row.repetition, live)).or_default() += row.value as f64;
-        }
-    }
-    let mut curves = Curves::new();
-    for ((repetition, live), bytes) in cost {
-        curves.entry(repetition).or_default().push((live as f64, bytes));
-    }
-    curves
+fn points(held: &Figure) -> Vec<Point> {
+    let Some(live) = held.settings.live_instances.filter(|live| *live > 0) else { return Vec::new() };
+    let point = |bytes| Point { x: live as f64, y: bytes, samples: 1, saturated: false };
+    held.samples.iter().map(point).collect()
 }
 
-/// The mean line over the repetitions, as the tables have it.
-fn fit(curves: &Curves) -> Option<Straight> {
-    let repetitions: Vec<_> = curves.values().cloned().collect();
-    let line = line(&repetitions)?;
-    Some(Straight { slope: line.slope.value, intercept: line.intercept.value })
-}
-
-/// A line without its uncertainty.
-#[derive(Clone, Copy)]
-struct Straight {
-    slope: f64,
-    intercept: f64,
-}
-
-fn along(line: Straight, most: f64) -> Vec<(f64, f64)> {
+fn along((slope, intercept): (&Figure, &Figure), most: f64) -> Vec<(f64, f64)> {
+    let (slope, intercept) = (slope.estimate.value, intercept.estimate.value);
     let at = |step: u32| most.powf(f64::from(step) / f64::from(FIT_POINTS));
-    let points = (0..=FIT_POINTS).map(|step| (at(step), line.intercept + line.slope * at(step)));
+    let points = (0..=FIT_POINTS).map(|step| (at(step), intercept + slope * at(step)));
     points.filter(|(_, bytes)| *bytes > 0.0).collect()
 }

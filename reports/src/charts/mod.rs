@@ -1,11 +1,12 @@
-//! From the rows of a run to what charts show: points, bars and dots, not yet drawn.
+//! From the figures of a run to what charts show: points, bars and dots, not yet drawn.
 //!
-//! Each experiment has a module with pure functions from an [`Index`] to a [`Chart`],
-//! or to nothing if the run has no rows of it.
+//! Each experiment has a module with pure functions from a [`Summary`] to a [`Chart`], or to
+//! nothing if the run has no figures of it. Nothing is estimated here: every number is a
+//! figure that tables and exports show too, or a sample that is kept beside one.
 
 pub(crate) mod cpu;
 pub(crate) mod edges;
-mod index;
+mod executors;
 pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod memory;
@@ -13,10 +14,11 @@ pub(crate) mod noise;
 pub(crate) mod overview;
 pub(crate) mod startup;
 
-use crate::figures::{self, Figure, Figures, Summary};
+use crate::figures::{Figure, Figures, Group, Settings, Summary};
 use crate::statistics::{Estimate, Interval};
+use crate::words;
 
-pub(crate) use index::{Group, Index, Model, Window, median, over, windows};
+pub(crate) use executors::{BASELINE_SLOT, Executor, executors};
 
 /// What a number is, and so how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +87,8 @@ pub(crate) struct Panel<T> {
 /// Points of one executor, joined unless there is a fit.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    /// The place in [`Index::models`]; `None` for the host itself.
-    pub(crate) model: Option<usize>,
+    /// The place in [`executors`]; `None` for the host itself.
+    pub(crate) executor: Option<usize>,
     /// What tells this line from others of the same executor; empty if there is none.
     pub(crate) name: String,
     pub(crate) dashed: bool,
@@ -111,7 +113,8 @@ pub(crate) struct Point {
 /// One executor's whole, and its parts from left to right.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
-    pub(crate) model: usize,
+    /// The place in [`executors`].
+    pub(crate) executor: usize,
     /// The whole, as text.
     pub(crate) total: String,
     pub(crate) parts: Vec<Part>,
@@ -144,50 +147,68 @@ pub(crate) struct DotRow {
 /// One executor's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dot {
-    /// The place in [`Index::models`].
-    pub(crate) model: usize,
+    /// The place in [`executors`].
+    pub(crate) executor: usize,
     pub(crate) value: f64,
     /// Where it lies with a confidence of 95 %, where that can be told.
     pub(crate) interval: Option<Interval>,
     pub(crate) samples: usize,
 }
 
-impl Dot {
-    /// An executor's figure.
-    fn of(model: usize, figure: &Figure) -> Self {
-        let Estimate { value, interval, samples, .. } = figure.estimate;
-        Self { model, value, interval, samples }
+impl Line {
+    /// A solid line of an executor, without a name.
+    fn of(figures: &Figures, points: Vec<Point>) -> Self {
+        let executor = Some(figures.place);
+        Self { executor, name: String::new(), dashed: false, points, fit: Vec::new(), note: None }
     }
 }
 
-/// A median and the number of samples behind it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sampled {
-    pub(crate) value: f64,
-    pub(crate) samples: usize,
+impl Point {
+    /// A figure at its place on the axis.
+    fn of(x: f64, figure: &Figure) -> Self {
+        let Estimate { value, samples, .. } = figure.estimate;
+        Self { x, y: value, samples, saturated: false }
+    }
+}
+
+impl Dot {
+    /// An executor's figure.
+    fn of(figures: &Figures, figure: &Figure) -> Self {
+        let Estimate { value, interval, samples, .. } = figure.estimate;
+        Self { executor: figures.place, value, interval, samples }
+    }
+}
+
+/// The settings of every figure of a phase.
+fn of_phase<'a>(summary: &'a Summary, phase: &'a str) -> impl Iterator<Item = &'a Settings> {
+    let figures = summary.groups.iter().flat_map(|group| &group.executors).flat_map(|of| &of.figures);
+    figures.filter(move |figure| figure.name.split('_').next() == Some(phase)).map(|figure| &figure.settings)
+}
+
+/// The reuse policies that a phase was measured under: `fresh` first, then by name.
+pub(crate) fn reuses(summary: &Summary, phase: &str) -> Vec<String> {
+    let mut reuses: Vec<_> = of_phase(summary, phase).filter_map(|settings| settings.reuse.clone()).collect();
+    reuses.sort_unstable_by(|a, b| (a != "fresh", a).cmp(&(b != "fresh", b)));
+    reuses.dedup();
+    reuses
 }
 
 /// One panel for each group that has something to show.
-fn panels<T>(index: &Index<'_>, of: impl Fn(&Group<'_>) -> Vec<T>) -> Vec<Panel<T>> {
-    let panels = index.groups.iter().map(|group| Panel { title: group.title(), items: of(group) });
-    panels.filter(|panel| !panel.items.is_empty()).collect()
+fn panels<T>(summary: &Summary, of: impl Fn(&Figures) -> Vec<T>) -> Vec<Panel<T>> {
+    let panel = |group: &Group| Panel {
+        title: words::title(&group.function, &group.variant),
+        items: group.executors.iter().flat_map(&of).collect::<Vec<_>>(),
+    };
+    summary.groups.iter().map(panel).filter(|panel| !panel.items.is_empty()).collect()
 }
 
 fn lines(x: Axis, y: Axis, panels: Vec<Panel<Line>>) -> Option<Chart> {
     (!panels.is_empty()).then_some(Chart::Lines { x, y, panels })
 }
 
-/// A line of dots: what `of` says of each executor of a group, which it is given with its
-/// place in the run.
-fn dot_row(
-    summary: &Summary,
-    group: &figures::Group,
-    name: String,
-    of: impl Fn(usize, &Figures) -> Option<Dot>,
-) -> DotRow {
-    let place = |spec: &str| summary.run.executors.iter().position(|executor| executor.spec == spec);
-    let dots = group.executors.iter().filter_map(|figures| of(place(&figures.spec)?, figures));
-    DotRow { name, dots: dots.collect() }
+/// A line of dots: what `of` says of each executor of a group.
+fn dot_row(group: &Group, name: String, of: impl Fn(&Figures) -> Option<Dot>) -> DotRow {
+    DotRow { name, dots: group.executors.iter().filter_map(of).collect() }
 }
 
 fn dots(x: Axis, panels: Vec<Panel<DotRow>>) -> Option<Chart> {

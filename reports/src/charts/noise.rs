@@ -1,31 +1,22 @@
 //! What the machine does by itself.
 
-use super::{Axis, AxisUnit, Chart, Dot, Index, Line, Panel, Point, dot_row, dots, lines, median};
-use crate::figures::{self, Comparison, Figure, Summary};
-use crate::rows::Row;
+use super::{Axis, AxisUnit, Chart, Dot, Line, Panel, Point, dot_row, dots, lines};
+use crate::figures::{Comparison, Figure, Group, Summary};
 use crate::statistics::Ratio;
 use crate::words;
 
 /// A fixed loop's time in the course of the run, as a ratio to its median.
-pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
-    let mut rows: Vec<_> =
-        index.host.iter().filter(|row| row.phase == "calibration" && row.metric == "duration_ns").collect();
-    rows.sort_by_key(|row| (row.repetition, row.sample));
-    let middle = median(rows.iter().map(|row| **row), "duration_ns")?.value;
-    if middle <= 0.0 {
-        return None;
-    }
-    let point = |(place, row): (usize, &&&Row)| Point {
-        x: place as f64,
-        y: row.value as f64 / middle,
-        samples: 1,
-        saturated: false,
+pub(crate) fn calibration(summary: &Summary) -> Option<Chart> {
+    let host = summary.calibration.as_ref()?;
+    let point = |(place, ns): (usize, &f64)| {
+        let (x, y) = (place as f64, ns / host.median_ns);
+        Point { x, y, samples: 1, saturated: false }
     };
     let line = Line {
-        model: None,
+        executor: None,
         name: "calibration".into(),
         dashed: false,
-        points: rows.iter().enumerate().map(point).collect(),
+        points: host.blocks_ns.iter().enumerate().map(point).collect(),
         fit: Vec::new(),
         note: None,
     };
@@ -39,13 +30,13 @@ pub(crate) fn calibration(index: &Index<'_>) -> Option<Chart> {
 /// Each figure of a second, identical cell to that of the first: all of it is noise.
 pub(crate) fn twins(summary: &Summary) -> Option<Chart> {
     let panel = |(title, name): (&str, &str)| {
-        let row = |group: &figures::Group| {
-            dot_row(summary, group, words::title(&group.function, &group.variant), |model, figures| {
+        let row = |group: &Group| {
+            dot_row(group, words::title(&group.function, &group.variant), |figures| {
                 let (first, second, comparison) =
                     loudest(figures.pairs().filter(|(of, ..)| of.name == name))?;
                 let Ratio { value, interval } = comparison.ratio;
                 let samples = first.estimate.samples.min(second.estimate.samples);
-                Some(Dot { model, value, interval, samples })
+                Some(Dot { executor: figures.place, value, interval, samples })
             })
         };
         let rows = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty());

@@ -57,8 +57,8 @@ impl Headline {
 pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
     let chart = |headline: Headline| {
         let row = |group: &Group| {
-            dot_row(summary, group, words::title(&group.function, &group.variant), |model, figures| {
-                Some(Dot::of(model, headline.of(figures)?))
+            dot_row(group, words::title(&group.function, &group.variant), |figures| {
+                Some(Dot::of(figures, headline.of(figures)?))
             })
         };
         let items: Vec<_> = summary.groups.iter().map(row).filter(|row| !row.dots.is_empty()).collect();

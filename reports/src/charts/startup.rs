@@ -1,77 +1,82 @@
 //! What a first answer is made of, and what it costs at every kind of cold.
 
-use super::{
-    Axis, AxisUnit, Bar, Chart, Dot, Group, Index, Panel, Part, Sampled, dot_row, dots, median, panels,
-};
-use crate::figures::{self, Figure, Figures, Summary};
-use crate::rows::Row;
+use super::{Axis, AxisUnit, Bar, Chart, Dot, Panel, Part, dot_row, dots, panels};
+use crate::figures::{Figure, Figures, Group, Settings, Summary};
 use crate::rows::row::Cold;
-use crate::words::{self, units};
+use crate::words;
 
 /// Parts of a first answer, in order of time.
 const PARTS: [&str; 3] = ["start", "invoke", "connection and front end"];
 
 /// The phases of a first answer from a fresh instance, each from the moment at which
 /// it begins to that at which it ends.
-pub(crate) fn first_answer(index: &Index<'_>) -> Option<Chart> {
-    let panels =
-        panels(index, |group| (0..index.models.len()).filter_map(|model| bar(group, model)).collect());
+pub(crate) fn first_answer(summary: &Summary) -> Option<Chart> {
+    let panels = panels(summary, |figures| bar(figures).into_iter().collect());
     let x = Axis::log("time since the instance was asked for", AxisUnit::Duration);
     (!panels.is_empty()).then(|| Chart::Bars { x, parts: PARTS.to_vec(), panels })
 }
 
-fn bar(group: &Group<'_>, model: usize) -> Option<Bar> {
-    let start = median(group.rows(model, "start").iter().copied(), "duration_ns")?;
-    let invoke =
-        median(group.rows(model, "invoke").iter().copied().filter(|row| row.uses == Some(1)), "duration_ns");
-    let answer = median(responses(group, model, is_cold_instance), "duration_ns");
-    let mut parts = Vec::new();
-    let mut at = 0.0;
-    let mut add = |kind: usize, name: String, length: f64, samples: usize| {
-        let (from, to) = (at, at + length);
-        at = to;
-        parts.push(Part { kind, name, from, to, value: units::duration(length), samples });
-    };
-    laps(group, model, start, &mut add);
+/// Parts that follow each other in time.
+#[derive(Default)]
+struct Sequence {
+    at: f64,
+    parts: Vec<Part>,
+}
+
+impl Sequence {
+    /// Adds a part whose length is that of `figure`, or a remainder of it.
+    fn add(&mut self, kind: usize, name: &str, length: f64, figure: &Figure) {
+        let (from, to) = (self.at, self.at + length);
+        self.at = to;
+        let (value, samples) = (figure.show(length), figure.estimate.samples);
+        self.parts.push(Part { kind, name: name.into(), from, to, value, samples });
+    }
+}
+
+fn bar(figures: &Figures) -> Option<Bar> {
+    let start = figures.start()?;
+    let invoke = figures.figure("invoke_p50", &Settings::cold(Cold::Instance, None));
+    let answer = figures.cold_answer(Cold::Instance, None);
+    let mut sequence = Sequence::default();
+    laps(figures, start, &mut sequence);
     if let Some(invoke) = invoke {
-        add(1, PARTS[1].into(), invoke.value, invoke.samples);
+        sequence.add(1, PARTS[1], invoke.estimate.value, invoke);
     }
     if let Some(answer) = answer {
-        let known = start.value + invoke.map_or(0.0, |invoke| invoke.value);
+        let known = start.estimate.value + invoke.map_or(0.0, |invoke| invoke.estimate.value);
         // Medians do not add up; a part that is not there has no length.
-        let rest = (answer.value - known).max(0.0);
-        add(2, PARTS[2].into(), rest, answer.samples);
+        sequence.add(2, PARTS[2], (answer.estimate.value - known).max(0.0), answer);
     }
     let total = answer.unwrap_or(start);
-    Some(Bar { model, total: units::duration(total.value), parts })
+    Some(Bar { executor: figures.place, total: total.show(total.estimate.value), parts: sequence.parts })
 }
 
 /// The laps of `start`, and what of it none of them covers.
-fn laps(group: &Group<'_>, model: usize, start: Sampled, add: &mut impl FnMut(usize, String, f64, usize)) {
-    let laps: Vec<_> = group
-        .laps(model, "start")
-        .into_iter()
-        .filter_map(|lap| Some((lap, median(group.rows(model, lap).iter().copied(), "duration_ns")?)))
-        .collect();
-    let covered: f64 = laps.iter().map(|(_, lap)| lap.value).sum();
+fn laps(figures: &Figures, start: &Figure, sequence: &mut Sequence) {
+    let laps = figures.laps.iter().filter(|lap| lap.starts_with("start."));
+    let lap =
+        |lap: &String| Some((lap.clone(), figures.figure(&format!("{lap}_p50"), &Settings::default())?));
+    let laps: Vec<(String, &Figure)> = laps.filter_map(lap).collect();
+    let whole = start.estimate.value;
+    let covered: f64 = laps.iter().map(|(_, lap)| lap.estimate.value).sum();
     // Laps that come to more than their phase explain nothing.
-    if laps.is_empty() || covered > start.value * 1.1 {
-        return add(0, PARTS[0].into(), start.value, start.samples);
+    if laps.is_empty() || covered > whole * 1.1 {
+        return sequence.add(0, PARTS[0], whole, start);
     }
     for (name, lap) in laps {
-        add(0, name.into(), lap.value.min(start.value), lap.samples);
+        sequence.add(0, &name, lap.estimate.value, lap);
     }
-    let rest = start.value - covered;
-    if rest > start.value * 0.01 {
-        add(0, "start, the rest".into(), rest, start.samples);
+    let rest = whole - covered;
+    if rest > whole * 0.01 {
+        sequence.add(0, "start, the rest", rest, start);
     }
 }
 
 /// Prepare, the kinds of cold and a warm answer side by side.
 pub(crate) fn kinds_of_cold(summary: &Summary) -> Option<Chart> {
-    let panel = |group: &figures::Group| {
+    let panel = |group: &Group| {
         let rows = KINDS.iter().map(|(name, pick)| {
-            dot_row(summary, group, (*name).into(), |model, figures| Some(Dot::of(model, pick(figures)?)))
+            dot_row(group, (*name).into(), |figures| Some(Dot::of(figures, pick(figures)?)))
         });
         Panel {
             title: words::title(&group.function, &group.variant),
@@ -95,16 +100,3 @@ const KINDS: [(&str, Pick); 7] = [
     ("answer, cold instance", |figures| figures.cold_answer(Cold::Instance, None)),
     ("answer, warm instance", Figures::warm_answer),
 ];
-
-fn responses<'a>(
-    group: &Group<'a>,
-    model: usize,
-    is: impl Fn(&Row) -> bool,
-) -> impl Iterator<Item = &'a Row> {
-    group.rows(model, "response").iter().copied().filter(move |row| is(row))
-}
-
-/// A first use proves that the instance was cold, also where nothing else was asked.
-fn is_cold_instance(row: &Row) -> bool {
-    row.cold == Some(Cold::Instance) || row.cold.is_none() && row.uses == Some(1)
-}

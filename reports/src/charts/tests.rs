@@ -62,8 +62,8 @@ fn sixteen_mebibytes_an_instance_are_found_and_idle_is_no_part_of_the_fit() {
     let mut rows: Vec<_> = [1, 2, 8].into_iter().flat_map(live).collect();
     rows.push(at(0, "pss_bytes", 1 << 30));
     let folder = folder(rows);
-    let index = Index::of(&folder);
-    let curve = only_line(memory::growth(&index));
+    let summary = Summary::of(&folder);
+    let curve = only_line(memory::growth(&summary));
     assert_eq!(curve.note.unwrap(), "16.0 MiB each, from 8.58 MiB");
     let (most, bytes) = *curve.fit.last().unwrap();
     assert!((most - 8.0).abs() < 1e-9 && (bytes - (9e6 + 8.0 * f64::from(16 << 20))).abs() < 1.0);
@@ -80,7 +80,7 @@ fn parts_of_a_start_follow_each_other() {
         Row { uses: Some(2), ..row("invoke", "duration_ns", 7) },
         Row { cold: Some(Cold::Instance), ..first("response", 5000) },
     ];
-    let bar = only_bar(startup::first_answer(&Index::of(&folder(rows))));
+    let bar = only_bar(startup::first_answer(&Summary::of(&folder(rows))));
     let parts: Vec<_> = bar.parts.iter().map(|part| (part.name.as_str(), part.from, part.to)).collect();
     assert_eq!(
         parts,
@@ -107,7 +107,7 @@ fn shares_of_processor_time_add_up() {
         at("system_cpu_ns", 30_000_000),
         at("cgroup_cpu_ns", 400_000),
     ];
-    let bar = only_bar(cpu::per_request(&Index::of(&folder(rows)), "warm"));
+    let bar = only_bar(cpu::per_request(&Summary::of(&folder(rows)), "warm"));
     let parts: Vec<_> =
         bar.parts.iter().map(|part| (part.name.as_str(), part.to.round(), part.value.as_str())).collect();
     assert_eq!(
@@ -126,6 +126,7 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
     let at = |rate: u64, metric: &str, value| Row { rate_per_s: Some(rate), ..row("open", metric, value) };
     let load = |rate: u64, answered: u64, dropped: u64| {
         [
+            at(rate, "duration_ns", 1_000_000_000),
             at(rate, "offered_count", rate),
             at(rate, "responses_count", answered),
             at(rate, "dropped_count", dropped),
@@ -133,7 +134,7 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
         ]
     };
     let rows = [load(100, 100, 0), load(200, 191, 0), load(300, 299, 1), load(400, 379, 0)].concat();
-    let line = only_line(load::open_latency(&Index::of(&folder(rows)), "warm"));
+    let line = only_line(load::open_latency(&Summary::of(&folder(rows)), "warm"));
     let saturated: Vec<_> = line.points.iter().map(|point| (point.x, point.saturated)).collect();
     assert_eq!(saturated, [(100.0, false), (200.0, false), (300.0, true), (400.0, true)]);
 }
@@ -141,23 +142,28 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
 #[test]
 fn repetitions_of_one_load_are_one_point() {
     // Each repetition offers parts of the capacity that it measured itself.
-    let at = |repetition: u32, percent: u64, rate: u64, p99| Row {
-        repetition,
-        load_percent: Some(percent),
-        rate_per_s: Some(rate),
-        ..row("open", "latency_p99_ns", p99)
+    let at = |repetition: u32, percent: u64, rate: u64, p99| {
+        let numbers = [("duration_ns", 1_000_000_000), ("offered_count", rate), ("latency_p99_ns", p99)];
+        numbers.map(|(metric, value)| Row {
+            repetition,
+            load_percent: Some(percent),
+            rate_per_s: Some(rate),
+            ..row("open", metric, value)
+        })
     };
-    let rows = vec![
+    let rows = [
         at(0, 50, 100, 1000),
         at(0, 90, 180, 5000),
         at(1, 50, 200, 3000),
         at(1, 90, 360, 9000),
-        at(2, 50, 110, 2000),
-        at(2, 90, 198, 7000),
-    ];
-    let line = only_line(load::open_latency(&Index::of(&folder(rows)), "warm"));
+        at(2, 50, 120, 2300),
+        at(2, 90, 198, 9700),
+    ]
+    .concat();
+    let line = only_line(load::open_latency(&Summary::of(&folder(rows)), "warm"));
     let points: Vec<_> = line.points.iter().map(|point| (point.x, point.y, point.samples)).collect();
-    assert_eq!(points, [(110.0, 2000.0, 3), (198.0, 7000.0, 3)]);
+    // The mean over the repetitions, as in the tables.
+    assert_eq!(points, [(140.0, 2100.0, 3), (246.0, 7900.0, 3)]);
 }
 
 #[test]
@@ -168,7 +174,7 @@ fn percentiles_lie_as_far_apart_as_their_nines() {
         .zip(1..)
         .map(|((name, _), value)| at(&format!("latency_{name}_ns"), value))
         .collect();
-    let (chart, connections) = latency::closed(&Index::of(&folder(rows)), "warm").unwrap();
+    let (chart, connections) = latency::closed(&Summary::of(&folder(rows)), "warm").unwrap();
     assert_eq!(connections, 1);
     let points = only_line(Some(chart)).points;
     let places: Vec<_> = points.iter().map(|point| (point.x.log10() * 1000.0).round() / 1000.0).collect();

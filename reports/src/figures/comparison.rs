@@ -130,7 +130,14 @@ pub(crate) mod tests {
         let repetition = || (0..50).map(|x| around * (1.0 + f64::from(x % 5) * 1e-6)).collect();
         let samples = Samples::new([repetition(), repetition()]);
         let estimate = Bootstrap::default().median(&samples).unwrap();
-        Figure { name: name.into(), settings: Settings::default(), unit, estimate, outliers: None }
+        Figure {
+            name: name.into(),
+            settings: Settings::default(),
+            unit,
+            estimate,
+            outliers: None,
+            samples: samples.into(),
+        }
     }
 
     fn of(name: &str, unit: Unit, values: [f64; 2]) -> (Verdict, &'static str) {

@@ -26,7 +26,7 @@ pub(super) fn figures(figures: &[Figure], prices: &Prices) -> Vec<Figure> {
         let parts = [&cpu.estimate, &memory.estimate, &latency.estimate];
         let estimate = is_calmest.then(|| Estimate::made_of(&parts, |parts| price(prices, parts)))??;
         let (name, settings) = ("price_per_million".to_owned(), cpu.settings.clone());
-        Some(Figure { name, settings, unit: Unit::Currency, estimate, outliers: None })
+        Some(Figure::derived(name, settings, Unit::Currency, estimate))
     });
     prices_of_a_load.collect()
 }

@@ -1,12 +1,13 @@
 //! One figure: what it is, under which settings, and how much.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::rows::row::Cold;
-use crate::statistics::{Estimate, Outliers};
+use crate::statistics::{Bootstrap, Estimate, Outliers, Samples};
 use crate::words::units;
 
 /// One figure of an executor.
@@ -20,8 +21,10 @@ pub struct Figure {
     pub unit: Unit,
     /// How much.
     pub estimate: Estimate,
-    /// Samples far from the others; `None` where it is not a figure of samples.
+    /// Samples far from the others; `None` where they are not counted for this figure.
     pub outliers: Option<Outliers>,
+    /// The samples that the estimate was made of; none where it was made of other figures.
+    pub samples: Arc<Samples>,
 }
 
 /// What tells figures of one name apart. Keys that do not apply are left out.
@@ -87,6 +90,24 @@ impl Settings {
 }
 
 impl Figure {
+    /// The median of samples, with its outliers; `None` of none.
+    pub(super) fn median(
+        name: String,
+        settings: Settings,
+        unit: Unit,
+        samples: Samples,
+        bootstrap: &mut Bootstrap,
+    ) -> Option<Self> {
+        let estimate = bootstrap.median(&samples)?;
+        let outliers = Some(Outliers::of(&samples));
+        Some(Self { name, settings, unit, estimate, outliers, samples: Arc::new(samples) })
+    }
+
+    /// An estimate that was made of other figures or of lines through samples.
+    pub(super) fn derived(name: String, settings: Settings, unit: Unit, estimate: Estimate) -> Self {
+        Self { name, settings, unit, estimate, outliers: None, samples: Arc::default() }
+    }
+
     /// Whether less of it is better: all but rates and how many instances fit.
     pub fn is_less_better(&self) -> bool {
         self.unit != Unit::PerSecond && self.name != DENSITY
@@ -118,6 +139,8 @@ impl Figure {
 
 /// The name of what one more live instance costs the host in all.
 pub const MEMORY_SLOPE: &str = "memory_slope";
+/// The name of what the host holds with a number of live instances.
+pub const MEMORY_HELD: &str = "memory_held";
 /// The name of how many instances were live when a limit was reached.
 pub const DENSITY: &str = "density_instances";
 

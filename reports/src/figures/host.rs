@@ -12,7 +12,7 @@ use crate::words::units;
 pub const DRIFT: f64 = 0.05;
 
 /// What the fixed loop said that ran between the blocks.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// Its median duration, in nanoseconds.
     pub median_ns: f64,
@@ -21,8 +21,8 @@ pub struct Calibration {
     pub spread: f64,
     /// By what part the last third of the blocks was slower than the first.
     pub trend: f64,
-    /// How many blocks.
-    pub blocks: usize,
+    /// The median duration before each block, in nanoseconds, in order of time.
+    pub blocks_ns: Vec<f64>,
 }
 
 impl Calibration {
@@ -43,7 +43,7 @@ impl Calibration {
             median_ns,
             spread: (at(0.95)? - at(0.05)?) / median_ns,
             trend: ends.map_or(0.0, |(first, last)| last / first - 1.0),
-            blocks: medians.len(),
+            blocks_ns: medians,
         })
     }
 
@@ -93,7 +93,8 @@ mod tests {
         assert!(!calm.is_drifting() && (calm.spread - 0.02).abs() < 1e-9, "{calm:?}");
         let slowing = Calibration::of(&rows(&[1000, 1000, 1050, 1050, 1100, 1100])).unwrap();
         assert!(slowing.is_drifting() && (slowing.trend - 0.1).abs() < 1e-9, "{slowing:?}");
-        let warnings = [calm, slowing, Calibration { trend: -0.1, ..slowing }].map(|host| host.warning());
+        let warnings =
+            [calm, slowing.clone(), Calibration { trend: -0.1, ..slowing }].map(|host| host.warning());
         let [None, Some(slowed), Some(sped)] = warnings else { panic!("{warnings:?}") };
         assert!(slowed.contains("10.0 % more") && sped.contains("10.0 % less"), "{slowed}, {sped}");
         assert_eq!(Calibration::of(&[]), None);

@@ -1,16 +1,15 @@
 //! Figures of closed loops, open loops and bursts.
 
-use super::samples::{Sorted, Window, each};
-use super::ticks;
+use super::samples::{Numbers, Sorted, each};
 use super::{Figure, Unit};
 use crate::rows::row::LATENCIES;
-use crate::statistics::{Bootstrap, Outliers};
+use crate::statistics::{Bootstrap, Samples};
 
 /// A figure of one window.
-type Formula = fn(&Window<'_>) -> Option<f64>;
+type Formula = fn(&Numbers<'_>) -> Option<f64>;
 
 /// Figures of a window that are made of several of its numbers.
-const FORMULAS: [(&str, Unit, Formula); 15] = [
+const FORMULAS: [(&str, Unit, Formula); 18] = [
     ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
     ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
     ("dropped", Unit::Part, |window| part(window, "dropped_count")),
@@ -20,6 +19,13 @@ const FORMULAS: [(&str, Unit, Formula); 15] = [
     }),
     ("user_cpu", Unit::Nanoseconds, |window| Some(split(window)?.0 / window.get("responses_count")?)),
     ("system_cpu", Unit::Nanoseconds, |window| Some(split(window)?.1 / window.get("responses_count")?)),
+    ("cpu_with_daemons", Unit::Nanoseconds, |window| {
+        per_response(window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns", "daemon_cpu_ns"])
+    }),
+    ("server_user_cpu", Unit::Nanoseconds, |window| Some(server(window)?.0 / window.get("responses_count")?)),
+    ("server_system_cpu", Unit::Nanoseconds, |window| {
+        Some(server(window)?.1 / window.get("responses_count")?)
+    }),
     ("server_cpu", Unit::Nanoseconds, |window| per_response(window, &["cpu_ns"], &[])),
     ("cgroup_cpu", Unit::Nanoseconds, |window| per_response(window, &["cgroup_cpu_ns"], &[])),
     ("helpers_cpu", Unit::Nanoseconds, |window| per_response(window, &["helpers_cpu_ns"], &[])),
@@ -36,10 +42,8 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
     let mut figures = Vec::new();
     for phase in ["load", "open", "burst"] {
         for (key, windows) in sorted.windows_of(phase) {
-            let mut add = |name: String, unit, samples| {
-                let Some(estimate) = bootstrap.median(&samples) else { return };
-                let outliers = Some(Outliers::of(&samples));
-                figures.push(Figure { name, settings: key.settings(), unit, estimate, outliers });
+            let mut add = |name: String, unit, samples: Samples| {
+                figures.extend(Figure::median(name, key.settings(), unit, samples, bootstrap));
             };
             if phase == "burst" {
                 let duration = each(windows, |window| window.get("duration_ns").copied());
@@ -61,26 +65,39 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
     figures
 }
 
-fn rate(window: &Window<'_>, metric: &str) -> Option<f64> {
+fn rate(window: &Numbers<'_>, metric: &str) -> Option<f64> {
     Some(window.get(metric)? / (window.get("duration_ns")? / 1e9))
 }
 
-fn part(window: &Window<'_>, metric: &str) -> Option<f64> {
+fn part(window: &Numbers<'_>, metric: &str) -> Option<f64> {
     Some(window.get(metric)? / window.get("offered_count")?)
 }
 
 /// User and system time of server and control group.
-fn split(window: &Window<'_>) -> Option<(f64, f64)> {
-    let parts =
-        |exact, user, system| ticks::split(*window.get(exact)?, *window.get(user)?, *window.get(system)?);
-    let (user, system) = parts("cpu_ns", "user_cpu_ns", "system_cpu_ns")?;
-    let outside = parts("cgroup_cpu_ns", "cgroup_user_cpu_ns", "cgroup_system_cpu_ns").unwrap_or_default();
+fn split(window: &Numbers<'_>) -> Option<(f64, f64)> {
+    let (user, system) = server(window)?;
+    let outside = split_of(window, ["cgroup_cpu_ns", "cgroup_user_cpu_ns", "cgroup_system_cpu_ns"]);
+    let outside = outside.unwrap_or_default();
     Some((user + outside.0, system + outside.1))
+}
+
+/// User and system time of the server.
+fn server(window: &Numbers<'_>) -> Option<(f64, f64)> {
+    split_of(window, ["cpu_ns", "user_cpu_ns", "system_cpu_ns"])
+}
+
+/// An exact time in the proportion of user and system time; `None` of less than a tick. The
+/// kernel tells those two in clock ticks of 10 ms: too coarse for the window of a load, so they
+/// split the exact time and do not replace it.
+fn split_of(window: &Numbers<'_>, [exact, user, system]: [&str; 3]) -> Option<(f64, f64)> {
+    let (user, system) = (window.get(user)?, window.get(system)?);
+    let scale = window.get(exact)? / (user + system);
+    scale.is_finite().then_some((user * scale, system * scale))
 }
 
 /// The sum of metrics for one answer. Without the first ones there is none; the others
 /// only exist where instances lie outside of the server.
-fn per_response(window: &Window<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
+fn per_response(window: &Numbers<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
     let needed: Option<Vec<f64>> = needed.iter().map(|metric| window.get(metric).copied()).collect();
     let outside = outside.iter().filter_map(|metric| window.get(metric));
     Some((needed?.iter().sum::<f64>() + outside.sum::<f64>()) / window.get("responses_count")?)
@@ -96,6 +113,8 @@ mod tests {
         let group = [("cgroup_cpu_ns", 4e6), ("cgroup_user_cpu_ns", 1e7), ("cgroup_system_cpu_ns", 0.0)];
         let of = |metrics: &[(&'static str, f64)]| split(&metrics.iter().copied().collect());
         assert_eq!(of(&server), Some((3e6, 6e6)));
+        let alone = group.iter().copied().collect();
+        assert_eq!(split_of(&alone, group.map(|(metric, _)| metric)), Some((4e6, 0.0)));
         assert_eq!(of(&[server, group].concat()), Some((7e6, 6e6)));
         // Shorter than a tick: it is not known what it was.
         assert_eq!(of(&[("cpu_ns", 9e6), ("user_cpu_ns", 0.0), ("system_cpu_ns", 0.0)]), None);

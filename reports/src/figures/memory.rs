@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figure::DENSITY;
-use super::samples::{Sorted, Window, each};
+use super::figure::{DENSITY, MEMORY_HELD};
+use super::samples::{Numbers, Sorted, each};
 use super::{Figure, Settings, Unit};
-use crate::statistics::{Bootstrap, Estimate, Outliers, Samples, line};
+use crate::statistics::{Bootstrap, Estimate, Samples, line};
 
 /// A reading of memory: a part of it, or everything that the host pays.
-type Reading = fn(&Window<'_>) -> Option<f64>;
+type Reading = fn(&Numbers<'_>) -> Option<f64>;
 
 /// The readings whose slopes are told, side by side.
 const READINGS: [(&str, Reading); 5] = [
@@ -24,6 +24,7 @@ const READINGS: [(&str, Reading); 5] = [
 
 pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = slopes(sorted);
+    figures.extend(held(sorted, bootstrap));
     figures.extend(idle(sorted, bootstrap));
     figures.extend(density(sorted, bootstrap));
     figures
@@ -59,12 +60,20 @@ fn slopes(sorted: &Sorted<'_>) -> Vec<Figure> {
                 ("most_live", Unit::Count, reach),
             ] {
                 let settings = Settings { invocations, ..Settings::default() };
-                let name = format!("{name}_{part}");
-                figures.push(Figure { name, settings, unit, estimate, outliers: None });
+                figures.push(Figure::derived(format!("{name}_{part}"), settings, unit, estimate));
             }
         }
     }
     figures
+}
+
+/// What the host pays with every number of live instances, after every count of invocations.
+fn held(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let held = sorted.windows_of("memory").filter_map(|(key, windows)| {
+        let samples = each(windows, READINGS[0].1);
+        Figure::median(MEMORY_HELD.to_owned(), key.settings(), Unit::Bytes, samples, bootstrap)
+    });
+    held.collect()
 }
 
 /// What the host pays with no instance, the function being prepared.
@@ -75,9 +84,9 @@ fn idle(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Option<Figure> {
             repetitions.entry(*repetition).or_default().extend(READINGS[0].1(window));
         }
     }
-    let estimate = bootstrap.median(&Samples::new(repetitions.into_values()))?;
-    let name = "memory_idle".to_owned();
-    Some(Figure { name, settings: Settings::default(), unit: Unit::Bytes, estimate, outliers: None })
+    let (name, samples) = ("memory_idle".to_owned(), Samples::new(repetitions.into_values()));
+    let figure = Figure::median(name, Settings::default(), Unit::Bytes, samples, bootstrap)?;
+    Some(Figure { outliers: None, ..figure })
 }
 
 /// How many instances were live in the end, and what held and answers were on the way.
@@ -92,15 +101,12 @@ fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
             [("held", "held_bytes", Unit::Bytes), ("latency_p99", "latency_p99_ns", Unit::Nanoseconds)];
         for (name, metric, unit) in curves {
             let samples = each(windows, |window| window.get(metric).copied());
-            let Some(estimate) = bootstrap.median(&samples) else { continue };
-            let outliers = Some(Outliers::of(&samples));
             let (name, settings) = (format!("density_{name}"), key.settings());
-            figures.push(Figure { name, settings, unit, estimate, outliers });
+            figures.extend(Figure::median(name, settings, unit, samples, bootstrap));
         }
     }
-    if let Some(estimate) = bootstrap.median(&Samples::new(ends.into_values())) {
-        let (name, settings) = (DENSITY.to_owned(), Settings::default());
-        figures.push(Figure { name, settings, unit: Unit::Count, estimate, outliers: None });
-    }
+    let ends = Samples::new(ends.into_values());
+    let most = Figure::median(DENSITY.to_owned(), Settings::default(), Unit::Count, ends, bootstrap);
+    figures.extend(most.map(|most| Figure { outliers: None, ..most }));
     figures
 }

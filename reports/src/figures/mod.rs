@@ -12,7 +12,6 @@ mod loads;
 mod memory;
 mod phases;
 mod samples;
-pub(crate) mod ticks;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +19,12 @@ use rayon::prelude::*;
 
 pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
-pub use figure::{DENSITY, Figure, MEMORY_SLOPE, Settings, Unit};
+pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
 
 use crate::rows::row::{Cold, HOST, Limit};
 use crate::rows::run::Prices;
-use crate::rows::{ExecutorInfo, Row, Run, RunFolder};
+use crate::rows::{Row, Run, RunFolder};
 use crate::statistics::Bootstrap;
 use samples::Sorted;
 
@@ -60,12 +59,16 @@ pub struct Figures {
     pub name: String,
     /// The spec with all its settings.
     pub spec: String,
+    /// Its place among the executors of the run.
+    pub place: usize,
     /// Whether it isolates nothing and is only there to compare with.
     pub is_baseline: bool,
     /// Every figure, in the order of phases and experiments.
     pub figures: Vec<Figure>,
     /// The figures of the second, identical cell of an A/A pair; empty if there was none.
     pub twins: Vec<Figure>,
+    /// The laps that were marked, each once, as `phase.lap` and in the order in which they came.
+    pub laps: Vec<String>,
     /// What ended the search for density, each cause once.
     pub limits: Vec<Limit>,
 }
@@ -81,17 +84,15 @@ impl Summary {
         // come to the same.
         let figures =
             blocks.par_iter().map_init(Bootstrap::default, |bootstrap, ((function, variant, spec), rows)| {
-                let executor = folder.run.executors.iter().find(|executor| executor.spec == *spec)?;
-                Some(((*function, *variant), Figures::of(executor, rows, &folder.run.prices, bootstrap)))
+                let place = folder.run.executors.iter().position(|executor| executor.spec == *spec)?;
+                Some(((*function, *variant), Figures::of(&folder.run, place, rows, bootstrap)))
             });
         let mut groups: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
         for (group, figures) in figures.collect::<Vec<_>>().into_iter().flatten() {
             groups.entry(group).or_default().push(figures);
         }
-        let place =
-            |figures: &Figures| folder.run.executors.iter().position(|info| info.spec == figures.spec);
         let groups = groups.into_iter().map(|((function, variant), mut executors)| {
-            executors.sort_by_key(place);
+            executors.sort_by_key(|figures| figures.place);
             Group { function: function.to_owned(), variant: variant.to_owned(), executors }
         });
         Self {
@@ -125,7 +126,8 @@ impl Group {
 }
 
 impl Figures {
-    fn of(executor: &ExecutorInfo, rows: &[&Row], prices: &Prices, bootstrap: &mut Bootstrap) -> Self {
+    fn of(run: &Run, place: usize, rows: &[&Row], bootstrap: &mut Bootstrap) -> Self {
+        let (executor, prices) = (&run.executors[place], &run.prices);
         let (twins, firsts): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.twin == Some(true));
         let mut limits: Vec<Limit> = firsts.iter().filter_map(|row| row.limit).collect();
         limits.sort_unstable();
@@ -133,9 +135,11 @@ impl Figures {
         Self {
             name: executor.name.clone(),
             spec: executor.spec.clone(),
+            place,
             is_baseline: executor.is_baseline(),
             figures: figures(&firsts, prices, bootstrap),
             twins: figures(&twins, prices, bootstrap),
+            laps: laps(&firsts),
             limits,
         }
     }
@@ -190,6 +194,17 @@ impl Figures {
         let rates = self.named("load_rate").filter(|figure| figure.settings.reuse.as_deref() == Some(reuse));
         rates.max_by(|a, b| a.estimate.value.total_cmp(&b.estimate.value))
     }
+}
+
+/// The laps of all phases, each once, in the order in which they came.
+fn laps(rows: &[&Row]) -> Vec<String> {
+    let mut laps: Vec<&str> = Vec::new();
+    for lap in rows.iter().map(|row| row.phase.as_str()).filter(|phase| phase.contains('.')) {
+        if !laps.contains(&lap) {
+            laps.push(lap);
+        }
+    }
+    laps.into_iter().map(Into::into).collect()
 }
 
 fn figures(rows: &[&Row], prices: &Prices, bootstrap: &mut Bootstrap) -> Vec<Figure> {

@@ -1,5 +1,7 @@
 //! Figures of phases, laps and responses.
 
+use std::sync::Arc;
+
 use super::samples::Sorted;
 use super::{Figure, Unit};
 use crate::statistics::{Bootstrap, Outliers};
@@ -11,7 +13,7 @@ const QUANTILES: [(&str, f64); 5] =
 pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
     for ((key, metric), series) in &sorted.series {
-        let samples = series.samples();
+        let samples = Arc::new(series.samples());
         let (unit, subject) = match *metric {
             "duration_ns" => (Unit::Nanoseconds, key.phase.to_owned()),
             "artifact_bytes" => (Unit::Bytes, format!("{}_artifact", key.phase)),
@@ -30,6 +32,7 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
                 estimate,
                 // Once for all quantiles of the same samples.
                 outliers: (*name == "p50").then_some(outliers),
+                samples: Arc::clone(&samples),
             });
         }
     }

@@ -21,15 +21,15 @@ pub(super) struct Key<'a> {
     pub(super) invocations: Option<u64>,
 }
 
-/// The numbers of one window of a load, by metric.
-pub(super) type Window<'a> = BTreeMap<&'a str, f64>;
+/// The numbers of one sample that has several, such as a window of a load, by metric.
+pub(super) type Numbers<'a> = BTreeMap<&'a str, f64>;
 
 /// Samples in the order of rows, by repetition.
 #[derive(Debug, Default)]
 pub(super) struct Series(BTreeMap<u32, Vec<f64>>);
 
-/// Windows by repetition and sample.
-pub(super) type Windows<'a> = BTreeMap<(u32, u64), Window<'a>>;
+/// Samples of several numbers, by repetition and place in it.
+pub(super) type Windows<'a> = BTreeMap<(u32, u64), Numbers<'a>>;
 
 /// All rows of a block.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Series {
 }
 
 /// A figure of every window that has it.
-pub(super) fn each(windows: &Windows<'_>, figure: impl Fn(&Window<'_>) -> Option<f64>) -> Samples {
+pub(super) fn each(windows: &Windows<'_>, figure: impl Fn(&Numbers<'_>) -> Option<f64>) -> Samples {
     let mut repetitions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for ((repetition, _), window) in windows {
         if let Some(value) = figure(window).filter(|value| value.is_finite()) {

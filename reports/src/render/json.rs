@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::figures::{Figure, Settings, Summary, Unit};
+use crate::figures::{Calibration, Figure, Settings, Summary, Unit};
 use crate::statistics::Estimate;
 
 /// Version of the exports' form, as the JSON says it.
@@ -91,7 +91,7 @@ impl Export {
             run: summary.run.id.clone(),
             confidence: crate::statistics::CONFIDENCE,
             currency: summary.run.prices.currency.clone(),
-            is_host_drifting: summary.calibration.map(|host| host.is_drifting()),
+            is_host_drifting: summary.calibration.as_ref().map(Calibration::is_drifting),
             figures,
         }
     }

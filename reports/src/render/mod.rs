@@ -8,7 +8,6 @@ pub(crate) mod svg;
 pub mod terminal;
 
 use crate::figures::Summary;
-use crate::rows::RunFolder;
 
 /// A form of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,11 +47,11 @@ impl Format {
     }
 }
 
-/// Renders a run; `summary` is what the folder's rows come to.
-pub fn render(folder: &RunFolder, summary: &Summary, format: Format) -> String {
+/// Renders the figures of a run.
+pub fn render(summary: &Summary, format: Format) -> String {
     match format {
         Format::Markdown => markdown::render(summary),
-        Format::Html => html::render(folder, summary),
+        Format::Html => html::render(summary),
         Format::Csv => csv::render(summary),
         Format::Json => json::render(summary),
     }

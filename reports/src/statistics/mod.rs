@@ -56,6 +56,11 @@ impl Samples {
         &self.repetitions
     }
 
+    /// All samples, repetition by repetition.
+    pub fn iter(&self) -> impl Iterator<Item = f64> {
+        self.repetitions.iter().flatten().copied()
+    }
+
     /// How many samples there are in all.
     pub fn len(&self) -> usize {
         self.repetitions.iter().map(Vec::len).sum()

@@ -3,7 +3,7 @@
 use super::cells::{figure, ratio, verdict};
 use super::code;
 use super::{Section, Table, head};
-use crate::figures::{ComparisonTally, DRIFT, Summary};
+use crate::figures::{Calibration, ComparisonTally, DRIFT, Summary};
 use crate::words::units;
 
 pub(super) fn section(summary: &Summary) -> Section {
@@ -53,9 +53,9 @@ pub(super) fn tally(summary: &Summary) -> ComparisonTally {
 
 /// The fixed loop between the blocks.
 fn host(summary: &Summary) -> Table {
-    let line = |host: crate::figures::Calibration| {
+    let line = |host: &Calibration| {
         vec![
-            host.blocks.to_string(),
+            host.blocks_ns.len().to_string(),
             units::duration(host.median_ns),
             units::percent(host.spread),
             units::percent(host.trend),
@@ -67,7 +67,7 @@ fn host(summary: &Summary) -> Table {
         title: "The host: a fixed loop between the cells".into(),
         head: head(&["blocks", "median", "spread", "last third to the first", "the host"]),
         names: 1,
-        lines: summary.calibration.map(line).into_iter().collect(),
+        lines: summary.calibration.as_ref().map(line).into_iter().collect(),
         note: format!(
             "Spread is from the 5th to the 95th percentile, as a part of the median. Beyond {} the host is \
              said to have drifted: differences of that size may be its own.",

@@ -1,5 +1,6 @@
 //! This crate from outside, one module a subject.
 
+mod agreement;
 mod claims;
 mod fixture;
 mod page;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::figure::items;
-use crate::charts::{Axis, Bar, Chart, DotRow, Index, Line, Panel};
+use crate::charts::{Axis, Bar, Chart, DotRow, Executor, Line, Panel};
 use crate::tables::cells::with_interval;
 use crate::tables::{NONE, Table, head};
 
@@ -42,19 +42,19 @@ fn has_intervals(chart: &Chart) -> bool {
 }
 
 /// The table of a chart.
-pub(super) fn table(chart: &Chart, index: &Index<'_>) -> Table {
+pub(super) fn table(chart: &Chart, executors: &[Executor]) -> Table {
     match chart {
-        Chart::Lines { x, y, panels } => lines_grid(x, y, panels, index),
-        Chart::Bars { panels, .. } => bars_grid(panels, index),
-        Chart::Dots { x, panels } => dots_grid(x, panels, index),
+        Chart::Lines { x, y, panels } => lines_grid(x, y, panels, executors),
+        Chart::Bars { panels, .. } => bars_grid(panels, executors),
+        Chart::Dots { x, panels } => dots_grid(x, panels, executors),
     }
 }
 
-fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> Table {
+fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], executors: &[Executor]) -> Table {
     let lines = panels.iter().flat_map(|panel| {
         panel.items.iter().flat_map(move |line| {
             line.points.iter().map(move |point| {
-                let name = line.model.map_or("host", |model| index.models[model].name.as_str());
+                let name = line.executor.map_or("host", |executor| executors[executor].name.as_str());
                 let mark = if point.saturated { " (could not keep up)" } else { "" };
                 vec![
                     panel.title.clone(),
@@ -70,11 +70,11 @@ fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], index: &Index<'_>) -> 
     Table { head, names: 2, lines: lines.collect(), ..Table::default() }
 }
 
-fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Table {
+fn bars_grid(panels: &[Panel<Bar>], executors: &[Executor]) -> Table {
     let lines = panels.iter().flat_map(|panel| {
         panel.items.iter().flat_map(move |bar| {
             bar.parts.iter().map(move |part| {
-                let name = &index.models[bar.model].name;
+                let name = &executors[bar.executor].name;
                 vec![
                     panel.title.clone(),
                     name.clone(),
@@ -90,25 +90,25 @@ fn bars_grid(panels: &[Panel<Bar>], index: &Index<'_>) -> Table {
 }
 
 /// Executors side by side, as the dots are.
-fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], index: &Index<'_>) -> Table {
-    let models: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.model).collect();
-    let value = |row: &DotRow, model: usize| {
-        let dot = row.dots.iter().find(|dot| dot.model == model);
+fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], executors: &[Executor]) -> Table {
+    let shown: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.executor).collect();
+    let value = |row: &DotRow, executor: usize| {
+        let dot = row.dots.iter().find(|dot| dot.executor == executor);
         dot.map_or_else(
             || NONE.into(),
             |dot| with_interval(dot.value, dot.interval, |value| x.unit.show(value)),
         )
     };
     let lines = panels.iter().flat_map(|panel| {
-        let models = &models;
+        let shown = &shown;
         panel.items.iter().map(move |row| {
             let names = [panel.title.clone(), row.name.clone()];
-            names.into_iter().chain(models.iter().map(|model| value(row, *model))).collect::<Vec<_>>()
+            names.into_iter().chain(shown.iter().map(|executor| value(row, *executor))).collect::<Vec<_>>()
         })
     });
-    let executors = models.iter().map(|model| index.models[*model].name.clone());
+    let names = shown.iter().map(|executor| executors[*executor].name.clone());
     let mut table = Table {
-        head: head(&["panel", "line"]).into_iter().chain(executors).collect(),
+        head: head(&["panel", "line"]).into_iter().chain(names).collect(),
         names: 2,
         lines: lines.collect(),
         ..Table::default()

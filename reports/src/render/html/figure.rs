@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::legend::{legend, swatch};
 use super::{data, drawn, table};
-use crate::charts::{Chart, Index, Line, Model, Panel};
+use crate::charts::{Chart, Executor, Line, Panel};
 use crate::render::svg::{self, Drawing, Ruler};
 use crate::statistics::Interval;
 use crate::words;
@@ -39,7 +39,7 @@ impl ChartFigure {
     }
 }
 
-pub(super) fn section(section: &ChartSection, index: &Index<'_>) -> Markup {
+pub(super) fn section(section: &ChartSection, executors: &[Executor]) -> Markup {
     html! {
         section id=(section.id) {
             h2 { (section.title) }
@@ -49,22 +49,22 @@ pub(super) fn section(section: &ChartSection, index: &Index<'_>) -> Markup {
                 @if figure.is_secondary {
                     details.more {
                         summary { h3 { (figure.title) } }
-                        (render(figure, index))
+                        (render(figure, executors))
                     }
-                } @else { (render(figure, index)) }
+                } @else { (render(figure, executors)) }
             }
         }
     }
 }
 
-pub(super) fn render(figure: &ChartFigure, index: &Index<'_>) -> Markup {
+pub(super) fn render(figure: &ChartFigure, executors: &[Executor]) -> Markup {
     html! {
         figure id=(figure.id) {
             @if !figure.is_secondary { h3 { (figure.title) } }
-            (legend(figure, index))
+            (legend(figure, executors))
             div class={ "panels of-" (count(&figure.charts)) } {
                 @for (nth, chart) in figure.charts.iter().enumerate() {
-                    (panels(chart, &format!("{}-{nth}", figure.id), index))
+                    (panels(chart, &format!("{}-{nth}", figure.id), executors))
                 }
             }
             figcaption {
@@ -73,7 +73,7 @@ pub(super) fn render(figure: &ChartFigure, index: &Index<'_>) -> Markup {
             }
             details {
                 summary { "Table of what is drawn" }
-                @for chart in &figure.charts { (table::titled(&data::table(chart, index))) }
+                @for chart in &figure.charts { (table::titled(&data::table(chart, executors))) }
             }
         }
     }
@@ -93,8 +93,7 @@ pub(super) fn items<T>(panels: &[Panel<T>]) -> impl Iterator<Item = &T> {
     panels.iter().flat_map(|panel| &panel.items)
 }
 
-fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
-    let models = &index.models;
+fn panels(chart: &Chart, id: &str, executors: &[Executor]) -> Markup {
     match chart {
         Chart::Lines { x, y, panels } => {
             let fits = || items(panels).flat_map(|line| &line.fit);
@@ -106,15 +105,15 @@ fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
                 panels,
                 id,
                 &y.title,
-                &|panel| svg::lines(&panel.items, &x_ruler, &y_ruler, models),
-                &|panel| notes(&panel.items, models),
+                &|panel| svg::lines(&panel.items, &x_ruler, &y_ruler, executors),
+                &|panel| notes(&panel.items, executors),
             )
         }
         Chart::Bars { x, panels, .. } => {
             // The first part begins at no time, which has no place on a logarithmic scale.
             let ends = items(panels).flat_map(|bar| &bar.parts).map(|part| part.to);
             let ruler = Ruler::over(x, ends, 6);
-            each(panels, id, "", &|panel| svg::bars(&panel.items, &ruler, models), &|_| html! {})
+            each(panels, id, "", &|panel| svg::bars(&panel.items, &ruler, executors), &|_| html! {})
         }
         Chart::Dots { x, panels } => {
             let dots = items(panels).flat_map(|row| &row.dots);
@@ -123,7 +122,7 @@ fn panels(chart: &Chart, id: &str, index: &Index<'_>) -> Markup {
                 std::iter::once(dot.value).chain(ends.into_iter().flatten())
             });
             let ruler = Ruler::over(x, values, 6);
-            each(panels, id, "", &|panel| svg::dots(&panel.items, &ruler, models), &|_| html! {})
+            each(panels, id, "", &|panel| svg::dots(&panel.items, &ruler, executors), &|_| html! {})
         }
     }
 }
@@ -153,12 +152,12 @@ fn each<T>(
     }
 }
 
-fn notes(lines: &[Line], models: &[Model]) -> Markup {
+fn notes(lines: &[Line], executors: &[Executor]) -> Markup {
     html! {
         @if lines.iter().any(|line| line.note.is_some()) {
             ul.notes {
-                @for (note, model) in lines.iter().filter_map(|line| Some((line.note.as_ref()?, line.model?))) {
-                    li { (swatch(&models[model])) (models[model].name) ": " (note) }
+                @for (note, executor) in lines.iter().filter_map(|line| Some((line.note.as_ref()?, line.executor?))) {
+                    li { (swatch(&executors[executor])) (executors[executor].name) ": " (note) }
                 }
             }
         }

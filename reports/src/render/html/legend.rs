@@ -6,15 +6,15 @@ use maud::{Markup, html};
 
 use super::drawn;
 use super::figure::{ChartFigure, items};
-use crate::charts::{Chart, Index, Line, Model, Panel};
+use crate::charts::{Chart, Executor, Line, Panel};
 use crate::render::svg::{self, Drawing};
 
 /// A sign and what it means.
 type Key = (&'static str, String);
 
 /// The legend of a figure's charts; nothing if there is only the host in them.
-pub(super) fn legend(figure: &ChartFigure, index: &Index<'_>) -> Markup {
-    let models: BTreeSet<usize> = figure.charts.iter().flat_map(models).collect();
+pub(super) fn legend(figure: &ChartFigure, executors: &[Executor]) -> Markup {
+    let shown: BTreeSet<usize> = figure.charts.iter().flat_map(shown).collect();
     let mut keys: Vec<Key> = Vec::new();
     for key in figure.charts.iter().flat_map(keys_of) {
         if !keys.contains(&key) {
@@ -22,9 +22,9 @@ pub(super) fn legend(figure: &ChartFigure, index: &Index<'_>) -> Markup {
         }
     }
     html! {
-        @if !models.is_empty() {
+        @if !shown.is_empty() {
             ul.legend {
-                @for model in models { li { (swatch(&index.models[model])) (index.models[model].name) } }
+                @for place in shown { li { (swatch(&executors[place])) (executors[place].name) } }
                 @for (key, name) in &keys { li { i.key.(*key) {} (name) } }
             }
         }
@@ -32,8 +32,8 @@ pub(super) fn legend(figure: &ChartFigure, index: &Index<'_>) -> Markup {
 }
 
 /// The marker of an executor.
-pub(super) fn swatch(model: &Model) -> Markup {
-    let Drawing { width, height, elements } = svg::swatch(model.slot);
+pub(super) fn swatch(executor: &Executor) -> Markup {
+    let Drawing { width, height, elements } = svg::swatch(executor.slot);
     html! {
         svg.chart.swatch viewBox={ "0 0 " (width) " " (height) } aria-hidden="true" { (drawn(&elements)) }
     }
@@ -60,12 +60,13 @@ fn line_keys(panels: &[Panel<Line>]) -> Vec<Key> {
     keys
 }
 
-fn models(chart: &Chart) -> Vec<usize> {
+/// The places of the executors that a chart shows.
+fn shown(chart: &Chart) -> Vec<usize> {
     match chart {
-        Chart::Lines { panels, .. } => items(panels).filter_map(|line| line.model).collect(),
-        Chart::Bars { panels, .. } => items(panels).map(|bar| bar.model).collect(),
+        Chart::Lines { panels, .. } => items(panels).filter_map(|line| line.executor).collect(),
+        Chart::Bars { panels, .. } => items(panels).map(|bar| bar.executor).collect(),
         Chart::Dots { panels, .. } => {
-            items(panels).flat_map(|row| row.dots.iter().map(|dot| dot.model)).collect()
+            items(panels).flat_map(|row| row.dots.iter().map(|dot| dot.executor)).collect()
         }
     }
 }

@@ -16,9 +16,8 @@ mod table;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::charts::Index;
+use crate::charts;
 use crate::figures::Summary;
-use crate::rows::RunFolder;
 use crate::tables::{self, Section, Table};
 use crate::words::limits::LIMITS;
 
@@ -27,9 +26,7 @@ const STYLE: &str = include_str!("page.css");
 /// Everything that a page is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The run with its rows, of which the charts are made.
-    pub folder: &'a RunFolder,
-    /// What its rows come to.
+    /// The figures of the run, of which charts and tables are made.
     pub summary: &'a Summary,
     /// The tables that other renderings have too.
     pub sections: &'a [Section],
@@ -37,9 +34,9 @@ pub struct Page<'a> {
     pub limits: &'a [&'a str],
 }
 
-/// Renders a run; `summary` is what the folder's rows come to.
-pub fn render(folder: &RunFolder, summary: &Summary) -> String {
-    Page { folder, summary, sections: &tables::sections(summary), limits: LIMITS }.render()
+/// Renders a run.
+pub fn render(summary: &Summary) -> String {
+    Page { summary, sections: &tables::sections(summary), limits: LIMITS }.render()
 }
 
 impl Page<'_> {
@@ -50,9 +47,9 @@ impl Page<'_> {
 }
 
 fn render_page(page: &Page<'_>) -> String {
-    let run = &page.folder.run;
-    let index = Index::of(page.folder);
-    let sections = sections::all(&index, page.summary);
+    let run = &page.summary.run;
+    let executors = charts::executors(run);
+    let sections = sections::all(page.summary);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -63,8 +60,8 @@ fn render_page(page: &Page<'_>) -> String {
                 div.columns {
                     (contents(&sections, page))
                     main {
-                        (overview::render(&index, page.summary))
-                        @for section in &sections { (figure::section(section, &index)) }
+                        (overview::render(&executors, page.summary))
+                        @for section in &sections { (figure::section(section, &executors)) }
                         (tables(page.sections))
                         (settings::absent(run))
                         (settings::settings(run))

@@ -5,24 +5,24 @@ use maud::{Markup, html};
 use super::figure::{self, ChartFigure};
 use super::legend::swatch;
 use super::sections::settings;
+use crate::charts::Executor;
 use crate::charts::overview::{Headline, at_a_glance, is_measured, spokesman};
-use crate::charts::{Index, Model};
 use crate::figures::{Figures, Group, Summary};
 use crate::tables::cells;
 use crate::words::{self, units};
 
-pub(super) fn render(index: &Index<'_>, summary: &Summary) -> Markup {
+pub(super) fn render(executors: &[Executor], summary: &Summary) -> Markup {
     html! {
         section #overview {
             h2 { "Overview" }
-            @if let Some(group) = spokesman(summary) { (tiles(index, group)) }
+            @if let Some(group) = spokesman(summary) { (tiles(executors, group)) }
             @else { p.prose { "None of the headline figures was measured in this run." } }
-            @if let Some(glance) = glance(summary) { (figure::render(&glance, index)) }
+            @if let Some(glance) = glance(summary) { (figure::render(&glance, executors)) }
         }
     }
 }
 
-fn tiles(index: &Index<'_>, group: &Group) -> Markup {
+fn tiles(executors: &[Executor], group: &Group) -> Markup {
     html! {
         p.prose {
             strong { (words::title(&group.function, &group.variant)) }
@@ -31,10 +31,10 @@ fn tiles(index: &Index<'_>, group: &Group) -> Markup {
         }
         div.tiles {
             @for figures in group.executors.iter().filter(|figures| is_measured(figures)) {
-                @let model = index.models.iter().find(|model| model.name == figures.name);
+                @let executor = &executors[figures.place];
                 div.tile {
-                    h3 { @if let Some(model) = model { (swatch(model)) } (figures.name) }
-                    @if let Some(model) = model { p.note { (isolation(model)) } }
+                    h3 { (swatch(executor)) (figures.name) }
+                    p.note { (isolation(executor)) }
                     dl {
                         @for headline in Headline::ALL { (tile_line(group, figures, headline)) }
                     }
@@ -44,8 +44,8 @@ fn tiles(index: &Index<'_>, group: &Group) -> Markup {
     }
 }
 
-fn isolation(model: &Model) -> &str {
-    if model.is_baseline { "no isolation, the baseline" } else { &model.isolation }
+fn isolation(executor: &Executor) -> &str {
+    if executor.is_baseline { "no isolation, the baseline" } else { &executor.model }
 }
 
 fn tile_line(group: &Group, figures: &Figures, headline: Headline) -> Markup {

@@ -3,57 +3,57 @@
 use serde_json::Value;
 
 use super::figure::{ChartFigure, ChartSection};
-use crate::charts::{Chart, Index, cpu, edges, latency, load, memory, noise, startup};
+use crate::charts::{Chart, cpu, edges, latency, load, memory, noise, reuses, startup};
 use crate::figures::Summary;
 use crate::rows::Run;
 
 /// The loads of the open loop whose percentiles are shown, in percent of capacity.
 const HALF: u64 = 50;
 
-pub(super) fn all(index: &Index<'_>, summary: &Summary) -> Vec<ChartSection> {
+pub(super) fn all(summary: &Summary) -> Vec<ChartSection> {
     let settings = settings(&summary.run);
     let mut sections = vec![
         section(
             "startup",
             "Startup",
             "Phases are compared between models; laps only explain what is inside of one.",
-            starts(index, summary),
+            starts(summary),
         ),
         section(
             "latency",
             "Latency by percentile",
             "The axis stretches towards the tail: each nine is as wide as the one before it.",
-            latencies(index),
+            latencies(summary),
         ),
         section(
             "memory",
             "Memory",
             "What the host pays, the server with its containers and their shims: where a line starts is the price of the model, how it rises is the price of one more instance.",
-            memories(index),
+            memories(summary),
         ),
         section(
             "load",
             "Load",
             "A closed loop waits for the server; an open loop does not, and counts from the moment at which a request should have been sent.",
-            loads(index),
+            loads(summary),
         ),
         section(
             "edges",
             "Bursts and density",
             "How the models behave at an edge: many requests at once from idle, and more and more instances until a bound is reached.",
-            edges(index),
+            edges(summary),
         ),
         section(
             "cpu",
             "Processor time",
             "Bars show shares, so that microseconds and milliseconds can stand side by side; the figure at the right is the whole.",
-            processor(index),
+            processor(summary),
         ),
         section(
             "noise",
             "Noise",
             "What differs here differs by itself: no difference between models below this size means anything.",
-            noises(index, summary),
+            noises(summary),
         ),
     ];
     for figure in sections.iter_mut().flat_map(|section| &mut section.figures) {
@@ -92,12 +92,12 @@ pub(super) fn settings(run: &Run) -> String {
     if known.is_empty() { String::new() } else { format!("{}. ", known.join(", ")) }
 }
 
-fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<ChartFigure>> {
+fn starts(summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![
         figure(
             "first-answer",
             "From nothing to the first answer of an instance",
-            startup::first_answer(index),
+            startup::first_answer(summary),
             "Time runs to the right on a logarithmic scale: each part reaches from the moment at which it begins to \
              that at which it ends. The scale has no zero, so the first part begins at the left edge however short \
              it is; read where a part ends, and compare lengths as factors. Breaks in a part are its laps. Parts \
@@ -116,9 +116,10 @@ fn starts(index: &Index<'_>, summary: &Summary) -> Vec<Option<ChartFigure>> {
     ]
 }
 
-fn latencies(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
-    let closed = index.reuses("load").into_iter().map(|reuse| {
-        let (chart, connections) = latency::closed(index, reuse)?;
+fn latencies(summary: &Summary) -> Vec<Option<ChartFigure>> {
+    let closed = reuses(summary, "load").into_iter().map(|reuse| {
+        let reuse = reuse.as_str();
+        let (chart, connections) = latency::closed(summary, reuse)?;
         let plural = if connections == 1 { "" } else { "s" };
         figure(
             &format!("closed-percentiles-{reuse}"),
@@ -129,8 +130,9 @@ fn latencies(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
             &format!("Closed loop, reuse {reuse}, {connections} connection{plural}."),
         )
     });
-    let open = index.reuses("open").into_iter().map(|reuse| {
-        let (chart, percent) = latency::open(index, reuse, HALF)?;
+    let open = reuses(summary, "open").into_iter().map(|reuse| {
+        let reuse = reuse.as_str();
+        let (chart, percent) = latency::open(summary, reuse, HALF)?;
         figure(
             &format!("open-percentiles-{reuse}"),
             &format!("{}: at {percent} % of what it can do", kind(reuse)),
@@ -144,11 +146,11 @@ fn latencies(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     closed.chain(open).collect()
 }
 
-fn memories(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
+fn memories(summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![figure(
         "growth",
         "Memory against live instances",
-        memory::growth(index),
+        memory::growth(summary),
         "Marks are what was measured, lines the least-squares fit, the median over the repetitions; on logarithmic scales a straight fit \
          bends where the instances begin to outweigh what the server holds anyway. Below each panel: the slope, and \
          where the line meets no instance.",
@@ -157,29 +159,31 @@ fn memories(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     )]
 }
 
-fn loads(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
-    let closed = index.reuses("load").into_iter().flat_map(|reuse| {
+fn loads(summary: &Summary) -> Vec<Option<ChartFigure>> {
+    let closed = reuses(summary, "load").into_iter().flat_map(|reuse| {
+        let reuse = reuse.as_str();
         let name = kind(reuse);
         let settings = format!("Closed loop, reuse {reuse}; only right answers count.");
         [
             figure(
                 &format!("throughput-{reuse}"),
                 &format!("{name}: throughput"),
-                load::throughput(index, reuse),
+                load::throughput(summary, reuse),
                 "Right answers in a second against connections that are always busy.",
                 &settings,
             ),
             figure(
                 &format!("closed-latency-{reuse}"),
                 &format!("{name}: latency"),
-                load::closed_latency(index, reuse),
+                load::closed_latency(summary, reuse),
                 "Latency against connections. Once the server is busy, more connections only wait longer.",
                 &settings,
             )
             .map(ChartFigure::secondary),
         ]
     });
-    let open = index.reuses("open").into_iter().flat_map(|reuse| {
+    let open = reuses(summary, "open").into_iter().flat_map(|reuse| {
+        let reuse = reuse.as_str();
         let name = kind(reuse);
         let settings = format!(
             "Open loop, reuse {reuse}, at fixed rates. Hollow marks: requests were dropped, or fewer than {:.0} % of \
@@ -190,7 +194,7 @@ fn loads(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
             figure(
                 &format!("offered-latency-{reuse}"),
                 &format!("{name}: latency at an offered rate"),
-                load::open_latency(index, reuse),
+                load::open_latency(summary, reuse),
                 "Latency from the intended moment of sending against what was offered. Where a line turns up, the \
                  model is saturated.",
                 &settings,
@@ -198,7 +202,7 @@ fn loads(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
             figure(
                 &format!("achieved-{reuse}"),
                 &format!("{name}: answers at an offered rate"),
-                load::achieved(index, reuse),
+                load::achieved(summary, reuse),
                 "What was answered of what was offered: a model keeps up as long as its line goes straight.",
                 &settings,
             )
@@ -208,20 +212,20 @@ fn loads(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     closed.chain(open).collect()
 }
 
-fn edges(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
+fn edges(summary: &Summary) -> Vec<Option<ChartFigure>> {
     let bounds = "Each instance answers in turn while more are started.";
     vec![
         figure(
             "burst",
             "A burst from idle",
-            edges::burst(index),
+            edges::burst(summary),
             "Time until the last of so many requests, sent at once, was answered.",
             "From idle; policies of reuse as in the legend.",
         ),
         figure(
             "density-memory",
             "Density: memory",
-            edges::density_memory(index),
+            edges::density_memory(summary),
             "Memory held by server, control groups and helpers together while instances are added. Below each panel: \
              how many were live in the end, and what ended it.",
             bounds,
@@ -229,7 +233,7 @@ fn edges(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
         figure(
             "density-latency",
             "Density: latency",
-            edges::density_latency(index),
+            edges::density_latency(summary),
             "The 99th percentile of answers from all live instances in turn.",
             bounds,
         )
@@ -237,12 +241,12 @@ fn edges(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
     ]
 }
 
-fn processor(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
+fn processor(summary: &Summary) -> Vec<Option<ChartFigure>> {
     let of = |reuse: &str| {
         figure(
             &format!("cpu-{reuse}"),
             kind(reuse),
-            cpu::per_request(index, reuse),
+            cpu::per_request(summary, reuse),
             "Where the processor time of one request goes. At the right: all of it, and the connections at which it \
              was measured, which are those of the highest rate.",
             &format!(
@@ -251,15 +255,15 @@ fn processor(index: &Index<'_>) -> Vec<Option<ChartFigure>> {
             ),
         )
     };
-    index.reuses("load").into_iter().map(of).collect()
+    reuses(summary, "load").iter().map(|reuse| of(reuse)).collect()
 }
 
-fn noises(index: &Index<'_>, summary: &Summary) -> Vec<Option<ChartFigure>> {
+fn noises(summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![
         figure(
             "calibration",
             "Drift",
-            noise::calibration(index),
+            noise::calibration(summary),
             "A loop that always does the same, timed again and again between the cells: on a quiet machine the line \
              is flat.",
             "In the harness, on its own processor.",

@@ -6,14 +6,14 @@ use super::bars::cover;
 use super::lines::{ruled, ruled_height};
 use super::marker::marker;
 use super::{Area, Drawing, Drawn, Ink, Ruler, SCALE, WIDTH, draw, fitting, text, width};
-use crate::charts::{Dot, DotRow, Model};
+use crate::charts::{Dot, DotRow, Executor};
 use crate::statistics::Interval;
 
 /// Height of a line of dots with its label.
 const ROW: i32 = 40;
 
 /// Draws one panel: each line of dots below its name.
-pub(crate) fn dots(rows: &[DotRow], x: &Ruler, models: &[Model]) -> Drawing {
+pub(crate) fn dots(rows: &[DotRow], x: &Ruler, executors: &[Executor]) -> Drawing {
     draw(ruled_height(rows.len(), ROW, x), |area| {
         ruled(area, x, |at| {
             for (place, row) in rows.iter().enumerate() {
@@ -29,7 +29,7 @@ pub(crate) fn dots(rows: &[DotRow], x: &Ruler, models: &[Model]) -> Drawing {
                 }
                 for (dot, aside) in dots().zip(asides(dots().map(|dot| at(dot.value)))) {
                     let place = (at(dot.value), middle + aside);
-                    let slot = models[dot.model].slot;
+                    let slot = executors[dot.executor].slot;
                     whisker(area, dot, at, place.1, Ink::Executor(slot))?;
                     marker(area, slot, place, false)?;
                 }

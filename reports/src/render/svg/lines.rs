@@ -6,14 +6,12 @@ use plotters::prelude::*;
 
 use super::marker::marker;
 use super::{Area, Drawing, Drawn, Ink, Ruler, SCALE, TEXT, draw, text};
-use crate::charts::{Line, Model, Point};
+use crate::charts::{BASELINE_SLOT, Executor, Line, Point};
 
 const HEIGHT: i32 = 236;
-/// The host itself is drawn like the baseline: it is no executor.
-const HOST_SLOT: u8 = 1;
 
 /// Draws one panel.
-pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, models: &[Model]) -> Drawing {
+pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, executors: &[Executor]) -> Drawing {
     draw(HEIGHT, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(8 * SCALE)
@@ -25,7 +23,7 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, models: &[Model]) -> D
         let at = |point: (f64, f64)| chart.backend_coord(&point);
         let shown = |point: &Point| x.takes(point.x) && y.takes(point.y);
         for line in lines {
-            let slot = slot(line, models);
+            let slot = slot(line, executors);
             let joined: Vec<_> = match line.fit.as_slice() {
                 [] => line
                     .points
@@ -42,7 +40,7 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, models: &[Model]) -> D
             for point in line.points.iter().filter(|point| shown(point)) {
                 // A long line would drown in its markers.
                 if line.points.len() <= 40 {
-                    marker(area, slot(line, models), at((point.x, point.y)), point.saturated)?;
+                    marker(area, slot(line, executors), at((point.x, point.y)), point.saturated)?;
                 }
             }
         }
@@ -50,8 +48,8 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, models: &[Model]) -> D
     })
 }
 
-fn slot(line: &Line, models: &[Model]) -> u8 {
-    line.model.map_or(HOST_SLOT, |model| models[model].slot)
+fn slot(line: &Line, executors: &[Executor]) -> u8 {
+    line.executor.map_or(BASELINE_SLOT, |executor| executors[executor].slot)
 }
 
 /// The grid, and the axes with their labels.

@@ -11,6 +11,21 @@ pub(crate) struct Document {
     pub(crate) errors: Vec<String>,
     /// All elements, in order.
     pub(crate) elements: Vec<Element>,
+    /// What the charts show, as the tables below them have it.
+    pub(crate) charts: Vec<ChartTable>,
+}
+
+/// The table of a chart, with what stands below the chart's panels.
+#[derive(Debug, Default)]
+pub(crate) struct ChartTable {
+    /// The id of the figure.
+    pub(crate) figure: String,
+    /// The title, if it has one.
+    pub(crate) title: String,
+    pub(crate) head: Vec<String>,
+    pub(crate) lines: Vec<Vec<String>>,
+    /// Notes, each with the title of its panel; of the figure's first table only.
+    pub(crate) notes: Vec<(String, String)>,
 }
 
 /// An element of a page.
@@ -29,7 +44,9 @@ impl Document {
         let errors = dom.errors.borrow().iter().map(ToString::to_string).collect();
         let mut elements = Vec::new();
         collect(&dom.document, &mut elements);
-        Self { errors, elements }
+        let mut charts = Vec::new();
+        collect_charts(&dom.document, &mut charts);
+        Self { errors, elements, charts }
     }
 
     /// Headings, captions, legends and the heads of tables, one a line.
@@ -74,6 +91,77 @@ fn collect(node: &Handle, into: &mut Vec<Element>) {
     if let Some(element) = into.get_mut(place).filter(|element| element.name == "figure") {
         element.inside = inside;
     }
+}
+
+/// Adds the tables of all figures in a part of the page.
+fn collect_charts(node: &Handle, into: &mut Vec<ChartTable>) {
+    if name(node) != "figure" {
+        return node.children.borrow().iter().for_each(|child| collect_charts(child, into));
+    }
+    let notes = notes(node);
+    let tables = tables(&all(node, "details")[0]);
+    into.extend(tables.into_iter().enumerate().map(|(nth, table)| ChartTable {
+        figure: attribute(node, "id"),
+        notes: if nth == 0 { notes.clone() } else { Vec::new() },
+        ..table
+    }));
+}
+
+fn tables(details: &Handle) -> Vec<ChartTable> {
+    // Either every table of a figure has a title before it, or there is one without.
+    let titles = all(details, "h4").iter().map(text).chain([String::new()]).collect::<Vec<_>>();
+    let table = |(node, title): (Handle, String)| {
+        let mut lines = all(&node, "tr").into_iter().map(|line| {
+            let cells = line.children.borrow();
+            cells.iter().filter(|cell| ["th", "td"].contains(&name(cell).as_str())).map(text).collect()
+        });
+        let head = lines.next().unwrap_or_default();
+        ChartTable { title, head, lines: lines.collect(), ..ChartTable::default() }
+    };
+    all(details, "table").into_iter().zip(titles).map(table).collect()
+}
+
+/// What stands below the panels, with the panels' titles.
+fn notes(figure: &Handle) -> Vec<(String, String)> {
+    let panels = all(figure, "div").into_iter().filter(|part| attribute(part, "class") == "panel");
+    let notes = panels.flat_map(|panel| {
+        let title = text(&all(&panel, "h4")[0]);
+        all(&panel, "li").into_iter().map(move |note| (title.clone(), text(&note)))
+    });
+    notes.collect()
+}
+
+/// All elements of a name inside of a part of the page.
+fn all(node: &Handle, wanted: &str) -> Vec<Handle> {
+    let mut found = Vec::new();
+    for child in node.children.borrow().iter() {
+        if name(child) == wanted {
+            found.push(child.clone());
+        }
+        found.extend(all(child, wanted));
+    }
+    found
+}
+
+fn name(node: &Handle) -> String {
+    match &node.data {
+        NodeData::Element { name, .. } => name.local.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn attribute(node: &Handle, wanted: &str) -> String {
+    let NodeData::Element { attrs, .. } = &node.data else { return String::new() };
+    let attributes = attrs.borrow();
+    let found = attributes.iter().find(|attribute| &*attribute.name.local == wanted);
+    found.map(|attribute| attribute.value.to_string()).unwrap_or_default()
+}
+
+fn text(node: &Handle) -> String {
+    let mut gathered = String::new();
+    gather(node, &mut gathered);
+    // Thin spaces group digits and stay.
+    gathered.split([' ', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn gather(node: &Handle, text: &mut String) {

@@ -1,8 +1,8 @@
 //! The page, as a document and in a real browser.
 
 mod browser;
-mod document;
-mod sample;
+pub(crate) mod document;
+pub(crate) mod sample;
 
 use isolab_reports::render::html::Page;
 use isolab_reports::tables::Section;
@@ -21,7 +21,7 @@ const LIMITS: [&str; 2] = [
 /// A page with a table of two lines, whose cells end with `mark`.
 fn render(folder: &RunFolder, mark: &str) -> String {
     let summary = Summary::of(folder);
-    Page { folder, summary: &summary, sections: &[section(mark)], limits: &LIMITS }.render()
+    Page { summary: &summary, sections: &[section(mark)], limits: &LIMITS }.render()
 }
 
 fn section(mark: &str) -> Section {
