@@ -1,6 +1,6 @@
 //! The suite of all executors, over every function there is.
 
-use crate::lab::Lab;
+use crate::support::Lab;
 use isolab_core::conformance;
 
 #[tokio::test]

@@ -3,5 +3,5 @@
 
 mod conformance;
 mod handlers;
-mod lab;
+mod support;
 mod lifecycle;

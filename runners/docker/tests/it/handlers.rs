@@ -1,6 +1,6 @@
 //! Handlers that misbehave, and what holds them.
 
-use crate::lab::{Lab, get, stop};
+use crate::support::{Lab, get, stop};
 use isolab_core::{Cause, Variant};
 
 #[tokio::test]

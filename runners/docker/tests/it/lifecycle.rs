@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, cache_folder, containers, environment, function, get, resolve, start, stop};
+use crate::support::{Lab, cache_folder, containers, environment, function, get, resolve, start, stop};
 use isolab_core::{Cause, Executor, Laps, Variant};
 use isolab_docker::Docker;
 
