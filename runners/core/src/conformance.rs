@@ -8,8 +8,9 @@
 //!
 //! Over every function and variant of the library it checks that all cases are
 //! answered, byte by byte, by a fresh instance and by a warm one; that instances
-//! share no state; and that a hostile function is stopped with the right cause
-//! while its neighbours go on. A cell that cannot run is `skipped` with its reason.
+//! share no state; that a hostile function is stopped with the right cause while its
+//! neighbours go on; and that one finds no place of the host where it can write. A cell
+//! that cannot run is `skipped` with its reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -129,6 +130,9 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     if function.name() == "remember" {
         report.add(function, variant, "instances share nothing", shares_nothing(prepared).await);
     }
+    if function.name() == "relink" {
+        report.add(function, variant, "finds nothing to write", finds_nothing(prepared).await);
+    }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
         report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
         report.add(
@@ -176,6 +180,25 @@ async fn shares_nothing(prepared: &dyn Prepared) -> Result<(), String> {
     }
     let counts: Vec<Bytes> = counts.into_iter().collect::<Result<_, _>>()?;
     if counts == ["1", "2", "1"] { Ok(()) } else { Err(format!("counted {counts:?} instead of 1, 2, 1")) }
+}
+
+/// `relink` answers what it could write, and has its connection closed. The request after
+/// that must reach the same function, whatever it has put in its way.
+async fn finds_nothing(prepared: &dyn Prepared) -> Result<(), String> {
+    let mut instance = start(prepared).await?;
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        results.push((invoke(&mut *instance, request("/")).await, "nothing writable"));
+        results.push((invoke(&mut *instance, request("/?calm=1")).await, "calm"));
+    }
+    stop(instance).await?;
+    for (result, expected) in results {
+        let body = result?.into_body();
+        if body != expected {
+            return Err(format!("answered {body:?} instead of {expected:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// A hostile function, and how it may end.

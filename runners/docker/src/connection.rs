@@ -4,6 +4,7 @@
 //! client would add a task, channels and a pool to a path that is measured.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -11,6 +12,8 @@ use isolab_core::http1::{self, Body, Head, ParseError};
 use isolab_core::{Cause, Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::socket::{self, State};
 
 /// Room made for each read: a small response arrives whole.
 const READ_BYTES: usize = 16 << 10;
@@ -20,9 +23,9 @@ const READ_BYTES: usize = 16 << 10;
 const FAILURE: &str = "x-isolab-failure";
 
 /// A stream to the server in a container, whatever carries it.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream for S {}
 
 /// A connection and its buffers, which are used again for every request.
 pub(crate) struct Connection {
@@ -65,6 +68,11 @@ impl From<io::Error> for Failure {
 impl Connection {
     pub(crate) fn new(stream: impl Stream + 'static) -> Self {
         Self { stream: Box::new(stream), output: Vec::new(), input: Vec::new() }
+    }
+
+    /// Whether the server has kept the connection open and sent nothing unasked.
+    pub(crate) fn is_quiet(&self) -> bool {
+        socket::state(&self.stream) == State::Quiet
     }
 
     /// Sends a request and reads its response, whose body may have `limit_bytes`.
@@ -171,13 +179,13 @@ fn failure_cause(value: &HeaderValue) -> Cause {
 #[cfg(test)]
 mod tests {
     use http::Uri;
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::net::UnixStream;
 
     use super::*;
 
     /// Asks a server that answers `answer` and then, unless `stays`, hangs up.
     async fn ask(answer: &'static [u8], stays: bool) -> Result<(Response, bool), Failure> {
-        let (near, far) = duplex(64);
+        let (near, far) = UnixStream::pair().unwrap();
         let server = async {
             let kept = serve(far, answer).await;
             let kept = Some(kept).filter(|_| stays);
@@ -193,7 +201,7 @@ mod tests {
         }
     }
 
-    async fn serve(mut stream: DuplexStream, answer: &[u8]) -> DuplexStream {
+    async fn serve(mut stream: UnixStream, answer: &[u8]) -> UnixStream {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             stream.read_buf(&mut request).await.unwrap();

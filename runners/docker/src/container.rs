@@ -1,19 +1,21 @@
 //! One container: how it is confined, how it is removed, and why it died.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::models::{
     ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
 };
-use bollard::query_parameters::{LogsOptions, RemoveContainerOptions};
+use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, WaitContainerOptions};
 use futures_util::{StreamExt, TryStreamExt};
 use isolab_core::{Cause, Limits};
 
 use crate::engine::{Engine, EngineError, is_absent, is_conflict};
-use crate::session::{self, SocketFolder};
+use crate::session;
 use crate::settings::Settings;
+use crate::socket;
 
 /// Marks a container with its run's id.
 pub(crate) const LABEL_RUN: &str = "isolab.run";
@@ -22,7 +24,7 @@ pub(crate) const LABEL_SESSION: &str = "isolab.session";
 /// Marks a container or an image with its function.
 pub(crate) const LABEL_FUNCTION: &str = "isolab.function";
 
-/// Where the shared folder lies in the container.
+/// Where a container sees the folder of the host's socket.
 const FOLDER: &str = "/run/isolab";
 /// On what port a container on the bridge is told to listen.
 pub(crate) const PORT: u16 = 8080;
@@ -35,7 +37,9 @@ const SHOWN_CHARS: usize = 400;
 /// How long the engine may take to notice that a container has died; it learns that
 /// from its shim, usually within 10 ms.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
-const DEATH_POLL: Duration = Duration::from_millis(5);
+/// How long a server may take to connect before the engine is asked whether it lives:
+/// most starts need no such question.
+const DEATH_GRACE: Duration = Duration::from_millis(100);
 
 /// How long a removal by somebody else is waited for; one takes some 100 ms.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,17 +56,19 @@ pub(crate) struct Confinement<'a> {
 }
 
 impl Confinement<'_> {
-    /// A container whose server listens in `folder`, or else on [`PORT`].
-    pub(crate) fn body(self, folder: Option<&SocketFolder>) -> ContainerCreateBody {
-        let listen = match folder {
-            Some(_) => format!("ISOLAB_SOCKET={FOLDER}/socket"),
+    /// A container whose server connects to the socket in `folder`, or else listens on
+    /// [`PORT`]. It has no place where it can write to the host's disk, and no shared
+    /// memory.
+    pub(crate) fn body(self, folder: Option<&Path>) -> ContainerCreateBody {
+        let requests = match folder {
+            Some(_) => format!("ISOLAB_SOCKET={FOLDER}/{}", socket::FILE),
             None => format!("PORT={PORT}"),
         };
         let (user, group) = session::user();
         ContainerCreateBody {
             image: Some(self.image.to_owned()),
             user: Some(format!("{user}:{group}")),
-            env: Some(vec![listen]),
+            env: Some(vec![requests]),
             labels: Some(self.labels),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network),
@@ -76,8 +82,10 @@ impl Confinement<'_> {
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 readonly_rootfs: Some(true),
+                // No /dev/shm. The message queues of /dev/mqueue are files, too.
+                ipc_mode: Some("none".into()),
                 // Writing a core takes longer than all the rest of a crash.
-                ulimits: Some(vec![ulimit("core", 0)]),
+                ulimits: Some(vec![ulimit("core", 0), ulimit("msgqueue", 0)]),
                 log_config: Some(log()),
                 ..HostConfig::default()
             }),
@@ -86,11 +94,12 @@ impl Confinement<'_> {
     }
 }
 
-fn mount(folder: &SocketFolder) -> Mount {
+fn mount(folder: &Path) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
-        source: Some(folder.path().to_string_lossy().into_owned()),
+        source: Some(folder.to_string_lossy().into_owned()),
         target: Some(FOLDER.into()),
+        read_only: Some(true),
         ..Mount::default()
     }
 }
@@ -156,17 +165,29 @@ impl Container {
         Ok(Some(cause_of_death(&state, &written, limits)))
     }
 
-    /// The same, while the engine may not have noticed yet.
-    pub(crate) async fn await_death(&self, limits: Limits) -> Result<Option<Cause>, EngineError> {
-        let watch = async {
-            loop {
-                if let Some(cause) = self.cause_of_death(limits).await? {
-                    return Ok(Some(cause));
-                }
-                tokio::time::sleep(DEATH_POLL).await;
+    /// Waits until the container dies; why it did.
+    pub(crate) async fn death(&self, limits: Limits) -> Result<Cause, EngineError> {
+        loop {
+            tokio::time::sleep(DEATH_GRACE).await;
+            self.await_exit().await;
+            if let Some(cause) = self.cause_of_death(limits).await? {
+                return Ok(cause);
             }
-        };
-        tokio::time::timeout(DEATH_TIMEOUT, watch).await.unwrap_or(Ok(None))
+        }
+    }
+
+    /// Why the container has died, while the engine may not have noticed yet; `None` if it
+    /// lives on.
+    pub(crate) async fn await_death(&self, limits: Limits) -> Result<Option<Cause>, EngineError> {
+        // Whether it has died in time is what the engine is asked next.
+        let _ = tokio::time::timeout(DEATH_TIMEOUT, self.await_exit()).await;
+        self.cause_of_death(limits).await
+    }
+
+    /// Waits until the container does not run, or the engine does not say whether it does.
+    async fn await_exit(&self) {
+        let options = WaitContainerOptions { condition: "not-running".into() };
+        let _ = self.engine.api.wait_container(&self.id, Some(options)).boxed().next().await;
     }
 
     /// What it wrote to stderr last.

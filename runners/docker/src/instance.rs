@@ -7,18 +7,16 @@ use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Respons
 
 use crate::connection::{Connection, Failure};
 use crate::container::Container;
+use crate::endpoint::Endpoint;
 use crate::outside;
-use crate::prepared::{Address, Shared};
-use crate::session::SocketFolder;
+use crate::prepared::Shared;
 
 pub(crate) struct DockerInstance {
     pub(crate) shared: Arc<Shared>,
     pub(crate) container: Container,
-    pub(crate) address: Address,
+    pub(crate) endpoint: Endpoint,
     /// `None` after a response that ended its connection, and after a failure.
     pub(crate) connection: Option<Connection>,
-    /// `None` on the bridge.
-    pub(crate) folder: Option<SocketFolder>,
 }
 
 #[async_trait(?Send)]
@@ -42,22 +40,24 @@ impl Instance for DockerInstance {
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
-        let Self { shared, container, connection, folder, .. } = *self;
-        drop(connection);
+        // A server whose connection is closed would connect again: it keeps its own until
+        // it is gone.
+        let Self { shared, container, endpoint, connection } = *self;
         let removed = container.remove().await;
         laps.mark("remove");
-        drop(folder);
+        drop((connection, endpoint));
         removed.map_err(|error| shared.error(Phase::Stop, error))
     }
 }
 
 impl DockerInstance {
     async fn exchange(&mut self, request: &Request) -> Result<Response, Failure> {
-        let connection = match self.connection.take() {
+        let limits = self.shared.limits;
+        let connection = match self.connection.take().filter(Connection::is_quiet) {
             Some(connection) => connection,
-            None => self.address.connect().await?,
+            None => self.endpoint.connect(&self.container, limits).await?,
         };
-        let limit_bytes = self.shared.limits.response_bytes;
+        let limit_bytes = limits.response_bytes;
         let (response, connection) = connection.exchange(request, limit_bytes).await?;
         self.connection = connection;
         Ok(response)

@@ -21,6 +21,7 @@
 
 mod connection;
 mod container;
+mod endpoint;
 mod engine;
 mod executor;
 mod holder;
@@ -32,6 +33,7 @@ mod outside;
 mod prepared;
 mod session;
 mod settings;
+mod socket;
 mod sweep;
 
 pub use engine::EngineError;

@@ -29,6 +29,22 @@ pub(crate) fn of_container(id: &str) -> Outside {
     Outside { cgroups: cgroups.into_iter().collect(), helpers: shims }
 }
 
+/// Whether a process is in the control group of the container `id`. A guest can neither
+/// leave nor rename its control group.
+pub(crate) fn is_in_container(process: u32, id: &str) -> bool {
+    fs::read_to_string(format!("/proc/{process}/cgroup")).is_ok_and(|membership| names(&membership, id))
+}
+
+/// Whether a control group of `membership` (`/proc/PID/cgroup`) is that of the container
+/// `id`: `ID`, or `docker-ID.scope` where systemd manages the groups.
+fn names(membership: &str, id: &str) -> bool {
+    let paths = membership.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.flat_map(|path| path.split('/')).any(|group| {
+        let scope = group.strip_suffix(".scope").and_then(|scope| scope.rsplit_once('-'));
+        group == id || scope.is_some_and(|(_, name)| name == id)
+    })
+}
+
 fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -123,6 +139,28 @@ mod tests {
         let mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         let expected = PathBuf::from(format!("/sys/fs/cgroup/system.slice/docker-{ID}.scope"));
         assert_eq!(folders(&membership, mounts), BTreeSet::from([expected]));
+    }
+
+    #[test]
+    fn a_container_is_known_by_its_whole_id() {
+        for membership in [
+            format!("4:memory:/docker/{ID}\n0::/\n"),
+            format!("0::/system.slice/docker-{ID}.scope\n"),
+            format!("0::/../{ID}/below\n"),
+        ] {
+            assert!(names(&membership, ID), "{membership}");
+        }
+        for membership in [
+            String::new(),
+            "0::/\n".to_owned(),
+            format!("0::/docker/{ID}0\n"),
+            format!("0::/docker/0{ID}\n"),
+            format!("0::/system.slice/docker-{ID}0.scope\n"),
+            format!("1:name={ID}:/\n"),
+        ] {
+            assert!(!names(&membership, ID), "{membership}");
+        }
+        assert!(!is_in_container(std::process::id(), ID));
     }
 
     #[test]

@@ -8,9 +8,13 @@ use std::fmt;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use isolab_core::Cause;
+
+use crate::socket::{self, HostSocket};
 
 /// Every folder of a session begins so.
 const PREFIX: &str = "isolab-";
@@ -111,20 +115,16 @@ impl Session {
         Ok(Self { name, folder, next: AtomicU64::new(0) })
     }
 
-    /// A folder for one instance's socket, in which the instance's user may write.
-    pub(crate) fn socket_folder(&self) -> io::Result<SocketFolder> {
+    /// A socket for one instance.
+    pub(crate) fn socket(&self) -> Result<HostSocket, Cause> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let folder = SocketFolder { path: self.folder.join(number.to_string()) };
-        DirBuilder::new().mode(0o700).create(&folder.path)?;
-        let (user, group) = user();
-        std::os::unix::fs::chown(&folder.path, Some(user), Some(group))?;
-        Ok(folder)
+        HostSocket::listen(self.folder.join(number.to_string()))
     }
 
     /// Removes the folder before the session is dropped, which instances that were
     /// never stopped may keep from happening.
     pub(crate) fn close(&self) {
-        remove(&self.folder);
+        socket::remove(&self.folder);
     }
 }
 
@@ -134,42 +134,11 @@ impl Drop for Session {
     }
 }
 
-/// As whom a container runs: as nobody, where this process may hand the folder over
-/// to nobody; else as this user, who could not connect to another's socket.
+/// The user and group of a container: nobody, or this user where this process is not
+/// root's. The engine of such a user may map no other one.
 pub(crate) fn user() -> (u32, u32) {
     let user = nix::unistd::geteuid();
     if user.is_root() { (NOBODY, NOBODY) } else { (user.as_raw(), nix::unistd::getegid().as_raw()) }
-}
-
-/// The folder shared with one instance. Dropping it removes it.
-#[derive(Debug)]
-pub(crate) struct SocketFolder {
-    path: PathBuf,
-}
-
-impl SocketFolder {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Where the instance's server listens.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.path.join("socket")
-    }
-}
-
-impl Drop for SocketFolder {
-    fn drop(&mut self) {
-        remove(&self.path);
-    }
-}
-
-fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(folder = %folder.display(), %error, "a folder of sockets could not be removed");
-    }
 }
 
 /// Removes the folders of this user's sessions that are over.
@@ -182,7 +151,7 @@ pub(crate) fn sweep_folders() -> io::Result<()> {
         let is_private =
             entry.metadata().is_ok_and(|it| it.is_dir() && it.permissions().mode() & 0o777 == 0o700);
         if is_private && session.is_over()? {
-            remove(&entry.path());
+            socket::remove(&entry.path());
         }
     }
     Ok(())
@@ -209,11 +178,13 @@ mod tests {
 
     #[test]
     fn folders_go_with_their_owners() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _entered = runtime.enter();
         let session = Session::open().unwrap();
-        let folder = session.socket_folder().unwrap();
-        let (outer, inner) = (session.folder.clone(), folder.path().to_owned());
+        let socket = session.socket().unwrap();
+        let (outer, inner) = (session.folder.clone(), socket.folder().to_owned());
         assert!(inner.is_dir());
-        drop(folder);
+        drop(socket);
         assert!(!inner.exists() && outer.is_dir());
         drop(session);
         assert!(!outer.exists());

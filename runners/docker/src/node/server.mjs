@@ -1,9 +1,11 @@
 // Serves one handler in a container: HTTP in, the handler's `Request` and `Response`, HTTP out.
 //
-// It listens where the environment says: ISOLAB_SOCKET, a path, or else PORT. What is thrown
-// outside of a request ends the process, as Node has it by default.
+// The environment says where requests come from: ISOLAB_SOCKET is the path of the host's Unix socket,
+// to which the server connects; PORT is a TCP port, on which it listens. An error that is thrown
+// outside of a request ends the process, as is Node's default.
 
 import { createServer } from "node:http";
+import { connect } from "node:net";
 
 // Node 18 lacks these two of ES2024.
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -41,7 +43,18 @@ const server = createServer(
   (incoming, outgoing) => void answer(incoming, outgoing),
 );
 server.on("error", (error) => { throw error; });
-server.listen(process.env.ISOLAB_SOCKET ?? Number(process.env.PORT));
+if (process.env.ISOLAB_SOCKET) serveHost(process.env.ISOLAB_SOCKET);
+else server.listen(Number(process.env.PORT));
+
+/**
+ * Serves the host on one connection after the other. Where the host no longer listens, nobody can
+ * ask: the error of the connection has no handler, and so ends the process.
+ */
+function serveHost(path) {
+  const socket = connect({ path, allowHalfOpen: true });
+  socket.once("connect", () => server.emit("connection", socket));
+  socket.once("close", () => serveHost(path));
+}
 
 async function answer(incoming, outgoing) {
   outgoing.sendDate = false;

@@ -2,6 +2,7 @@
 //! `ISOLAB_REQUIRE` names `docker`.
 
 mod conformance;
+mod escape;
 mod handlers;
-mod support;
 mod lifecycle;
+mod support;

@@ -56,6 +56,11 @@ impl Lab {
         start(&*prepared).await
     }
 
+    /// Where this executor keeps its artifacts.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
     /// The ids of this run's containers.
     pub(crate) async fn containers(&self) -> Vec<String> {
         containers(&self.run_id).await

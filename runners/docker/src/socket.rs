@@ -1,0 +1,257 @@
+//! The host's socket for one instance: the host listens, and the guest connects.
+//!
+//! The host therefore follows no path that a guest could replace. The guest sees the
+//! socket's folder read-only. The host takes a connection only from a process that is in
+//! the instance's container; the kernel says which process connected (`SO_PEERCRED`,
+//! unix(7)).
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use isolab_core::Cause;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::outside;
+
+/// The socket's name in its folder.
+pub(crate) const FILE: &str = "socket";
+
+/// How many connections may wait until the host takes them. A server needs one; the
+/// kernel makes a guest that opens more of them wait, at no cost to the host.
+const BACKLOG: i32 = 1;
+
+/// After how many useless connections the host gives up on a guest.
+const MAX_USELESS: u32 = 16;
+
+/// The longest path of a socket, in bytes: `sockaddr_un` has 108, the final zero
+/// included (unix(7)).
+const MAX_PATH_BYTES: usize = 107;
+
+/// A listening socket, in a folder that only the host can write. Dropping it removes both.
+#[derive(Debug)]
+pub(crate) struct HostSocket {
+    listener: UnixListener,
+    folder: PathBuf,
+}
+
+impl HostSocket {
+    /// Makes the folder, and listens in it.
+    pub(crate) fn listen(folder: PathBuf) -> Result<Self, Cause> {
+        let path = folder.join(FILE);
+        check_length(&path)?;
+        let listener = make(&folder, &path).map_err(|error| {
+            Cause::Internal(format!("no socket could be made at {}: {error}", path.display()))
+        })?;
+        Ok(Self { listener, folder })
+    }
+
+    /// The folder, which the container is shown.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The next usable connection of the container `id`.
+    pub(crate) async fn accept(&self, id: &str) -> Result<UnixStream, Cause> {
+        self.accept_from(|process| outside::is_in_container(process, id)).await
+    }
+
+    async fn accept_from(&self, is_guest: impl Fn(u32) -> bool) -> Result<UnixStream, Cause> {
+        let failed = |error| Cause::Internal(format!("the host's socket failed: {error}"));
+        let mut last = String::new();
+        for _ in 0..MAX_USELESS {
+            let (stream, _) = self.listener.accept().await.map_err(failed)?;
+            let process = stream.peer_cred().map_err(failed)?.pid().unwrap_or_default().unsigned_abs();
+            last = match (process, state(&stream)) {
+                (0, _) => return Err(unseen()),
+                (_, State::Closed) => "it was closed".to_owned(),
+                (_, State::Unasked) => "it carried bytes before a request was sent".to_owned(),
+                (process, State::Quiet) if is_guest(process) => return Ok(stream),
+                (process, State::Quiet) => {
+                    tracing::warn!(process, "refused a connection from outside of the container");
+                    format!("it came from process {process}, which is not in the container")
+                }
+            };
+        }
+        Err(Cause::InvalidResponse(format!(
+            "its server made {MAX_USELESS} connections, and none could be used; of the last: {last}"
+        )))
+    }
+}
+
+impl Drop for HostSocket {
+    fn drop(&mut self) {
+        remove(&self.folder);
+    }
+}
+
+/// Removes a folder with the sockets in it.
+pub(crate) fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %folder.display(), %error, "a folder of sockets could not be removed");
+    }
+}
+
+/// The container's user may enter the folder and connect to the socket. The session's
+/// folder around it keeps out everybody else. The modes are set apart from the making, so
+/// that no umask changes them.
+fn make(folder: &Path, path: &Path) -> io::Result<UnixListener> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    fs::set_permissions(folder, Permissions::from_mode(0o711))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(OwnedFd::from(socket).into())
+}
+
+fn check_length(socket: &Path) -> Result<(), Cause> {
+    let len = socket.as_os_str().len();
+    if len <= MAX_PATH_BYTES {
+        return Ok(());
+    }
+    Err(Cause::Unavailable(format!(
+        "{} has {len} bytes, and a socket's path may have {MAX_PATH_BYTES}: set TMPDIR to a shorter folder",
+        socket.display()
+    )))
+}
+
+/// The kernel names no process of a process namespace that this one cannot see.
+fn unseen() -> Cause {
+    Cause::Unavailable(
+        "the processes of a container cannot be seen from here, so that it cannot be checked which one \
+         connects: run isolab in the process namespace of the engine (`docker run --pid=host`), or use \
+         `docker:network=bridge`"
+            .into(),
+    )
+}
+
+/// What a connection is like on which no response is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It can carry a request.
+    Quiet,
+    /// The peer has closed it, or it is broken.
+    Closed,
+    /// The peer has sent bytes that nobody asked for.
+    Unasked,
+}
+
+/// Looks at a connection without taking anything from it.
+pub(crate) fn state(stream: &impl AsFd) -> State {
+    match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::Quiet,
+        Ok(0) | Err(_) => State::Closed,
+        Ok(_) => State::Unasked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    use std::os::unix::net::UnixStream as Peer;
+
+    use super::*;
+
+    /// A socket in a folder of its own.
+    fn listen() -> (HostSocket, PathBuf, tempfile::TempDir) {
+        let place = tempfile::tempdir().unwrap();
+        let socket = HostSocket::listen(place.path().join("0")).unwrap();
+        let path = socket.folder().join(FILE);
+        (socket, path, place)
+    }
+
+    fn is_this_process(process: u32) -> bool {
+        process == std::process::id()
+    }
+
+    #[tokio::test]
+    async fn the_first_quiet_connection_of_the_guest_is_taken() {
+        let (socket, path, _place) = listen();
+        let mut peer = Peer::connect(&path).unwrap();
+        let taken = socket.accept_from(is_this_process).await.unwrap();
+        assert_eq!(state(&taken), State::Quiet);
+        peer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        assert_eq!(state(&taken), State::Unasked);
+    }
+
+    #[tokio::test]
+    async fn stale_half_open_and_talkative_connections_are_passed_over() {
+        let spoil: [fn(&mut Peer); 3] = [
+            |peer| peer.shutdown(Shutdown::Both).unwrap(),
+            |peer| peer.shutdown(Shutdown::Write).unwrap(),
+            |peer| peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap(),
+        ];
+        for spoil in spoil {
+            let (socket, path, _place) = listen();
+            let mut spoilt = Peer::connect(&path).unwrap();
+            spoil(&mut spoilt);
+            let mut good = Peer::connect(&path).unwrap();
+            let taken = socket.accept_from(is_this_process).await.unwrap();
+            taken.try_write(b"request").unwrap();
+            let mut seen = [0; 7];
+            good.read_exact(&mut seen).unwrap();
+            assert_eq!(&seen, b"request");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_outside_of_the_container_is_refused() {
+        let (socket, path, _place) = listen();
+        let stranger = std::thread::spawn(move || {
+            // Ends when the host has given up and its socket is gone.
+            let streams: Vec<_> = std::iter::from_fn(|| Peer::connect(&path).ok()).collect();
+            // Each was closed by the host without a byte.
+            streams.into_iter().all(|mut stream| matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)))
+        });
+        // This process is in no container.
+        let refused = socket.accept(&"0".repeat(64)).await.unwrap_err();
+        drop(socket);
+        let text = refused.to_string();
+        let pid = std::process::id().to_string();
+        assert!(text.contains("16 connections") && text.contains(&pid), "{text}");
+        assert!(text.contains("not in the container"), "{text}");
+        assert!(stranger.join().unwrap(), "the host sent something to a stranger");
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_the_backlog_wait_in_the_guest() {
+        let (socket, path, _place) = listen();
+        let connect = || {
+            let peer = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            peer.set_nonblocking(true).unwrap();
+            peer.connect(&SockAddr::unix(&path).unwrap()).map(|()| peer)
+        };
+        let waiting: Vec<_> = (0..100).map(|_| connect()).collect();
+        let made = waiting.iter().filter(|result| result.is_ok()).count();
+        // Linux lets one more in than it is told.
+        assert_eq!(made, BACKLOG as usize + 1);
+        drop(socket);
+    }
+
+    #[tokio::test]
+    async fn the_folder_goes_with_the_socket_and_no_umask_closes_it() {
+        let (socket, path, place) = listen();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(socket.folder()), mode(&path)), (0o711, 0o666));
+        drop(socket);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_for_a_socket_is_refused_with_what_to_do() {
+        assert_eq!(check_length(Path::new("/tmp/socket")), Ok(()));
+        let Err(Cause::Unavailable(reason)) = check_length(Path::new(&"/x".repeat(54))) else {
+            panic!("taken")
+        };
+        assert!(reason.contains("108 bytes") && reason.contains("TMPDIR"), "{reason}");
+    }
+}
