@@ -50,7 +50,7 @@ async fn a_link_to_the_engines_socket_leads_the_front_door_nowhere() {
     let server = Server::bind(config, vec![docker as Arc<dyn Executor>], library).unwrap();
     let address = server.local_addr();
     let (shutdown, is_shut_down) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(server.run(async { drop(is_shut_down.await) }));
+    let server = tokio::spawn(server.run(async { drop(is_shut_down.await) }, std::future::pending()));
     let attack = ask(address, "/relinks/attack").await;
     let answers = [
         ask(address, "/relinks/containers/json").await,
