@@ -2,13 +2,12 @@
 //! is asked once. What a message looks like is [`isolab_core::http1`]'s matter.
 //!
 //! - [`request`]: a request as bytes.
-//! - [`receiver`]: an answer, out of a reused buffer.
+//! - [`Receiver`]: an answer, out of a reused buffer.
 //! - [`client`]: one blocking connection.
 
 pub mod client;
-pub mod receiver;
 pub mod request;
 
 pub use client::{Client, ClientError};
-pub use receiver::Receiver;
+pub use isolab_core::http1::Receiver;
 pub use request::Wire;

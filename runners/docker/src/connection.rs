@@ -8,15 +8,12 @@ use std::os::fd::AsFd;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use isolab_core::http1::{self, Body, Head, ParseError};
+use isolab_core::http1::{self, Head, ParseError, Receiver};
 use isolab_core::{Cause, Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::socket::{self, State};
-
-/// Room made for each read: a small response arrives whole.
-const READ_BYTES: usize = 16 << 10;
 
 /// With this header `server.mjs` says why there is no response: a cause's name, a
 /// colon, and a text that is percent-encoded.
@@ -31,15 +28,15 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream for S {}
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     output: Vec<u8>,
-    input: Vec<u8>,
+    receiver: Receiver,
 }
 
-/// Why an exchange gave no response.
+/// Why there was no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The server closed the connection: what became of the container tells why.
     Closed,
-    /// Anything that needs no look at the container.
+    /// A cause that is known without a look at the container.
     Cause(Cause),
 }
 
@@ -53,6 +50,7 @@ impl From<ParseError> for Failure {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::Truncated => Self::Closed,
+            ParseError::BodyTooLarge(limit_bytes) => Self::Cause(Cause::ResponseTooLarge(limit_bytes)),
             _ => Self::Cause(Cause::InvalidResponse(error.to_string())),
         }
     }
@@ -66,8 +64,9 @@ impl From<io::Error> for Failure {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), output: Vec::new(), input: Vec::new() }
+    /// A connection whose responses may have bodies of up to `limit_bytes`.
+    pub(crate) fn new(stream: impl Stream + 'static, limit_bytes: u64) -> Self {
+        Self { stream: Box::new(stream), output: Vec::new(), receiver: Receiver::new(limit_bytes) }
     }
 
     /// Whether the server has kept the connection open and sent nothing unasked.
@@ -75,88 +74,52 @@ impl Connection {
         socket::state(&self.stream) == State::Quiet
     }
 
-    /// Sends a request and reads its response, whose body may have `limit_bytes`.
-    /// `None` in place of the connection: it cannot be used again.
-    pub(crate) async fn exchange(
-        mut self,
-        request: &Request,
-        limit_bytes: u64,
-    ) -> Result<(Response, Option<Self>), Failure> {
+    /// Sends a request and reads its response. `None` in place of the connection: it
+    /// cannot be used again.
+    pub(crate) async fn exchange(mut self, request: &Request) -> Result<(Response, Option<Self>), Failure> {
         self.output.clear();
         http1::write_request(request, &mut self.output);
         self.stream.write_all(&self.output).await?;
-        let (head, headers) = self.head(&request.method).await?;
+        let (head, headers) = self.receive(&request.method).await?;
         if let Some(failure) = headers.get(FAILURE) {
             return Err(failure_cause(failure).into());
         }
-        let body = self.body(&head, limit_bytes).await?;
-        if !self.input.is_empty() {
-            let reason = format!("{} bytes follow its end", self.input.len());
-            return Err(Cause::InvalidResponse(reason).into());
+        let surplus = self.receiver.surplus();
+        if surplus > 0 {
+            return Err(Cause::InvalidResponse(format!("{surplus} bytes follow its end")).into());
         }
-        let mut response = Response::new(Bytes::from(body));
+        let mut response = Response::new(Bytes::from(self.receiver.take_body()));
         *response.status_mut() = StatusCode::from_u16(head.status)
-            .map_err(|_| Cause::InvalidResponse(format!("{} is no status", head.status)))?;
+            .map_err(|_| Cause::InvalidResponse(format!("{} is not a status", head.status)))?;
         *response.headers_mut() = headers;
         Ok((response, head.keep_alive.then_some(self)))
     }
 
-    /// Reads until the head is there, and takes it out of the input.
-    async fn head(&mut self, method: &Method) -> Result<(Head, HeaderMap), Failure> {
+    /// Reads until the response is whole.
+    async fn receive(&mut self, method: &Method) -> Result<(Head, HeaderMap), Failure> {
+        self.receiver.reset();
+        let (mut headers, mut invalid) = (HeaderMap::new(), None);
         loop {
-            if self.fill().await? == 0 {
-                return Err(Failure::Closed);
-            }
-            let (mut headers, mut invalid) = (HeaderMap::new(), None);
-            let head = http1::parse_head(&self.input, method, |name, value| {
+            let read = self.stream.read(self.receiver.space()).await?;
+            let head = self.receiver.advance(read, method, |name, value| {
                 if let Err(cause) = keep(&mut headers, name, value) {
                     invalid = Some(cause);
                 }
             })?;
-            if let Some(cause) = invalid {
+            if let Some(cause) = invalid.take() {
                 return Err(cause.into());
             }
             if let Some(head) = head {
-                self.input.drain(..head.len);
                 return Ok((head, headers));
             }
         }
-    }
-
-    async fn body(&mut self, head: &Head, limit_bytes: u64) -> Result<Vec<u8>, Failure> {
-        let mut decoder = Body::new(head.framing);
-        let mut body = Vec::new();
-        // What is announced to be too large is not waited for.
-        let announced = match head.framing {
-            http1::Framing::Length(length) => length,
-            _ => 0,
-        };
-        loop {
-            let used = decoder.decode(&self.input, &mut body)?;
-            self.input.drain(..used);
-            if announced.max(body.len() as u64) > limit_bytes {
-                return Err(Cause::ResponseTooLarge(limit_bytes).into());
-            }
-            if decoder.is_done() {
-                return Ok(body);
-            }
-            if self.fill().await? == 0 {
-                decoder.end()?;
-                return Ok(body);
-            }
-        }
-    }
-
-    async fn fill(&mut self) -> io::Result<usize> {
-        self.input.reserve(READ_BYTES);
-        self.stream.read_buf(&mut self.input).await
     }
 }
 
 /// Keeps a header, unless it speaks of this connection or of the body's length on it.
 fn keep(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), Cause> {
     let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Cause::InvalidResponse(format!("`{name}` is no header's name")))?;
+        .map_err(|_| Cause::InvalidResponse(format!("`{name}` is not the name of a header")))?;
     if name == http::header::CONTENT_LENGTH || http1::is_hop_by_hop(name.as_str()) {
         return Ok(());
     }
@@ -195,7 +158,7 @@ mod tests {
         let request = Request::new(Method::GET, Uri::from_static("/"), HeaderMap::new(), Bytes::new());
         tokio::select! {
             () = server => unreachable!("the server never ends"),
-            result = Connection::new(near).exchange(&request, 10) => {
+            result = Connection::new(near, 10).exchange(&request) => {
                 result.map(|(response, kept)| (response, kept.is_some()))
             }
         }

@@ -24,13 +24,14 @@ impl Endpoint {
     /// A new connection to the server in `container`, as soon as there is one, unless the
     /// container dies before. The caller sets the time-out.
     pub(crate) async fn connect(&self, container: &Container, limits: Limits) -> Result<Connection, Cause> {
+        let limit_bytes = limits.response_bytes;
         let connecting = async {
             match self {
-                Self::Socket(socket) => Ok(Connection::new(socket.accept(&container.id).await?)),
+                Self::Socket(socket) => Ok(Connection::new(socket.accept(&container.id).await?, limit_bytes)),
                 Self::Bridge(address) => {
                     let stream = connect_to(address).await?;
                     check_address(container, address, limits).await?;
-                    Ok(Connection::new(stream))
+                    Ok(Connection::new(stream, limit_bytes))
                 }
             }
         };

@@ -52,13 +52,11 @@ impl Instance for DockerInstance {
 
 impl DockerInstance {
     async fn exchange(&mut self, request: &Request) -> Result<Response, Failure> {
-        let limits = self.shared.limits;
         let connection = match self.connection.take().filter(Connection::is_quiet) {
             Some(connection) => connection,
-            None => self.endpoint.connect(&self.container, limits).await?,
+            None => self.endpoint.connect(&self.container, self.shared.limits).await?,
         };
-        let limit_bytes = limits.response_bytes;
-        let (response, connection) = connection.exchange(request, limit_bytes).await?;
+        let (response, connection) = connection.exchange(request).await?;
         self.connection = connection;
         Ok(response)
     }
