@@ -12,11 +12,11 @@ use isolab_core::{
     Variant,
 };
 
+use crate::handler::snapshot;
 use crate::handler::{self, Origin, PreparedHandler};
+use crate::isolate::watchdog::Watchdog;
 use crate::module::PreparedModule;
 use crate::platform;
-use crate::snapshot;
-use crate::watchdog::Watchdog;
 
 /// Runs functions in V8 isolates.
 pub struct V8 {

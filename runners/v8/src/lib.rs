@@ -29,21 +29,11 @@
 //! V8's foreground tasks are never run: they finish garbage collections early and call
 //! the callbacks of `FinalizationRegistry`, and neither has a place between requests.
 
-mod binary;
-mod boot;
-mod budget;
-mod exception;
 mod executor;
 mod handler;
 mod isolate;
-mod linear;
 mod module;
-mod natives;
 mod platform;
-mod reply;
-mod snapshot;
-mod wasi;
-mod watchdog;
 
 use isolab_core::Setting;
 use isolab_core::spec::Values;

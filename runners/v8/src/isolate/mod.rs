@@ -5,6 +5,10 @@
 //! beginning. Instances end in any order, so an [`Isolate`] is left at once, and
 //! entered anew for every run and for its end.
 
+pub(crate) mod budget;
+pub(crate) mod exception;
+pub(crate) mod watchdog;
+
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -12,11 +16,11 @@ use std::sync::Arc;
 use deno_core::v8;
 use isolab_core::{Cause, Limits};
 
-use crate::budget::{self, Budget};
-use crate::exception;
+use crate::handler::snapshot::{self, Blob};
+use crate::isolate::budget::{self, Budget};
+use crate::isolate::exception;
+use crate::isolate::watchdog::{Watch, Watchdog};
 use crate::platform;
-use crate::snapshot::{self, Blob};
-use crate::watchdog::{Watch, Watchdog};
 
 /// An isolate that belongs to the thread that made it.
 pub(crate) struct Isolate {

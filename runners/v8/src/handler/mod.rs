@@ -1,5 +1,10 @@
 //! The variant `js`: a handler module in an isolate.
 
+pub(crate) mod boot;
+pub(crate) mod natives;
+pub(crate) mod reply;
+pub(crate) mod snapshot;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,14 +15,14 @@ use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response,
 };
 
-use crate::boot;
-use crate::exception;
 use crate::executor::Label;
+use crate::handler::boot;
+use crate::handler::natives;
+use crate::handler::reply;
+use crate::handler::snapshot::{self, Blob};
+use crate::isolate::exception;
+use crate::isolate::watchdog::Watchdog;
 use crate::isolate::{Failure, Isolate};
-use crate::natives;
-use crate::reply;
-use crate::snapshot::{self, Blob};
-use crate::watchdog::Watchdog;
 
 /// How an instance gets its evaluated handler.
 pub(crate) enum Origin {

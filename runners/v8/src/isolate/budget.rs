@@ -12,7 +12,7 @@
 //!   then, so the two together may pass the limit until V8 next collects.
 //!
 //! The memory of a Wasm module is neither; its limit is part of the module (see
-//! [`crate::binary`]).
+//! [`crate::module::binary`]).
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::cell::Cell;

@@ -3,9 +3,9 @@
 use deno_core::v8;
 use isolab_core::Cause;
 
-use crate::exception;
+use crate::handler::natives;
 use crate::isolate::Failure;
-use crate::natives;
+use crate::isolate::exception;
 
 /// What a context holds once it is booted.
 pub(crate) struct Booted<'s> {

@@ -11,12 +11,12 @@ use deno_core::v8;
 use isolab_core::cache::digest;
 use isolab_core::{Cache, Cause, Limits};
 
-use crate::boot::{self, Booted};
-use crate::budget::Budget;
+use crate::handler::boot::{self, Booted};
+use crate::handler::natives;
+use crate::isolate::budget::Budget;
+use crate::isolate::watchdog::Watchdog;
 use crate::isolate::{Failure, watched};
-use crate::natives;
 use crate::platform;
-use crate::watchdog::Watchdog;
 
 /// The kind of these entries in the cache.
 const KIND: &str = "v8-snapshot";

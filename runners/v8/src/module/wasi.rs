@@ -15,7 +15,7 @@ use deno_core::v8;
 use isolab_core::wasi::Errno;
 use rand::RngCore as _;
 
-use crate::linear::Linear;
+use crate::module::linear::Linear;
 
 /// The module name of these imports.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";

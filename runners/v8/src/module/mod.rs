@@ -5,6 +5,10 @@
 //! one, in the background, once it is hot. V8's API for Rust cannot serialise that code,
 //! so it is never found in the cache.
 
+pub(crate) mod binary;
+pub(crate) mod linear;
+pub(crate) mod wasi;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,12 +19,12 @@ use isolab_core::{
 };
 use isolab_sdk::wire;
 
-use crate::binary;
 use crate::executor::Label;
+use crate::isolate::watchdog::Watchdog;
 use crate::isolate::{Failure, Isolate};
-use crate::linear::Linear;
-use crate::wasi::{self, Wasi};
-use crate::watchdog::Watchdog;
+use crate::module::binary;
+use crate::module::linear::Linear;
+use crate::module::wasi::{self, Wasi};
 
 /// What the headers of a response may take in its wire form, besides its body.
 const HEADERS_BYTES: u64 = 64 << 10;
