@@ -1,7 +1,5 @@
 //! What the integration tests share.
 
-#![allow(dead_code, reason = "every test binary uses its own part of this")]
-
 use std::path::Path;
 use std::sync::Arc;
 

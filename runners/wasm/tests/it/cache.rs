@@ -1,12 +1,10 @@
 //! Compiled code between two runs.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 
+use crate::support::{ask, command, get, open, prepare, ready};
 use isolab_core::{Cause, Executor, Laps, Variant, conformance};
-use support::{ask, command, get, open, prepare, ready};
 
 const QUIET: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
 

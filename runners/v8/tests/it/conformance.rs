@@ -1,13 +1,12 @@
 //! The suite that every executor passes, over all functions of the checkout.
 
-mod common;
-
 use isolab_core::conformance;
 use isolab_core::{Function, Library};
 
 async fn passes(spec: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let report = conformance::run(&common::open(spec, folder.path()), &conformance::library().unwrap()).await;
+    let report =
+        conformance::run(&crate::support::open(spec, folder.path()), &conformance::library().unwrap()).await;
     println!("{report}");
     report.assert();
 }
@@ -26,9 +25,9 @@ async fn without_snapshots() {
 #[tokio::test]
 async fn the_web_api() {
     for (name, source) in isolab_webapi::conformance::handlers() {
-        let mut request = common::get("/");
+        let mut request = crate::support::get("/");
         request.headers.insert("x-test", "1".parse().unwrap());
-        let response = common::answer("", &source, request).await.unwrap();
+        let response = crate::support::answer("", &source, request).await.unwrap();
         let body = String::from_utf8(response.body().to_vec()).unwrap();
         isolab_webapi::conformance::check(&body).unwrap_or_else(|failed| panic!("{name}: {failed}"));
     }

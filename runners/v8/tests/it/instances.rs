@@ -1,10 +1,8 @@
 //! Instances beside each other, and handlers that misbehave.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{answer, get, handler, invoke, open, prepare, start, stop};
+use crate::support::{answer, get, handler, invoke, open, prepare, start, stop};
 use isolab_core::{Cause, Executor as _, Phase, Variant, conformance};
 use rand::seq::SliceRandom as _;
 

@@ -1,17 +1,15 @@
 //! JavaScript handlers in the engine that is compiled to Wasm: what they keep from
 //! being evaluated once, and how they fail.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::support::{ask, get, open, prepare, ready};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use isolab_core::{Cause, Error, Function, Instance, Laps, Prepared, Request, Response, Variant};
 use isolab_wasm::Wasm;
-use support::{ask, get, open, prepare, ready};
 
 /// The cache stays from one run to the next, as compiling the engine takes seconds.
 fn executor() -> Wasm {
@@ -66,7 +64,7 @@ fn logged<T>(work: impl FnOnce() -> T) -> (T, String) {
 
 #[test]
 fn a_handler_answers_from_its_snapshot() {
-    let hello = handler(include_str!("../../../functions/hello/handler.js")).unwrap();
+    let hello = handler(include_str!("../../../../functions/hello/handler.js")).unwrap();
     let start = || ready(hello.start(&mut Laps::begin())).unwrap();
     let ask = |instance: &mut dyn Instance, request| {
         text(ready(instance.invoke(request, &mut Laps::begin()))).unwrap()

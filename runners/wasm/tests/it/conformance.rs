@@ -1,12 +1,10 @@
 //! The suite that every executor must pass.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{ask, open, prepare, ready};
 use isolab_core::{Cache, Cause, Environment, Library, Spec, Variant, conformance};
 use isolab_wasm::{SETTINGS, Wasm};
-use support::{ask, open, prepare, ready};
 
 /// The cache stays from one run to the next: compiling the JavaScript engine for every
 /// handler takes minutes, and `tests/cache.rs` is where the cache itself is tested.

@@ -1,11 +1,9 @@
 //! Foreign WASI commands: the query in, standard output out, and every way to fail.
 
-mod support;
-
+use crate::support::{ask, command, get, open, prepare};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use isolab_core::{Cause, Error, Function, Request, Variant};
-use support::{ask, command, get, open, prepare};
 
 /// Writes `len` bytes at `at` to a descriptor.
 const WRITE: &str = r#"

@@ -1,7 +1,5 @@
 //! What the tests of the executor share.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 use std::path::Path;
 use std::sync::Arc;
 

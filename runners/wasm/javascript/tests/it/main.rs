@@ -1,0 +1,3 @@
+//! The JavaScript engine as it runs natively.
+
+mod engine;

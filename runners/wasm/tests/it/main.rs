@@ -1,0 +1,7 @@
+//! The executor `wasm` from outside.
+
+mod cache;
+mod command;
+mod conformance;
+mod javascript;
+mod support;

@@ -1,0 +1,3 @@
+//! The web API's conformance tests in other engines.
+
+mod node;
