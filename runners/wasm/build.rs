@@ -1,5 +1,5 @@
-//! Tells the crate which versions of the engine it is built with: Cargo's lock file
-//! knows, the engine's public interface does not.
+//! Passes the engine's versions to the crate. They come from Cargo's lock file, because the
+//! engine's public interface does not have them.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ const PACKAGES: [(&str, &str); 2] =
     [("wasmtime", "WASMTIME_VERSION"), ("wasmtime-wizer", "WASMTIME_WIZER_VERSION")];
 
 fn main() {
-    // Asked for when it runs: a target folder may serve several checkouts.
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo says where the crate lies");
+    // Read at run time: several checkouts may share a target folder.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR");
     let lock = Path::new(&folder).join("../../Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
     let text = std::fs::read_to_string(&lock).expect("the workspace has a Cargo.lock when it is built");

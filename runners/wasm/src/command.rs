@@ -1,5 +1,5 @@
-//! Foreign WASI commands: the query is the environment, the body of the request is
-//! standard input, standard output is the response. One run an instance.
+//! Foreign WASI commands. The query is the environment, the body of the request is standard
+//! input, and standard output is the response. Each instance runs once.
 
 use async_trait::async_trait;
 use isolab_core::{
@@ -30,7 +30,7 @@ struct Exports {
 impl Exports {
     fn of(module: &Module) -> Result<Self, Cause> {
         let start = FunctionExport::of(module, "_start").ok_or_else(|| {
-            Cause::Artifact("the module exports no `_start` function, so it is no WASI command".into())
+            Cause::Artifact("the module exports no `_start` function, so it is not a WASI command".into())
         })?;
         Ok(Self { memory: MemoryExport::of(module)?, start })
     }
@@ -98,9 +98,8 @@ impl Instance for CommandInstance {
     }
 }
 
-/// The pairs of a query as `name=value`, decoded, in their order. A pair that no
-/// environment can hold is left out: one without a name, with `=` in its name or
-/// with a NUL.
+/// The pairs of a query as `name=value`, decoded, in their order. Pairs that an environment
+/// cannot hold are left out: those without a name, with `=` in the name, or with a NUL.
 fn environment(query: &str) -> Vec<Vec<u8>> {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let decoded = pairs.map(|(name, value)| (decode(name), decode(value)));

@@ -20,55 +20,55 @@ pub const SETTINGS: &[Setting] = &[
         name: "allocator",
         default: "pooling",
         values: Values::OneOf(&["pooling", "ondemand"]),
-        help: "pooling reserves the memory of all instances at once and uses slots again; \
+        help: "pooling reserves the memory of all instances at once and reuses its slots; \
                ondemand maps and unmaps each instance's memory",
     },
     Setting {
         name: "reset",
         default: "auto",
         values: Values::OneOf(&["auto", "scan", "clear"]),
-        help: "how the pool makes a slot clean: scan asks Linux (6.7 or later) which pages are there; \
-               clear overwrites the lowest 256 KiB, all of which stay in memory, and unmaps the rest; \
+        help: "how the pool resets a slot: scan asks Linux (6.7 or later) which pages were written; \
+               clear overwrites the lowest 256 KiB, which stay in memory, and unmaps the rest; \
                auto clears memories that begin with one Wasm page and scans larger ones",
     },
 ];
 
-/// The most elements that a table may have, with either allocator. Large programs
-/// have some ten thousand functions.
+/// The most elements of a table, with either allocator. Large programs have about ten
+/// thousand functions.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// What a slot of the pool keeps in memory between two instances, in bytes. A small
-/// function writes far less; what a larger one writes beyond is given back to the
-/// operating system, and faulted in again.
+/// How many bytes a slot of the pool keeps in memory between two instances. A small function
+/// writes far less. Pages that a larger one writes beyond it return to the operating system,
+/// and fault again in the next instance.
 const RESIDENT_BYTES: usize = 1 << 20;
 
-/// The same where all of it is overwritten each time, whether or not it was written.
+/// The same for slots that are cleared, all of which is overwritten each time.
 const RESIDENT_BYTES_CLEARED: usize = 256 << 10;
 
-/// The largest memory that `reset=auto` clears, in bytes: a page of Wasm, beyond which
-/// overwriting what nobody wrote to takes as long as asking.
+/// The largest memory that `reset=auto` clears, in bytes: one page of Wasm. For larger ones,
+/// overwriting pages that were never written takes as long as asking for those that were.
 const CLEARED_BYTES: u64 = 64 << 10;
 
-/// How a pool makes a slot clean for the next instance.
+/// How a pool resets a slot for the next instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
-    /// Overwrites what Linux says was written.
+    /// Overwrites the pages that, by what Linux says, were written.
     Scan,
     /// Overwrites the beginning of the memory, and unmaps the rest.
     Clear,
 }
 
-/// The ways that a resolved spec asks for: one engine has one.
+/// The ways of resetting in a resolved spec. Each takes an engine of its own.
 pub(crate) fn resets(spec: &Spec) -> &'static [Reset] {
     match (spec.get("allocator"), spec.get("reset")) {
         ("pooling", "auto") => &[Reset::Scan, Reset::Clear],
         ("pooling", "clear") => &[Reset::Clear],
-        // Without a pool nothing is reset, and nothing distinguishes two engines.
+        // Without a pool nothing is reset, so one engine is enough.
         _ => &[Reset::Scan],
     }
 }
 
-/// The one of them that is for the instances of a module.
+/// The way of resetting the instances of a module.
 pub fn reset(spec: &Spec, wasm: &[u8]) -> Reset {
     match resets(spec) {
         &[reset] => reset,
@@ -77,8 +77,8 @@ pub fn reset(spec: &Spec, wasm: &[u8]) -> Reset {
     }
 }
 
-/// How large the memory is that an instance begins with. What is no module has none;
-/// the compiler will say so.
+/// The bytes of memory that an instance begins with; 0 if `wasm` is not a module, which the
+/// compiler reports.
 fn memory_bytes(wasm: &[u8]) -> u64 {
     /// The binary logarithm of a page's size, unless the module has pages of its own.
     const PAGE_LOG2: u32 = 16;
@@ -105,8 +105,10 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .epoch_interruption(true)
         .memory_init_cow(true)
-        // Functions come from languages that manage linear memory themselves, and a
-        // store without a garbage-collected heap is made faster.
+        // A shared memory would escape the memory limit, and a function has one thread.
+        .wasm_threads(false)
+        // Functions manage their linear memory themselves, and a store without a heap for
+        // garbage collection is made faster.
         .gc_support(false);
     if spec.get("allocator") == "pooling" {
         let pool = pool(max_instances, reset);
@@ -116,7 +118,7 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
 }
 
 fn pool(max_instances: usize, reset: Reset) -> PoolingAllocationConfig {
-    // One more than are live: a snapshot is made in an instance of its own.
+    // One more than may be live, for the instance in which a snapshot is made.
     let slots = u32::try_from(max_instances).unwrap_or(u32::MAX).saturating_add(1);
     let (scan, resident_bytes) = match reset {
         Reset::Scan => (Enabled::Auto, RESIDENT_BYTES),
@@ -155,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_is_asked_for_is_taken() {
+    fn a_reset_in_the_spec_is_used() {
         assert_eq!(reset_of("wasm:reset=scan", "(memory 1)"), Reset::Scan);
         assert_eq!(reset_of("wasm:reset=clear", "(memory 2)"), Reset::Clear);
         assert_eq!(reset_of("wasm:allocator=ondemand", "(memory 1)"), Reset::Scan);
     }
 
     #[test]
-    fn what_is_no_module_has_no_memory() {
+    fn bytes_that_are_not_a_module_have_no_memory() {
         assert_eq!(memory_bytes(b"(module)"), 0);
     }
 }

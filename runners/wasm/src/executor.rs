@@ -1,64 +1,34 @@
-//! The executor itself: from a variant to something that can be started.
+//! The executor: makes a variant ready to be started.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::{
-    Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
+    Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
-use wasmtime::{Engine, Linker, Module};
 
 use crate::command::PreparedCommand;
-use crate::compiled;
 use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
-use crate::host::Host;
-use crate::sandbox::{Linked, Rules};
+use crate::sandbox::Rules;
 use crate::snapshot;
 use crate::source::Source;
 use crate::ticker::Ticker;
-use crate::wasi;
+use crate::workshop::Workshop;
 
 /// Runs functions in Wasmtime instances.
 pub struct Wasm {
     spec: Spec,
-    /// One for each way of resetting that the spec asks for.
+    /// One for each way of resetting in the spec.
     workshops: Vec<Workshop>,
     ticker: Arc<Ticker>,
 }
 
-/// What modules are compiled and linked with.
-pub(crate) struct Workshop {
-    reset: Reset,
-    pub(crate) engine: Engine,
-    pub(crate) cache: Cache,
-    linker: Linker<Host>,
-}
-
-impl Workshop {
-    pub(crate) fn new(spec: &Spec, reset: Reset, environment: &Environment) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&engine::config(spec, reset, environment.max_instances))?;
-        let mut linker = Linker::new(&engine);
-        wasi::link(&mut linker)?;
-        Ok(Self { reset, engine, cache: environment.cache.clone(), linker })
-    }
-
-    /// Resolves a module's imports.
-    pub(crate) fn link(&self, module: &Module, rules: Arc<Rules>) -> Result<Linked, Cause> {
-        let mut linker = self.linker.clone();
-        wasi::link_rest(&mut linker, module)?;
-        let pre = linker
-            .instantiate_pre(module)
-            .map_err(|error| Cause::Artifact(format!("the module cannot be linked: {error:#}")))?;
-        Ok(Linked { pre, rules })
-    }
-}
-
 impl Wasm {
-    /// Sets the engines up, and reserves the memory of all instances.
+    /// Opens the engines and reserves the memory of all instances.
     ///
     /// # Errors
-    /// If an engine does not come up here: [`Cause::Unavailable`].
+    /// [`Cause::Unavailable`] if an engine cannot be opened on this machine.
     ///
     /// # Panics
     /// If `spec` was not resolved against [`crate::SETTINGS`].
@@ -81,7 +51,7 @@ impl Wasm {
     fn workshop(&self, wasm: &[u8]) -> &Workshop {
         let reset = engine::reset(&self.spec, wasm);
         let found = self.workshops.iter().find(|workshop| workshop.reset == reset);
-        found.expect("every way of resetting that the spec asks for has a workshop")
+        found.expect("every way of resetting in the spec has a workshop")
     }
 
     fn make(
@@ -104,7 +74,7 @@ impl Wasm {
             }
         };
         let workshop = self.workshop(&wasm);
-        let compiled = compiled::compile(&workshop.engine, &workshop.cache, &wasm).map_err(fail)?;
+        let compiled = workshop.compile(&wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
         let artifact = Artifact {
             kind: "compiled module",

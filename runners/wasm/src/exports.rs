@@ -1,5 +1,5 @@
-//! Exports that were found and checked when a module was linked, so that starting an
-//! instance compares neither names nor types.
+//! Exports that are found and checked when a module is linked, so that starting an instance
+//! compares neither names nor types.
 
 use std::marker::PhantomData;
 
@@ -56,15 +56,15 @@ impl<P: Integers, R: Integers> FunctionExport<P, R> {
 
     /// The function in an instance of that module.
     pub(crate) fn find(&self, store: impl AsContextMut, instance: Instance) -> Result<Function<P, R>, Cause> {
-        // In an instance of another module nothing is found.
+        // An instance of another module has no such export.
         let found = instance.get_module_export(store, &self.export).and_then(Extern::into_func);
         let function = found.ok_or_else(other_module)?;
         Ok(Function { function, form: PhantomData })
     }
 }
 
-/// A function from `P` to `R` in an instance. Wasmtime's `TypedFunc` looks its type up
-/// in the engine, under a lock, for each instance anew.
+/// A function from `P` to `R` in an instance. Wasmtime's `TypedFunc` would look up its type in
+/// the engine, under a lock, for each instance.
 pub(crate) struct Function<P, R> {
     function: Func,
     form: PhantomData<fn(P) -> R>,
@@ -86,7 +86,7 @@ impl<P: Integers, R: Integers> Function<P, R> {
     }
 }
 
-/// The exported memory, through which host and guest speak.
+/// The exported memory, through which host and guest exchange requests and responses.
 pub(crate) struct MemoryExport(ModuleExport);
 
 impl MemoryExport {
@@ -124,7 +124,7 @@ mod tests {
         (func (export "none")))"#;
 
     #[test]
-    fn a_function_is_found_under_its_own_type_only() {
+    fn a_function_is_found_only_by_its_own_type() {
         let module = Module::new(&Engine::default(), MODULE).unwrap();
         assert!(FunctionExport::<u32, u32>::of(&module, "one").is_some());
         assert!(FunctionExport::<(), ()>::of(&module, "none").is_some());

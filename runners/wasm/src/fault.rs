@@ -1,11 +1,12 @@
-//! From what stopped a guest to the cause that is reported.
+//! Finds the cause to report when a phase fails.
 
 use isolab_core::{Cause, Limits};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::host::Host;
+use crate::wasi::Exit;
 
-/// Why a phase did not succeed: found by the engine, or by this crate.
+/// Why a phase failed, as the engine or as this crate says it.
 pub(crate) enum Failure {
     Engine(wasmtime::Error),
     Cause(Cause),
@@ -23,18 +24,13 @@ impl From<Cause> for Failure {
     }
 }
 
-/// The guest ended itself through `proc_exit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("exit code {0}")]
-pub(crate) struct Exit(pub(crate) u32);
-
 impl Failure {
-    /// Whether the guest ended itself and reported success.
+    /// Whether the guest exited with success.
     pub(crate) fn is_success(&self) -> bool {
         matches!(self, Self::Engine(error) if error.downcast_ref() == Some(&Exit(0)))
     }
 
-    /// The cause, with the end of the guest's standard error where it says more.
+    /// The cause, with the end of the guest's standard error if that explains it.
     pub(crate) fn cause(self, host: &Host, limits: &Limits) -> Cause {
         let error = match self {
             Self::Cause(cause) => return cause,

@@ -1,4 +1,4 @@
-//! Functions that speak the wire of `isolab_sdk`: the variants `rust` and `js`.
+//! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,8 +13,7 @@ use crate::fault::Failure;
 use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
 
-/// How much larger than its body a response may be, in bytes: what its status and
-/// headers may take.
+/// How many bytes of a response may be status and headers, beside its body.
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// A function ready to be started.
@@ -29,7 +28,7 @@ struct Exports {
     memory: MemoryExport,
     request: FunctionExport<u32, u32>,
     handle: FunctionExport<(), u32>,
-    /// A reactor's constructors; a snapshot has run them already.
+    /// The constructors of a reactor. A snapshot has run them already.
     initialize: Option<FunctionExport<(), ()>>,
 }
 
@@ -37,7 +36,7 @@ impl Exports {
     fn of(module: &Module) -> Result<Self, Cause> {
         let missing = |name, form| {
             Cause::Artifact(format!(
-                "the module exports no `{name}` of the form {form}; `isolab_sdk::export!` makes it"
+                "the module exports no `{name}` of the form {form}; use `isolab_sdk::export!`"
             ))
         };
         let (request, handle) = ("isolab_request", "isolab_handle");
@@ -102,7 +101,7 @@ impl FunctionInstance {
             let room = memory.data_mut(&mut *store).get_mut(at as usize..);
             let room = room
                 .and_then(|room| room.get_mut(..len as usize))
-                .ok_or_else(|| Cause::Trapped("it made room for the request outside of its memory".into()))?;
+                .ok_or_else(|| Cause::Trapped("its room for the request is outside of its memory".into()))?;
             wire::write_request(&guest, room);
             laps.mark("write");
             let at = handle.call(&mut *store, ())?;
@@ -127,10 +126,10 @@ impl Instance for FunctionInstance {
     }
 }
 
-/// The response at an address, preceded by its length. Nothing is copied before the
-/// limit is known to be kept.
+/// The response at an address, where its length precedes it. The limit is checked before
+/// anything is copied.
 fn read_response(memory: &[u8], at: u32, limit_bytes: u64) -> Result<Response, Cause> {
-    let outside = || Cause::InvalidResponse("it lies outside of the memory".into());
+    let outside = || Cause::InvalidResponse("it is outside of the memory".into());
     let (len, rest) =
         memory.get(at as usize..).and_then(|rest| rest.split_first_chunk()).ok_or_else(outside)?;
     let len = u32::from_le_bytes(*len);
@@ -159,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_read_where_it_lies() {
+    fn a_response_is_read_from_the_memory() {
         let response = read_response(&memory("four"), 4, 4).unwrap();
         assert_eq!((response.status().as_u16(), &response.body()[..]), (200, b"four".as_slice()));
         assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
     }
 
     #[test]
-    fn no_address_and_no_length_make_the_host_panic() {
+    fn bad_addresses_and_lengths_are_errors() {
         let mut bytes = memory("four");
         assert_eq!(read_response(&bytes, 4, 3).unwrap_err(), Cause::ResponseTooLarge(3));
         for at in [bytes.len() as u32 - 3, bytes.len() as u32, u32::MAX] {

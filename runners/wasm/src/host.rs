@@ -1,4 +1,4 @@
-//! What the host keeps for one instance.
+//! The state that the host keeps for one instance.
 
 use wasmtime::{ResourceLimiter, Result};
 
@@ -11,31 +11,61 @@ pub(crate) struct Host {
     pub(crate) wasi: Wasi,
 }
 
-/// Refuses to grow beyond the limit, and remembers that it did: a trap that follows
-/// is then the limit's doing.
+impl AsMut<Wasi> for Host {
+    fn as_mut(&mut self) -> &mut Wasi {
+        &mut self.wasi
+    }
+}
+
+/// Holds all memories and tables of a store together to one limit, and remembers whether it
+/// refused anything: a trap that follows is then due to the limit.
 pub(crate) struct MemoryLimit {
-    bytes: usize,
+    limit_bytes: usize,
+    /// What was granted, whether or not the growth then succeeded. Wasmtime reports a growth
+    /// that failed without saying which one, and a guest could make it report one that was
+    /// never granted, so nothing is taken back.
+    granted_bytes: usize,
     refused: bool,
 }
 
+/// Bytes of a table's element.
+const ELEMENT_BYTES: usize = size_of::<usize>();
+
 impl MemoryLimit {
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), refused: false }
+    pub(crate) fn new(limit_bytes: u64) -> Self {
+        let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        Self { limit_bytes, granted_bytes: 0, refused: false }
     }
 
-    /// Whether the instance wanted more than it may have.
+    /// Whether the instance asked for more than it may have.
     pub(crate) fn refused(&self) -> bool {
         self.refused
     }
+
+    fn grant(&mut self, bytes: usize) -> bool {
+        let granted = self.granted_bytes.checked_add(bytes).filter(|granted| *granted <= self.limit_bytes);
+        match granted {
+            Some(granted) => self.granted_bytes = granted,
+            None => self.refused = true,
+        }
+        granted.is_some()
+    }
+}
+
+/// Wasmtime would let a growth beyond the declared maximum fail only after it was granted.
+fn exceeds(maximum: Option<usize>, desired: usize) -> bool {
+    maximum.is_some_and(|maximum| desired > maximum)
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        self.refused |= desired > self.bytes;
-        Ok(desired <= self.bytes)
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        Ok(!exceeds(maximum, desired) && self.grant(desired.saturating_sub(current)))
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        if desired > TABLE_ELEMENTS || exceeds(maximum, desired) {
+            return Ok(false);
+        }
+        Ok(self.grant(desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES)))
     }
 }

@@ -1,7 +1,7 @@
 //! The JavaScript engine of `js` variants, compiled to Wasm.
 //!
-//! The module that comes out has no handler in it yet: its export `wizer-initialize`
-//! reads the source of one from standard input. See the crate `isolab-javascript`.
+//! The module does not contain a handler yet: its export `wizer-initialize` reads the source
+//! of one from standard input. See the crate `isolab-javascript`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use isolab_core::guest::{self, BuildError, Built};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What compiling C for Wasm takes.
+/// The tools that compile C to Wasm.
 const TOOLS: [&str; 2] = ["clang", "llvm-ar"];
 
-/// Builds the engine, if it is not up to date, and answers the module's path. One that
-/// stands in [`guest::INDEX`] is taken as it is.
+/// Builds the engine unless it is up to date, and returns the path of the module. An engine in
+/// [`guest::INDEX`] is used without asking Cargo.
 ///
 /// # Errors
-/// If there is no C compiler for Wasm, or Cargo fails.
+/// If no C compiler for Wasm is installed, or Cargo fails.
 pub fn engine() -> Result<PathBuf, BuildError> {
     let folder = folder();
     let manifest = folder.join("Cargo.toml");
@@ -27,7 +27,7 @@ pub fn engine() -> Result<PathBuf, BuildError> {
     }
     let failed = |reason| BuildError { manifest: manifest.clone(), triple: TARGET, reason };
     if let Some(tool) = TOOLS.iter().find(|tool| !runs(tool)) {
-        return Err(failed(format!("there is no `{tool}`, which compiles QuickJS: run scripts/setup")));
+        return Err(failed(format!("`{tool}`, which compiles QuickJS, is not installed; run scripts/setup")));
     }
     let config = folder.join("build.toml").into_os_string();
     let arguments = ["--lib".into(), "--target".into(), TARGET.into(), OsString::from("--config"), config];
@@ -36,10 +36,10 @@ pub fn engine() -> Result<PathBuf, BuildError> {
     made.flat_map(|artifact| &artifact.filenames)
         .find(|file| file.extension().is_some_and(|kind| kind == "wasm"))
         .cloned()
-        .ok_or_else(|| failed("no Wasm module came out".to_owned()))
+        .ok_or_else(|| failed("Cargo made no Wasm module".to_owned()))
 }
 
-/// The engine as a guest that was built, for [`guest::INDEX`].
+/// The built engine, for [`guest::INDEX`].
 pub fn built(engine: PathBuf) -> Built {
     Built { manifest: folder().join("Cargo.toml"), triple: TARGET, path: engine }
 }

@@ -1,25 +1,24 @@
 //! The executor `wasm`: one Wasmtime instance is one sandbox.
 //!
-//! What makes a fresh instance cost microseconds:
+//! A fresh instance costs microseconds because of
 //!
-//! - a pool of memory slots with copy-on-write images of the module's data, where a
-//!   slot that is used again keeps its pages: of a large memory those are reset that
-//!   the last instance wrote, a small one is overwritten, each by an engine of its own
-//!   ([`engine`]);
-//! - imports resolved and exports checked once a function, so that starting is a store
-//!   and an instantiation from the pool (`sandbox`, `exports`);
-//! - machine code kept on disk by content and engine settings (`compiled`);
-//! - WASI that costs nothing where it is not used (`wasi`).
+//! - a pool of memory slots with copy-on-write images of the module's data. A slot keeps its
+//!   pages for the next instance: a small memory is overwritten, and of a large one the pages
+//!   that the last instance wrote are reset. Each way has an engine of its own ([`engine`]);
+//! - imports and exports that are resolved once for each function, so that a start makes only
+//!   a store and an instance from the pool (`workshop`, `sandbox`, `exports`);
+//! - machine code that is cached on disk (`compiled`);
+//! - WASI that costs nothing if it is not used (`wasi`).
 //!
-//! A deadline is enforced by the engines' epochs, which one thread advances while
-//! guests run (`ticker`); the memory limit by refusing to grow. A function that
-//! breaks a rule is an error with its cause (`fault`); the host goes on.
+//! Deadlines are enforced by the engines' epochs, which one thread advances while guests run
+//! (`ticker`). The memory limit is enforced by refusing growth (`host`). A function that
+//! breaks a rule is an error with its cause (`fault`), and the host goes on.
 //!
-//! | variant | module | answers by |
+//! | variant | module | response |
 //! |---|---|---|
-//! | `rust` | the function's crate | the exports of `isolab_sdk::wasm` (`function`) |
-//! | `js` | a JavaScript engine, with the handler evaluated before its memory was written into the module (`snapshot`) | the same |
-//! | `command` | a foreign module with `_start`, one run an instance | its standard output (`command`) |
+//! | `rust` | the function's crate | by the exports of `isolab_sdk::wasm` (`function`) |
+//! | `js` | a JavaScript engine whose memory holds the evaluated handler (`snapshot`) | the same |
+//! | `command` | a foreign module with `_start`, of which each instance runs once | standard output (`command`) |
 
 mod command;
 mod compiled;
@@ -37,6 +36,7 @@ mod source;
 mod tests;
 mod ticker;
 mod wasi;
+mod workshop;
 
 pub use engine::{NAME, SETTINGS};
 pub use executor::Wasm;

@@ -1,4 +1,4 @@
-//! One instance in its store, and the rules it lives under.
+//! One instance in its store, and the rules that hold for it.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Linked {
         self.pre.module()
     }
 
-    /// Starts an instance, of which nothing runs but a start section.
+    /// Starts an instance. Only the start section of the module runs.
     pub(crate) fn start(&self, stdout: Stdout, phase: Phase, laps: &mut Laps) -> Result<Sandbox, Error> {
         let host = Host {
             memory: MemoryLimit::new(self.rules.limits.memory_bytes),
@@ -67,7 +67,7 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Lets the guest run until the deadline, counted from the first lap's beginning.
+    /// Runs the guest until the deadline, which counts from the beginning of the first lap.
     pub(crate) fn run<T>(
         &mut self,
         phase: Phase,

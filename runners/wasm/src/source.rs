@@ -1,17 +1,17 @@
-//! What a module is made from.
+//! Reads or builds what a module is made from.
 
 use std::path::Path;
 
 use isolab_core::guest::{self, Target};
 use isolab_core::{Cause, Function, Variant, cache};
 
-/// A variant's source, and the module that it comes to before anything is done to it.
+/// The source of a variant, and the module of it before any further step.
 pub(crate) struct Source {
-    /// The Wasm module: for `js` that of the engine.
+    /// The Wasm module. For `js`, it is that of the engine.
     pub(crate) wasm: Vec<u8>,
-    /// The JavaScript handler, which is yet to be put into the engine.
+    /// The JavaScript handler, which is not in the engine yet.
     pub(crate) handler: Option<Vec<u8>>,
-    /// Digest of what the user wrote: the handler, or else the module.
+    /// The digest of the handler, or else of the module.
     pub(crate) digest: String,
 }
 

@@ -1,4 +1,4 @@
-//! Guests that break a rule, each under limits short enough to wait for.
+//! Guests that break a rule, under limits that are quick to reach.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,18 +11,17 @@ use isolab_core::{
 };
 
 use crate::command::PreparedCommand;
-use crate::compiled;
 use crate::engine::{NAME, Reset, SETTINGS};
-use crate::executor::Workshop;
 use crate::function::PreparedFunction;
 use crate::sandbox::{Linked, Rules};
 use crate::ticker::Ticker;
+use crate::workshop::Workshop;
 
 const DEADLINE: Duration = Duration::from_millis(30);
 const MEMORY: u64 = 1 << 20;
 const LIMITS: Limits = Limits { memory_bytes: MEMORY, deadline: DEADLINE, response_bytes: 1000 };
 
-/// A function's exports, with what the two calls do left open.
+/// A function that does `request` and `handle` when its two exports are called.
 fn function(request: &str, handle: &str) -> String {
     format!(
         r#"(module (memory (export "memory") 1)
@@ -40,7 +39,7 @@ fn command(start: &str) -> String {
     )
 }
 
-/// A workshop and its clock, with room for as many instances.
+/// A workshop and its clock.
 struct Lab {
     workshop: Workshop,
     ticker: Arc<Ticker>,
@@ -49,9 +48,13 @@ struct Lab {
 
 impl Lab {
     fn new(max_instances: usize) -> Self {
+        Self::with(NAME, max_instances)
+    }
+
+    fn with(spec: &str, max_instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path());
-        let spec = Spec::parse(NAME).unwrap().resolve(SETTINGS).unwrap();
+        let cache = Cache::with_key(folder.path().join("cache"), folder.path().join("key"));
+        let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
         let environment = Environment { cache, run_id: "test".into(), max_instances };
         let workshop = Workshop::new(&spec, Reset::Scan, &environment).unwrap();
         let ticker = Arc::new(Ticker::start(vec![workshop.engine.clone()]).unwrap());
@@ -60,7 +63,7 @@ impl Lab {
 
     fn link(&self, text: &str) -> (Linked, Artifact) {
         let wasm = wat::parse_str(text).unwrap();
-        let compiled = compiled::compile(&self.workshop.engine, &self.workshop.cache, &wasm).unwrap();
+        let compiled = self.workshop.compile(&wasm).unwrap();
         let rules = Rules::new(NAME.into(), "test", LIMITS, Arc::clone(&self.ticker));
         let linked = self.workshop.link(&compiled.module, Arc::new(rules)).unwrap();
         let artifact = Artifact {
@@ -78,8 +81,20 @@ impl Lab {
     }
 
     fn command(&self, start: &str) -> PreparedCommand {
-        let (linked, artifact) = self.link(&command(start));
+        self.module(&command(start))
+    }
+
+    /// A command with this text.
+    fn module(&self, text: &str) -> PreparedCommand {
+        let (linked, artifact) = self.link(text);
         PreparedCommand::new(linked, artifact).unwrap()
+    }
+
+    fn refused(&self, text: &str) -> String {
+        match self.workshop.compile(&wat::parse_str(text).unwrap()).err() {
+            Some(Cause::Artifact(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -134,6 +149,110 @@ fn memory_ends_at_its_limit() {
     let (linked, artifact) = lab.link(&command("").replace("\"memory\") 1", "\"memory\") 17"));
     let error = ask(&PreparedCommand::new(linked, artifact).unwrap()).unwrap_err();
     assert_eq!((error.phase, error.cause), (Phase::Start, Cause::OutOfMemory(MEMORY)));
+}
+
+/// A command with these further memories and tables.
+fn with_more(definitions: &str, start: &str) -> String {
+    format!(
+        r#"(module (memory $a (export "memory") 1) {definitions}
+            (func $start (export "_start") {start}))"#
+    )
+}
+
+/// The allocator that allows more than one memory or table.
+const ON_DEMAND: &str = "wasm:allocator=ondemand";
+
+#[test]
+fn all_memories_of_an_instance_share_one_limit() {
+    let lab = Lab::with(ON_DEMAND, 1);
+    let grow = "(loop
+        (br_if 0 (i32.ne (memory.grow $a (i32.const 1)) (i32.const -1)))
+        (br_if 0 (i32.ne (memory.grow $b (i32.const 2)) (i32.const -1)))
+        (br_if 0 (i64.ne (memory.grow $c (i64.const 1)) (i64.const -1))))";
+    let sum = "(i32.add (i32.add (memory.size $a) (memory.size $b)) (i32.wrap_i64 (memory.size $c)))";
+    let check = |pages: u32, definitions: &str| {
+        let start = format!("{grow} (if (i32.ne {sum} (i32.const {pages})) (then unreachable))");
+        let answer = ask(&lab.module(&with_more(definitions, &start)));
+        assert!(answer.is_ok(), "{definitions}: {:?}", answer.err());
+    };
+    check(16, "(memory $b 0) (memory $c i64 3)");
+    check(16, "(memory $b 1) (memory $c i64 1 2)");
+    check(16, "(memory $b 5 5) (memory $c i64 9)");
+    let trap = lab.module(&with_more("(memory $b 1) (memory $c i64 1)", &format!("{grow} unreachable")));
+    assert_eq!(cause(&trap), Cause::OutOfMemory(MEMORY));
+}
+
+#[test]
+fn memories_that_begin_beyond_the_limit_together_are_out_of_memory() {
+    for definitions in
+        ["(memory 8) (memory 8)", "(memory 15) (memory 1)", "(memory i64 16)", "(memory 65536)"]
+    {
+        let error = ask(&Lab::with(ON_DEMAND, 1).module(&with_more(definitions, ""))).unwrap_err();
+        assert_eq!((error.phase, error.cause), (Phase::Start, Cause::OutOfMemory(MEMORY)), "{definitions}");
+    }
+}
+
+/// The engine reports failed growths, also those that it never asked the limiter for.
+#[test]
+fn a_growth_that_fails_gives_nothing_back() {
+    let fail = "(drop (memory.grow $b (i32.const 1)))
+        (drop (memory.grow $b (i32.const -1)))
+        (drop (memory.grow $c (i64.const -1)))
+        (drop (table.grow $t (ref.null func) (i32.const -1)))";
+    let grow = "(br_if 0 (i32.ne (memory.grow $a (i32.const 1)) (i32.const -1)))";
+    let check = "(if (i32.gt_u (memory.size $a) (i32.const 15)) (then unreachable))";
+    let definitions = "(memory $b 1 1) (memory $c i64 0) (table $t 1 1 funcref)";
+    let prepared =
+        Lab::with(ON_DEMAND, 1).module(&with_more(definitions, &format!("(loop {fail} {grow}) {check}")));
+    assert!(ask(&prepared).is_ok());
+}
+
+#[test]
+fn tables_count_against_the_memory_limit() {
+    let lab = Lab::with(ON_DEMAND, 1);
+    // 8,192 elements take as much as a page, and the memory has one page.
+    let grow = "(loop (br_if 0 (i32.ne (table.grow $t (ref.null func) (i32.const 8192)) (i32.const -1))))
+        (loop (br_if 0 (i32.ne (table.grow $u (ref.null func) (i32.const 8192)) (i32.const -1))))";
+    let pages = "(i32.div_u (i32.add (table.size $t) (table.size $u)) (i32.const 8192))";
+    let start = format!("{grow} (if (i32.ne {pages} (i32.const 15)) (then unreachable))");
+    let definitions = "(table $t 0 funcref) (table $u 0 funcref)";
+    assert!(ask(&lab.module(&with_more(definitions, &start))).is_ok());
+    let trap = lab.module(&with_more(definitions, &format!("{grow} unreachable")));
+    assert_eq!(cause(&trap), Cause::OutOfMemory(MEMORY));
+    let start = with_more("(table 90000 funcref) (table 90000 funcref)", "");
+    assert_eq!(cause(&lab.module(&start)), Cause::OutOfMemory(MEMORY));
+}
+
+#[test]
+fn a_table_of_too_many_elements_is_refused() {
+    for spec in [NAME, ON_DEMAND] {
+        let lab = Lab::with(spec, 1);
+        let grow = "(table.grow $t (ref.null func) (i32.const 0x7fffffff))";
+        let start = format!("(if (i32.ne {grow} (i32.const -1)) (then unreachable))");
+        assert!(ask(&lab.module(&with_more("(table $t 1 funcref)", &start))).is_ok(), "{spec}");
+    }
+}
+
+/// The pool reserves one memory and one table for each instance.
+#[test]
+fn a_module_that_does_not_fit_the_pool_is_refused_with_the_setting_that_takes_it() {
+    let lab = Lab::new(1);
+    for definitions in ["(memory 0)", "(memory 0) (memory 0)", "(table 1 funcref) (table 1 funcref)"] {
+        let reason = lab.refused(&with_more(definitions, ""));
+        assert!(reason.contains("allocator=ondemand"), "{definitions}: {reason}");
+    }
+}
+
+#[test]
+fn a_module_with_a_hundred_memories_a_huge_table_or_shared_memory_is_refused() {
+    let refused = |definitions: &str| Lab::with(ON_DEMAND, 1).refused(&with_more(definitions, ""));
+    assert!(refused(&"(memory 0)".repeat(99)).contains("100 memories"));
+    assert!(refused(&"(memory 0)".repeat(100)).contains("cannot be compiled"));
+    assert!(refused("(table 100001 funcref)").contains("100001 elements"));
+    assert!(refused("(memory 1 1 shared)").contains("threads"));
+    for definitions in ["(table 100001 funcref)", "(memory 1 1 shared)"] {
+        Lab::new(1).refused(&with_more(definitions, ""));
+    }
 }
 
 #[test]

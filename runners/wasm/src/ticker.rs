@@ -1,9 +1,8 @@
 //! The clock behind deadlines.
 //!
-//! Guest code compares its engine's epoch with its store's deadline at every loop
-//! and call, and traps when it is reached. One thread advances the epochs while
-//! guests run; when none has run for a while it parks, so that an idle process does
-//! not wake.
+//! Guest code compares the engine's epoch with the store's deadline at every loop and call,
+//! and traps when the epoch has reached it. One thread advances the epochs while guests run.
+//! It parks when no guest has run for a while, so that an idle process does not wake.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 
-/// How exact a deadline is kept.
+/// The resolution of deadlines.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How many ticks in a row have to find no guest until the thread parks. Waking it
-/// takes a system call of the guest that comes next, so this is long enough that
-/// guests which come often never pay, and short ones once in a while at most.
+/// After how many ticks without a guest the thread parks. The next guest then pays for a system
+/// call to wake it. With this many ticks, frequent guests never pay, and rare ones seldom do.
 const IDLE_TICKS: u32 = 200;
 
 /// Ends the thread when dropped.
@@ -52,8 +50,8 @@ impl Ticker {
 
     /// Keeps the epochs advancing until the guard is dropped.
     pub(crate) fn watch(&self) -> Watch<'_> {
-        // Either this sees the mark, or the thread sees the count before it parks: both
-        // write first and read then, in one total order.
+        // Both sides write before they read, in one total order: either this thread sees the
+        // mark, or the other one sees the count before it parks.
         self.state.running.fetch_add(1, Ordering::SeqCst);
         if self.state.parked.load(Ordering::SeqCst) {
             self.waker.unpark();
@@ -78,7 +76,7 @@ impl State {
                 (due, idle) = (Instant::now() + TICK, 0);
             }
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
-            // Late ticks are caught up with, so that a loaded machine does not stretch a deadline.
+            // Makes up for late ticks, so that a loaded machine does not extend a deadline.
             while due <= Instant::now() {
                 engines.iter().for_each(Engine::increment_epoch);
                 due += TICK;
@@ -100,7 +98,7 @@ impl Drop for Ticker {
         self.state.ended.store(true, Ordering::SeqCst);
         self.waker.unpark();
         if let Some(thread) = self.thread.take() {
-            // It has no way to panic; and if it had, this is no place to say so.
+            // The thread cannot panic, and a destructor could not report it.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,4 @@
-//! A guest's memory as the host reads and writes it: every address is checked, and a
-//! bad one is the guest's fault.
+//! Reads and writes the guest's memory. A bad address is an error of the guest.
 
 use super::{Errno, Outcome, Refusal};
 
@@ -32,7 +31,7 @@ impl Memory<'_> {
         self.put(at, &value.to_le_bytes())
     }
 
-    /// `N` bytes at an offset from `at`, for the integers of a structure.
+    /// `N` bytes at an offset from `at`.
     pub(super) fn array<const N: usize>(&self, at: u32, offset: u32) -> Checked<[u8; N]> {
         let at = at.checked_add(offset).ok_or(Errno::Fault)?;
         let bytes = self.slice(at, N as u32)?;

@@ -1,11 +1,11 @@
-//! WASI preview 1, as much of it as a sandbox is given: clocks, random numbers, the
-//! standard streams, an environment, sleeping and exiting. No files and no network:
-//! whatever wants a descriptor of those is told that there is none.
+//! The part of WASI preview 1 that a sandbox offers: clocks, random numbers, the standard
+//! streams, an environment, sleep and exit. There are no files and no network: calls with such
+//! a descriptor fail with `EBADF`.
 //!
-//! It is written here because the `wasmtime-wasi` crate, used from synchronous code,
-//! blocks on a tokio runtime for every write and sleep. A worker thread of the front
-//! end is inside of one already, where that panics; and a sleep has to end with the
-//! deadline. This way an instance also carries no more than four empty buffers.
+//! The crate `wasmtime-wasi`, used from synchronous code, blocks on a tokio runtime for every
+//! write and sleep. That panics on the front end's workers, which run in a tokio runtime
+//! already, and a sleep would not end at the deadline. In this implementation an unused WASI
+//! is four empty buffers.
 
 mod link;
 mod memory;
@@ -22,9 +22,12 @@ pub(crate) use link::{link, link_rest};
 use memory::Memory;
 use streams::Tail;
 
-use crate::fault::Exit;
+/// The guest ended itself through `proc_exit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("exit code {0}")]
+pub(crate) struct Exit(pub(crate) u32);
 
-/// Why a call did not succeed: the guest is told, or it ends.
+/// Why a call fails: with an error number for the guest, or with the end of the guest.
 enum Refusal {
     Errno(Errno),
     End(wasmtime::Error),
@@ -36,7 +39,7 @@ impl From<Errno> for Refusal {
     }
 }
 
-/// The most random bytes of one call: the deadline does not end it.
+/// The most random bytes of one call, which the deadline cannot interrupt.
 const RANDOM_BYTES: u32 = 16 << 20;
 
 type Outcome = std::result::Result<(), Refusal>;
@@ -45,7 +48,7 @@ type Outcome = std::result::Result<(), Refusal>;
 pub(crate) enum Stdout {
     /// To the lab's log.
     Console,
-    /// Into memory: it is the response, of at most so many bytes.
+    /// Into memory, as the body of the response, up to a limit in bytes.
     Body { bytes: Vec<u8>, limit_bytes: u64 },
 }
 
@@ -54,13 +57,13 @@ pub(crate) struct Wasi {
     stdin: Bytes,
     stdout: Stdout,
     stderr: Tail,
-    /// `name=value`, without the NUL that the guest sees behind each.
+    /// Entries `name=value`, without the NUL that the guest sees after each.
     environment: Vec<Vec<u8>>,
     deadline: Instant,
 }
 
 impl Wasi {
-    /// No input and no environment. Sleeping ends at the deadline.
+    /// A state without input and environment. A sleep ends at the deadline.
     pub(crate) fn new(stdout: Stdout, deadline: Instant) -> Self {
         let (stderr, environment) = (Tail::default(), Vec::new());
         Self { stdin: Bytes::new(), stdout, stderr, environment, deadline }
@@ -78,7 +81,7 @@ impl Wasi {
         self.environment = environment;
     }
 
-    /// What was written to standard output, if it is a body; leaves it empty.
+    /// Takes the body that was written to standard output.
     pub(crate) fn take_body(&mut self) -> Bytes {
         match &mut self.stdout {
             Stdout::Console => Bytes::new(),
@@ -86,12 +89,12 @@ impl Wasi {
         }
     }
 
-    /// The end of what was written to standard error.
+    /// The end of standard error.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// Sizes of a list of texts as `args_sizes_get` and `environ_sizes_get` give them.
+    /// The number and the bytes of all entries.
     fn environ_sizes(&self, memory: &mut Memory<'_>, count: u32, size: u32) -> Outcome {
         let bytes: usize = self.environment.iter().map(|entry| entry.len() + 1).sum();
         memory.put_u32(count, self.environment.len() as u32)?;

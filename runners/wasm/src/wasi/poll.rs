@@ -1,4 +1,4 @@
-//! Clocks, and waiting for them.
+//! Clocks, and sleeping.
 
 use std::sync::LazyLock;
 use std::thread;
@@ -15,10 +15,10 @@ const MONOTONIC: u32 = 1;
 const SUBSCRIPTION: u32 = 48;
 const EVENT: u32 = 32;
 
-/// The most subscriptions of one call, for each of which the host takes memory.
+/// The most subscriptions of one call, because each takes memory of the host.
 const SUBSCRIPTIONS: u32 = 4096;
 
-/// Where the monotonic clock began: any instant serves, as long as it is the same.
+/// The origin of the monotonic clock. Any fixed instant will do.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn now(clock: u32) -> Result<Duration, Refusal> {
@@ -29,16 +29,16 @@ fn now(clock: u32) -> Result<Duration, Refusal> {
     }
 }
 
-/// What a guest waits for.
+/// An event that a guest waits for.
 struct Subscription {
     userdata: u64,
     event: Awaited,
 }
 
 enum Awaited {
-    /// After this much time.
+    /// The end of this time.
     Clock(Duration),
-    /// Standard streams are always ready; nothing else can be waited for.
+    /// A stream. Standard streams are always ready, and there are no others.
     Stream { kind: u8, fd: u32 },
 }
 
@@ -59,7 +59,7 @@ impl Subscription {
         Ok(Self { userdata: memory.u64(at, 0)?, event })
     }
 
-    /// The bytes of its event, if it has happened.
+    /// The bytes of the event, if it has happened.
     fn happened(&self, waited: Duration) -> Option<[u8; EVENT as usize]> {
         let (errno, kind) = match self.event {
             Awaited::Clock(after) if after <= waited => (Errno::Success, 0),
@@ -86,8 +86,7 @@ impl Wasi {
         memory.put_u64(at, nanoseconds)
     }
 
-    /// Waits on the calling thread, as all of a guest's work is done there, and at
-    /// most until the deadline.
+    /// Waits on the calling thread, where the guest runs, and at most until the deadline.
     pub(super) fn poll_oneoff(
         &self,
         memory: &mut Memory<'_>,
@@ -134,7 +133,7 @@ mod tests {
         Wasi::new(Stdout::Console, Instant::now() + left)
     }
 
-    /// A memory with subscriptions to a clock, each with its user data and time, at 0.
+    /// A memory that begins with subscriptions to a clock, from user data and times.
     fn clocks(subscriptions: &[(u64, Duration)]) -> Vec<u8> {
         let mut bytes = vec![0; 512];
         for (chunk, (userdata, after)) in bytes.chunks_mut(SUBSCRIPTION as usize).zip(subscriptions) {

@@ -1,4 +1,4 @@
-//! The standard streams: the only descriptors there are.
+//! The standard streams, which are the only descriptors.
 
 use isolab_core::Cause;
 
@@ -8,7 +8,7 @@ const STDIN: u32 = 0;
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
 
-/// How much of standard error is kept, in bytes: enough for a panic's message.
+/// How many bytes of standard error are kept: enough for the message of a panic.
 const TAIL_BYTES: usize = 4096;
 
 /// The end of a stream.
@@ -18,7 +18,7 @@ pub(super) struct Tail(Vec<u8>);
 impl Tail {
     fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
-        // Cut only now and then, so that many short writes do not move the rest each time.
+        // Cut at twice the size, so that a short write seldom moves the rest.
         if self.0.len() > 2 * TAIL_BYTES {
             self.0.drain(..self.0.len() - TAIL_BYTES);
         }
@@ -30,7 +30,7 @@ impl Tail {
     }
 }
 
-/// The lab's log: of one write no more than is kept of standard error.
+/// The lab's log. It takes at most as much of one write as is kept of standard error.
 struct Console;
 
 impl Console {
@@ -100,7 +100,7 @@ impl Wasi {
         fd <= STDERR
     }
 
-    /// For a call that does nothing to a stream, and knows no other descriptor.
+    /// The result of a call that does nothing to a stream.
     pub(super) fn on_stream(fd: u32, errno: Errno) -> Outcome {
         match errno {
             _ if !Self::is_stream(fd) => Err(Errno::Badf.into()),
@@ -109,8 +109,8 @@ impl Wasi {
         }
     }
 
-    /// `fdstat`: file type, flags, rights and inherited rights. The type is unknown,
-    /// which is what a pipe has; only a terminal would have another.
+    /// `fdstat`: file type, flags, rights and inherited rights. The type is unknown, as for a
+    /// pipe.
     pub(super) fn fd_fdstat_get(memory: &mut Memory<'_>, fd: u32, at: u32) -> Outcome {
         const RIGHT_READ: u64 = 1 << 1;
         const RIGHT_WRITE: u64 = 1 << 6;
@@ -120,21 +120,21 @@ impl Wasi {
         memory.put_u64(at + 8, rights)
     }
 
-    /// `filestat`: 64 bytes, of which a pipe fills none.
+    /// `filestat`: 64 bytes, all of which are 0 for a pipe.
     pub(super) fn fd_filestat_get(memory: &mut Memory<'_>, fd: u32, at: u32) -> Outcome {
         Self::on_stream(fd, Errno::Success)?;
         memory.put(at, &[0; 64])
     }
 }
 
-/// A buffer of the guest.
+/// A buffer in the guest's memory.
 struct Vector {
     at: u32,
     len: u32,
 }
 
-/// The first buffer that is not empty: a call may do less than it was asked for, and
-/// so takes no longer than one buffer does, however many a hostile guest gives.
+/// The first buffer that is not empty. A call may do less than it was asked for, so a hostile
+/// guest with many buffers cannot make a call take longer than one buffer does.
 fn first(memory: &Memory<'_>, vectors: u32, count: u32) -> Result<Vector, Refusal> {
     for index in 0..count {
         let offset = index.checked_mul(8).ok_or(Errno::Fault)?;
@@ -157,7 +157,7 @@ mod tests {
         Wasi::new(stdout, Instant::now())
     }
 
-    /// At 0 an empty vector and one that covers `ab`, and room for a count at 16.
+    /// A memory with an empty vector and one with `ab` at 0, and room for a count at 16.
     fn memory() -> Vec<u8> {
         let mut bytes = vec![0; 64];
         bytes[8] = 32;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_to_stdout_is_the_body_up_to_its_limit() {
+    fn standard_output_is_the_body_up_to_its_limit() {
         let mut bytes = memory();
         let mut wasi = wasi(Stdout::Body { bytes: Vec::new(), limit_bytes: 3 });
         assert!(wasi.fd_write(&mut Memory(&mut bytes), STDOUT, 0, 2, 16).is_ok());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn stderr_keeps_its_end_only() {
+    fn only_the_end_of_standard_error_is_kept() {
         let mut tail = Tail::default();
         for _ in 0..100 {
             tail.push(&[b'x'; 1000]);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_address_or_descriptor_is_the_guests_fault() {
+    fn a_bad_address_or_descriptor_is_an_error_of_the_guest() {
         let mut bytes = memory();
         let mut memory = Memory(&mut bytes);
         let mut wasi = wasi(Stdout::Console);

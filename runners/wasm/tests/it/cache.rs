@@ -55,6 +55,60 @@ fn a_damaged_entry_is_made_again() {
     }
 }
 
+/// A command that writes one letter.
+fn letter(letter: char) -> String {
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\08\00\00\00\01\00\00\00{letter}")
+            (func (export "_start")
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#
+    )
+}
+
+/// What a writer of the cache folder can do: put machine code under another name, with a
+/// checksum that they have computed, or with the seal of another entry.
+#[test]
+fn forged_code_is_refused_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = |text: char| {
+        let function = command(folder.path(), "letter", &letter(text));
+        let prepared = prepare(&open("wasm", folder.path()), &function, Variant::Command).unwrap();
+        let body = ask(&*prepared, get("/")).unwrap().into_body();
+        (String::from_utf8(body.to_vec()).unwrap(), prepared.artifact().cached)
+    };
+    assert_eq!(answer('f'), ("f".into(), false));
+    let [foreign] = entries(&folder).try_into().expect("one entry");
+    assert_eq!(answer('h'), ("h".into(), false));
+    let honest = entries(&folder).into_iter().find(|entry| *entry != foreign).expect("two entries");
+    let sealed = fs::read(&foreign).unwrap();
+    let code = &sealed[blake3::OUT_LEN..];
+    for forged in [&[blake3::hash(code).as_bytes(), code].concat(), &sealed, &code.to_vec()] {
+        fs::remove_file(&honest).unwrap();
+        fs::write(&honest, forged).unwrap();
+        assert_eq!(answer('h'), ("h".into(), false), "forged code was used");
+        assert_eq!(answer('h'), ("h".into(), true));
+    }
+    assert_eq!(answer('f'), ("f".into(), true));
+}
+
+#[test]
+fn an_entry_that_is_swapped_after_it_was_loaded_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = command(folder.path(), "letter", &letter('h'));
+    let first = prepare(&open("wasm", folder.path()), &function, Variant::Command).unwrap();
+    let second = prepare(&open("wasm", folder.path()), &function, Variant::Command).unwrap();
+    assert!(second.artifact().cached);
+    let [entry] = entries(&folder).try_into().expect("one entry");
+    // In place, so that a mapping of the file would change with it.
+    let len = fs::metadata(&entry).unwrap().len() as usize;
+    fs::write(&entry, vec![0xcc; len]).unwrap();
+    for prepared in [first, second] {
+        assert_eq!(ask(&*prepared, get("/")).unwrap().body(), "h");
+    }
+}
+
 #[test]
 fn a_cache_that_cannot_be_written_is_an_error_with_its_path() {
     let folder = tempfile::tempdir().unwrap();

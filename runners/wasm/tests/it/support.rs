@@ -14,7 +14,7 @@ use isolab_wasm::{SETTINGS, Wasm};
 /// An executor with its cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
     let spec = Spec::parse(spec).and_then(|spec| spec.resolve(SETTINGS)).unwrap();
-    let cache = Cache::new(folder.join("cache"));
+    let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
     Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8 }).unwrap()
 }
 
