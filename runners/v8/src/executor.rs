@@ -4,50 +4,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deno_core::v8;
 use isolab_core::cache::digest;
 use isolab_core::guest::{self, Target};
 use isolab_core::{
-    Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Limits, Phase, Prepared, Spec,
-    Variant,
+    Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
-use crate::handler::snapshot;
-use crate::handler::{self, Origin, PreparedHandler};
+use crate::handler::{self, Origin, PreparedHandler, snapshot};
 use crate::isolate::watchdog::Watchdog;
 use crate::module::PreparedModule;
 use crate::platform;
+use crate::rules::Rules;
 
 /// Runs functions in V8 isolates.
 pub struct V8 {
     spec: Spec,
     cache: Cache,
-    dog: Arc<Watchdog>,
-}
-
-/// The executor and the function that an error names.
-#[derive(Clone)]
-pub(crate) struct Label {
-    executor: Arc<str>,
-    function: Arc<str>,
-}
-
-impl Label {
-    pub(crate) fn new(executor: &str, function: &str) -> Self {
-        Self { executor: executor.into(), function: function.into() }
-    }
-
-    pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
-        Error::new(phase, &self.executor, &self.function, cause)
-    }
+    watchdog: Arc<Watchdog>,
 }
 
 impl V8 {
-    /// Opens the executor with a resolved spec, and starts V8 if it does not run in this
-    /// process yet.
+    /// Opens the executor with a resolved spec, and starts V8 unless it has started.
     ///
-    /// In a process that has another Wasm engine too, this one must be opened first: the
-    /// signal handler of V8 passes on no signal that is not its own.
+    /// In a process with another Wasm engine, this executor must be opened first: V8's signal
+    /// handler does not pass other signals on.
     ///
     /// # Errors
     /// If the thread that enforces deadlines cannot be started.
@@ -56,68 +36,55 @@ impl V8 {
     /// When used, if `spec` was not resolved against [`crate::SETTINGS`].
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Error> {
         platform::initialise();
-        let dog = Watchdog::start().map_err(|error| {
-            let cause = Cause::Unavailable(format!("no thread for deadlines: {error}"));
-            Error::new(Phase::Prepare, &spec, "*", cause).hint("raise the limit of processes (`ulimit -u`)")
+        let watchdog = Watchdog::start().map_err(|error| {
+            let cause = Cause::Unavailable(format!("the thread for deadlines cannot be started: {error}"));
+            Error::new(Phase::Prepare, &spec, "*", cause).hint("raise the limit on processes (`ulimit -u`)")
         })?;
-        Ok(Self { spec, cache: environment.cache.clone(), dog })
+        Ok(Self { spec, cache: environment.cache.clone(), watchdog })
     }
 
-    fn prepare_handler(
-        &self,
-        label: Label,
-        function: &Function,
-        path: &Path,
-        laps: &mut Laps,
-    ) -> Result<PreparedHandler, Cause> {
+    fn prepare_handler(&self, rules: Rules, path: &Path, laps: &mut Laps) -> Result<PreparedHandler, Cause> {
         let source = String::from_utf8(read(path)?)
             .map_err(|_| Cause::Artifact(format!("{} is not UTF-8", path.display())))?;
         laps.mark("read");
         let source_digest = digest([source.as_bytes()]);
-        let limits = function.limits();
         let prepared = if self.spec.get("snapshot") == "on" {
-            let (blob, cached) = snapshot::load_or_make(&self.cache, &source, limits, &self.dog)
-                .map_err(|cause| self.with_stack(cause, &label, &source, limits))?;
-            let artifact = Artifact { kind: "snapshot", source_digest, bytes: blob.len() as u64, cached };
-            let origin = Origin::Snapshot(Arc::new(blob));
-            PreparedHandler { label, origin, limits, dog: self.dog.clone(), artifact }
+            let (blob, cached) = snapshot::load_or_make(&self.cache, &source, &rules)
+                .map_err(|cause| with_stack(cause, &rules, &source))?;
+            let bytes = blob.bytes().len() as u64;
+            let artifact = Artifact { kind: "snapshot", source_digest, bytes, cached };
+            PreparedHandler { rules, origin: Origin::Snapshot(Arc::new(blob)), artifact }
         } else {
-            PreparedHandler::from_source(label, source, limits, &self.dog)
+            PreparedHandler::from_source(rules, source)
         };
         laps.mark(prepared.artifact.kind);
         handler::try_start(&prepared)?;
         laps.mark("try");
         Ok(prepared)
     }
+}
 
-    /// The same failure as an isolate without a snapshot tells it: where snapshots are
-    /// made, V8 records no stacks.
-    fn with_stack(&self, cause: Cause, label: &Label, source: &str, limits: Limits) -> Cause {
-        if !matches!(cause, Cause::Artifact(_)) {
-            return cause;
-        }
-        let plain = PreparedHandler::from_source(label.clone(), source.to_owned(), limits, &self.dog);
-        handler::try_start(&plain).err().unwrap_or(cause)
+/// The same failure as an isolate without a snapshot reports it: V8 records no stacks while
+/// it makes a snapshot.
+fn with_stack(cause: Cause, rules: &Rules, source: &str) -> Cause {
+    if !matches!(cause, Cause::Artifact(_)) {
+        return cause;
     }
+    let plain = PreparedHandler::from_source(rules.clone(), source.to_owned());
+    handler::try_start(&plain).err().unwrap_or(cause)
+}
 
-    fn prepare_module(
-        &self,
-        label: Label,
-        function: &Function,
-        manifest: &Path,
-        laps: &mut Laps,
-    ) -> Result<PreparedModule, Cause> {
-        let path =
-            guest::build(manifest, Target::Wasm).map_err(|error| Cause::Artifact(error.to_string()))?;
-        laps.mark("build");
-        let module = read(&path)?;
-        let source_digest = digest([module.as_slice()]);
-        PreparedModule::new(label, &module, function.limits(), &self.dog, source_digest, laps)
-    }
+fn prepare_module(rules: Rules, manifest: &Path, laps: &mut Laps) -> Result<PreparedModule, Cause> {
+    let path = guest::build(manifest, Target::Wasm).map_err(|error| Cause::Artifact(error.to_string()))?;
+    laps.mark("build");
+    let module = read(&path)?;
+    let source_digest = digest([module.as_slice()]);
+    PreparedModule::new(rules, &module, source_digest, laps)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Cause> {
-    std::fs::read(path).map_err(|error| Cause::Artifact(format!("{}: {error}", path.display())))
+    std::fs::read(path)
+        .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", path.display())))
 }
 
 #[async_trait]
@@ -128,7 +95,7 @@ impl Executor for V8 {
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         if variant == Variant::Command {
-            return Err("`v8` runs functions and no WASI commands".into());
+            return Err("`v8` runs functions, not WASI commands".into());
         }
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))
@@ -144,17 +111,17 @@ impl Executor for V8 {
         variant: Variant,
         laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error> {
-        let label = Label::new(&self.spec.to_string(), function.name());
-        let failed = |cause| label.error(Phase::Prepare, cause);
+        let rules = Rules::new(&self.spec.to_string(), function.name(), function.limits(), &self.watchdog);
+        let failed = |cause| rules.error(Phase::Prepare, cause);
         self.supports(function, variant).map_err(|reason| failed(Cause::Artifact(reason)))?;
         let path = function.source(variant).ok_or_else(|| failed(Cause::Artifact("no source".into())))?;
         let prepared: Result<Arc<dyn Prepared>, Cause> = match variant {
             Variant::Js => {
-                let prepared = self.prepare_handler(label.clone(), function, path, laps);
+                let prepared = self.prepare_handler(rules.clone(), path, laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Rust | Variant::Command => {
-                let prepared = self.prepare_module(label.clone(), function, path, laps);
+                let prepared = prepare_module(rules.clone(), path, laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
         };

@@ -1,7 +1,7 @@
-//! V8 isolates.
+//! The executor `v8`: one V8 isolate is one sandbox.
 //!
-//! An instance is one isolate: a heap of its own, with one context in it. Both variants
-//! run in isolates made alike:
+//! An instance is one isolate: a heap of its own, with one context in it. Both variants run
+//! in isolates of the same kind:
 //!
 //! ```text
 //! js    handler.js ──evaluate──► snapshot ──start──► isolate + context ──► dispatch
@@ -10,30 +10,31 @@
 //!
 //! Where to look:
 //!
-//! - `executor`: what `prepare` does for each variant.
-//! - `platform`: what V8 keeps once a process.
-//! - `isolate`: isolates that are entered only while they run, so that a thread may
-//!   hold many and end them in any order.
-//! - `watchdog`: deadlines. `budget`: the memory limit.
+//! - `executor`: what `prepare` does for each variant. `rules`: what holds for every instance
+//!   of a function.
+//! - `platform`: V8's state for the whole process.
+//! - `isolate`: isolates, which are entered only while they run, so that a thread can hold
+//!   many and end them in any order. `isolate::watchdog` enforces deadlines,
+//!   `isolate::budget` the memory limit; `isolate::creator` makes snapshots.
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
-//!   `natives`, and the handler; `snapshot` keeps the result; `reply` reads answers.
-//! - `module`: the variant `rust`. `binary` sets the memory's maximum, `linear` is
-//!   the memory, `wasi` the imports.
-//! - `exception`: what was thrown, as text.
+//!   `natives`, and the handler; `snapshot` stores the result; `reply` reads responses.
+//! - `module`: the variant `rust`. `binary` sets the maximum of the memory, `linear` is the
+//!   memory, `wasi` the imports.
 //!
-//! Deadlines strike between two instructions of JavaScript or Wasm, not within one
-//! built-in function: `functions/hostile/uninterruptible` calls one that never returns.
-//! A deadline for such calls follows later. Until then the server gives up the thread
-//! when it ends, and names the function. See `budget` for how exact the memory limit is.
+//! A deadline takes effect between two instructions of JavaScript or Wasm, not within a
+//! built-in function: `functions/hostile/uninterruptible` calls one that never returns. The
+//! server gives up the thread of such a call when it ends, and names the function.
+//! `isolate::budget` says how exact the memory limit is.
 //!
-//! V8's foreground tasks are never run: they finish garbage collections early and call
-//! the callbacks of `FinalizationRegistry`, and neither has a place between requests.
+//! V8's foreground tasks never run. They only finish garbage collections early and call the
+//! callbacks of `FinalizationRegistry`, and an instance does neither between requests.
 
 mod executor;
 mod handler;
 mod isolate;
 mod module;
 mod platform;
+mod rules;
 
 use isolab_core::Setting;
 use isolab_core::spec::Values;
@@ -49,5 +50,5 @@ pub const SETTINGS: &[Setting] = &[Setting {
     name: "snapshot",
     default: "on",
     values: Values::OneOf(&["on", "off"]),
-    help: "start handlers from a heap in which they are already evaluated",
+    help: "start handlers from a heap snapshot in which they are already evaluated",
 }];

@@ -1,9 +1,8 @@
-//! From an empty context to a handler that can be called.
+//! Prepares an empty context for a handler.
 
-use deno_core::v8;
 use isolab_core::Cause;
 
-use crate::handler::natives;
+use super::natives;
 use crate::isolate::Failure;
 use crate::isolate::exception;
 
@@ -35,9 +34,9 @@ pub(crate) fn run(scope: &mut v8::PinScope<'_, '_>, name: &str, source: &str) ->
 
 const NO_REASON: v8::script_compiler::NoCacheReason = v8::script_compiler::NoCacheReason::NoReason;
 
-/// Takes from the scope's context what it does not have where snapshots are made, and
-/// gets only when it is restored: a handler shall see the same world while it is evaluated
-/// and afterwards. Besides, Wasm memories would escape the memory limit.
+/// Removes globals that V8 adds only when it restores a snapshot, so that a handler sees the
+/// same globals while it is evaluated and later. Memories of `WebAssembly` would also escape
+/// the memory limit.
 pub(crate) fn remove_late_globals(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
     let global = scope.get_current_context().global(scope);
     for name in ["WebAssembly", "SharedArrayBuffer"] {
@@ -47,7 +46,7 @@ pub(crate) fn remove_late_globals(scope: &mut v8::PinScope<'_, '_>) -> Result<()
     Ok(())
 }
 
-/// What the last script of the web API left on the global object.
+/// The function that the last script of the web API left on the global object.
 fn dispatch<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Function>, Failure> {
     let mut value: v8::Local<'_, v8::Value> = scope.get_current_context().global(scope).into();
     for name in ["__isolab", "dispatch"] {
@@ -58,7 +57,7 @@ fn dispatch<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Fu
     value.try_into().map_err(|_| Cause::Internal("the web API has no `__isolab.dispatch`".into()).into())
 }
 
-/// Evaluates the handler's module and answers its default export.
+/// Evaluates the handler's module and returns its default export.
 fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Local<'s, v8::Value>, Failure> {
     let mut source = script_source(scope, "handler.js", source, true)?;
     let options = v8::script_compiler::CompileOptions::EagerCompile;
@@ -67,8 +66,9 @@ fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Lo
     module.instantiate_module(scope, refuse_import).ok_or(Failure::Thrown)?;
     let settled = module.evaluate(scope).ok_or(Failure::Thrown)?;
     scope.perform_microtask_checkpoint();
-    let settled: v8::Local<'_, v8::Promise> =
-        settled.try_into().map_err(|_| Cause::Internal("a module's evaluation is no promise".into()))?;
+    let settled: v8::Local<'_, v8::Promise> = settled
+        .try_into()
+        .map_err(|_| Cause::Internal("evaluating a module did not give a promise".into()))?;
     match settled.state() {
         v8::PromiseState::Fulfilled => {}
         v8::PromiseState::Pending => {
@@ -87,7 +87,7 @@ fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Lo
     Ok(handler)
 }
 
-/// A handler is an object with a function `fetch`.
+/// Checks that a handler is an object with a function `fetch`.
 fn check(scope: &mut v8::PinScope<'_, '_>, handler: v8::Local<'_, v8::Value>) -> Result<(), Failure> {
     let name = text(scope, "fetch")?;
     let object = v8::Local::<v8::Object>::try_from(handler).ok();
@@ -95,7 +95,7 @@ fn check(scope: &mut v8::PinScope<'_, '_>, handler: v8::Local<'_, v8::Value>) ->
     if fetch.is_some_and(|fetch| fetch.is_function()) {
         return Ok(());
     }
-    let reason = "handler.js: the default export is no object with a function `fetch`";
+    let reason = "handler.js: the default export is not an object with a function `fetch`";
     Err(Cause::Artifact(reason.into()).into())
 }
 
@@ -107,7 +107,7 @@ fn refuse_import<'s>(
 ) -> Option<v8::Local<'s, v8::Module>> {
     v8::callback_scope!(unsafe scope, context);
     let message = format!(
-        "a handler imports nothing, but this one imports `{}`",
+        "a handler cannot import anything, but this one imports `{}`",
         specifier.to_rust_string_lossy(scope)
     );
     let message = v8::String::new(scope, &message)?;
@@ -128,7 +128,7 @@ fn script_source(
     Ok(v8::script_compiler::Source::new(source, Some(&origin)))
 }
 
-/// A string; `Thrown` if it is longer than any string can be.
+/// A string of V8; `Thrown` if it is longer than V8 allows.
 pub(crate) fn text<'s>(
     scope: &v8::PinScope<'s, '_>,
     text: &str,

@@ -1,52 +1,41 @@
 //! The variant `js`: a handler module in an isolate.
 
-pub(crate) mod boot;
-pub(crate) mod natives;
-pub(crate) mod reply;
+mod boot;
+mod natives;
+mod reply;
 pub(crate) mod snapshot;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deno_core::v8;
 use http::HeaderMap;
 use isolab_core::cache::digest;
-use isolab_core::{
-    Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response,
-};
+use isolab_core::{Artifact, Cause, Error, Instance, Laps, Memory, Phase, Prepared, Request, Response};
 
-use crate::executor::Label;
-use crate::handler::boot;
-use crate::handler::natives;
-use crate::handler::reply;
-use crate::handler::snapshot::{self, Blob};
-use crate::isolate::exception;
-use crate::isolate::watchdog::Watchdog;
-use crate::isolate::{Failure, Isolate};
+use crate::isolate::{Blob, Failure, Isolate, exception};
+use crate::rules::Rules;
 
-/// How an instance gets its evaluated handler.
+/// Where an instance gets its evaluated handler from.
 pub(crate) enum Origin {
-    /// From a snapshot in which it is.
+    /// A snapshot.
     Snapshot(Arc<Blob>),
-    /// By evaluating its source.
+    /// The source, which the instance evaluates.
     Source(String),
 }
 
 /// A handler that is ready to be started.
 pub(crate) struct PreparedHandler {
-    pub(crate) label: Label,
+    pub(crate) rules: Rules,
     pub(crate) origin: Origin,
-    pub(crate) limits: Limits,
-    pub(crate) dog: Arc<Watchdog>,
     pub(crate) artifact: Artifact,
 }
 
 impl PreparedHandler {
-    /// A handler whose source every instance evaluates for itself.
-    pub(crate) fn from_source(label: Label, source: String, limits: Limits, dog: &Arc<Watchdog>) -> Self {
+    /// A handler whose source every instance evaluates.
+    pub(crate) fn from_source(rules: Rules, source: String) -> Self {
         let source_digest = digest([source.as_bytes()]);
         let artifact = Artifact { kind: "source", source_digest, bytes: source.len() as u64, cached: false };
-        Self { label, origin: Origin::Source(source), limits, dog: dog.clone(), artifact }
+        Self { rules, origin: Origin::Source(source), artifact }
     }
 }
 
@@ -58,20 +47,19 @@ impl Prepared for PreparedHandler {
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let instance =
-            HandlerInstance::start(self, laps).map_err(|cause| self.label.error(Phase::Start, cause))?;
+            HandlerInstance::start(self, laps).map_err(|cause| self.rules.error(Phase::Start, cause))?;
         Ok(Box::new(instance))
     }
 }
 
-/// Starts a handler once, to see that it can be.
+/// Starts a handler once, to find errors during `prepare`.
 pub(crate) fn try_start(prepared: &PreparedHandler) -> Result<(), Cause> {
     HandlerInstance::start(prepared, &mut Laps::begin()).map(|_| ()).map_err(snapshot::as_artifact)
 }
 
 /// An isolate with a handler in it.
 struct HandlerInstance {
-    label: Label,
-    response_bytes: u64,
+    rules: Rules,
     context: v8::Global<v8::Context>,
     dispatch: v8::Global<v8::Function>,
     handler: v8::Global<v8::Value>,
@@ -84,7 +72,7 @@ impl HandlerInstance {
             Origin::Snapshot(blob) => Some(blob.clone()),
             Origin::Source(_) => None,
         };
-        let mut isolate = Isolate::new(blob, prepared.limits, &prepared.dog);
+        let mut isolate = Isolate::new(blob, prepared.rules.limits, &prepared.rules.watchdog);
         laps.mark("isolate");
         let (context, (dispatch, handler)) = isolate.begin(|scope| {
             boot::remove_late_globals(scope)?;
@@ -95,12 +83,11 @@ impl HandlerInstance {
             Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler)))
         })?;
         laps.mark("context");
-        let (label, response_bytes) = (prepared.label.clone(), prepared.limits.response_bytes);
-        Ok(Self { label, response_bytes, context, dispatch, handler, isolate })
+        Ok(Self { rules: prepared.rules.clone(), context, dispatch, handler, isolate })
     }
 
     fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
-        let Self { context, dispatch, handler, isolate, response_bytes, .. } = self;
+        let Self { rules, context, dispatch, handler, isolate } = self;
         isolate.run(context, |scope| {
             let arguments = arguments(scope, handler, request).ok_or(Failure::Thrown)?;
             let dispatch = v8::Local::new(scope, &*dispatch);
@@ -109,7 +96,7 @@ impl HandlerInstance {
             scope.perform_microtask_checkpoint();
             let answer = settled(scope, answer)?;
             laps.mark("handler");
-            reply::read(scope, answer, *response_bytes)
+            reply::read(scope, answer, rules.limits.response_bytes)
         })
     }
 }
@@ -117,7 +104,7 @@ impl HandlerInstance {
 #[async_trait(?Send)]
 impl Instance for HandlerInstance {
     async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
-        HandlerInstance::invoke(self, &request, laps).map_err(|cause| self.label.error(Phase::Invoke, cause))
+        HandlerInstance::invoke(self, &request, laps).map_err(|cause| self.rules.error(Phase::Invoke, cause))
     }
 
     fn memory(&mut self) -> Memory {
@@ -129,8 +116,8 @@ impl Instance for HandlerInstance {
     }
 }
 
-/// The arguments of `dispatch`: handler, method, URL, headers and body. `None` if a
-/// text is longer than a string can be.
+/// The arguments of `dispatch`: handler, method, URL, headers and body. `None` if a text is
+/// longer than V8 allows.
 fn arguments<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     handler: &v8::Global<v8::Value>,
@@ -150,7 +137,7 @@ fn arguments<'s>(
     ])
 }
 
-/// Names and values, one after the other.
+/// The names and values of headers, alternating.
 fn headers<'s>(scope: &v8::PinScope<'s, '_>, headers: &HeaderMap) -> Option<v8::Local<'s, v8::Array>> {
     let mut elements: Vec<v8::Local<'_, v8::Value>> = Vec::with_capacity(2 * headers.len());
     for (name, value) in headers {
@@ -161,12 +148,12 @@ fn headers<'s>(scope: &v8::PinScope<'s, '_>, headers: &HeaderMap) -> Option<v8::
     Some(v8::Array::new_with_elements(scope, &elements))
 }
 
-/// An ASCII string that is likely to be compared with literals of the handler.
+/// An ASCII string that the handler is likely to compare with its literals.
 fn internalised<'s>(scope: &v8::PinScope<'s, '_>, text: &str) -> Option<v8::Local<'s, v8::String>> {
     v8::String::new_from_one_byte(scope, text.as_bytes(), v8::NewStringType::Internalized)
 }
 
-/// What a promise was fulfilled with; any other value itself.
+/// The value of a fulfilled promise; any other value unchanged.
 fn settled<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
@@ -176,7 +163,7 @@ fn settled<'s>(
     };
     match promise.state() {
         v8::PromiseState::Fulfilled => Ok(promise.result(scope)),
-        // Nothing is left that could settle it: there are no timers and no I/O.
+        // Nothing can settle it any more: handlers have neither timers nor I/O.
         v8::PromiseState::Pending => Err(Cause::Trapped("the handler's promise never settles".into()).into()),
         v8::PromiseState::Rejected => {
             let reason = promise.result(scope);

@@ -1,13 +1,12 @@
-//! The functions of the web API whose halves are in Rust.
+//! The functions of the web API that are written in Rust.
 //!
-//! They are part of every snapshot, as indices into [`references`].
+//! Snapshots refer to them by their index in [`references`].
 
-#![allow(clippy::needless_pass_by_value, reason = "V8 calls these functions, and passes so")]
+#![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use deno_core::v8;
 use v8::MapFnTo as _;
 
 /// Name and callback of each function, in the order in which snapshots refer to them.
@@ -21,7 +20,7 @@ static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 5]> = LazyLock::new(|| {
     ]
 });
 
-/// What in this binary a snapshot may refer to.
+/// The functions of this binary that a snapshot may refer to.
 pub(crate) fn references() -> Cow<'static, [v8::ExternalReference]> {
     let functions = NATIVES.iter().map(|(_, function)| v8::ExternalReference { function: *function });
     let end = v8::ExternalReference { pointer: std::ptr::null_mut() };
@@ -67,7 +66,7 @@ fn answer_parts(
     parts: Option<[String; 11]>,
     mut result: v8::ReturnValue<'_>,
 ) {
-    // Nothing to convert: the parts of a URL that was a string are short enough for strings.
+    // The parts of a URL that was a string are short enough to be strings.
     let strings = parts.and_then(|parts| {
         let strings: Option<Vec<v8::Local<'_, v8::Value>>> =
             parts.iter().map(|part| v8::String::new(scope, part).map(Into::into)).collect();
@@ -91,8 +90,8 @@ fn encode_utf8(
     }
 }
 
-/// A `Uint8Array` that owns `bytes`. Not made by V8's own allocation, which ends the
-/// process where there is no room.
+/// A `Uint8Array` that owns `bytes`. V8's own allocation would end the process when memory is
+/// short.
 pub(crate) fn byte_array<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: Vec<u8>,
@@ -109,13 +108,13 @@ fn decode_utf8(
     mut result: v8::ReturnValue<'_>,
 ) {
     let Ok(view) = v8::Local::<v8::Uint8Array>::try_from(args.get(0)) else {
-        return throw(scope, "only a Uint8Array can be decoded");
+        return throw(scope, "the argument must be a Uint8Array");
     };
     let [fatal, ignore_bom] = [1, 2].map(|index| args.get(index).boolean_value(scope));
     let text = isolab_webapi::decode_utf8(view.get_contents(&mut []), fatal, ignore_bom);
     match text.map(|text| v8::String::new(scope, &text)) {
         Ok(Some(text)) => result.set(text.into()),
-        Ok(None) => throw(scope, "the bytes are too many for a string"),
+        Ok(None) => throw(scope, "the text is too long for a string"),
         Err(error) => throw(scope, &error.to_string()),
     }
 }
@@ -130,7 +129,7 @@ fn log(scope: &mut v8::PinScope<'_, '_>, args: v8::FunctionCallbackArguments<'_>
     }
 }
 
-/// Throws a `TypeError`, as the web's standards do for values that do not fit.
+/// Throws a `TypeError`.
 fn throw(scope: &mut v8::PinScope<'_, '_>, message: &str) {
     let message = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
     let exception = v8::Exception::type_error(scope, message);

@@ -1,12 +1,11 @@
-//! From the web API's answer, `[status, [name, value, …], body]`, to a response.
+//! Makes a response of the web API's answer, `[status, [name, value, …], body]`.
 
 use bytes::Bytes;
-use deno_core::v8;
 use isolab_core::{Cause, Response, message};
 
 use crate::isolate::Failure;
 
-/// Reads an answer; its body must not be larger than `limit` bytes.
+/// Reads an answer whose body has at most `limit` bytes.
 pub(crate) fn read(
     scope: &mut v8::PinScope<'_, '_>,
     answer: v8::Local<'_, v8::Value>,
@@ -14,7 +13,8 @@ pub(crate) fn read(
 ) -> Result<Response, Failure> {
     let answer = array(answer)?;
     let status = item(scope, answer, 0)?.uint32_value(scope).ok_or(Failure::Thrown)?;
-    let status = u16::try_from(status).map_err(|_| Cause::InvalidResponse(format!("the status {status}")))?;
+    let status =
+        u16::try_from(status).map_err(|_| Cause::InvalidResponse(format!("{status} is not a status")))?;
     let headers = item(scope, answer, 1)?;
     let headers = headers_of(scope, array(headers)?)?;
     let body = item(scope, answer, 2)?;
@@ -31,20 +31,21 @@ fn headers_of(
 ) -> Result<Vec<Header>, Failure> {
     let mut text = |index| {
         let value = item(scope, headers, index)?;
-        let value = v8::Local::<v8::String>::try_from(value).map_err(|_| malformed("a header is no text"))?;
+        let value =
+            v8::Local::<v8::String>::try_from(value).map_err(|_| malformed("a header is not a string"))?;
         byte_string(scope, value)
     };
     (0..headers.length() / 2).map(|pair| Ok((text(2 * pair)?, text(2 * pair + 1)?))).collect()
 }
 
-/// The bytes of a `ByteString`: its characters are bytes.
+/// The bytes of a `ByteString`, a string whose characters are bytes.
 fn byte_string(
     scope: &mut v8::PinScope<'_, '_>,
     text: v8::Local<'_, v8::String>,
 ) -> Result<Vec<u8>, Failure> {
     match v8::ValueView::new(scope, text).data() {
         v8::ValueViewData::OneByte(bytes) => Ok(bytes.to_vec()),
-        v8::ValueViewData::TwoByte(_) => Err(malformed("a header has characters that are no bytes")),
+        v8::ValueViewData::TwoByte(_) => Err(malformed("a header has characters beyond U+00FF")),
     }
 }
 
@@ -57,7 +58,7 @@ fn body_of(
         if len as u64 > limit { Err(Cause::ResponseTooLarge(limit)) } else { Ok(()) }
     };
     if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
-        // Each character takes a byte at least: so nothing is copied that must be too large.
+        // Each character takes at least one byte, so a text that must be too large is not copied.
         within(text.length())?;
         let view = v8::ValueView::new(scope, text);
         let bytes = match view.as_str() {
@@ -71,11 +72,11 @@ fn body_of(
         within(view.byte_length())?;
         return Ok(Bytes::copy_from_slice(view.get_contents(&mut [])));
     }
-    if body.is_null() { Ok(Bytes::new()) } else { Err(malformed("the body is neither text nor bytes")) }
+    if body.is_null() { Ok(Bytes::new()) } else { Err(malformed("the body is neither a string nor bytes")) }
 }
 
 fn array(value: v8::Local<'_, v8::Value>) -> Result<v8::Local<'_, v8::Array>, Failure> {
-    value.try_into().map_err(|_| malformed("it is no array"))
+    value.try_into().map_err(|_| malformed("it is not an array"))
 }
 
 fn item<'s>(

@@ -1,73 +1,74 @@
 //! The memory limit of one isolate.
 //!
-//! What JavaScript can allocate lies in two places: V8's heap, and the buffers behind
-//! typed arrays, which come from an allocator. Both count against one limit:
+//! JavaScript allocates in two places: in V8's heap, and in the buffers behind typed arrays,
+//! which come from an allocator. Both count against one limit:
 //!
-//! - The heap has the limit as its own. When V8 is about to pass it, the isolate is
-//!   terminated, and given room for what it was just allocating: V8 would otherwise end
-//!   the process.
-//! - The allocator refuses what would take the buffers alone beyond the limit, which
-//!   throws a `RangeError`.
-//! - After every full collection the sum is compared with the limit. It is exact only
-//!   then, so the two together may pass the limit until V8 next collects.
+//! - The heap has the limit as its own. When V8 is about to exceed it, the isolate is
+//!   terminated, and gets room for the allocation in progress: V8 would otherwise end the
+//!   process.
+//! - The allocator refuses buffers that would exceed the limit by themselves, which throws a
+//!   `RangeError`.
+//! - After every full collection the sum is compared with the limit. The sum is exact only
+//!   then, so heap and buffers together may exceed the limit until the next collection.
 //!
-//! The memory of a Wasm module is neither; its limit is part of the module (see
+//! The memory of a Wasm module is in neither place. Its limit is part of the module (see
 //! [`crate::module::binary`]).
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-use deno_core::v8;
-
-/// How far a heap may grow beyond its limit between the moment that V8 asks and the
-/// moment that the termination takes hold. One allocation is at most 1 GiB (the
-/// largest string or array), and a built-in function may make a few.
+/// How far a heap may grow beyond its limit until the termination takes effect. One
+/// allocation is at most 1 GiB (the largest string or array), and a built-in function may
+/// make a few.
 const LAST_RESORT_BYTES: usize = 4 << 30;
 
-/// The budget of one isolate. Must outlive it.
-pub(crate) struct Budget {
+/// The budget of one isolate.
+pub(super) struct Budget {
     limit: usize,
     buffers: Arc<Buffers>,
     exhausted: Cell<bool>,
     isolate: v8::IsolateHandle,
 }
 
+/// Adds a limit to what an isolate is made with.
+pub(super) fn params(limit_bytes: u64, params: v8::CreateParams) -> (v8::CreateParams, Arc<Buffers>) {
+    let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    let buffers = Arc::new(Buffers { used: AtomicUsize::new(0), limit, denied: AtomicBool::new(false) });
+    // SAFETY: the allocator owns the reference that `into_raw` leaves behind, and
+    // `Buffers::drop` gives it back.
+    let allocator = unsafe { v8::new_rust_allocator(Arc::into_raw(buffers.clone()), &Buffers::VTABLE) };
+    (params.heap_limits(0, limit).array_buffer_allocator(allocator), buffers)
+}
+
 impl Budget {
-    /// Adds the limit to what an isolate is made with.
-    pub(crate) fn params(limit_bytes: u64, params: v8::CreateParams) -> (v8::CreateParams, Arc<Buffers>) {
-        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
-        let buffers = Arc::new(Buffers { used: AtomicUsize::new(0), limit, denied: AtomicBool::new(false) });
-        // SAFETY: the allocator owns the reference that `into_raw` leaves behind, and
-        // `Buffers::drop` gives it back.
-        let allocator = unsafe { v8::new_rust_allocator(Arc::into_raw(buffers.clone()), &Buffers::VTABLE) };
-        (params.heap_limits(0, limit).array_buffer_allocator(allocator), buffers)
+    /// The budget of an isolate that was made with [`params`].
+    pub(super) fn new(isolate: &v8::Isolate, buffers: Arc<Buffers>) -> Self {
+        let (limit, exhausted) = (buffers.limit, Cell::new(false));
+        Self { limit, buffers, exhausted, isolate: isolate.thread_safe_handle() }
     }
 
-    /// Holds an isolate that was made with [`Budget::params`] to its limit.
-    #[allow(clippy::unnecessary_box_returns, reason = "V8 holds its address")]
-    pub(crate) fn install(isolate: &mut v8::Isolate, buffers: Arc<Buffers>) -> Box<Self> {
-        let budget = Box::new(Self {
-            limit: buffers.limit,
-            buffers,
-            exhausted: Cell::new(false),
-            isolate: isolate.thread_safe_handle(),
-        });
-        let data = std::ptr::from_ref(&*budget).cast_mut().cast();
+    /// Has V8 call the budget when the heap is nearly full, and after each full collection.
+    ///
+    /// # Safety
+    /// The budget must not be dropped before the isolate has ended.
+    pub(super) unsafe fn install(self: &Rc<Self>, isolate: &mut v8::Isolate) {
+        // The address of what an `Rc` holds stays valid when the `Rc` itself moves.
+        let data = Rc::as_ptr(self).cast_mut().cast();
         isolate.add_near_heap_limit_callback(near_heap_limit, data);
         isolate.add_gc_epilogue_callback(after_collection, data, v8::GCType::kGCTypeMarkSweepCompact);
-        budget
     }
 
     /// Whether the limit was reached: the isolate must not run again.
-    pub(crate) fn is_exhausted(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }
 
-    /// Whether the allocator's last word was a refusal.
-    pub(crate) fn was_denied(&self) -> bool {
+    /// Whether the allocator refused the last request.
+    pub(super) fn was_denied(&self) -> bool {
         self.buffers.denied.load(Relaxed)
     }
 
@@ -77,9 +78,9 @@ impl Budget {
     }
 }
 
-/// V8 calls this on the isolate's thread, when a collection has not freed enough.
+/// V8 calls this on the isolate's thread when a collection has not freed enough.
 extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize) -> usize {
-    // SAFETY: `install` passed the budget, which outlives its isolate.
+    // SAFETY: the caller of `install` keeps the budget until the isolate has ended.
     let budget = unsafe { &*data.cast::<Budget>() };
     budget.exhaust();
     current.saturating_add(LAST_RESORT_BYTES)
@@ -91,7 +92,7 @@ extern "C" fn after_collection(
     _flags: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
-    // SAFETY: `install` passed the budget, which outlives its isolate.
+    // SAFETY: the caller of `install` keeps the budget until the isolate has ended.
     let budget = unsafe { &*data.cast::<Budget>() };
     // SAFETY: V8 passes the isolate that has just collected, on its own thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
@@ -100,14 +101,14 @@ extern "C" fn after_collection(
     }
 }
 
-/// Bytes that an isolate's heap and buffers hold.
-pub(crate) fn used_bytes(isolate: &mut v8::Isolate) -> usize {
+/// Bytes of an isolate's heap and buffers.
+pub(super) fn used_bytes(isolate: &mut v8::Isolate) -> usize {
     let statistics = isolate.get_heap_statistics();
     statistics.used_heap_size() + statistics.external_memory()
 }
 
-/// What an isolate's buffers use. V8 frees buffers on threads of its own.
-pub(crate) struct Buffers {
+/// The memory of an isolate's buffers. V8 frees buffers on threads of its own.
+pub(super) struct Buffers {
     used: AtomicUsize,
     limit: usize,
     denied: AtomicBool,
@@ -153,12 +154,12 @@ impl Buffers {
     }
 
     unsafe extern "C" fn drop(this: *const Self) {
-        // SAFETY: `Budget::params` left this reference with the allocator.
+        // SAFETY: `params` left this reference with the allocator.
         drop(unsafe { Arc::from_raw(this) });
     }
 }
 
-/// Aligned as `malloc` aligns, which typed arrays rely on. Never of size 0.
+/// The alignment of `malloc`, on which typed arrays rely. The size is never 0.
 fn layout(len: usize) -> Option<Layout> {
     Layout::from_size_align(len.max(1), 16).ok()
 }

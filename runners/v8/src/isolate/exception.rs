@@ -1,13 +1,11 @@
-//! Exceptions as text for people.
+//! Exceptions as readable text.
 
-use deno_core::v8;
-
-/// What is kept of a stack: a recursion without end has thousands of lines.
+/// The most bytes of a stack that are kept: endless recursion has thousands of lines.
 const MAX_LEN: usize = 2048;
 
 type TryCatch<'a, 's, 'o, 'i> = v8::PinnedRef<'a, v8::TryCatch<'s, 'o, v8::HandleScope<'i>>>;
 
-/// The exception that was caught, with its stack, or with its place where it has none.
+/// The exception that was caught, with its stack, or with its place if it has no stack.
 pub(crate) fn caught(scope: &mut TryCatch<'_, '_, '_, '_>) -> String {
     if scope.has_terminated() {
         return "terminated".into();
@@ -20,17 +18,17 @@ pub(crate) fn caught(scope: &mut TryCatch<'_, '_, '_, '_>) -> String {
         Some(format!("{script}:{}:{}", message.get_line_number(scope)?, message.get_start_column() + 1))
     });
     let text = describe(scope, exception);
-    // A syntax error's stack does not say where in the source the error is.
+    // The stack of a syntax error does not contain the place of the error.
     match place {
         Some(place) if !text.contains(&place) => format!("{text}\n    at {place}"),
         _ => text,
     }
 }
 
-/// A value that was thrown: an error's stack, which begins with its name and message,
-/// or else its text.
+/// A value that was thrown: the stack of an error, which begins with its name and message, or
+/// else the text of the value.
 pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {
-    // Stacks are made when they are first read, by code that the function can replace.
+    // The function can replace the code that makes the stack when it is first read.
     v8::tc_scope!(let scope, scope);
     let stack = value
         .to_object(scope)
@@ -42,7 +40,7 @@ pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8
         .filter(|stack| stack.is_string());
     let text = stack.unwrap_or(value).to_detail_string(scope);
     let mut text = text
-        .map_or_else(|| "an exception that has no text".to_owned(), |text| text.to_rust_string_lossy(scope));
+        .map_or_else(|| "an exception without a text".to_owned(), |text| text.to_rust_string_lossy(scope));
     if text.len() > MAX_LEN {
         text.truncate(text.floor_char_boundary(MAX_LEN));
         text.push('…');

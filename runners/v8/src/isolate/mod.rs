@@ -1,69 +1,65 @@
 //! One isolate with its budget and its watch, entered only while it runs.
 //!
-//! V8 keeps a stack of the isolates that a thread has entered. The crate `v8` enters an
-//! isolate for its whole life, which makes isolates end in the reverse order of their
-//! beginning. Instances end in any order, so an [`Isolate`] is left at once, and
-//! entered anew for every run and for its end.
+//! V8 keeps a stack of the isolates that a thread has entered. The crate `v8` keeps an isolate
+//! entered for its whole life, so isolates would have to end in the reverse order of their
+//! creation. Instances end in any order: an [`Isolate`] is left at once, and entered again
+//! for every run and for its end.
 
-pub(crate) mod budget;
+mod blob;
+mod budget;
+mod creator;
 pub(crate) mod exception;
+mod run;
 pub(crate) mod watchdog;
 
-use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::v8;
 use isolab_core::{Cause, Limits};
 
-use crate::handler::snapshot::{self, Blob};
-use crate::isolate::budget::{self, Budget};
-use crate::isolate::exception;
-use crate::isolate::watchdog::{Watch, Watchdog};
+pub(crate) use self::blob::{Blob, References};
+use self::budget::Budget;
+pub(crate) use self::creator::create_blob;
+pub(crate) use self::run::Failure;
+use self::run::watched;
+use self::watchdog::{Watch, Watchdog};
 use crate::platform;
 
 /// An isolate that belongs to the thread that made it.
 pub(crate) struct Isolate {
-    owned: ManuallyDrop<v8::OwnedIsolate>,
+    // Fields are dropped in this order. The isolate comes first: until it has ended, V8 calls
+    // the budget and reads the blob.
+    owned: v8::OwnedIsolate,
+    budget: Rc<Budget>,
+    _blob: Option<Arc<Blob>>,
     watch: Watch,
     limits: Limits,
-    // Both are used by the isolate until it has ended.
-    budget: Box<Budget>,
-    _blob: Option<Arc<Blob>>,
-}
-
-/// Why a run gave nothing.
-pub(crate) enum Failure {
-    /// JavaScript threw, and V8 holds the exception.
-    Thrown,
-    /// A promise was rejected; the text of its reason.
-    Rejected(String),
-    /// Anything else.
-    Cause(Cause),
-}
-
-impl From<Cause> for Failure {
-    fn from(cause: Cause) -> Self {
-        Self::Cause(cause)
-    }
 }
 
 impl Isolate {
     /// Makes an isolate, from a snapshot if there is one.
-    pub(crate) fn new(blob: Option<Arc<Blob>>, limits: Limits, dog: &Arc<Watchdog>) -> Self {
+    pub(crate) fn new(blob: Option<Arc<Blob>>, limits: Limits, watchdog: &Arc<Watchdog>) -> Self {
         platform::initialise();
-        let (mut params, buffers) = Budget::params(limits.memory_bytes, snapshot::params());
+        let (mut params, buffers) = budget::params(limits.memory_bytes, v8::CreateParams::default());
         if let Some(blob) = &blob {
-            params = params.snapshot_blob(blob.startup_data());
+            // SAFETY: `Isolate` keeps the blob until the isolate has ended.
+            params = unsafe { blob.add_to(params) };
         }
-        let mut isolate = v8::Isolate::new(params);
-        let budget = Budget::install(&mut isolate, buffers);
-        isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
-        isolate.set_allow_atomics_wait(false);
-        let watch = dog.watch(isolate.thread_safe_handle(), limits.deadline);
+        let owned = v8::Isolate::new(params);
         // SAFETY: `new` has just entered it on this thread.
-        unsafe { isolate.exit() };
-        Self { owned: ManuallyDrop::new(isolate), watch, limits, budget, _blob: blob }
+        unsafe { owned.exit() };
+        let budget = Rc::new(Budget::new(&owned, buffers));
+        let watch = watchdog.watch(owned.thread_safe_handle(), limits.deadline);
+        let mut isolate = Self { owned, budget, _blob: blob, watch, limits };
+        let Self { owned, budget, .. } = &mut isolate;
+        let mut entered = Entered::new(owned);
+        // SAFETY: `Isolate` keeps the budget until the isolate has ended.
+        unsafe { budget.install(&mut entered) };
+        entered.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+        entered.set_allow_atomics_wait(false);
+        drop(entered);
+        isolate
     }
 
     /// Runs `body` in a context, under the deadline and the memory limit.
@@ -82,7 +78,7 @@ impl Isolate {
         watched(scope, watch, budget, *limits, body)
     }
 
-    /// Runs `body`, which makes a context of its own, under the same limits.
+    /// Runs `body` under the same limits in a context that it makes, and keeps that context.
     pub(crate) fn begin<T>(
         &mut self,
         body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
@@ -109,41 +105,9 @@ impl Isolate {
 
 impl Drop for Isolate {
     fn drop(&mut self) {
-        // SAFETY: it is left again by `OwnedIsolate::drop`, on this same thread, because
-        // an `Isolate` is not `Send`; and it is dropped only here.
-        unsafe {
-            self.owned.enter();
-            ManuallyDrop::drop(&mut self.owned);
-        }
-    }
-}
-
-/// Runs `body` in the scope's context while the watch is armed, and finds out why it
-/// failed.
-pub(crate) fn watched<T>(
-    scope: &mut v8::PinScope<'_, '_>,
-    watch: &Watch,
-    budget: &Budget,
-    limits: Limits,
-    body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
-) -> Result<T, Cause> {
-    v8::tc_scope!(let scope, scope);
-    watch.arm();
-    let result = body(scope).map_err(|failure| match failure {
-        Failure::Cause(cause) => cause,
-        _ if budget.was_denied() => Cause::OutOfMemory(limits.memory_bytes),
-        Failure::Rejected(reason) => Cause::Trapped(reason),
-        // Still armed: to describe an exception may run code of the function.
-        Failure::Thrown => Cause::Trapped(exception::caught(scope)),
-    });
-    // Either may have come too late to stop the run; the isolate is terminating all the same.
-    let overdue = watch.disarm();
-    if budget.is_exhausted() {
-        Err(Cause::OutOfMemory(limits.memory_bytes))
-    } else if overdue {
-        Err(Cause::DeadlineExceeded(limits.deadline))
-    } else {
-        result
+        // SAFETY: an `Isolate` is not `Send`, so this is its own thread; `OwnedIsolate::drop`,
+        // which comes next, expects an entered isolate and leaves it.
+        unsafe { self.owned.enter() };
     }
 }
 

@@ -1,9 +1,8 @@
-//! Deadlines: one thread that terminates what runs too long.
+//! Deadlines: one thread terminates isolates that run too long.
 //!
-//! A V8 isolate can only be stopped from outside. Arming a watch is on the path of
-//! every request, so it makes no system call and reads no clock: it shows the thread a
-//! new number, and the thread measures from the tick at which it first saw that number.
-//! It sleeps while nothing is armed.
+//! A V8 isolate can only be stopped from outside. Every request arms a watch, so arming makes
+//! no system call and reads no clock. It stores a new number, and the thread measures from
+//! the tick at which it first saw that number. The thread sleeps while no watch is armed.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,19 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use deno_core::v8;
-
-/// How often the thread looks. A deadline strikes at most two ticks late, never early.
+/// How often the thread looks. A deadline strikes at most two ticks late, and never early.
 const TICK: Duration = Duration::from_millis(5);
-/// For how long the thread stays awake while nothing is armed: to wake it costs a
-/// system call, which requests in a row shall not pay.
+/// How long the thread stays awake while no watch is armed. Waking it takes a system call,
+/// which consecutive requests must not pay for.
 const IDLE_TICKS: u32 = 20;
 
-/// States of a watch; any other is the number of the run that is watched.
+/// States of a watch. Any other value is the number of the watched run.
 const DISARMED: u64 = 0;
 const STRUCK: u64 = u64::MAX;
 
-/// The thread, and what it watches. Ends with its last handle.
+/// The thread, which ends with the last handle to it.
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
     thread: Thread,
@@ -43,13 +40,13 @@ struct Watched {
     state: Arc<AtomicU64>,
     isolate: v8::IsolateHandle,
     deadline: Duration,
-    /// The last run that was seen, and since when.
+    /// The run that was seen last, and when it was first seen.
     seen: (u64, Instant),
 }
 
-/// The watch over one isolate. Ends when it is dropped.
+/// The watch over one isolate. It ends when it is dropped.
 pub(crate) struct Watch {
-    dog: Arc<Watchdog>,
+    watchdog: Arc<Watchdog>,
     id: u64,
     state: Arc<AtomicU64>,
     runs: Cell<u64>,
@@ -69,14 +66,14 @@ impl Watchdog {
         Ok(Arc::new(Self { shared, thread: handle.thread().clone() }))
     }
 
-    /// Watches over an isolate, whose runs may each take as long as `deadline`.
+    /// Watches an isolate. Each of its runs may take as long as `deadline`.
     pub(crate) fn watch(self: &Arc<Self>, isolate: v8::IsolateHandle, deadline: Duration) -> Watch {
         let state = Arc::new(AtomicU64::new(DISARMED));
         let id = self.shared.next_id.fetch_add(1, SeqCst);
         let seen = (DISARMED, Instant::now());
         let watched = Watched { state: state.clone(), isolate, deadline, seen };
         self.shared.watched().insert(id, watched);
-        Watch { dog: self.clone(), id, state, runs: Cell::new(0) }
+        Watch { watchdog: self.clone(), id, state, runs: Cell::new(0) }
     }
 }
 
@@ -88,17 +85,17 @@ impl Drop for Watchdog {
 }
 
 impl Watch {
-    /// A run begins: from now on the isolate is terminated once the deadline passes.
+    /// Begins a run: the isolate is terminated once the deadline has passed.
     pub(crate) fn arm(&self) {
         self.runs.set(self.runs.get() + 1);
         self.state.store(self.runs.get(), SeqCst);
-        if self.dog.shared.asleep.load(SeqCst) {
-            self.dog.shared.asleep.store(false, SeqCst);
-            self.dog.thread.unpark();
+        if self.watchdog.shared.asleep.load(SeqCst) {
+            self.watchdog.shared.asleep.store(false, SeqCst);
+            self.watchdog.thread.unpark();
         }
     }
 
-    /// The run has ended; whether the deadline struck. If so, the isolate must not run
+    /// Ends the run, and returns whether the deadline struck. If so, the isolate must not run
     /// again.
     pub(crate) fn disarm(&self) -> bool {
         self.state.swap(DISARMED, SeqCst) == STRUCK
@@ -107,7 +104,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.dog.shared.watched().remove(&self.id);
+        self.watchdog.shared.watched().remove(&self.id);
     }
 }
 
@@ -122,7 +119,7 @@ impl Shared {
             }
             idle = 0;
             self.asleep.store(true, SeqCst);
-            // Who armed before that store saw a thread awake, and will not wake it.
+            // A watch that was armed before this store saw an awake thread and did not wake it.
             if self.strike() {
                 self.asleep.store(false, SeqCst);
             }
@@ -132,7 +129,7 @@ impl Shared {
         }
     }
 
-    /// Terminates what is past its deadline; whether anything is armed.
+    /// Terminates isolates that are past their deadline. Returns whether any watch is armed.
     fn strike(&self) -> bool {
         let now = Instant::now();
         let mut armed = false;

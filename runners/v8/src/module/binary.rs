@@ -1,8 +1,9 @@
-//! The one change that is made to a Wasm module: its memory gets the limit as maximum.
+//! Sets the memory limit as the maximum of a module's memory.
 //!
-//! V8 limits the memories of all isolates of a process alike, by a flag. A module's own
-//! maximum is exact, and holds for each function: growth beyond it fails, as the
-//! specification wants it, with -1. No other byte of the module changes.
+//! V8's own limit on Wasm memories is a flag for the whole process. The maximum in the module
+//! is exact and holds for one function: growth beyond it fails with -1, as the specification
+//! says. No other byte of the module changes. A module may have one memory, so the limit holds
+//! for all memories of an instance.
 //!
 //! Encoding: WebAssembly core specification 2.0, §5.5.2 (sections), §5.3.7 (limits),
 //! §5.2.2 (integers).
@@ -13,10 +14,10 @@ pub(crate) const PAGE: u64 = 1 << 16;
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const MEMORY_SECTION: u8 = 5;
 
-/// The module with a maximum of `limit_bytes` for its memory; an error says what is
-/// wrong with the module.
+/// The module with a maximum of `limit_bytes` for its memory. An error says what is wrong
+/// with the module.
 pub(crate) fn limit_memory(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
-    let mut rest = module.strip_prefix(HEADER).ok_or("it is no core Wasm module of version 1")?;
+    let mut rest = module.strip_prefix(HEADER).ok_or("it is not a core Wasm module of version 1")?;
     let mut limited = HEADER.to_vec();
     while let Some((&id, after_id)) = rest.split_first() {
         let (len, after_len) = integer(after_id)?;
@@ -37,7 +38,7 @@ pub(crate) fn limit_memory(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, S
 
 const TRUNCATED: &str = "it ends in the middle of a section";
 
-/// The memory section with one memory, `min` and `max` in pages.
+/// The memory section with the maximum. Sizes in it are in pages.
 fn limit_section(section: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
     let (count, rest) = integer(section)?;
     if count != 1 {
@@ -61,7 +62,7 @@ fn limit_section(section: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
     Ok(limited)
 }
 
-/// An unsigned integer in LEB128, and what follows it.
+/// An unsigned integer in LEB128, and the bytes after it.
 fn integer(bytes: &[u8]) -> Result<(u32, &[u8]), String> {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(5).enumerate() {
@@ -108,7 +109,7 @@ mod tests {
             let error = limit_memory(module, PAGE).unwrap_err();
             assert!(error.contains(reason), "{error}");
         };
-        refused(b"MZ", "no core Wasm module");
+        refused(b"MZ", "not a core Wasm module");
         refused(HEADER, "no memory of its own");
         refused(&module(&[1, 0, 2]), "begins with 131072 bytes");
         refused(&module(&[2, 0, 1, 0, 1]), "2 memories");

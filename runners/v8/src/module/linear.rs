@@ -1,24 +1,27 @@
 //! The linear memory of a Wasm instance.
 
-use deno_core::v8;
-
-/// The memory as it is now: growth gives it a new place, so a view must not be kept
-/// while the module runs.
-pub(crate) struct Linear<'s> {
-    bytes: &'s mut [u8],
+/// The bytes of a memory. They move when the memory grows, so no code of the instance may run
+/// while they are looked at: a `Linear` borrows the scope that such code would need.
+pub(crate) struct Linear<'a> {
+    bytes: &'a mut [u8],
 }
 
-impl<'s> Linear<'s> {
-    /// Looks at a memory. It is not shared with another thread: a module with a shared
-    /// memory is not accepted.
-    pub(crate) fn new(memory: &'s v8::WasmMemoryObject) -> Self {
+impl<'a> Linear<'a> {
+    /// Looks at a memory, whose instance cannot run until the view is dropped.
+    pub(crate) fn new<'s>(
+        _scope: &'a mut v8::PinScope<'s, '_>,
+        memory: v8::Local<'s, v8::WasmMemoryObject>,
+    ) -> Self {
         let buffer = memory.buffer();
-        let len = buffer.byte_length();
-        let bytes = match buffer.data() {
-            // SAFETY: the memory has that many bytes, stays where it is until the module
-            // runs again, and nothing else looks at it until then: callers make one view
-            // at a time and drop it before they call the module.
-            Some(data) => unsafe { std::slice::from_raw_parts_mut(data.as_ptr().cast(), len) },
+        // Another thread could write to a shared memory: none of it is shown.
+        let is_shared = v8::Local::<v8::Value>::from(buffer).is_shared_array_buffer();
+        let bytes: &mut [u8] = match buffer.data().filter(|_| !is_shared) {
+            // SAFETY: the memory has that many bytes. The handle `memory` keeps it from being
+            // collected, and it neither moves nor is looked at by anybody else, because all
+            // that could do so needs the scope, which is borrowed for as long as the bytes.
+            Some(data) => unsafe {
+                std::slice::from_raw_parts_mut(data.as_ptr().cast(), buffer.byte_length())
+            },
             None => &mut [],
         };
         Self { bytes }

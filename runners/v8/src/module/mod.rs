@@ -1,57 +1,48 @@
 //! The variant `rust`: a Wasm module in V8's own Wasm engine.
 //!
-//! The module is compiled once, and all its instances share the code: V8 compiles each
-//! function with its fast compiler when it is first called, and anew with its optimising
-//! one, in the background, once it is hot. V8's API for Rust cannot serialise that code,
-//! so it is never found in the cache.
+//! The module is compiled once, and all its instances share the code. V8 compiles each
+//! function with its fast compiler at the first call, and again in the background with its
+//! optimising compiler once the function is hot. V8's API for Rust cannot serialise that
+//! code, so there is no artifact to cache.
 
-pub(crate) mod binary;
-pub(crate) mod linear;
-pub(crate) mod wasi;
-
-use std::sync::Arc;
+mod binary;
+mod linear;
+mod wasi;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deno_core::v8;
 use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, message,
 };
 use isolab_sdk::wire;
 
-use crate::executor::Label;
-use crate::isolate::watchdog::Watchdog;
+use self::linear::Linear;
+use self::wasi::Wasi;
 use crate::isolate::{Failure, Isolate};
-use crate::module::binary;
-use crate::module::linear::Linear;
-use crate::module::wasi::{self, Wasi};
+use crate::rules::Rules;
 
-/// What the headers of a response may take in its wire form, besides its body.
+/// How many bytes of a response may be headers, in its wire form.
 const HEADERS_BYTES: u64 = 64 << 10;
 
 /// A module that is ready to be started.
 pub(crate) struct PreparedModule {
-    label: Label,
+    rules: Rules,
     compiled: v8::CompiledWasmModule,
     /// Names of what it imports from WASI.
     imports: Vec<String>,
-    limits: Limits,
-    dog: Arc<Watchdog>,
     artifact: Artifact,
 }
 
 impl PreparedModule {
-    /// Compiles a module, and starts it once to see that it can be.
+    /// Compiles a module, and starts it once to find errors during `prepare`.
     pub(crate) fn new(
-        label: Label,
+        rules: Rules,
         module: &[u8],
-        limits: Limits,
-        dog: &Arc<Watchdog>,
         source_digest: String,
         laps: &mut Laps,
     ) -> Result<Self, Cause> {
-        let limited = binary::limit_memory(module, limits.memory_bytes).map_err(Cause::Artifact)?;
-        let mut isolate = Isolate::new(None, limits, dog);
+        let limited = binary::limit_memory(module, rules.limits.memory_bytes).map_err(Cause::Artifact)?;
+        let mut isolate = Isolate::new(None, rules.limits, &rules.watchdog);
         let compile = |scope: &mut v8::PinScope<'_, '_>| {
             let module = v8::WasmModuleObject::compile(scope, &limited).ok_or(Failure::Thrown)?;
             Ok((module.get_compiled_module(), wasi_imports(scope, module)?))
@@ -60,14 +51,14 @@ impl PreparedModule {
         laps.mark("compile");
         let bytes = module.len() as u64;
         let artifact = Artifact { kind: "compiled module", source_digest, bytes, cached: false };
-        let prepared = Self { label, compiled, imports, limits, dog: dog.clone(), artifact };
+        let prepared = Self { rules, compiled, imports, artifact };
         ModuleInstance::start(&prepared, &mut Laps::begin()).map_err(as_artifact)?;
         laps.mark("try");
         Ok(prepared)
     }
 }
 
-/// What keeps a module from its first start is wrong with the module.
+/// A module that fails at its first start makes no artifact.
 fn as_artifact(cause: Cause) -> Cause {
     match cause {
         Cause::Trapped(text) | Cause::InvalidResponse(text) => Cause::Artifact(text),
@@ -75,8 +66,8 @@ fn as_artifact(cause: Cause) -> Cause {
     }
 }
 
-/// What the module imports from WASI; of what it imports from elsewhere V8 says, when it
-/// is started, that it is not there.
+/// The names that the module imports from WASI. V8 reports any other import as missing when
+/// the module is started.
 fn wasi_imports(
     scope: &mut v8::PinScope<'_, '_>,
     module: v8::Local<'_, v8::WasmModuleObject>,
@@ -103,12 +94,12 @@ impl Prepared for PreparedModule {
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let instance =
-            ModuleInstance::start(self, laps).map_err(|cause| self.label.error(Phase::Start, cause))?;
+            ModuleInstance::start(self, laps).map_err(|cause| self.rules.error(Phase::Start, cause))?;
         Ok(Box::new(instance))
     }
 }
 
-/// What the host calls and reads of an instance.
+/// The exports that the host uses.
 struct Exports {
     memory: v8::Global<v8::WasmMemoryObject>,
     request: v8::Global<v8::Function>,
@@ -117,8 +108,7 @@ struct Exports {
 
 /// An isolate with an instance of a module in it.
 struct ModuleInstance {
-    label: Label,
-    limits: Limits,
+    rules: Rules,
     context: v8::Global<v8::Context>,
     exports: Exports,
     isolate: Isolate,
@@ -126,38 +116,38 @@ struct ModuleInstance {
 
 impl ModuleInstance {
     fn start(prepared: &PreparedModule, laps: &mut Laps) -> Result<Self, Cause> {
-        let limits = prepared.limits;
-        let mut isolate = Isolate::new(None, limits, &prepared.dog);
+        let rules = prepared.rules.clone();
+        let mut isolate = Isolate::new(None, rules.limits, &rules.watchdog);
         laps.mark("isolate");
         let started = isolate.begin(|scope| instantiate(scope, prepared));
-        let (context, exports) = started.map_err(|cause| explained(cause, &isolate, limits))?;
+        let (context, exports) = started.map_err(|cause| explained(cause, &isolate, rules.limits))?;
         laps.mark("instantiate");
-        Ok(Self { label: prepared.label.clone(), limits, context, exports, isolate })
+        Ok(Self { rules, context, exports, isolate })
     }
 
     fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
-        let Self { limits, context, exports, isolate, .. } = self;
+        let Self { rules, context, exports, isolate } = self;
         let answered = isolate.run(context, |scope| {
             let memory = v8::Local::new(scope, &exports.memory);
             let guest = request.as_guest();
             let len = u32::try_from(wire::request_len(&guest))
-                .map_err(|_| Cause::Trapped("the request is larger than any memory".into()))?;
+                .map_err(|_| Cause::Trapped("the request is larger than a 32-bit memory".into()))?;
             let at = address(scope, &exports.request, &[len])?;
-            let mut linear = Linear::new(&memory);
+            let mut linear = Linear::new(scope, memory);
             let room = linear.get_mut(at, len).ok_or_else(|| outside("room for the request", at))?;
             wire::write_request(&guest, room);
             let at = address(scope, &exports.handle, &[])?;
             laps.mark("call");
-            read(&Linear::new(&memory), at, limits.response_bytes)
+            read(&Linear::new(scope, memory), at, rules.limits.response_bytes)
         });
-        answered.map_err(|cause| explained(cause, isolate, *limits))
+        answered.map_err(|cause| explained(cause, isolate, rules.limits))
     }
 }
 
 #[async_trait(?Send)]
 impl Instance for ModuleInstance {
     async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
-        ModuleInstance::invoke(self, &request, laps).map_err(|cause| self.label.error(Phase::Invoke, cause))
+        ModuleInstance::invoke(self, &request, laps).map_err(|cause| self.rules.error(Phase::Invoke, cause))
     }
 
     /// Heap and linear memory.
@@ -165,7 +155,7 @@ impl Instance for ModuleInstance {
         let Self { context, exports, isolate, .. } = self;
         let linear = isolate.run(context, |scope| {
             let memory = v8::Local::new(scope, &exports.memory);
-            Ok(Linear::new(&memory).len() as u64)
+            Ok(Linear::new(scope, memory).len() as u64)
         });
         Memory { model_bytes: linear.ok().map(|linear| linear + self.isolate.used_bytes()) }
     }
@@ -175,7 +165,7 @@ impl Instance for ModuleInstance {
     }
 }
 
-/// Makes an instance in the scope's context, and initialises it if it is a reactor.
+/// Makes an instance in the scope's context, and calls `_initialize` if it is a reactor.
 fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> Result<Exports, Failure> {
     scope.set_slot(Wasi::new());
     let module =
@@ -207,7 +197,7 @@ fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> R
     Ok(Exports { memory, request: request?, handle: handle? })
 }
 
-/// Calls a function that answers an address.
+/// Calls a function that returns an address.
 fn address(
     scope: &mut v8::PinScope<'_, '_>,
     function: &v8::Global<v8::Function>,
@@ -222,7 +212,7 @@ fn address(
     answer.and_then(|answer| answer.uint32_value(scope)).ok_or(Failure::Thrown)
 }
 
-/// Reads the response at an address, which begins with its own length.
+/// Reads the response at an address, where its length precedes it.
 fn read(linear: &Linear<'_>, at: u32, limit: u64) -> Result<Response, Failure> {
     let len = linear.u32(at).ok_or_else(|| outside("the response", at))?;
     if u64::from(len) > limit.saturating_add(HEADERS_BYTES) {
@@ -242,10 +232,10 @@ fn outside(what: &str, at: u32) -> Cause {
     Cause::InvalidResponse(format!("{what} at address {at:#x} lies outside of the memory"))
 }
 
-/// The cause with what WASI knows of it: an exit, or the end of standard error.
+/// Adds to a cause what WASI knows: an exit code, or the end of standard error.
 ///
-/// V8 does not tell that it refused to grow a memory, so running out of memory is known
-/// by the message with which Rust's standard library aborts then.
+/// V8 does not report that it refused to grow a memory. Running out of memory is recognised by
+/// the message with which Rust's standard library aborts.
 fn explained(cause: Cause, isolate: &Isolate, limits: Limits) -> Cause {
     let (Cause::Trapped(text), Some(wasi)) = (&cause, isolate.slot::<Wasi>()) else {
         return cause;
@@ -294,7 +284,7 @@ fn set(
     object.set(scope, name.into(), value).map(|_| ()).ok_or(Failure::Thrown)
 }
 
-/// An export of the given kind; its absence is the module's fault.
+/// An export of the given type. If it is missing, the module is at fault.
 fn export<'s, T>(
     scope: &mut v8::PinScope<'s, '_>,
     exports: v8::Local<'_, v8::Value>,

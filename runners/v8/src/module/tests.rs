@@ -1,8 +1,11 @@
-//! Modules that are none, or no function's.
+//! Modules that are refused.
 
 use std::time::Duration;
 
+use isolab_core::Limits;
+
 use super::*;
+use crate::isolate::watchdog::Watchdog;
 
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const ONE_PAGE: &[u8] = &[5, 3, 1, 0, 1];
@@ -11,9 +14,8 @@ const EXPORT_MEMORY: &[u8] = b"\x07\x0a\x01\x06memory\x02\0";
 fn refused(sections: &[&[u8]]) -> String {
     let module = [HEADER, &sections.concat()].concat();
     let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
-    let dog = Watchdog::start().unwrap();
-    let label = Label::new("v8", "test");
-    match PreparedModule::new(label, &module, limits, &dog, String::new(), &mut Laps::begin()).err() {
+    let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
+    match PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).err() {
         Some(Cause::Artifact(reason)) => reason,
         other => panic!("{other:?}"),
     }
@@ -33,7 +35,7 @@ fn a_module_that_imports_from_elsewhere_is_refused_with_the_import() {
 }
 
 #[test]
-fn bytes_that_are_no_valid_module_are_refused() {
+fn bytes_that_are_not_a_valid_module_are_refused() {
     assert!(refused(&[&[5, 3, 1, 0, 1, 99, 0]]).contains("CompileError"));
     assert!(refused(&[&[1, 0xff]]).contains("ends in the middle"));
 }

@@ -1,21 +1,20 @@
-//! WASI preview 1, as far as a function needs it that has no files and no network.
+//! The part of WASI preview 1 that a function without files and network needs.
 //!
-//! Arguments and environment are empty, clocks and random numbers are the host's,
-//! standard output is dropped, and of standard error the end is kept, for it says why a
-//! Rust function panicked. Every other call answers `ENOSYS`.
+//! Arguments and environment are empty. Clocks and random numbers are the host's. Standard
+//! output is dropped. The end of standard error is kept, because it says why a Rust function
+//! panicked. Every other call returns `ENOSYS`.
 //!
 //! Numbers: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
 
-#![allow(clippy::needless_pass_by_value, reason = "V8 calls these functions, and passes so")]
+#![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use deno_core::v8;
 use isolab_core::wasi::Errno;
 use rand::RngCore as _;
 
-use crate::module::linear::Linear;
+use super::linear::Linear;
 
 /// The module name of these imports.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
@@ -25,7 +24,7 @@ const TAIL_BYTES: usize = 4096;
 /// The most vectors in one write; Linux has the same limit (`IOV_MAX`).
 const MAX_VECTORS: u32 = 1024;
 
-/// What calls need and leave behind; kept in the isolate's slot.
+/// The state of an instance; kept in a slot of the isolate.
 pub(crate) struct Wasi {
     memory: Option<v8::Global<v8::WasmMemoryObject>>,
     stderr: VecDeque<u8>,
@@ -50,7 +49,7 @@ impl Wasi {
         String::from_utf8_lossy(&[front, back].concat()).trim().to_owned()
     }
 
-    /// With what code the module ended itself.
+    /// The code with which the module exited.
     pub(crate) fn exit_code(&self) -> Option<u32> {
         self.exit
     }
@@ -64,8 +63,8 @@ impl Wasi {
 type Scope<'a, 's, 'i> = &'a mut v8::PinScope<'s, 'i>;
 type Call = fn(Scope<'_, '_, '_>, &[u32; 4]) -> Result<(), Errno>;
 
-/// The calls there are. Numbers of 64 bits among the arguments are read as 0, and none
-/// of these calls looks at one.
+/// The calls that are implemented. 64-bit arguments are read as 0; none of these calls uses
+/// one.
 const CALLS: &[(&str, Call)] = &[
     ("args_get", |_, _| Ok(())),
     ("args_sizes_get", no_strings),
@@ -112,15 +111,15 @@ fn call(
     result.set_uint32(errno as u32);
 }
 
-/// Runs `body` with the instance's memory; `Fault` if there is none yet, or if `body`
-/// meets an address beyond it.
+/// Runs `body` with the instance's memory. `Fault` if there is no memory yet, or if `body`
+/// finds an address beyond it.
 fn with_memory<T>(
     scope: Scope<'_, '_, '_>,
     body: impl FnOnce(&mut Linear<'_>) -> Option<T>,
 ) -> Result<T, Errno> {
     let memory = scope.get_slot::<Wasi>().and_then(|wasi| wasi.memory.clone()).ok_or(Errno::Fault)?;
     let memory = v8::Local::new(scope, memory);
-    body(&mut Linear::new(&memory)).ok_or(Errno::Fault)
+    body(&mut Linear::new(scope, memory)).ok_or(Errno::Fault)
 }
 
 fn put(scope: Scope<'_, '_, '_>, at: u32, bytes: &[u8]) -> Result<(), Errno> {
@@ -151,7 +150,7 @@ fn clock_time(scope: Scope<'_, '_, '_>, &[clock, _precision, at, _]: &[u32; 4]) 
     put(scope, at, &(time.as_nanos() as u64).to_le_bytes())
 }
 
-/// The three standard files are character devices without rights to anything.
+/// The three standard files are character devices without rights.
 fn file_status(scope: Scope<'_, '_, '_>, &[file, at, ..]: &[u32; 4]) -> Result<(), Errno> {
     const CHARACTER_DEVICE: u8 = 2;
     let mut status = [0; 24];
@@ -189,7 +188,7 @@ fn write(scope: Scope<'_, '_, '_>, &[file, vectors, count, written]: &[u32; 4]) 
     Ok(())
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "all calls have one form")]
+#[allow(clippy::unnecessary_wraps, reason = "all calls have the same form")]
 fn exit(scope: Scope<'_, '_, '_>, &[code, ..]: &[u32; 4]) -> Result<(), Errno> {
     if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
         wasi.exit = Some(code);

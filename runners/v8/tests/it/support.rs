@@ -13,8 +13,8 @@ use isolab_v8::{SETTINGS, V8};
 
 /// An executor with a cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
-    let environment =
-        Environment { cache: Cache::new(folder.join("cache")), run_id: "test".into(), max_instances: 16 };
+    let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 16 };
     V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
 }
 

@@ -1,0 +1,53 @@
+//! One run of guest code, and why it failed.
+
+use isolab_core::{Cause, Limits};
+
+use super::budget::Budget;
+use super::exception;
+use super::watchdog::Watch;
+
+/// Why a run gave nothing.
+pub(crate) enum Failure {
+    /// JavaScript threw, and V8 holds the exception.
+    Thrown,
+    /// A promise was rejected; the text of its reason.
+    Rejected(String),
+    /// Anything else.
+    Cause(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+/// Runs `body` in the scope's context while the watch is armed, and finds out why it
+/// failed.
+pub(super) fn watched<T>(
+    scope: &mut v8::PinScope<'_, '_>,
+    watch: &Watch,
+    budget: &Budget,
+    limits: Limits,
+    body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
+) -> Result<T, Cause> {
+    v8::tc_scope!(let scope, scope);
+    watch.arm();
+    let result = body(scope).map_err(|failure| match failure {
+        Failure::Cause(cause) => cause,
+        _ if budget.was_denied() => Cause::OutOfMemory(limits.memory_bytes),
+        Failure::Rejected(reason) => Cause::Trapped(reason),
+        // The watch is still armed: describing an exception may run code of the function.
+        Failure::Thrown => Cause::Trapped(exception::caught(scope)),
+    });
+    // A limit may be reached too late to stop this run. It leaves the isolate terminating all
+    // the same, so its answer does not count.
+    let overdue = watch.disarm();
+    if budget.is_exhausted() {
+        Err(Cause::OutOfMemory(limits.memory_bytes))
+    } else if overdue {
+        Err(Cause::DeadlineExceeded(limits.deadline))
+    } else {
+        result
+    }
+}

@@ -1,0 +1,62 @@
+//! Handlers that fail, and what handlers are given.
+
+use isolab_core::{Cause, Phase};
+
+use crate::support::{answer, get, handler, invoke, open, prepare, start, stop};
+
+#[tokio::test]
+async fn a_handler_that_cannot_be_evaluated_makes_no_artifact() {
+    let refused = [
+        ("export default {\n  fetch( {\n};", "handler.js:3:"),
+        ("\nthrow new TypeError('at once');", "TypeError: at once\n    at handler.js:2:7"),
+        ("await Promise.reject(new RangeError('late'));", "RangeError: late"),
+        ("await new Promise(() => {});", "never settles"),
+        ("import 'node:fs'; export default {};", "imports `node:fs`"),
+        ("export const fetch = 1;", "not an object with a function `fetch`"),
+        ("export default { fetch: 1 };", "not an object with a function `fetch`"),
+    ];
+    for spec in ["v8", "v8:snapshot=off"] {
+        for (source, reason) in refused {
+            let folder = tempfile::tempdir().unwrap();
+            let function = handler(folder.path(), "", source);
+            let error = prepare(&open(spec, folder.path()), &function).await.err().unwrap();
+            let Cause::Artifact(text) = &error.cause else { panic!("{source}: {error}") };
+            assert!(text.contains(reason), "{spec} {source}: {text}");
+            assert_eq!(error.phase, Phase::Prepare);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_exception_is_reported_with_its_place() {
+    for (body, expected) in [
+        ("throw new TypeError('no')", "TypeError: no\n    at Object.fetch (handler.js:1:"),
+        ("return Promise.reject(new Error('later'))", "Error: later"),
+        ("throw 'a text'", "a text"),
+        ("throw { toString() { throw 1 } }", "[object Object]"),
+        ("return new Promise(() => {})", "never settles"),
+        ("return 1", "TypeError"),
+        ("const f = () => f() + 1; f()", "RangeError: Maximum call stack size exceeded"),
+        ("Error.prepareStackTrace = () => { throw 2 }; throw new Error('shy')", "shy"),
+    ] {
+        let source = format!("export default {{ fetch() {{ {body} }} }}");
+        let error = answer("", &source, get("/")).await.unwrap_err();
+        assert_eq!(error.phase, Phase::Invoke);
+        let Cause::Trapped(text) = &error.cause else { panic!("{body}: {error}") };
+        assert!(text.contains(expected), "{body}: {text}");
+    }
+}
+
+/// The memories of Wasm would escape the memory limit.
+#[tokio::test]
+async fn handlers_have_no_wasm() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "export default { fetch() { return new Response(typeof WebAssembly) } }";
+    for spec in ["v8", "v8:snapshot=off"] {
+        let prepared =
+            prepare(&open(spec, folder.path()), &handler(folder.path(), "", source)).await.unwrap();
+        let mut instance = start(&*prepared).await;
+        assert_eq!(invoke(&mut *instance, get("/")).await.unwrap().body(), "undefined");
+        stop(instance).await;
+    }
+}
