@@ -1,7 +1,7 @@
 """Writes the cases of a function; shared by the oracles, functions/*/oracle.py.
 
-An oracle works out the expected responses without the code under test.
-Running it again writes the same bytes and removes cases it no longer makes.
+An oracle computes the expected responses without the code under test.
+A second run writes the same bytes and removes cases that the oracle no longer makes.
 """
 
 import base64
@@ -14,7 +14,7 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class Cases:
-    """The folder `cases` beside the oracle, emptied when this is made."""
+    """The folder `cases` beside the oracle. The constructor empties it."""
 
     def __init__(self, oracle: str):
         self.folder = Path(oracle).resolve().parent / "cases"
@@ -45,7 +45,7 @@ def response(status: int, content_type: str, body: str) -> dict:
 
 
 def compact(value) -> str:
-    """JSON without white space, escaping only what JSON demands."""
+    """JSON without white space, with only the escapes that JSON requires."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

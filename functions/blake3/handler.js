@@ -1,8 +1,7 @@
 // The BLAKE3 hash of the body, in lower-case hexadecimal.
 //
-// Written from the specification (https://github.com/BLAKE3-team/BLAKE3-specs):
-// names in comments such as "section 2.1" are its. Words are kept as signed
-// 32-bit integers, which engines handle without boxing.
+// Written from the specification (https://github.com/BLAKE3-team/BLAKE3-specs), to whose sections
+// the comments refer. Words are signed 32-bit integers, which engines handle without boxing.
 
 const BLOCK_BYTES = 64;
 const CHUNK_BYTES = 1024;
@@ -24,7 +23,7 @@ const PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
 const ROUNDS = 7;
 const SCHEDULE = schedule();
 
-// One compression at a time needs them, so they are made once.
+// Made once, because only one compression runs at a time.
 const state = new Int32Array(16);
 const message = new Int32Array(16);
 
@@ -37,7 +36,7 @@ export default {
   },
 };
 
-/** For each round in turn, which word of the block stands at each position. */
+/** The index of the word at each position of the block, for each round in turn. */
 function schedule() {
   const words = new Uint8Array(16 * ROUNDS);
   for (let position = 0; position < 16; position++) words[position] = position;
@@ -49,8 +48,8 @@ function schedule() {
 function subtree(input, start, end, root) {
   const length = end - start;
   if (length <= CHUNK_BYTES) return chunk(input, start, end, root);
-  // The left side takes the largest power of two of whole chunks that leaves
-  // the right side at least one byte.
+  // The left side has as many whole chunks as the largest power of two that leaves at least one
+  // byte for the right side.
   const fullChunks = Math.floor((length - 1) / CHUNK_BYTES);
   const middle = start + CHUNK_BYTES * 2 ** (31 - Math.clz32(fullChunks));
   const left = subtree(input, start, middle, 0);
@@ -84,7 +83,7 @@ function loadBlock(input, at) {
   }
 }
 
-/** The last block of a chunk is filled up with zeros. */
+/** Loads the last block of a chunk, padded with zeros. */
 function loadPartialBlock(input, at, end) {
   message.fill(0);
   for (let i = 0; at + i < end; i++) message[i >> 2] |= input[at + i] << (8 * (i & 3));

@@ -1,11 +1,11 @@
-"""The oracle of `blake3`: the package `blake3` of PyPI (1.0.11), which binds BLAKE3's reference code.
+"""The oracle of `blake3`: the PyPI package `blake3` (1.0.11), a binding of BLAKE3's reference code.
 
 Run it with Python 3.11 or later:
 
     python3 -m venv oracle && oracle/bin/pip install blake3==1.0.11
     oracle/bin/python functions/blake3/oracle.py
 
-The inputs are those of BLAKE3's own test vectors: the bytes 0, 1, ... 250 over and over.
+The inputs are those of BLAKE3's test vectors: the bytes 0, 1, ... 250, repeated.
 """
 
 import sys
@@ -16,7 +16,7 @@ from blake3 import blake3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cases import TEXT, Cases, response  # noqa: E402
 
-# Each side of a block (64) and of a chunk (1024), and trees: balanced, lopsided, deep.
+# Around the size of a block (64) and of a chunk (1024), and trees: balanced, unbalanced, deep.
 LENGTHS = (0, 1, 64, 65, 1023, 1024, 1025, 3072, 8192, 31744)
 
 

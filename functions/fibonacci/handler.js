@@ -1,4 +1,4 @@
-// The n-th Fibonacci number by naive recursion; `n` from the query, 20 without it.
+// The n-th Fibonacci number by naive recursion. `n` comes from the query; its default is 20.
 
 const GREATEST = 47;
 const OUT_OF_RANGE = '{"error":"n must be a whole number from 0 to 47"}';

@@ -1,6 +1,6 @@
 """The oracle of `fibonacci`. Run it with Python 3.11 or later: python3 functions/fibonacci/oracle.py
 
-It adds up from below, so that it shares neither code nor method with the function.
+It adds upwards from 0 and 1, and so shares neither code nor method with the function.
 """
 
 import sys
@@ -35,7 +35,7 @@ def fibonacci(n: int) -> dict:
 
 
 def one_case(oracle: str, n: int, published: int) -> None:
-    """Writes the only case of a function that is one Fibonacci number, which is held against OEIS A000045."""
+    """Writes one case, after comparing the number with the one in OEIS A000045."""
     found = fibonacci(n)
     assert found["body"] == compact({"n": n, "fibonacci": published}), found
     Cases(oracle).get(f"n-{n}", query("n", str(n)), found)
@@ -43,7 +43,7 @@ def one_case(oracle: str, n: int, published: int) -> None:
 
 def main() -> None:
     cases = Cases(__file__)
-    # Higher ones, up to 47, take seconds in an interpreter: not for a check of answers.
+    # Not up to 47: an interpreter would take seconds for each.
     for n in (0, 1, 2, 3, 10, 20, 25):
         cases.get(f"n-{n}", f"n={n}", fibonacci(n))
     cases.get("n-leading-zero", "n=07", fibonacci(7))

@@ -1,4 +1,4 @@
-// Greets `myName`: from the JSON body of a POST, otherwise from the query.
+// Greets `myName`, from the JSON body of a POST or else from the query.
 
 const NOT_UNDERSTOOD = '{"error":"the body must be a JSON object, with a string as myName if it has one"}';
 
@@ -13,12 +13,12 @@ export default {
   },
 };
 
-/** The name, "World" where the body gives none, undefined where it is not understood. */
+/** The name, "World" if the body has none, undefined if the body is not valid. */
 async function nameFromBody(request) {
   const input = await request.json().catch(() => undefined);
   if (typeof input !== "object" || input === null || Array.isArray(input)) return undefined;
   const name = input.myName ?? "World";
-  // JSON can escape half of a surrogate pair; no UTF-8 text can hold it.
+  // JSON can escape half of a surrogate pair, which UTF-8 cannot represent.
   return typeof name === "string" && name.isWellFormed() ? name : undefined;
 }
 

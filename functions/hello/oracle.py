@@ -19,7 +19,7 @@ ODD_NAMES = {
     "empty": "",
 }
 
-# Deeper than a parser that calls itself for each level goes on a sandbox's stack.
+# A recursive parser would overflow the stack of a sandbox at this depth.
 DEEP_OBJECT = '{"myName":' * 200 + "1" + "}" * 200
 DEEP_ARRAY = "[" * 200 + "]" * 200
 
@@ -61,7 +61,7 @@ def main() -> None:
     cases.post("body-other", ' {"a":[1,{"myName":"Eve"}],"\\u006dyName":"Ada","z":1e999} ', hello("Ada"))
     cases.post("body-twice", '{"myName":[5],"myName":{"myName":"Eve"},"myName":"Ada"}', hello("Ada"))
     cases.post("body-deep", f'{{"a":{DEEP_ARRAY},"myName":{DEEP_OBJECT},"myName":"Ada"}}', hello("Ada"))
-    # As Fetch reads text: a byte order mark is dropped, malformed UTF-8 replaced.
+    # Fetch reads text so: it drops a byte order mark and replaces malformed UTF-8.
     cases.post("body-bom", b'\xef\xbb\xbf{"myName":"Ada"}', hello("Ada"))
     cases.post("body-invalid-utf8", b'{"myName":"a\xffb\xf0\x9f\x98c"}', hello("a\ufffdb\ufffdc"))
     for name, body in NOT_OBJECTS.items():

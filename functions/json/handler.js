@@ -1,4 +1,4 @@
-// Reads records from the JSON body of a POST and sums them up by category.
+// Sums up the records in the JSON body of a POST by category.
 
 const NOT_UNDERSTOOD =
   '{"error":"POST an object with records of id, category, quantity, price_cents; numbers whole and below 2^32"}';
@@ -14,7 +14,7 @@ export default {
   },
 };
 
-/** The records of the body, undefined where it is not understood. */
+/** The records of the body, undefined if the body is not valid. */
 async function readRecords(request) {
   const document = await request.json().catch(() => undefined);
   const records = document?.records;
@@ -24,7 +24,7 @@ async function readRecords(request) {
 function isRecord(record) {
   return isNatural(record?.id)
     && typeof record.category === "string"
-    // JSON can escape half of a surrogate pair; no UTF-8 text can hold it.
+    // JSON can escape half of a surrogate pair, which UTF-8 cannot represent.
     && record.category.isWellFormed()
     && isNatural(record.quantity)
     && isNatural(record.price_cents);
@@ -34,7 +34,7 @@ function isNatural(value) {
   return Number.isInteger(value) && value >= 0 && value < 2 ** 32;
 }
 
-/** One object of sums for each category, in the order of their code points. */
+/** One object of sums for each category, ordered by code points. */
 function summarise(records) {
   const byCategory = new Map();
   for (const { category, quantity, price_cents } of records) {
@@ -45,7 +45,7 @@ function summarise(records) {
     }
     sums.count += 1;
     sums.quantity += quantity;
-    // Once beyond 2^53 - 1 the sum is no longer exact, but it never comes back.
+    // Beyond 2^53 - 1 the sum is no longer exact, but it only grows, so the check still finds it.
     sums.total_cents += quantity * price_cents;
     sums.min_cents = Math.min(sums.min_cents, price_cents);
     sums.max_cents = Math.max(sums.max_cents, price_cents);
@@ -53,7 +53,7 @@ function summarise(records) {
   return [...byCategory.values()].sort((a, b) => compareCodePoints(a.category, b.category));
 }
 
-/** JavaScript orders strings by UTF-16 units, which puts U+10000 before U+FFFD; UTF-8 does not. */
+/** JavaScript compares UTF-16 units, which puts U+10000 before U+FFFD; code points do not. */
 function compareCodePoints(left, right) {
   const length = Math.min(left.length, right.length);
   for (let i = 0; i < length; i++) {

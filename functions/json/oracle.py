@@ -36,7 +36,7 @@ def random_records(count: int) -> list[dict]:
 
 def summed(records: list[dict]) -> dict:
     categories = []
-    # Python orders strings by code point, as the function has to.
+    # Python orders strings by code points, as the function must.
     for category in sorted({r["category"] for r in records}):
         members = [r for r in records if r["category"] == category]
         prices = [r["price_cents"] for r in members]
@@ -60,7 +60,7 @@ def good(cases: Cases) -> None:
         records = random_records(count)
         cases.post(f"records-{count}", document(records), summed(records))
 
-    # U+10000 and above follow U+FFFD in code points, and precede it in UTF-16 units.
+    # U+10000 and above come after U+FFFD as code points, and before it as UTF-16 units.
     names = ["\U0001f600", "\ufffd", "z", "Z", "", "é", "a\"\\\n", "a", "aa", "__proto__"]
     records = [record(i, name, i, 100 * i) for i, name in enumerate(names)]
     cases.post("odd-categories", document(records), summed(records))

@@ -1,17 +1,16 @@
-//! The BLAKE3 hash of the body: 32-bit integer work over bytes.
+//! The BLAKE3 hash of the body: 32-bit integer arithmetic over bytes.
 //!
-//! The answer is the 256-bit hash in lower-case hexadecimal, as plain text;
-//! without a body, the hash of nothing.
+//! The answer is the 256-bit hash in lower-case hexadecimal, as plain text. Without a body it
+//! is the hash of the empty string.
 //!
-//! The crate `blake3` is built without C or assembly. On the lab's own processor
-//! it finds vector instructions when it runs; in Wasm there is nothing to find,
-//! so 128-bit vectors are compiled in (feature `wasm32_simd`). The JavaScript
-//! variant has none to use. Rows are compared within a variant, and the width of
-//! its vectors is a part of what a model gives to a function.
+//! The crate `blake3` is built without C or assembly. Native code detects the processor's
+//! vector instructions at run time. Wasm cannot detect any, so 128-bit vectors are compiled
+//! in (feature `wasm32_simd`). JavaScript has no vectors. Rows are compared within a variant
+//! only, and the width of the vectors is part of what a model offers to a function.
 
 use isolab_sdk::{Request, Response};
 
-/// Answers a request with the hash of its body.
+/// Answers with the hash of the request's body.
 pub fn handle(request: &Request<'_>) -> Response {
     Response::text(200, blake3::hash(request.body).to_hex().as_str())
 }

@@ -1,4 +1,4 @@
-"""The oracle of `blake3-hello`: the case of `blake3`, which the reference code wrote (functions/blake3/oracle.py)."""
+"""The oracle of `blake3-hello`: copies a case of `blake3`, which BLAKE3's reference code made."""
 
 import shutil
 from pathlib import Path

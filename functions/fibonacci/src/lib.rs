@@ -1,30 +1,30 @@
-//! The n-th Fibonacci number by naive recursion: calls and additions, no memory.
+//! The n-th Fibonacci number by naive recursion: function calls and integer additions,
+//! without memory.
 //!
-//! `n` comes from the query, `?n=20`, and is 20 without it; the answer is
-//! `{"n":20,"fibonacci":6765}`. Anything but one or two digits that say at most 47
-//! is answered with 400.
+//! `n` comes from the query, `?n=20`; its default is 20. The answer is
+//! `{"n":20,"fibonacci":6765}`. The status is 400 unless `n` is written with one or two
+//! digits and is at most 47.
 //!
-//! # What the compiler makes of it
+//! # Compiler optimisation
 //!
-//! Rust's compiler replaces the second of the two calls by a loop that adds up what
-//! the first ones return, natively and for Wasm alike (accumulator recursion, LLVM's
-//! pass `tailcallelim`). Of the 2 F(n+1) - 1 calls that the source says F(n+1) are
-//! left, each with one addition less: the work still grows as 1.618^n, and no model
-//! is spared what another has to do. JavaScript engines make every call, which is
-//! one more reason to compare rows within a variant only.
+//! Rust's compiler turns the second of the two calls into a loop that adds the results of
+//! the first one (accumulator recursion, LLVM's pass `tailcallelim`), for native code and
+//! for Wasm. F(n+1) of the source's 2 F(n+1) - 1 calls remain, so the work still grows as
+//! 1.618^n and is the same for every model. JavaScript engines make every call: one more
+//! reason to compare rows within a variant only.
 
 use isolab_sdk::{Request, Response};
 use serde::Serialize;
 
 const DEFAULT: u32 = 20;
 
-/// The last `n` whose number fits in 32 bits, so that no model computes with
-/// wider integers than another needs.
+/// The last `n` whose number fits in 32 bits: every model computes with integers of the
+/// same width.
 const GREATEST: u32 = 47;
 
 const OUT_OF_RANGE: &str = r#"{"error":"n must be a whole number from 0 to 47"}"#;
 
-/// Answers a request with the number that it asks for.
+/// Answers with the Fibonacci number that the request asks for.
 pub fn handle(request: &Request<'_>) -> Response {
     let n = match request.query_value("n") {
         None => Some(DEFAULT),
@@ -50,7 +50,7 @@ struct Output {
     fibonacci: u32,
 }
 
-/// Stricter than `str::parse`, which takes a sign and any number of zeros.
+/// Stricter than `str::parse`, which accepts a sign and leading zeros.
 fn parse(text: &str) -> Option<u32> {
     let digits = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
     let n = digits.then(|| text.parse().ok()).flatten();

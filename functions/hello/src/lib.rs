@@ -1,17 +1,17 @@
-//! Greets `myName`: the smallest useful function, so that nearly all of what it
-//! costs is its isolation model's.
+//! Greets `myName`: the smallest useful function, so nearly all of its cost is that of the
+//! isolation model.
 //!
-//! The name comes from the JSON body of a POST, `{"myName": "Ada"}`, otherwise
-//! from the query, `?myName=Ada`; without one the world is greeted. The answer is
-//! `{"message":"Hello Ada"}`. A body that is not understood is answered with 400.
+//! The name comes from the JSON body of a POST, `{"myName": "Ada"}`, or else from the
+//! query, `?myName=Ada`; its default is `World`. The answer is `{"message":"Hello Ada"}`.
+//! An invalid body is answered with 400.
 //!
-//! A fresh sandbox pays for every page that is touched first, hence the body is
-//! read without a tree of values in between and the name is borrowed from it; and
-//! every kind of value is taken, as serde's own refusal prints numbers, whose tables
-//! are more than all other data of the module. What is not asked for is skipped and not
-//! descended into: how deep it is, a sender decides, and how deep a stack is, a sandbox.
+//! A fresh sandbox pays for each page at its first use. So the body is read without a tree
+//! of values, and the name is borrowed from it. The visitor accepts every kind of value,
+//! because serde's own refusal prints numbers, and the tables for that are larger than all
+//! other data of the module. Values of other names are skipped without recursion: the
+//! sender controls the nesting depth; the sandbox limits the stack.
 //!
-//! Where a body says `myName` twice the last one counts, as in JavaScript.
+//! If a body has `myName` twice, the last one counts, as in JavaScript.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -48,12 +48,12 @@ struct Output {
     message: String,
 }
 
-/// What a body says about `myName`.
+/// The value of `myName` in a body.
 enum Input<'a> {
     Name(Cow<'a, str>),
-    /// It is absent, or null.
+    /// `myName` is absent or null.
     Nothing,
-    /// It is no text, or the body is no object.
+    /// `myName` is not a string, or the body is not an object.
     NotUnderstood,
 }
 
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Input<'de> {
     }
 }
 
-/// Where a value stands.
+/// Which value is read.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Body,
@@ -131,6 +131,6 @@ impl<'de> Visitor<'de> for Place {
     }
 }
 
-/// Text that is copied only if it holds escapes.
+/// Text, copied only if it contains escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

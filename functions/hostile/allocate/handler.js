@@ -1,5 +1,5 @@
-// Fills the heap of the JavaScript engine until it is stopped; `buffers` fills what lies outside
-// of that heap. `?calm=1` is answered with `calm`.
+// Fills the heap of the JavaScript engine until it is stopped; `buffers` fills memory outside of
+// that heap. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

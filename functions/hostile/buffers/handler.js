@@ -1,5 +1,5 @@
-// Takes array buffers, which engines keep outside of the heap whose size they limit, until it
-// is stopped. `?calm=1` is answered with `calm`.
+// Allocates array buffers until it is stopped. Engines keep them outside of the heap whose size
+// they limit. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 const BLOCK_BYTES = 2 ** 20;

@@ -1,4 +1,4 @@
-// Answers with 64 MiB. `?calm=1` is answered with `calm`.
+// Answers with 64 MiB. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 const BODY_BYTES = 64 * 2 ** 20;

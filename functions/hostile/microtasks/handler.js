@@ -1,5 +1,5 @@
-// Keeps the queue of microtasks full for ever, so that control never goes back to the event
-// loop although no call takes long. `?calm=1` is answered with `calm`.
+// Keeps the microtask queue full without end: no call takes long, but control never returns to
+// the event loop. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

@@ -1,4 +1,4 @@
-// Answers with a promise that is never settled. `?calm=1` is answered with `calm`.
+// Answers with a promise that never settles. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

@@ -1,4 +1,4 @@
-// Calls itself without end. `?calm=1` is answered with `calm`.
+// Recurses without end. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

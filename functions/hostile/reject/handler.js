@@ -1,4 +1,4 @@
-// Answers with a promise that is rejected later. `?calm=1` is answered with `calm`.
+// Answers with a promise that rejects after a microtask. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

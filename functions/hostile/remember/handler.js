@@ -1,11 +1,11 @@
-// Answers how often its instance was asked: what it keeps must be seen by no other instance, and
-// survive in its own.
+// Answers with the number of requests that its instance has had. The count must survive in this
+// instance, and no other instance may see it.
 
-let timesAsked = 0;
+let requests = 0;
 
 export default {
   async fetch() {
-    timesAsked += 1;
-    return new Response(String(timesAsked), { headers: { "content-type": "text/plain; charset=utf-8" } });
+    requests += 1;
+    return new Response(String(requests), { headers: { "content-type": "text/plain; charset=utf-8" } });
   },
 };

@@ -1,4 +1,4 @@
-// Computes for ever. `?calm=1` is answered with `calm`.
+// Computes without end. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

@@ -1,4 +1,4 @@
-// Throws at once, before there is a promise. `?calm=1` is answered with `calm`.
+// Throws synchronously, so that there is no promise. Answers `?calm=1` with `calm`.
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };
 

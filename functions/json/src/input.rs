@@ -1,5 +1,4 @@
-//! How a document is read, exactly as strictly as `JSON.parse` and the checks of
-//! the JavaScript variant read it.
+//! Reads a document exactly as strictly as `JSON.parse` and the checks of the variant `js`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +16,7 @@ pub(crate) struct Document<'a> {
 
 #[derive(Deserialize)]
 pub(crate) struct Record<'a> {
-    /// Demanded of every record, though no sum needs it.
+    /// Required of every record, although no sum uses it.
     #[serde(rename = "id")]
     _id: Natural,
     #[serde(borrow)]
@@ -26,8 +25,8 @@ pub(crate) struct Record<'a> {
     pub(crate) price_cents: Natural,
 }
 
-/// A struct that is read from an object only: a derived one also takes an array
-/// of its fields.
+/// A struct that is read from an object only. Derived code also accepts an array of the
+/// fields.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -50,8 +49,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A whole number from 0 to 2^32 - 1, however it is spelt: JSON has one kind of
-/// number, so `150`, `150.0` and `1.5e2` are the same.
+/// A whole number from 0 to 2^32 - 1. JSON has one kind of number, so `150`, `150.0` and
+/// `1.5e2` are the same.
 pub(crate) struct Natural(pub(crate) u32);
 
 impl<'de> Deserialize<'de> for Natural {

@@ -1,4 +1,4 @@
-//! Parses JSON, sums it up and serialises the sums: text and allocation.
+//! Parses JSON, sums up its records and serialises the sums: strings and allocation.
 //!
 //! The body of a POST holds records:
 //!
@@ -6,17 +6,17 @@
 //! {"records": [{"id": 1, "category": "toys", "quantity": 2, "price_cents": 999}]}
 //! ```
 //!
-//! The answer has one object for each category, in the order of their code points:
+//! The answer has one object for each category, ordered by code points:
 //!
 //! ```json
 //! {"records":1,"categories":[{"category":"toys","count":1,"quantity":2,
 //!   "total_cents":1998,"min_cents":999,"max_cents":999}]}
 //! ```
 //!
-//! Numbers are whole and below 2^32. Totals are the sums of quantity x price, and
-//! at most 2^53 - 1, up to where every language's numbers are exact. Anything else
-//! is answered with 400. A document that repeats a name within an object has no
-//! agreed meaning (RFC 8259, §4); this variant refuses it, JavaScript takes the last.
+//! Numbers are whole and below 2^32. Totals are the sums of quantity x price; they are at
+//! most 2^53 - 1, because JavaScript's numbers are exact up to there. Anything else is
+//! answered with 400. An object that repeats a name has no agreed meaning (RFC 8259, §4):
+//! this variant refuses it, JavaScript takes the last one.
 
 mod input;
 
@@ -30,10 +30,10 @@ use input::{Document, Object, Record};
 const NOT_UNDERSTOOD: &str = r#"{"error":"POST an object with records of id, category, quantity, price_cents; numbers whole and below 2^32"}"#;
 const TOO_LARGE: &str = r#"{"error":"a total exceeds 2^53 - 1"}"#;
 
-/// `Number.MAX_SAFE_INTEGER` of JavaScript.
+/// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const GREATEST_TOTAL: u64 = (1 << 53) - 1;
 
-/// Answers a request with the sums of its records.
+/// Answers with the sums of the request's records.
 pub fn handle(request: &Request<'_>) -> Response {
     if request.method != "POST" {
         return Response::json(400, NOT_UNDERSTOOD);
@@ -72,7 +72,7 @@ impl<'a> Sums<'a> {
         Self { category, count: 0, quantity: 0, total_cents: 0, min_cents: u32::MAX, max_cents: 0 }
     }
 
-    /// `None` where the total becomes too large.
+    /// `None` if the total becomes too large.
     fn add(&mut self, record: &Record<'_>) -> Option<()> {
         let price = record.price_cents.0;
         let cents = u64::from(record.quantity.0) * u64::from(price);

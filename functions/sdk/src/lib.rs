@@ -1,7 +1,7 @@
-//! The guest side of isolab: what a Rust function is written against.
+//! The guest side of isolab: the interface of a Rust function.
 //!
-//! A function is a plain library function from [`Request`] to [`Response`]. Two
-//! macros turn that one crate into the artifacts that the isolation models take:
+//! A function is a plain library function from [`Request`] to [`Response`]. Two macros make
+//! the artifacts for all isolation models from one crate:
 //!
 //! ```ignore
 //! use isolab_sdk::{Request, Response};
@@ -21,7 +21,7 @@
 //! | `x86_64-unknown-linux-musl` | static server, for `docker` | `server` (feature `server`): hyper on a Unix socket or a port |
 //! | the lab's own target | a library, for `direct` | the function itself |
 //!
-//! The form in which a request crosses a sandbox's wall is [`wire`].
+//! [`wire`] describes how requests and responses are written as bytes.
 
 mod message;
 #[cfg(feature = "server")]

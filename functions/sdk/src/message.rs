@@ -1,11 +1,11 @@
-//! The one request form.
+//! Requests and responses, the same for every model.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// A request as a function sees it. Everything is borrowed from the buffer it
-/// arrived in, so that a fresh sandbox touches as few pages as possible.
+/// A request as a function sees it. Everything is borrowed from the buffer that the request
+/// arrived in, so that a fresh sandbox uses as few pages as possible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The method, in upper case.
@@ -21,10 +21,10 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The first value of `name` in the query, `+` and percent-encoding resolved.
+    /// The first value of `name` in the query, with `+` and percent-encoding decoded.
     ///
-    /// Pairs are split as `application/x-www-form-urlencoded` does it
-    /// (WHATWG URL, §5.1); bytes that are not UTF-8 become U+FFFD.
+    /// Pairs are split as in `application/x-www-form-urlencoded` (WHATWG URL, §5.1); bytes
+    /// that are not UTF-8 become U+FFFD.
     pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
         self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -32,13 +32,13 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The first value of the header `name`, which is given in lower case.
+    /// The first value of the header `name`, in lower case.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 
-    /// The body as text, decoded as Fetch's `text()` and `json()` do it: a byte
-    /// order mark is dropped, and what is not UTF-8 becomes U+FFFD.
+    /// The body as text, decoded as by Fetch's `text()` and `json()`: a byte order mark is
+    /// dropped, and bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> Cow<'a, str> {
         let body = self.body.strip_prefix(b"\xef\xbb\xbf");
         String::from_utf8_lossy(body.unwrap_or(self.body))
@@ -53,7 +53,7 @@ fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
-/// A function's answer.
+/// A function's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code, 200 to 599.
@@ -65,18 +65,18 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with a body of the given media type.
+    /// A response with a body of the given media type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![(Cow::Borrowed("content-type"), Cow::Borrowed(content_type))];
         Self { status, headers, body: body.into() }
     }
 
-    /// An answer in plain text.
+    /// A response in plain text.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self::new(status, "text/plain; charset=utf-8", body.into())
     }
 
-    /// An answer in JSON that is already serialised.
+    /// A response of JSON that is already serialised.
     pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(status, "application/json", body)
     }

@@ -1,10 +1,10 @@
 //! The exports of a function compiled to Wasm.
 //!
-//! The host calls `isolab_request(len)`, writes the request ([`crate::wire`]) to
-//! the address it gets, and calls `isolab_handle()`, which answers the address of
-//! the response, preceded by its length (u32, little endian). The response stays
-//! valid until the next call. A module has one thread, so one buffer each way
-//! serves, and a warm instance allocates nothing for them.
+//! The host calls `isolab_request(len)` and writes the request ([`crate::wire`]) to the
+//! address that it returns. Then the host calls `isolab_handle()`, which returns the address
+//! of the response's length (u32, little endian); the response follows. It stays valid until
+//! the next call. A module has one thread, so one buffer for each direction is enough, and a
+//! warm instance allocates nothing for them.
 
 use std::cell::RefCell;
 
@@ -19,7 +19,7 @@ struct Buffers {
     response: Vec<u8>,
 }
 
-/// Makes room for a request of `len` bytes; the address of that room.
+/// Makes room for a request of `len` bytes, and returns its address.
 pub fn request(len: usize) -> *mut u8 {
     BUFFERS.with_borrow_mut(|buffers| {
         buffers.request.clear();
@@ -28,11 +28,10 @@ pub fn request(len: usize) -> *mut u8 {
     })
 }
 
-/// Answers the request in the buffer; the address of the response's length.
+/// Answers the request in the buffer, and returns the address of the response's length.
 ///
 /// # Panics
-/// If the host wrote no well-formed request: then host and guest disagree about
-/// the wire, and a trap is the honest answer.
+/// If the request is malformed: host and guest disagree about the wire form.
 pub fn handle(function: impl FnOnce(&Request<'_>) -> Response) -> *const u8 {
     BUFFERS.with_borrow_mut(|buffers| {
         let request = wire::decode_request(&buffers.request).expect("a request in the wire form");

@@ -1,21 +1,21 @@
-//! How a request and a response cross a sandbox's wall as bytes.
+//! Requests and responses as bytes, as host and guest exchange them.
 //!
-//! Every integer is an unsigned 32-bit little-endian number; a `text` is its
-//! length in bytes, then the bytes.
+//! Integers are unsigned, 32-bit and little-endian. A `text` is its length in bytes, followed
+//! by the bytes.
 //!
 //! ```text
 //! request  = method:text path:text query:text count:u32 (name:text value:text)* body:text
 //! response = status:u32 count:u32 (name:text value:text)* body:text
 //! ```
 //!
-//! In a Wasm module's memory the response is preceded by its own length.
+//! In the memory of a Wasm module, the length of the response precedes it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Request, Response};
 
-/// What is wrong with bytes that should have been a message.
+/// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
     /// The message ends before a field does.
@@ -33,7 +33,7 @@ impl fmt::Display for WireError {
         match self {
             Self::Truncated => f.write_str("the message ends in the middle of a field"),
             Self::NotUtf8 => f.write_str("a field of the message is not UTF-8"),
-            Self::Status(status) => write!(f, "{status} is no status of a final response"),
+            Self::Status(status) => write!(f, "the status {status} is not between 200 and 599"),
             Self::Trailing => f.write_str("bytes follow the end of the message"),
         }
     }
@@ -54,10 +54,10 @@ pub fn encode_request(request: &Request<'_>, out: &mut Vec<u8>) {
     write_request(request, &mut out[begin..]);
 }
 
-/// Writes a request into `room`, such as the place for it in a sandbox's memory.
+/// Writes a request into `room`, for example into a sandbox's memory.
 ///
 /// # Panics
-/// If the room has not [`request_len`] bytes.
+/// If `room` does not have [`request_len`] bytes.
 pub fn write_request(request: &Request<'_>, room: &mut [u8]) {
     let mut writer = Writer { rest: room };
     for field in [request.method, request.path, request.query] {
@@ -72,7 +72,7 @@ pub fn write_request(request: &Request<'_>, room: &mut [u8]) {
     assert!(writer.rest.is_empty(), "the room is larger than the request");
 }
 
-/// Reads a request that fills `bytes`.
+/// Reads a request that takes all of `bytes`.
 pub fn decode_request(bytes: &[u8]) -> Result<Request<'_>, WireError> {
     let mut reader = Reader { rest: bytes };
     let (method, path, query) = (reader.str()?, reader.str()?, reader.str()?);
@@ -100,19 +100,19 @@ pub fn encode_response(response: &Response, out: &mut Vec<u8>) {
     put(out, &response.body);
 }
 
-/// A response whose parts still lie in the buffer that it was read from.
+/// A response that borrows from the buffer that it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseParts<'a> {
     /// The status code, 200 to 599.
     pub status: u16,
-    /// Headers in their order.
+    /// Headers in the order of the message.
     pub headers: Vec<(&'a str, &'a str)>,
     /// The whole body.
     pub body: &'a [u8],
 }
 
-/// Reads a response that fills `bytes` and copies nothing, so that its limits can
-/// be checked first.
+/// Reads a response that takes all of `bytes`. Copies nothing, so that the caller can check
+/// limits first.
 pub fn decode_response_parts(bytes: &[u8]) -> Result<ResponseParts<'_>, WireError> {
     let mut reader = Reader { rest: bytes };
     let status = reader.u32()?;
@@ -125,7 +125,7 @@ pub fn decode_response_parts(bytes: &[u8]) -> Result<ResponseParts<'_>, WireErro
     Ok(ResponseParts { status: status as u16, headers, body })
 }
 
-/// Reads a response that fills `bytes`.
+/// Reads a response that takes all of `bytes`.
 pub fn decode_response(bytes: &[u8]) -> Result<Response, WireError> {
     let ResponseParts { status, headers, body } = decode_response_parts(bytes)?;
     let owned = |text: &str| Cow::Owned(text.to_owned());
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
-    /// A count of headers: bounded by what the rest can hold, so that a hostile
-    /// number reserves no memory.
+    /// The number of headers. It cannot exceed what the rest of the message can hold, so a
+    /// hostile number reserves no memory.
     fn count(&mut self) -> Result<usize, WireError> {
         let count = self.u32()? as usize;
         if count > self.rest.len() / 8 { Err(WireError::Truncated) } else { Ok(count) }
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_request_survives_the_wall(
+        fn a_request_is_read_as_it_was_written(
             method in "[A-Z]{1,8}", path in ".*", query in ".*",
             headers in prop::collection::vec((".*", ".*"), 0..5),
             body in prop::collection::vec(any::<u8>(), 0..300),
@@ -236,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn a_response_survives_the_wall(
+        fn a_response_is_read_as_it_was_written(
             status in 200u16..600, headers in prop::collection::vec((".*", ".*"), 0..5),
             body in prop::collection::vec(any::<u8>(), 0..300),
         ) {
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "larger than the request")]
-    fn a_request_fills_its_room() {
+    fn a_request_that_does_not_fill_its_room_panics() {
         let request = Request::default();
         write_request(&request, &mut vec![0; request_len(&request) + 1]);
     }

@@ -1,9 +1,9 @@
-//! Ends its process, as far as it has one, with code 3. `?calm=1` is answered with
-//! `calm`. There is no JavaScript variant: handlers are given nothing to exit with.
+//! Exits with code 3: its process, or its WASI instance. Answers `?calm=1` with `calm`.
+//! There is no JavaScript variant, because handlers have no way to exit.
 
 use isolab_sdk::{Request, Response};
 
-/// Exits, unless it is to be calm.
+/// Exits, unless the request says `calm`.
 pub fn handle(request: &Request<'_>) -> Response {
     if request.query_value("calm").is_some() {
         return Response::text(200, "calm");

@@ -1,15 +1,15 @@
-//! Answers how often its instance was asked: what it keeps must be seen by no other
-//! instance, and survive in its own.
+//! Answers with the number of requests that its instance has had. The count must survive in
+//! this instance, and no other instance may see it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use isolab_sdk::{Request, Response};
 
-static TIMES_ASKED: AtomicU64 = AtomicU64::new(0);
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
-/// Answers how often this instance was asked, this time included.
+/// Answers with the number of requests so far, including this one.
 pub fn handle(_request: &Request<'_>) -> Response {
-    let before = TIMES_ASKED.fetch_add(1, Ordering::Relaxed);
+    let before = REQUESTS.fetch_add(1, Ordering::Relaxed);
     Response::text(200, (before + 1).to_string())
 }
 

@@ -1,8 +1,8 @@
-//! Computes for ever. `?calm=1` is answered with `calm`.
+//! Computes without end. Answers `?calm=1` with `calm`.
 
 use isolab_sdk::{Request, Response};
 
-/// Never returns, unless it is to be calm.
+/// Never returns, unless the request says `calm`.
 pub fn handle(request: &Request<'_>) -> Response {
     if request.query_value("calm").is_some() {
         return Response::text(200, "calm");

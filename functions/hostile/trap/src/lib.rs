@@ -1,8 +1,8 @@
-//! Panics at once. `?calm=1` is answered with `calm`.
+//! Panics at once. Answers `?calm=1` with `calm`.
 
 use isolab_sdk::{Request, Response};
 
-/// Panics, unless it is to be calm.
+/// Panics, unless the request says `calm`.
 pub fn handle(request: &Request<'_>) -> Response {
     if request.query_value("calm").is_some() {
         return Response::text(200, "calm");

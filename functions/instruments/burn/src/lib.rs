@@ -1,8 +1,8 @@
-//! Burns exactly 10 ms of CPU time, or `us` microseconds: a known truth for the CPU time
-//! under load.
+//! Burns exactly 10 ms of CPU time, or `us` microseconds: a known value that the CPU time
+//! measured under load must show.
 //!
-//! Native code asks the thread's own CPU clock, which stands still while another thread
-//! has the processor. Wasm has no such clock and goes by the monotonic one.
+//! Native code reads the CPU clock of its thread, which stops while another thread runs.
+//! Wasm has no such clock and reads the monotonic one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use isolab_sdk::{Request, Response};
 
 const BURNT: Duration = Duration::from_millis(10);
 
-/// Answers when the time is over.
+/// Answers once the time is burnt.
 pub fn handle(request: &Request<'_>) -> Response {
     let asked = request.query_value("us").and_then(|us| us.parse().ok()).map(Duration::from_micros);
     let burnt = asked.unwrap_or(BURNT);
