@@ -1,15 +1,15 @@
-# Shared by the set-up scripts; sourced, never run.
+# Shared by the set-up scripts, which source it.
 # shellcheck shell=bash
 
-# The checkout, wherever the script was called from.
+# The root of the checkout.
 ISOLAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Large things that outlive a checkout: a V8 build, cargo's target folder in CI.
+# Large files that outlive a checkout: a V8 build, cargo's target folder in CI.
 ISOLAB_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/isolab
-# What a running service leaves behind: logs.
+# What outlives a run and is not a cache: logs, and the key of cached artifacts.
 ISOLAB_STATE=${XDG_STATE_HOME:-$HOME/.local/state}/isolab
 export ISOLAB_ROOT ISOLAB_CACHE ISOLAB_STATE
 
-# One line a step; the subject is the part of set-up that speaks.
+# Prints one line of progress. The subject is the step of set-up.
 say() { # subject message
     printf '%-7s %s\n' "$1" "$2"
 }
@@ -36,7 +36,7 @@ can_install() {
     [[ $(id -u) == 0 ]] && has apt-get
 }
 
-# Installs Debian packages; without root or apt-get it changes nothing and returns 1.
+# Installs Debian packages. Returns 1 and changes nothing without root or apt-get.
 install_packages() { # subject package…
     local subject=$1 log; shift
     can_install || return 1

@@ -1,13 +1,12 @@
-# What the crate `v8` of this workspace wants to link; sourced, never run.
+# Which library the crate `v8` of this workspace links; the set-up scripts source this file.
 # shellcheck shell=bash
 
-# Sets V8_VERSION, V8_FEATURES, V8_TARGET and V8_ARCHIVE, the archive's name, by asking cargo: the version
-# stands in Cargo.lock and the features follow from deno_core, so neither is repeated here.
-# The name is built as the crate's build.rs does, in `static_lib_url`.
+# Sets V8_VERSION, V8_FEATURES, V8_TARGET and V8_ARCHIVE, the name of the archive. Cargo knows the version and
+# the features from the workspace's manifests. The name is built as in `static_lib_url` of the crate's build.rs.
 read_v8_crate() {
     local tree suffix=
     tree=$(cd "$ISOLAB_ROOT" && cargo tree --quiet --workspace --invert v8 --depth 0 --format '{p} {f}') ||
-        fail v8 'cargo cannot tell which version of the crate v8 the workspace uses'
+        fail v8 'cargo does not know which version of the crate v8 the workspace uses'
     read -r _ V8_VERSION V8_FEATURES <<< "${tree%%$'\n'*}"
     V8_VERSION=${V8_VERSION#v}
     V8_TARGET=$(cd "$ISOLAB_ROOT" && rustc --version --verbose | sed -n 's/^host: //p')
