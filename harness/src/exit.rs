@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use isolab_core::Cause;
 use isolab_core::function::{LoadError, UnknownFunction};
 use isolab_core::reuse::ReuseError;
 use isolab_core::spec::SpecError;
@@ -35,6 +36,11 @@ impl BadInput {
 #[error("interrupted")]
 pub struct Interrupted;
 
+/// Whether a function cannot be made into what an executor runs.
+fn is_bad_function(error: &isolab_core::Error) -> bool {
+    matches!(error.cause, Cause::Artifact(_))
+}
+
 /// The exit code of an error.
 pub fn code(error: &anyhow::Error) -> u8 {
     let is_bad_input = |cause: &(dyn std::error::Error + 'static)| {
@@ -43,6 +49,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<ReuseError>()
             || cause.is::<UnknownFunction>()
             || cause.is::<LoadError>()
+            || cause.downcast_ref::<isolab_core::Error>().is_some_and(is_bad_function)
     };
     if error.chain().any(<dyn std::error::Error>::is::<Interrupted>) {
         INTERRUPTED

@@ -24,10 +24,11 @@ pub struct BenchArgs {
     /// Executors with their settings, such as `wasm:compiler=winch,v8` [default: all that this machine can run]
     #[arg(long, value_name = "SPEC", help_heading = WHAT)]
     pub executor: Vec<SpecList>,
-    /// Functions by name, or the paths of their folders [default: all of the lab's]
+    /// Functions by name or path: a folder, a .js file, a WASI command (.wasm). Responses of functions without
+    /// cases are compared with nothing [default: all of the lab's]
     #[arg(long, value_name = "NAME|PATH", value_delimiter = ',', help_heading = WHAT)]
     pub function: Vec<String>,
-    /// Variants: rust, js, command [default: rust,js]
+    /// Variants: rust, js, command [default: those of the functions]
     #[arg(long, value_name = "VARIANT", value_delimiter = ',', help_heading = WHAT)]
     pub variant: Vec<Variant>,
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]

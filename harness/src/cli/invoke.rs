@@ -1,8 +1,10 @@
 //! `isolab invoke`: one request in this process, with every phase timed.
+//!
+//! The response's body goes to stdout as it is, everything else to stderr, so that the body
+//! can be piped.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -15,9 +17,19 @@ use isolab_frontend::lifecycle::{self, Live, Timed};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::task::LocalSet;
 
-use super::values;
+use super::values::{self, LimitArgs};
 use crate::exit::{BadInput, DONE};
 use crate::{executors, library};
+
+/// What a script must know.
+pub(super) const AFTER_HELP: &str = "\
+The response's body goes to stdout as it is; phases, status and headers go to stderr:
+  isolab invoke v8 ./handler.js --query name=Ada | jq .message
+
+Exit codes:
+  0  the function answered, whatever the status
+  1  the function failed: it trapped, or exceeded its deadline or its memory
+  2  bad input, also a function that cannot be built";
 
 /// `isolab invoke`.
 #[derive(Debug, Args)]
@@ -31,7 +43,7 @@ pub struct InvokeArgs {
     /// Executor with its settings, such as `wasm:compiler=winch`
     #[arg(value_parser = values::spec)]
     pub spec: Spec,
-    /// Function's name or path
+    /// Function's name, or the path of its folder, its JavaScript file or its WASI command
     pub function: String,
     /// Variant: rust, js, command [default: the first that the executor can run]
     #[arg(long, value_name = "VARIANT")]
@@ -42,6 +54,9 @@ pub struct InvokeArgs {
     /// Body of a POST request; `@FILE` reads it from a file
     #[arg(long, value_name = "TEXT|@FILE", value_parser = values::body)]
     pub data: Option<Bytes>,
+    /// Limits of functions that set none of their own.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Folder for artifacts [default: target/isolab-cache]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
@@ -56,7 +71,8 @@ fn query(text: &str) -> Result<(String, String), String> {
 pub fn run(arguments: InvokeArgs) -> Result<u8> {
     super::log_to_stderr();
     let InvokeArgs { spec, variant, .. } = arguments;
-    let function = function(&arguments.function)?;
+    let mut function = library::find(&arguments.function)?;
+    function.set_default_limits(arguments.limits.limits());
     let request = request(&arguments.query, arguments.data)?;
     let environment =
         Environment { cache: super::cache(arguments.cache), run_id: super::run_id(), max_instances: 1 };
@@ -69,8 +85,20 @@ pub fn run(arguments: InvokeArgs) -> Result<u8> {
         answered
     })?;
     eprintln!("status  {}", response.status());
-    std::io::stdout().write_all(response.body()).context("cannot print the body")?;
-    Ok(DONE)
+    for (name, value) in response.headers() {
+        eprintln!("header  {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+    }
+    match print(response.body()) {
+        // The reader of a pipe has what it wanted.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(DONE),
+        printed => printed.map(|()| DONE).context("cannot print the body"),
+    }
+}
+
+fn print(body: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(body)?;
+    stdout.flush()
 }
 
 async fn answer(
@@ -100,13 +128,6 @@ fn choose(executor: &dyn Executor, function: &Function, variant: Option<Variant>
         }
     }
     Err(BadInput::because(format!("{} cannot run `{}`: {reason}", executor.spec(), function.name())))
-}
-
-fn function(name: &str) -> Result<Function> {
-    if name.contains('/') {
-        return Ok(Function::load(Path::new(name))?);
-    }
-    Ok(library::open(&[])?.get(name)?.clone())
 }
 
 fn request(pairs: &[(String, String)], data: Option<Bytes>) -> Result<Request> {

@@ -16,11 +16,14 @@ use nix::unistd::getppid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::values::SpecList;
+use super::values::{LimitArgs, SpecList};
 use crate::exit::{DONE, INTERRUPTED, Interrupted};
 use crate::host::affinity;
 use crate::server::child::LISTENING;
 use crate::{executors, library};
+
+/// More than any machine holds.
+const INSTANCES_MAX: usize = 10_000_000;
 
 /// `isolab serve`.
 #[derive(Debug, Args)]
@@ -50,12 +53,18 @@ pub struct ServeArgs {
     /// Address to listen on; with port 0 the system chooses the port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// More functions: one, a WASI command `NAME.wasm`, or a folder of both
+    /// More functions: a folder with handler.js or a crate, a file `NAME.js`, a WASI command `NAME.wasm`, or a folder of such
     #[arg(long, value_name = "PATH")]
     pub functions: Vec<PathBuf>,
     /// Threads that serve connections and run functions [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,
+    /// Limits of functions that set none of their own.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Most live instances of each executor, over all functions. `wasm` reserves addresses for all of them [default: 1000]
+    #[arg(long, value_name = "N", value_parser = instances)]
+    pub instances: Option<usize>,
     /// Serve the pages that experiments need, too
     #[arg(long)]
     pub control: bool,
@@ -78,6 +87,11 @@ fn workers(text: &str) -> Result<usize, String> {
     workers.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1"))
 }
 
+fn instances(text: &str) -> Result<usize, String> {
+    let instances = text.parse().ok().filter(|instances| (1..=INSTANCES_MAX).contains(instances));
+    instances.ok_or_else(|| format!("`{text}` is not a number of instances from 1 to {INSTANCES_MAX}"))
+}
+
 /// Serves until SIGTERM or SIGINT. Does not wait for the threads of functions that do not
 /// end: they end with the process.
 pub fn run(arguments: ServeArgs) -> Result<u8> {
@@ -97,7 +111,8 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
     // First of all: a signal during a slow start must not end the process half-way.
     let (shutdown, hurry) = signals()?;
     let config = config(&arguments);
-    let library = library::open(&arguments.functions)?;
+    let mut library = library::open(&arguments.functions)?;
+    library.set_default_limits(arguments.limits.limits());
     let environment = Environment {
         cache: super::cache(arguments.cache),
         run_id: arguments.run_id.unwrap_or_else(super::run_id),
@@ -121,7 +136,8 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
 }
 
 fn config(arguments: &ServeArgs) -> Config {
-    let default = Config::default();
+    let mut default = Config::default();
+    default.bounds.instances = arguments.instances.unwrap_or(default.bounds.instances);
     let bounds = if arguments.control {
         // An experiment itself decides how many requests there are at once.
         Bounds { connections: 16_384, queue: 16_384, ..default.bounds }

@@ -2,11 +2,13 @@
 //! instead; clap adds the option's name and ends with exit code 2.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use isolab_core::Spec;
+use clap::Args;
 use isolab_core::spec::nearest;
+use isolab_core::{Limits, Spec};
 use isolab_reports::Experiment;
 
 use crate::executors;
@@ -45,5 +47,87 @@ pub fn body(text: &str) -> Result<Bytes, String> {
             let contents = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
             Ok(contents.into())
         }
+    }
+}
+
+/// A duration with its unit: `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let form = || format!("`{text}` is not a duration; write it as `500ms`, `10s` or `2m`");
+    let number: u64 = number.parse().map_err(|_| form())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    };
+    let duration = Duration::from_millis(milliseconds.ok_or_else(form)?);
+    let is_sensible = !duration.is_zero() && duration <= Duration::from_hours(24);
+    is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1 ms and 24 hours"))
+}
+
+/// A memory limit with its unit, in bytes: `64MiB`.
+fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let form = || format!("`{text}` is not a size; write it as `512KiB`, `64MiB` or `1GiB`");
+    let number: u64 = number.parse().map_err(|_| form())?;
+    let unit = match unit {
+        "KiB" => 1_u64 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(form()),
+    };
+    let bytes = number.checked_mul(unit).filter(|bytes| Limits::MEMORY_BYTES.contains(bytes));
+    bytes.ok_or_else(|| format!("`{text}` is not between 1MiB and 4GiB"))
+}
+
+/// Limits of functions that set none of their own.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LimitArgs {
+    /// Time that one request may take, such as `500ms` or `1m`. A deadline in a function's
+    /// function.toml wins [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    deadline: Option<Duration>,
+    /// Memory that one instance may use, such as `64MiB`. A limit in a function's function.toml
+    /// wins [default: 128MiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+}
+
+impl LimitArgs {
+    /// The limits, by default those of the lab.
+    pub fn limits(self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            deadline: self.deadline.unwrap_or(default.deadline),
+            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
+            ..default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        for text in ["", "5", "s", "-1s", "1.5s", "0s", "2000m", "99999999999999999999s", "5h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit_and_bounds() {
+        assert_eq!(memory("64MiB"), Ok(64 << 20));
+        assert_eq!((memory("1024KiB"), memory("4GiB")), (Ok(1 << 20), Ok(4 << 30)));
+        for text in ["", "0", "64", "MiB", "64MB", "64mib", "-1MiB", "1.5GiB", "0MiB", "1KiB", "5GiB"] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+        assert!(memory("99999999999GiB").unwrap_err().contains("between"));
     }
 }

@@ -21,7 +21,9 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
     let mut child = bench.child(Reuse::Warm, bench.cache, true)?;
     for (index, invocations) in amounts.invocations.iter().enumerate() {
         let live = within_time(&amounts, character.invoke, *invocations);
-        if live.len() < FEWEST {
+        // An instance that has answered once has ended, if it answers once only.
+        let ends_before = bench.block.variant.answers_once() && *invocations > 0;
+        if live.len() < FEWEST || ends_before {
             continue;
         }
         if index > 0 && !character.is_outside() {

@@ -62,7 +62,8 @@ pub struct Matrix {
 impl Matrix {
     /// Every block of one repetition, in the order in which they were asked for.
     /// Variants that a function does not have are left out. Where the preset is narrow,
-    /// what tells of the model is measured with one function only.
+    /// what tells of the model is measured with one function only. Instances that answer once
+    /// are measured without reuse, and not where many must have answered.
     pub fn blocks(&self, is_narrow: bool) -> impl Iterator<Item = Block> + '_ {
         let variants = |function: &Function| {
             let there: Vec<_> = function.variants().collect();
@@ -74,14 +75,21 @@ impl Matrix {
                 let mut experiments = self.experiments.clone();
                 let has_all = index == speaks_for_all || !is_narrow;
                 experiments.retain(|experiment| has_all || !experiment.is_of_model());
-                variants(function).into_iter().map(move |variant| Block {
-                    spec: spec.clone(),
-                    function: function.clone(),
-                    variant,
-                    reuses: self.reuses.clone(),
-                    experiments: experiments.clone(),
-                    is_twin: false,
-                    repetition: 0,
+                variants(function).into_iter().map(move |variant| {
+                    let mut block = Block {
+                        spec: spec.clone(),
+                        function: function.clone(),
+                        variant,
+                        reuses: self.reuses.clone(),
+                        experiments: experiments.clone(),
+                        is_twin: false,
+                        repetition: 0,
+                    };
+                    if variant.answers_once() {
+                        block.reuses = vec![Reuse::Fresh];
+                        block.experiments.retain(|experiment| *experiment != Experiment::Density);
+                    }
+                    block
                 })
             })
         })
@@ -175,6 +183,18 @@ mod tests {
         let names: Vec<_> = selection().blocks(false).map(|block| block.name()).collect();
         assert_eq!(names[..4], ["wasm blake3 rust", "wasm blake3 js", "wasm hello rust", "wasm hello js"]);
         assert_eq!(names.len(), 8);
+    }
+
+    #[test]
+    fn a_command_is_measured_without_reuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("module.wasm");
+        std::fs::write(&module, "").unwrap();
+        let selection = Matrix { functions: vec![Function::load(&module).unwrap()], ..selection() };
+        let blocks: Vec<_> = selection.blocks(false).collect();
+        assert_eq!(blocks.len(), 2, "one for each executor");
+        assert_eq!((&blocks[0].reuses[..], blocks[0].has(Experiment::Density)), (&[Reuse::Fresh][..], false));
+        assert!(blocks[0].has(Experiment::Load));
     }
 
     #[test]

@@ -67,12 +67,13 @@ impl RunRequest {
         executors::all_differ(&choice.specs)?;
         let is_explicit = !choice.specs.is_empty();
         let (functions, paths) = library::select(&choice.functions)?;
+        let default_variants = default_variants(&functions);
         let names = functions_as_text(&choice.functions, &functions, &paths);
         let default_experiments = || Experiment::ALL.to_vec();
         let matrix = Matrix {
             specs: unless_empty(choice.specs, executors::compiled_in),
             functions,
-            variants: unless_empty(choice.variants, || vec![Variant::Rust, Variant::Js]),
+            variants: unless_empty(choice.variants, || default_variants),
             reuses: unless_empty(choice.reuses, || vec![Reuse::Fresh, Reuse::Warm]),
             experiments: unless_empty(choice.experiments, default_experiments),
         };
@@ -127,6 +128,12 @@ fn preset_of(run: &Run) -> Result<Preset, String> {
     Ok(preset.repeated(repetitions.unwrap_or(preset.repetitions)))
 }
 
+/// The variants that one of the functions has.
+fn default_variants(functions: &[Function]) -> Vec<Variant> {
+    let has = |variant: &Variant| functions.iter().any(|function| function.source(*variant).is_some());
+    Variant::ALL.into_iter().filter(has).collect()
+}
+
 /// The lab's functions by name, others by their absolute path.
 fn functions_as_text(chosen: &[String], functions: &[Function], paths: &[PathBuf]) -> Vec<String> {
     if chosen.is_empty() {
@@ -134,7 +141,7 @@ fn functions_as_text(chosen: &[String], functions: &[Function], paths: &[PathBuf
     }
     let mut paths = paths.iter();
     let text = |chosen: &String| {
-        let path = chosen.contains('/').then(|| paths.next()).flatten();
+        let path = library::is_path(chosen).then(|| paths.next()).flatten();
         path.map_or_else(|| chosen.clone(), |path| path.display().to_string())
     };
     chosen.iter().map(text).collect()

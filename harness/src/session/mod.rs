@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use isolab_core::{Function, Variant};
 use isolab_reports::RunStatus;
 
 use self::caches::Caches;
@@ -87,7 +88,7 @@ impl Session<'_> {
             build: &Build::look(),
             executors: &executors,
             blocks: &self.blocks,
-            notes: notes(&lab),
+            notes: notes(&lab, &matrix.functions),
             host_warnings,
             selection: recorded,
         };
@@ -159,8 +160,22 @@ fn progress_bar(steps: usize, activity: &str) -> ProgressBar {
     ProgressBar::new(steps as u64).with_style(style).with_prefix(activity.to_owned())
 }
 
+/// What was not compared for want of cases.
+fn without_cases(function: &Function) -> String {
+    format!(
+        "`{}` has no cases: nothing was compared, neither with expected responses nor between executors. \
+         It was asked for `GET /`. Every response counts whose status is below 400, and under load that of \
+         the first response, whatever its body.",
+        function.name()
+    )
+}
+
+fn answers_once(function: &Function) -> bool {
+    function.variants().all(Variant::answers_once)
+}
+
 /// What a reader of the report must know about how this run measures.
-fn notes(lab: &Lab<'_>) -> Vec<String> {
+fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
     let pinned = match lab.pinning {
         Some(Pinning { server_cpu, load_cpu }) => format!(
             "The server ran on processor {server_cpu}, the load generator on processor {load_cpu}. The engine \
@@ -184,6 +199,14 @@ fn notes(lab: &Lab<'_>) -> Vec<String> {
          instance's memory."
             .into(),
     ];
+    notes.extend(functions.iter().filter(|function| function.cases().is_empty()).map(without_cases));
+    notes.extend(functions.iter().filter(|function| answers_once(function)).map(|function| {
+        format!(
+            "An instance of `{}` answers once: the function was measured without reuse and without density, \
+             and its memory is that of instances that have not answered.",
+            function.name()
+        )
+    }));
     if lab.preset.is_narrow {
         notes.push(
             "Density, open loop and burst depend on the model more than on the function: they were measured \

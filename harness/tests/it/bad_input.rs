@@ -66,6 +66,17 @@ fn an_option_that_makes_no_sense_is_refused() {
     refused("report /nowhere --print markdwon", 2, &["did you mean `markdown`?"]);
     refused("report /nowhere --smallest-percent=-1", 2, &["percentage"]);
     refused("reproduce --run /nowhere --quick", 2, &["--quick"]);
+    for bounds in ["0", "many", "-1", "100000000"] {
+        refused(&format!("serve --instances={bounds}"), 2, &["--instances", bounds, "from 1 to"]);
+    }
+    for command in ["serve", "invoke direct hello"] {
+        for size in ["0", "64", "0MiB", "64MB", "5GiB"] {
+            refused(&format!("{command} --memory {size}"), 2, &["--memory", size]);
+        }
+        for time in ["0s", "5", "25h"] {
+            refused(&format!("{command} --deadline {time}"), 2, &["--deadline", time]);
+        }
+    }
     refused("serve --listen here", 2, &["here"]);
     refused("serve --workers 0 --executor direct", 2, &["at least 1"]);
     refused("serve --functions /nowhere --executor direct", 2, &["/nowhere"]);

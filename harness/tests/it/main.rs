@@ -7,5 +7,6 @@ mod full_matrix;
 mod interrupt;
 mod load_burst;
 mod load_command;
+mod own_functions;
 mod report;
 mod support;

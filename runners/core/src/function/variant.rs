@@ -23,6 +23,11 @@ pub enum Variant {
 impl Variant {
     /// All variants, in the order in which one is chosen when none is asked for.
     pub const ALL: [Self; 3] = [Self::Rust, Self::Js, Self::Command];
+
+    /// Whether an instance answers one request and ends, whatever the reuse policy.
+    pub fn answers_once(self) -> bool {
+        self == Self::Command
+    }
 }
 
 impl fmt::Display for Variant {
