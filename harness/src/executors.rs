@@ -24,14 +24,14 @@ pub struct Registration {
     pub feature: Option<&'static str>,
     /// Its settings, and how it is opened; none if it is not compiled in.
     pub build: Option<Build>,
-    /// What has to be built before it can prepare a variant.
+    /// The guest to build before it can prepare a variant.
     pub guests: fn(Variant) -> Option<Guest>,
 }
 
 /// The part of an executor that its cargo feature compiles in.
 #[derive(Clone, Copy)]
 pub struct Build {
-    /// What may follow its name in a spec.
+    /// The settings that a spec may have.
     pub settings: &'static [Setting],
     /// Command names of the daemons that serve every instance on this host. Their CPU time
     /// is shown by itself and belongs to no instance.
@@ -42,7 +42,7 @@ pub struct Build {
     open: fn(Spec, Environment) -> Opening,
 }
 
-/// What a variant is built into before `prepare`.
+/// A thing that `isolab build` makes of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guest {
     /// The function's crate, for this target.
@@ -61,7 +61,7 @@ pub struct OpenError {
     hint: Option<String>,
 }
 
-/// The text of a cause, without a word for its kind where the error says it already.
+/// The text of a cause, without its kind if the error names that already.
 fn reason(cause: &Cause) -> String {
     match cause {
         Cause::Unavailable(reason) => reason.clone(),
@@ -190,7 +190,7 @@ pub fn find(name: &str) -> Result<&'static Registration, SpecError> {
 /// Reads specs separated by commas, and fills in every setting.
 ///
 /// # Errors
-/// If one cannot be understood, or stands twice.
+/// If one cannot be understood, or occurs twice.
 pub fn specs(lists: &[String]) -> Result<Vec<Spec>> {
     let mut specs = Vec::new();
     for list in lists {
@@ -202,14 +202,14 @@ pub fn specs(lists: &[String]) -> Result<Vec<Spec>> {
     Ok(specs)
 }
 
-/// Refuses a list in which an executor spec stands twice.
+/// Refuses a list in which an executor spec occurs twice.
 ///
 /// # Errors
 /// If one does.
 pub fn all_differ(specs: &[Spec]) -> Result<()> {
     let is_repeated = |index: usize, spec: &Spec| specs[..index].contains(spec);
     match specs.iter().enumerate().find(|(index, spec)| is_repeated(*index, spec)) {
-        Some((_, spec)) => Err(BadInput::because(format!("executor `{spec}` is asked for twice"))),
+        Some((_, spec)) => Err(BadInput::because(format!("executor `{spec}` is named twice"))),
         None => Ok(()),
     }
 }
@@ -238,11 +238,11 @@ pub fn resolve(spec: Spec) -> Result<Spec> {
     }
 }
 
-/// Does what must be done before the first of several executors is opened.
+/// Prepares the process for these executors, before the first of them is opened.
 ///
-/// Wasmtime's handler for `SIGSEGV` hands on what is not its own and V8's does not, so
-/// V8's has to be there first.
-pub fn settle(specs: &[Spec]) {
+/// Wasmtime's handler for `SIGSEGV` passes on signals that are not its own. V8's handler does
+/// not, so it must be installed first.
+pub fn prepare_process(specs: &[Spec]) {
     #[cfg(feature = "v8")]
     if specs.iter().any(|spec| spec.name() == "v8") {
         isolab_v8::initialise();
@@ -307,14 +307,14 @@ mod tests {
     use crate::exit;
 
     #[test]
-    fn specs_are_resolved_and_stand_once() {
+    fn specs_are_resolved_and_must_differ() {
         let asked = ["direct".to_owned(), "direct".to_owned()];
         assert_eq!(specs(&asked[..1]).unwrap().len(), 1);
         assert_eq!(exit::code(&specs(&asked).unwrap_err()), exit::BAD_INPUT);
     }
 
     #[test]
-    fn an_unknown_name_is_told_what_there_is() {
+    fn an_unknown_name_is_answered_with_the_nearest_one_and_a_list() {
         let error = specs(&["wasn".to_owned()]).unwrap_err();
         assert_eq!(exit::code(&error), exit::BAD_INPUT);
         let text = error.to_string();

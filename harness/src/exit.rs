@@ -1,4 +1,4 @@
-//! How the process ends: what its exit codes mean, and which error leads to which.
+//! Exit codes, and which error leads to which.
 
 use std::process::ExitCode;
 
@@ -8,18 +8,18 @@ use isolab_core::reuse::ReuseError;
 use isolab_core::spec::SpecError;
 use isolab_frontend::RunError;
 
-/// Everything that was asked for was done.
+/// The command did everything that it was asked to do.
 pub const DONE: u8 = 0;
-/// Something measured failed, or was asked for and is not there.
+/// Something that was measured failed, or is not available on this machine.
 pub const FAILED: u8 = 1;
-/// What was asked for cannot be understood.
+/// The input cannot be understood.
 pub const BAD_INPUT: u8 = 2;
-/// The server has ended, but a function did not let go of its thread. The message names it.
+/// The server has ended, but a function still held its thread. The message names it.
 pub const STUCK: u8 = 3;
-/// Ctrl-C, or SIGTERM.
+/// The user pressed Ctrl-C, or the process received SIGTERM.
 pub const INTERRUPTED: u8 = 130;
 
-/// Input that cannot be understood, where no other error says so.
+/// Bad input for which there is no other type of error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadInput(pub String);
@@ -31,7 +31,7 @@ impl BadInput {
     }
 }
 
-/// The user does not want to wait any longer.
+/// The user interrupted the command.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
@@ -62,7 +62,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Says on stderr what went wrong, and ends with its code.
+/// Prints an error on stderr, and returns the exit code.
 pub fn report(result: anyhow::Result<u8>) -> ExitCode {
     result
         .unwrap_or_else(|error| {

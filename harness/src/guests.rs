@@ -1,4 +1,4 @@
-//! Building what functions are given to executors as, before anything is timed.
+//! Building the functions' Wasm modules and native servers, before anything is timed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ pub struct Step {
     guest: Guest,
     /// The function's manifest, for a crate.
     manifest: Option<PathBuf>,
-    /// What it is, for people.
+    /// Its name, for people.
     pub name: String,
 }
 
-/// What has to be built so that the executors of these names can prepare the variants
-/// of these functions, each thing once.
+/// Everything that these executors need before they can prepare these variants of these
+/// functions, each thing once.
 pub fn steps(executors: &[&str], functions: &[Function], variants: &[Variant]) -> Vec<Step> {
     let known = ALL.iter().filter(|known| known.build.is_some() && executors.contains(&known.name));
     let mut steps: Vec<Step> = Vec::new();
@@ -72,7 +72,7 @@ impl Step {
 pub struct Built {
     /// How long the step took.
     pub took: Duration,
-    /// What it built.
+    /// The result of the build.
     pub guest: guest::Built,
 }
 

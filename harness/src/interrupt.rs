@@ -1,8 +1,8 @@
 //! Ctrl-C while measuring.
 //!
-//! Measuring blocks on sockets, so that a signal must not only be noted: the child
-//! that is being measured is told to end, whereupon every wait for it ends. It gets a
-//! moment to remove what it has made, such as containers, and is killed after that.
+//! Measuring blocks on sockets, so it is not enough to note a signal. The child that is being
+//! measured gets SIGTERM, which ends every wait for it. It has a moment to remove what it has
+//! made, such as containers, and is killed after that.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::exit::{INTERRUPTED, Interrupted};
 
 struct State {
     is_requested: bool,
-    /// The process group that ends with an interrupt; it is not reaped while it stands here.
+    /// The process group that an interrupt ends. It is not reaped while it is registered.
     victim: Option<Pid>,
 }
 
@@ -26,11 +26,14 @@ fn state() -> std::sync::MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// How long a child has after an interrupt before it is killed.
+/// Time of a child between an interrupt and its kill.
 pub const GRACE: Duration = Duration::from_secs(3);
 
-/// Takes SIGINT and SIGTERM from now on. The first asks for an orderly end, the
-/// second ends the process at once.
+/// Handles SIGINT and SIGTERM from now on. The first signal ends the run in order, the second
+/// ends the process at once.
+///
+/// # Errors
+/// If the signals cannot be handled.
 pub fn listen() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut interrupt, mut terminate) = {
@@ -51,7 +54,7 @@ pub fn listen() -> Result<()> {
     std::thread::Builder::new()
         .name("interrupt".into())
         .spawn(move || runtime.block_on(wait))
-        .context("the thread that waits for signals cannot be started")?;
+        .context("cannot start the thread that waits for signals")?;
     Ok(())
 }
 
@@ -62,22 +65,25 @@ fn request() {
 
 fn signal_victim(signal: Signal) {
     if let Some(group) = state().victim {
-        // It may have ended by itself, which is what is wanted.
+        // An error means that it has ended already.
         let _ = killpg(group, signal);
     }
 }
 
-/// Whether an end was asked for.
+/// Whether the user has interrupted the run.
 pub fn is_requested() -> bool {
     state().is_requested
 }
 
-/// An error if an end was asked for.
+/// Nothing, unless the user has interrupted the run.
+///
+/// # Errors
+/// [`Interrupted`], if so.
 pub fn check() -> Result<(), Interrupted> {
     if is_requested() { Err(Interrupted) } else { Ok(()) }
 }
 
-/// Names the process group that an interrupt ends, until [`forget`].
+/// Registers the process group that an interrupt ends, until [`forget`].
 pub fn register(group: Pid) {
     let mut state = state();
     state.victim = Some(group);
@@ -86,7 +92,7 @@ pub fn register(group: Pid) {
     }
 }
 
-/// Takes back [`register`]; to be called before the group's leader is reaped.
+/// Takes back [`register`]. Call it before the group's leader is reaped.
 pub fn forget() {
     state().victim = None;
 }

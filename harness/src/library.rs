@@ -51,7 +51,7 @@ fn find_in(library: &Library, text: &str) -> Result<Function> {
 
 /// The functions of a command line, each a name or a path; without any, all of the lab's.
 ///
-/// Answers the paths too, for a child that must find the same functions.
+/// Returns the paths too, for a child that must find the same functions.
 pub fn select(texts: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
     let library = open(&[])?;
     if texts.is_empty() {
@@ -61,7 +61,7 @@ pub fn select(texts: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
     for text in texts {
         let function = find_in(&library, text)?;
         if chosen.iter().any(|known| known.name() == function.name()) {
-            return Err(BadInput::because(format!("function `{}` is asked for twice", function.name())));
+            return Err(BadInput::because(format!("function `{}` is named twice", function.name())));
         }
         chosen.push(function);
     }

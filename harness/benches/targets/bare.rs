@@ -1,5 +1,5 @@
-//! A hyper server and nothing else: one thread, one answer. It either has the answer or
-//! calls the function for it.
+//! A bare hyper server: one thread, one answer. It either has the answer, or calls the function
+//! for it.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -17,15 +17,15 @@ use tokio::net::TcpListener;
 
 use crate::server::Server;
 
-/// The first argument with which this binary is such a server.
+/// The first argument that makes this binary such a server.
 pub(crate) const COMMAND: &str = "bare";
 
-/// Where a bare server has its bodies from.
+/// Where a bare server gets its bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bodies {
-    /// It is always the same.
+    /// The body is always the same.
     Given,
-    /// `hello` is called, as `direct` does it.
+    /// The server calls `hello`, as `direct` does.
     Called,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn spawn(response: &Response<Bytes>, bodies: Bodies, cpu: Option<usiz
     Server::spawn(command.args([COMMAND, &cpu, bodies.argument()]).args(arguments), "")
 }
 
-/// Is the server: a processor, where bodies are from, a body and headers are its arguments.
+/// Runs the server. Its arguments are a processor, where it gets its bodies, a body, and headers.
 pub(crate) fn serve(arguments: &[String]) -> Result<()> {
     let [cpu, bodies, body, headers @ ..] = arguments else { anyhow::bail!("arguments are missing") };
     if let Ok(cpu) = cpu.parse() {
@@ -89,7 +89,7 @@ async fn listen(headers: HeaderMap, body: Bytes, bodies: Bodies) -> Result<()> {
     }
 }
 
-/// What the function says to a request without a body.
+/// The function's answer to a request without a body.
 fn hello(request: &Request<Incoming>) -> Bytes {
     let headers =
         request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));

@@ -1,5 +1,4 @@
-//! `docker` against the engine's own command line, and against a container without a
-//! front end before it.
+//! `docker` against the engine's own command line, and against containers without a front end.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -16,7 +15,7 @@ const TARGET: &str = "/hello?myName=World";
 /// The path as the function's own server sees it.
 const BARE_TARGET: &str = "/?myName=World";
 const STARTS: usize = 10;
-/// Rounds of load: a warm container's rate is steadier than a start.
+/// Rounds of load: the rate of a warm container varies less than a start.
 const ROUNDS: usize = 5;
 
 pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
@@ -33,7 +32,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     rounds::pin_generator(pinning)?;
     for connections in [1, 8] {
         let [mut through, mut straight] = [const { Samples(Vec::new()) }; 2];
-        // As many containers as the front end has, for each answers one at a time.
+        // One container for each connection, as in the front end: each answers one request at a time.
         let peers = (0..connections).map(|_| Peer::run(&image)).collect::<Result<Vec<_>>>()?;
         peers.iter().try_for_each(Peer::first_answer)?;
         let addresses: Vec<_> = peers.iter().map(|peer| peer.address).collect();
@@ -70,7 +69,7 @@ fn starts(fresh: &Lab, image: &str) -> Result<()> {
     Ok(())
 }
 
-/// A container that the command line started; it is removed when dropped.
+/// A container of the command line. It is removed when dropped.
 struct Peer {
     id: String,
     address: SocketAddr,
@@ -79,7 +78,7 @@ struct Peer {
 impl Peer {
     fn run(image: &str) -> Result<Self> {
         let id = docker(&["run", "-d", "--label", "isolab.peer=targets", "-e", "PORT=8080", image])?;
-        // A peer from here on: it has to be removed whatever comes of the next line.
+        // A `Peer` from here on, so that it is removed even if the next line fails.
         let mut peer = Self { id, address: SocketAddr::from(([0, 0, 0, 0], 8080)) };
         let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         peer.address.set_ip(docker(&["inspect", "-f", format, &peer.id])?.parse()?);
@@ -100,7 +99,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may be gone already; what is left has a label to be found by.
+        // It may be gone already. Containers that stay have a label.
         let _ = docker(&["rm", "-f", &self.id]);
     }
 }

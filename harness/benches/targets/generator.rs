@@ -14,11 +14,10 @@ use isolab_core::{Reuse, Variant};
 use crate::bare::{self, Bodies};
 use crate::rounds::{self, CONNECTIONS, LOADED, Lab, Samples};
 
-/// Many short rounds, as the host's speed changes within seconds, and the highest latencies
-/// with it.
+/// Many short rounds, because the host's speed and the highest latencies change within seconds.
 const ROUNDS: usize = 21;
 
-/// What both are given to load, and what is aimed at.
+/// A server that both generators load.
 struct Comparison {
     name: &'static str,
     target: &'static str,
@@ -26,10 +25,10 @@ struct Comparison {
     is_bare: bool,
 }
 
-/// From a bare server, which does the least for an answer, to one that computes for some ten
-/// microseconds. What a generator does between reading an answer and sending the next request
-/// is in no latency of its own, and leaves the server's queue shorter: where the server is as
-/// fast as the generators, latencies tell more of them than of it.
+/// From a bare server, which does least for an answer, to one that computes for about ten
+/// microseconds. The work of a generator between an answer and the next request is not part of
+/// its latencies, and keeps the server's queue shorter. So latencies of a server that is as fast
+/// as the generators describe the generators.
 const COMPARISONS: [Comparison; 3] = [
     Comparison { name: "bare hyper", target: "/hello?myName=World", is_bare: true },
     Comparison { name: "direct", target: "/hello?myName=World", is_bare: false },
@@ -80,17 +79,16 @@ fn side_by_side(comparison: &Comparison, address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// The latencies of a window as wrk 4 prints its own. It makes good for coordinated omission:
-/// beside each latency of more than one turn of a connection stand those that requests sent in
-/// every turn of it would have had (`stats_correct` in its `stats.c`, called by `main`).
+/// The latencies of a window, corrected as wrk 4 corrects its own. wrk compensates coordinated
+/// omission: for each latency of more than one turn of a connection it adds the latencies of
+/// requests sent in every turn of it (`stats_correct` in its `stats.c`, called by `main`).
 fn corrected(window: &ClosedWindow) -> Histogram<u64> {
     let turn = CONNECTIONS as f64 / window.per_second();
     window.latency_ns.clone_correct(nanoseconds(Duration::from_secs_f64(turn)))
 }
 
-/// By Little's law the part of a connection's time that some request's latency accounts
-/// for. What is left of 1 went by between an answer and the next request, and waited for
-/// the generator.
+/// The part of a connection's time that latencies cover, by Little's law. The rest passed
+/// between an answer and the next request, waiting for the generator.
 fn covered_by(rate: f64, mean_latency_s: f64) -> f64 {
     rate * mean_latency_s / CONNECTIONS as f64
 }
@@ -116,7 +114,7 @@ fn wrk(address: SocketAddr, target: &str) -> Result<Wrk> {
     };
     Ok(Wrk {
         rate: after("Requests/sec:")?.parse()?,
-        // Of the line `Latency`, whose first column is the mean.
+        // The first column of the line `Latency` is the mean.
         mean: duration(after("Latency")?)?,
         p50: duration(after("50%")?)?,
         p99: duration(after("99%")?)?,
@@ -131,7 +129,7 @@ fn duration(text: &str) -> Result<Duration> {
         "us" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
-        _ => anyhow::bail!("wrk's `{text}` is no duration"),
+        _ => anyhow::bail!("wrk printed `{text}`, which is not a duration"),
     };
     Ok(Duration::from_secs_f64(number * scale))
 }

@@ -10,8 +10,8 @@ use isolab_core::{Reuse, Variant};
 use crate::bare::{self, Bodies};
 use crate::rounds::{self, Lab, Samples};
 
-/// Many short rounds: the host's speed changes within seconds, and a ratio wants both of
-/// its sides at one speed.
+/// Many short rounds: the host's speed changes within seconds, and both sides of a ratio need
+/// the same speed.
 const ROUNDS: usize = 60;
 /// The first warms up.
 const WINDOWS: [Span; 2] = [
@@ -21,7 +21,7 @@ const WINDOWS: [Span; 2] = [
 
 const TARGET: &str = "/hello?myName=World";
 
-/// A server of the lab, and which part of the bare server's rate is aimed at.
+/// A server of the lab, and the aim for its part of the bare server's rate.
 struct Contender {
     spec: &'static str,
     variant: Variant,
@@ -42,7 +42,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
     for contender in CONTENDERS {
         labs.push(Lab::serve(contender.spec, contender.variant, contender.reuse, pinning)?);
     }
-    // The bare server answers what `direct` does, to the last header.
+    // The bare server gives the same answer as `direct`, to the last header.
     let answer = rounds::ask(labs[0].child().address(), TARGET)?;
     let server_cpu = pinning.map(|pinning| pinning.server_cpu);
     let bare = bare::spawn(&answer, Bodies::Given, server_cpu)?;
@@ -67,7 +67,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
         let title = format!("{spec} hello {variant} {reuse} / bare hyper");
         rounds::line(&title, &rates.over(&ceiling).show(3), aim);
     }
-    // `direct` comes first. What is left between these two is front end, pool and clock.
+    // `direct` comes first. These two differ by front end, pool and clock.
     let title = "direct hello rust warm / bare hyper that calls hello";
     rounds::line(title, &rates[0].over(&floor).show(3), ">= 0.90");
     labs.into_iter().try_for_each(Lab::stop)

@@ -1,20 +1,20 @@
-//! What the front door costs, beside peers that do the same with less: `make targets`.
+//! The cost of the front end, beside peers that do the same with less: `make targets`.
 //!
-//! Every figure is a ratio of two servers that were loaded in turn, round by round, in
-//! one run, each server on one processor and the load generator on another. A machine
-//! that drifts moves both; the ratio's range over the rounds shows what is left.
+//! Every figure is a ratio of two servers that are loaded in turn, round by round, in one run.
+//! Each server has one processor, the load generator another. A machine that drifts slows both;
+//! the range of the ratio over the rounds shows the remaining noise.
 //!
 //! - [`bare`]: a hyper server that answers the same bytes, the ceiling.
 //! - [`rounds`]: loading servers in turn.
 //! - [`http`]: the front end with `direct`, `wasm` and `v8` against that ceiling.
 //! - [`generator`]: the load generator against wrk.
-//! - [`container`]: `docker` against the engine's own command line, and against going
-//!   to the container directly.
+//! - [`container`]: `docker` against the engine's own command line, and against requests
+//!   straight to the container.
 //! - [`isolate`]: first answers and memory of `v8`.
 //! - [`overhead`]: what measuring adds to the server that is measured.
 //!
-//! A peer that is not there is said to be missing, and its line is left out. Phases
-//! against hand-written loops on the engines are criterion's business: `cargo bench`.
+//! If a peer is missing, the bench says so and leaves out its line. `make microbench` compares
+//! single phases.
 
 mod bare;
 mod container;
@@ -33,7 +33,7 @@ use isolab::host::affinity::Pinning;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
-        // The servers are this binary again: the lab's own, and the bare one.
+        // This binary is also the servers: the lab's own, and the bare one.
         Some("serve") => isolab::exit::report(isolab::cli::run(std::env::args_os())),
         Some(bare::COMMAND) => isolab::exit::report(bare::serve(&arguments[2..]).map(|()| 0)),
         _ => isolab::exit::report(compare(&arguments[1..]).map(|()| 0)),
@@ -48,7 +48,7 @@ fn compare(words: &[String]) -> Result<()> {
     let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let pinning = Pinning::choose();
     if pinning.is_none() {
-        eprintln!("this process may use one processor only: nothing is pinned");
+        eprintln!("this process may use only one processor: nothing is pinned");
     }
     let comparisons: [(&str, Comparison); 5] = [
         ("http", http::compare),

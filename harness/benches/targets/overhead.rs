@@ -1,7 +1,7 @@
-//! What measuring adds to the server that is measured: CPU time for an answer of a
-//! server as a run has it, with its clocks and counters read at every window, over that
-//! of the same server started by hand, whose CPU clock is read twice. Two processes differ
-//! by more than what is looked for, so one process is also compared with itself.
+//! The cost of measuring to the measured server: CPU time per answer of a server as in a run,
+//! with its clocks and counters read at every window, over that of the same server started by
+//! hand, whose CPU clock is read twice. Two processes differ by more than this cost, so one
+//! process is also compared with itself.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -21,12 +21,12 @@ use crate::rounds::{self, Lab};
 use crate::server::Server;
 
 const TARGET: &str = "/hello?myName=World";
-/// How often both are new processes: where one lies in memory alone is worth a few percent,
-/// so that many repetitions say more than many turns.
+/// Repetitions with new processes. The place of a process in memory alone changes a few percent,
+/// so many repetitions say more than many turns.
 const REPETITIONS: usize = 40;
-/// How often both are loaded in turn, close together as the machine drifts.
+/// Turns of load in each repetition, close together because the machine drifts.
 const TURNS: usize = 4;
-/// Windows as in the default preset, the first to warm up.
+/// Windows as in the default preset; the first one warms up.
 const WINDOWS: [Span; 4] = [Span { duration: Duration::from_millis(150), answers: 1 }; 4];
 
 pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
@@ -54,7 +54,7 @@ fn ratios(spec: &str, reuse: Reuse, pinning: Option<Pinning>) -> Result<(Vec<f64
     let child = Lab::serve(spec, Variant::Rust, reuse, pinning)?;
     let by_hand = serve_by_hand(spec, reuse, pinning)?;
     let ratios = (0..TURNS).map(|turn| {
-        // None is always the first.
+        // Neither is always the first.
         let earlier = (turn % 2 == 0).then(|| watched(&child, pinning)).transpose()?;
         let other = unwatched(by_hand.address, by_hand.pid(), pinning)?;
         let itself = unwatched(child.child().address(), child.child().pid(), pinning)?;
@@ -79,7 +79,7 @@ fn watched(lab: &Lab, pinning: Option<Pinning>) -> Result<f64> {
     Ok(cpu_ns as f64 / answers as f64)
 }
 
-/// The same of a server that nobody looks at while it works.
+/// The same for a server whose counters are not read while it works.
 fn unwatched(address: SocketAddr, pid: u32, pinning: Option<Pinning>) -> Result<f64> {
     let [warm_up, measured @ ..] = WINDOWS;
     let windows = vec![warm_up, Span::lasting(measured.iter().map(|span| span.duration).sum())];

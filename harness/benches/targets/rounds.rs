@@ -1,4 +1,4 @@
-//! Loading servers in turn, and ratios of what they answered.
+//! Loading servers in turn, and ratios of their rates.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use isolab_core::{Response, Reuse, Spec, Variant};
 
 /// Connections, as in the peers' figures.
 pub(crate) const CONNECTIONS: usize = 32;
-/// How long a server is loaded in each round; whole seconds, which are all that wrk knows.
+/// Length of a round, in whole seconds, because wrk takes only those.
 pub(crate) const LOADED: Duration = Duration::from_secs(1);
 
-/// A server of the lab with one executor, and where its traces lie.
+/// A server of the lab with one executor, and the folder of its log.
 pub(crate) struct Lab {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Lab {
-    /// Starts it as it is loaded in a run: without the pages that record every phase.
+    /// Starts it as for the loads of a run: without the pages that record every phase.
     pub(crate) fn serve(
         spec: &str,
         variant: Variant,
@@ -82,7 +82,7 @@ impl Lab {
     }
 }
 
-/// Artifacts outlive a run of this bench: it is not about `prepare`.
+/// Artifacts outlive a run of this bench, which does not measure `prepare`.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("targets-cache")
 }
@@ -99,7 +99,7 @@ pub(crate) fn get(target: &str, address: SocketAddr) -> Result<Wire> {
     Wire::to(&Method::GET, target, &address.to_string(), HeaderMap::new(), bytes::Bytes::new())
 }
 
-/// Loads servers once. Every answer must be the one that the first gave before.
+/// Loads servers once. Every answer must be the first server's answer.
 pub(crate) fn load(
     addresses: &[SocketAddr],
     target: &str,
@@ -111,7 +111,7 @@ pub(crate) fn load(
     closed::run(&load, || {})?.faultless()
 }
 
-/// Loads a server in windows of one's own, and calls `at_boundary` where they meet.
+/// Loads a server in these windows, and calls `at_boundary` at their boundaries.
 pub(crate) fn load_in(
     address: SocketAddr,
     target: &str,
@@ -146,12 +146,12 @@ pub(crate) fn rate(outcome: &ClosedOutcome) -> Result<f64> {
     Ok(outcome.windows.last().context("the load was broken off")?.per_second())
 }
 
-/// Keeps the load generator, which is this thread, where it belongs.
+/// Keeps the load generator, which is this thread, on its processor.
 pub(crate) fn pin_generator(pinning: Option<Pinning>) -> Result<()> {
     pinning.map_or(Ok(()), |pinning| affinity::pin(pinning.load_cpu))
 }
 
-/// A quantity round by round.
+/// A figure of every round.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(pub(crate) Vec<f64>);
 
@@ -161,7 +161,7 @@ impl Samples {
         self.0.push(value);
     }
 
-    /// The ratio to another quantity, round by round.
+    /// The ratio to another figure, round by round.
     pub(crate) fn over(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
@@ -174,7 +174,7 @@ impl Samples {
         if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
     }
 
-    /// Median and range, with so many decimals.
+    /// Median and range, with this many decimals.
     pub(crate) fn show(&self, decimals: usize) -> String {
         let (least, most) =
             self.0.iter().fold((f64::INFINITY, 0_f64), |(least, most), x| (least.min(*x), most.max(*x)));
@@ -182,7 +182,7 @@ impl Samples {
     }
 }
 
-/// Prints one comparison beside what is aimed at.
+/// Prints one comparison and its aim.
 pub(crate) fn line(name: &str, figure: &str, aim: &str) {
     println!("{name:<58} {figure:>24}   aim {aim}");
 }

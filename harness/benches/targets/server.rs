@@ -1,4 +1,4 @@
-//! A process that says on stdout where it listens.
+//! A server process that prints its address on stdout.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// It is killed when dropped.
+/// A running server. It is killed when dropped.
 pub(crate) struct Server {
     process: Child,
-    /// Where it listens.
+    /// Its address.
     pub(crate) address: SocketAddr,
 }
 
@@ -18,12 +18,12 @@ impl Server {
     pub(crate) fn spawn(command: &mut Command, prefix: &str) -> Result<Self> {
         let mut process = command.stdout(Stdio::piped()).spawn().context("a server cannot be started")?;
         let stdout = process.stdout.take().context("stdout is a pipe")?;
-        // From here on it is ended whatever happens.
+        // A `Server` from here on, so that it is ended even if this fails.
         let mut server = Self { process, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim_end().strip_prefix(prefix).and_then(|address| address.parse().ok());
-        server.address = address.context("the server did not say where it listens")?;
+        server.address = address.context("the server printed no address")?;
         Ok(server)
     }
 
@@ -35,7 +35,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which its peer has noticed by then.
+        // An error means that it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

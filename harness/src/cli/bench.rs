@@ -14,9 +14,9 @@ use crate::run::preset;
 use crate::run::request::{Choice, RunRequest};
 use crate::session::{self, Session};
 
-const WHAT: &str = "What to measure";
-const HOW: &str = "How much, and in which order";
-const WHERE: &str = "Where";
+const WHAT: &str = "Selection";
+const HOW: &str = "Amount and order";
+const WHERE: &str = "Folders";
 
 /// `isolab bench`.
 #[derive(Debug, Args)]

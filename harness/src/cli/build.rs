@@ -1,4 +1,4 @@
-//! `isolab build`: the functions' Wasm modules and native servers.
+//! `isolab build`: build the functions' Wasm modules and native servers.
 
 use std::path::{Path, PathBuf};
 
@@ -7,43 +7,41 @@ use clap::Args;
 use isolab_core::guest::{self, Built};
 use isolab_core::{Spec, Variant};
 
+use super::values::SpecList;
 use crate::exit::DONE;
 use crate::{executors, guests, library};
 
 /// `isolab build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// Build only for these executors [default: all]
+    /// Executors to build for [default: all]
     #[arg(long, value_name = "SPEC")]
-    pub executor: Vec<String>,
+    pub executor: Vec<SpecList>,
     /// Functions by name or path [default: all of the lab's]
     #[arg(long, value_name = "NAME|PATH", value_delimiter = ',')]
     pub function: Vec<String>,
-    /// Copy everything that was built into this folder, with an index for ISOLAB_GUESTS
+    /// Folder to copy the results to, with an index for `ISOLAB_GUESTS`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// Builds everything that is not up to date, and prints a line for each.
+/// Builds everything that is out of date, and prints a line for each.
 pub fn run(arguments: &BuildArgs) -> Result<u8> {
     let (functions, _) = library::select(&arguments.function)?;
-    let specs = executors::specs(&arguments.executor)?;
-    let names: Vec<_> = if specs.is_empty() {
-        executors::ALL.iter().map(|known| known.name).collect()
-    } else {
-        specs.iter().map(Spec::name).collect()
-    };
+    let mut names: Vec<_> = arguments.executor.iter().flat_map(|list| &list.0).map(Spec::name).collect();
+    if names.is_empty() {
+        names.extend(executors::ALL.iter().map(|known| known.name));
+    }
     let mut index = String::new();
     for step in guests::steps(&names, &functions, &Variant::ALL) {
         let built = step.build().with_context(|| format!("cannot build {}", step.name))?;
         println!("{} ({:.1} s)", step.name, built.took.as_secs_f64());
         if let Some(folder) = &arguments.out {
-            index +=
-                &copy(&built.guest, folder).with_context(|| format!("{} cannot be copied", step.name))?;
+            index += &copy(&built.guest, folder).with_context(|| format!("cannot copy {}", step.name))?;
         }
     }
     if let Some(folder) = &arguments.out {
-        std::fs::write(folder.join("index"), index).context("the index cannot be written")?;
+        std::fs::write(folder.join("index"), index).context("cannot write the index")?;
     }
     Ok(DONE)
 }

@@ -1,4 +1,4 @@
-//! `isolab doctor`: what can run on this machine, and what to do about the rest.
+//! `isolab doctor`: show what this machine can run, and what to do about the rest.
 
 use anyhow::Result;
 use isolab_core::{Environment, Executor, Spec};
@@ -8,7 +8,7 @@ use crate::host::affinity::Pinning;
 use crate::host::machine::{Build, Machine};
 use crate::{executors, library};
 
-/// Opens every executor. The exit code says whether all can run.
+/// Opens every executor. The exit code says whether all of them can run.
 pub fn run() -> Result<u8> {
     super::log_to_stderr();
     let machine = Machine::look();
@@ -20,7 +20,7 @@ pub fn run() -> Result<u8> {
     println!("\nadvice");
     let advice = advice(&machine);
     if advice.is_empty() {
-        println!("  none");
+        println!("  - none: this machine is ready");
     }
     for line in advice {
         println!("  - {line}");
@@ -39,21 +39,21 @@ fn print_machine(machine: &Machine) {
     print_fact("memory", &format!("{} MiB", machine.memory_bytes >> 20));
     print_fact("system", &format!("{}, Linux {}", machine.os, machine.kernel));
     print_fact("cgroups", &format!("version {}", machine.cgroup_version));
-    print_fact("governor", machine.governor.as_deref().unwrap_or("not shown by this machine"));
+    print_fact("governor", machine.governor.as_deref().unwrap_or("not shown by the kernel"));
     let [one, five, fifteen] = machine.load_average;
     print_fact("load", &format!("{one:.2} {five:.2} {fifteen:.2}"));
 }
 
 fn print_build(build: &Build) {
     print_fact("isolab", &format!("{} ({})", build.version, build.summary()));
-    print_fact("commit", build.commit.as_deref().unwrap_or("not a checkout"));
+    print_fact("commit", build.commit.as_deref().unwrap_or("not in a checkout"));
 }
 
 fn print_fact(name: &str, value: &str) {
     println!("  {name:10} {value}");
 }
 
-/// Whether all of them can run.
+/// Prints each executor. Returns whether all of them can run.
 async fn print_executors() -> Result<bool> {
     println!("\nexecutors");
     let environment = Environment { cache: super::cache(None), run_id: super::run_id(), max_instances: 1 };
@@ -61,7 +61,7 @@ async fn print_executors() -> Result<bool> {
     for known in executors::ALL {
         let Some(build) = known.build else {
             let feature = known.feature.unwrap_or_default();
-            print_fact(known.name, &format!("not compiled in; build with `--features {feature}`"));
+            print_fact(known.name, &format!("not in this binary: build it with `--features {feature}`"));
             continue;
         };
         let spec = Spec::parse(known.name)?.resolve(build.settings)?;
@@ -87,7 +87,7 @@ fn print_executor(model: &str, executor: &dyn Executor) -> Result<()> {
     for function in library::open(&[])?.iter() {
         for variant in function.variants() {
             if let Err(reason) = executor.supports(function, variant) {
-                print_fact("", &format!("not `{}` as {variant}: {reason}", function.name()));
+                print_fact("", &format!("cannot run `{}` as {variant}: {reason}", function.name()));
             }
         }
     }
@@ -98,20 +98,21 @@ fn advice(machine: &Machine) -> Vec<String> {
     let mut advice = Vec::new();
     if Pinning::choose().is_none() {
         advice.push(
-            "give it two processors: server and load generator share one, and disturb each other".into(),
+            "use at least two processors: server and load generator share one here, and slow each other down"
+                .into(),
         );
     }
     if machine.governor.as_deref().is_some_and(|governor| governor != "performance") {
-        advice.push("set the frequency governor to `performance` while measuring".into());
+        advice.push("set the frequency governor to `performance` while measuring: `cpupower frequency-set -g performance`".into());
     }
     if machine.load_average[0] > 0.5 {
         advice.push("wait until nothing else runs: the load average is above 0.5".into());
     }
     if machine.is_virtual {
-        advice.push("expect drift: other virtual machines share this processor".into());
+        advice.push("expect the speed to drift: other virtual machines may share this processor".into());
     }
     if env!("ISOLAB_OPT_LEVEL") != "3" || cfg!(debug_assertions) {
-        advice.push("build with this workspace's profiles: this binary is not fully optimised".into());
+        advice.push("build with `cargo build` in this workspace: this binary is not fully optimised".into());
     }
     advice
 }

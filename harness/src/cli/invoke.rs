@@ -170,7 +170,7 @@ mod tests {
     fn data_makes_the_request_a_post() {
         let request = request(&[], Some(values::body("{}").unwrap())).unwrap();
         assert_eq!((request.method, request.body), (Method::POST, Bytes::from("{}")));
-        let error = values::body("@/nonexistent").unwrap_err().to_string();
+        let error = values::body("@/nonexistent").unwrap_err();
         assert!(error.contains("/nonexistent"), "{error}");
     }
 }

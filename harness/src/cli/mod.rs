@@ -38,6 +38,7 @@ Exit codes:
   0    done
   1    something that was measured failed, or is not available on this machine
   2    bad input
+  3    the server has ended, but a function still held its thread
   130  interrupted";
 
 /// Measures what an isolation model costs: a Wasm instance, a V8 isolate, a container

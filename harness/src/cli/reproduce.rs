@@ -150,7 +150,7 @@ fn spec(text: &str) -> Result<Option<Spec>> {
 
 /// The folder of a function that is not one of the lab's own.
 fn folder_of(function: &str) -> Option<PathBuf> {
-    function.contains('/').then(|| library::own_folder().join(function))
+    library::is_path(function).then(|| library::own_folder().join(function))
 }
 
 /// Everything that occurs in the blocks.

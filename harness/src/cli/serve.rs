@@ -122,10 +122,10 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
     executors::all_differ(&specs)?;
     let executors = if specs.is_empty() {
         let specs = executors::compiled_in();
-        executors::settle(&specs);
+        executors::prepare_process(&specs);
         open_available(specs, &environment).await?
     } else {
-        executors::settle(&specs);
+        executors::prepare_process(&specs);
         open_all(specs, &environment).await?
     };
     let server = Server::bind(config, executors, library)?;
@@ -151,7 +151,6 @@ fn config(arguments: &ServeArgs) -> Config {
         workers: arguments.workers.unwrap_or(default.workers),
         control: arguments.control,
         bounds,
-        ..default
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which processor runs what: the server one, the load generator another.
+//! Processors: one for the server, another for the load generator.
 
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -8,14 +8,14 @@ use serde::Serialize;
 /// The processors of a measurement, by the kernel's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pinning {
-    /// Runs the child. Containers run where the engine puts them.
+    /// The server's processor. Containers run where their engine puts them.
     pub server_cpu: usize,
-    /// Runs the load generator.
+    /// The load generator's processor.
     pub load_cpu: usize,
 }
 
 impl Pinning {
-    /// One processor each, if this process may use two.
+    /// One processor for each, if this process may use two.
     pub fn choose() -> Option<Self> {
         match usable()[..] {
             [server_cpu, load_cpu, ..] => Some(Self { server_cpu, load_cpu }),
@@ -32,12 +32,15 @@ pub fn usable() -> Vec<usize> {
     }
 }
 
-/// Keeps the calling thread, and all that it starts, on one processor.
+/// Keeps the calling thread, and all threads and processes that it starts, on one processor.
+///
+/// # Errors
+/// If this process may not use that processor.
 pub fn pin(cpu: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(cpu)
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
-        .with_context(|| format!("this process cannot be kept on processor {cpu}"))
+        .with_context(|| format!("cannot keep this process on processor {cpu}"))
 }
 
 #[cfg(test)]

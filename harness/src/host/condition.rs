@@ -1,4 +1,4 @@
-//! Whether a host is a good one to measure on.
+//! Whether a host is fit to measure on.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use procfs::{CurrentSI, KernelStats};
 
-/// How long the processors are watched before a run.
+/// How long to watch the processors before a run.
 const WATCHED: Duration = Duration::from_millis(500);
-/// Part of all processors' time that others may use, in percent.
+/// Share of all processor time that other processes may use, in percent.
 const BUSY_PERCENT: u64 = 10;
-/// Part that a hypervisor may take away, in percent.
+/// Share of all processor time that a hypervisor may take away, in percent.
 const STOLEN_PERCENT: u64 = 2;
 
-/// Reasons why what is measured now would say less than it could; none on a good host.
-/// Watches the processors for half a second.
+/// Reasons why this host is not fit to measure on now; none if it is. Watches the processors
+/// for half a second.
 pub fn warnings() -> Vec<String> {
     let mut warnings = busy(Times::now(), || {
         thread::sleep(WATCHED);
@@ -34,7 +34,7 @@ struct Times {
 }
 
 impl Times {
-    /// None where the kernel does not say.
+    /// None if the kernel does not show them.
     fn now() -> Option<Self> {
         let total = KernelStats::current().ok()?.total;
         let idle = total.idle + total.iowait.unwrap_or_default();
@@ -47,7 +47,7 @@ impl Times {
 
 fn busy(earlier: Option<Times>, later: impl FnOnce() -> Option<Times>) -> Vec<String> {
     let Some((earlier, later)) = earlier.zip(later()) else {
-        return vec!["how busy the host is cannot be told".into()];
+        return vec!["the kernel does not show how busy the host is".into()];
     };
     let all = later.all.saturating_sub(earlier.all).max(1);
     let stolen = later.stolen.saturating_sub(earlier.stolen) * 100 / all;
@@ -63,7 +63,7 @@ fn busy(earlier: Option<Times>, later: impl FnOnce() -> Option<Times>) -> Vec<St
     warnings
 }
 
-/// A warning if a processor's frequency follows its load. Virtual machines show none.
+/// A warning if a processor's frequency follows its load. Virtual machines have no governor.
 fn governors(processors: &Path) -> Option<String> {
     let entries = fs::read_dir(processors).ok()?;
     let governor = |entry: fs::DirEntry| {
@@ -71,7 +71,7 @@ fn governors(processors: &Path) -> Option<String> {
         Some(text.trim().to_owned())
     };
     let slow = entries.flatten().filter_map(governor).find(|governor| governor != "performance")?;
-    Some(format!("the frequency governor is `{slow}`, not `performance`: speed follows load"))
+    Some(format!("the frequency governor is `{slow}` instead of `performance`: the speed follows the load"))
 }
 
 #[cfg(test)]
@@ -79,24 +79,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_or_robbed_host_is_said_to_be_one() {
+    fn a_busy_host_and_a_busy_hypervisor_are_reported() {
         let later =
             |idle, stolen| busy(Some(Times::default()), move || Some(Times { all: 100, idle, stolen }));
         assert_eq!(later(95, 0), Vec::<String>::new());
         assert!(later(60, 0)[0].contains("40 %"));
-        assert_eq!(later(50, 45).len(), 1, "what is stolen is not other processes' work");
+        assert_eq!(later(50, 45).len(), 1, "stolen time is not the work of other processes");
         assert_eq!(busy(None, || None).len(), 1);
     }
 
     #[test]
-    fn a_governor_that_saves_power_is_named() {
+    fn a_governor_that_saves_power_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let set = |cpu: &str, governor: &str| {
             let path = folder.path().join(cpu).join("cpufreq");
             fs::create_dir_all(&path).unwrap();
             fs::write(path.join("scaling_governor"), governor).unwrap();
         };
-        assert_eq!(governors(folder.path()), None, "none is shown");
+        assert_eq!(governors(folder.path()), None, "there is no governor");
         set("cpu0", "performance\n");
         assert_eq!(governors(folder.path()), None);
         set("cpu1", "powersave\n");

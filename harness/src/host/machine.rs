@@ -1,4 +1,4 @@
-//! The machine of a run, and how the binary was built.
+//! The machine of a run, and the build of its binary.
 //!
 //! `sysinfo` serves what it knows; `procfs` the processor's flags; the kernel's own files
 //! under `/sys` the rest, which neither knows.
@@ -44,15 +44,15 @@ pub struct Machine {
     pub is_virtual: bool,
     /// The frequency governor, where there is one.
     pub governor: Option<String>,
-    /// Whether the processors boost their frequency, where that can be told.
+    /// Whether the processors boost their frequency, where the kernel shows it.
     pub is_boosting: Option<bool>,
-    /// Whether two logical processors share a core, where that can be told.
+    /// Whether two logical processors share a core, where the kernel shows it.
     pub has_smt: Option<bool>,
-    /// What the kernel tells the time by.
+    /// The kernel's clock source.
     pub clock: Option<String>,
-    /// What the kernel does against flaws of the processor, by flaw.
+    /// The kernel's mitigations of processor flaws, by flaw.
     pub mitigations: BTreeMap<String, String>,
-    /// Whether energy is counted; why not, otherwise.
+    /// Whether energy is counted, or why it is not.
     pub energy: String,
     /// Policy of transparent huge pages, as the kernel shows it.
     pub huge_pages: Option<String>,
@@ -97,7 +97,7 @@ impl Machine {
     }
 }
 
-/// How the binary was built: what the figures of a debug build would be worth.
+/// The build of this binary: figures of a debug build would be worth little.
 #[derive(Clone, Debug, Serialize)]
 pub struct Build {
     /// Cargo's profile family: `debug` for `dev` too, hence the next field.
@@ -110,8 +110,7 @@ pub struct Build {
     pub rustc: &'static str,
     /// Version of the lab.
     pub version: &'static str,
-    /// Commit of the checkout, with `-dirty` if files differ from it; none outside
-    /// of a checkout.
+    /// Commit of the checkout, with `-dirty` if files differ from it; none outside of a checkout.
     pub commit: Option<String>,
 }
 
@@ -159,7 +158,7 @@ fn cgroup_version(mount: &Path) -> u8 {
     if mount.join("cgroup.controllers").exists() { 2 } else { 1 }
 }
 
-/// Flaws that the processor has, and what is done about each.
+/// Flaws of the processor and their mitigations.
 fn mitigations(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let read = |entry: fs::DirEntry| {

@@ -1,4 +1,4 @@
-//! One blocking connection, for everything that is asked once.
+//! One blocking connection, for single requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,10 +23,10 @@ pub enum ClientError {
     /// The connection broke, or no answer came in time.
     #[error("no answer from {0}: {1}")]
     Transfer(SocketAddr, std::io::Error),
-    /// An answer that is no HTTP.
-    #[error("the answer is no HTTP/1.1 response: {0}")]
+    /// The answer is not HTTP.
+    #[error("the answer is not an HTTP/1.1 response: {0}")]
     Malformed(#[from] ParseError),
-    /// An answer whose parts HTTP forbids.
+    /// The answer has a part that HTTP forbids.
     #[error(transparent)]
     Invalid(#[from] Cause),
 }
@@ -36,12 +36,11 @@ pub enum ClientError {
 pub struct Answer {
     /// The response with its whole body.
     pub response: Response,
-    /// From before the request's first byte was written until the response's last
-    /// byte was read.
+    /// From before the request's first byte was written until the response's last byte was read.
     pub duration: Duration,
 }
 
-/// A kept connection to a server. It is opened again where the server closed it.
+/// A kept connection to a server. It is opened again after the server has closed it.
 pub struct Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -50,6 +49,9 @@ pub struct Client {
 
 impl Client {
     /// Connects.
+    ///
+    /// # Errors
+    /// If there is no connection.
     pub fn connect(address: SocketAddr) -> Result<Self, ClientError> {
         let stream = Some(open(address)?);
         Ok(Self { address, stream, receiver: Receiver::default() })
@@ -60,13 +62,19 @@ impl Client {
         self.address.to_string()
     }
 
-    /// Asks for a page of the front end.
+    /// Gets a page of the front end.
+    ///
+    /// # Errors
+    /// If there is no answer, or one that HTTP forbids.
     pub fn get(&mut self, target: &'static str) -> Result<Answer, ClientError> {
         let request = Wire::to(&Method::GET, target, &self.host(), HeaderMap::new(), Bytes::new());
         self.send(&request.expect("a static path and an address make a request"))
     }
 
     /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    /// If there is no answer, or one that HTTP forbids.
     pub fn send(&mut self, wire: &Wire) -> Result<Answer, ClientError> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,

@@ -1,8 +1,8 @@
-//! Asking a server: a request written once, and a blocking connection for all that
-//! is asked once. What a message looks like is [`isolab_core::http1`]'s matter.
+//! An HTTP/1.1 client: requests that are serialised once, and a blocking connection for single
+//! requests. [`isolab_core::http1`] parses and writes the messages.
 //!
 //! - [`request`]: a request as bytes.
-//! - [`Receiver`]: an answer, out of a reused buffer.
+//! - [`Receiver`]: an answer, read into a reused buffer.
 //! - [`client`]: one blocking connection.
 
 pub mod client;

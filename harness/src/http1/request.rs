@@ -1,4 +1,4 @@
-//! A request as the bytes that go over the wire.
+//! A request as bytes.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use isolab_core::{Case, Request};
 pub struct Wire {
     /// Head and body.
     pub bytes: Bytes,
-    /// The method, on which it depends whether the answer has a body.
+    /// The method; it decides whether the answer has a body.
     pub method: Method,
 }
 
@@ -25,6 +25,9 @@ impl Wire {
     }
 
     /// A request to `target`, a path with its query, at `host`.
+    ///
+    /// # Errors
+    /// If one of them is not valid.
     pub fn to(
         method: &Method,
         target: &str,
@@ -32,14 +35,14 @@ impl Wire {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Self> {
-        let uri: Uri = target.parse().with_context(|| format!("`{target}` is no path"))?;
+        let uri: Uri = target.parse().with_context(|| format!("`{target}` is not a path"))?;
         if !headers.contains_key(HOST) {
             headers.insert(HOST, HeaderValue::from_str(host).with_context(|| format!("host `{host}`"))?);
         }
         Ok(Self::new(&Request::new(method.clone(), uri, headers, body)))
     }
 
-    /// What asks `function` for a case: its path is put below the function's name.
+    /// The request of a case to `function`; the case's path follows the function's name.
     pub fn of_case(case: &Case, function: &str, host: &str) -> Result<Self> {
         let Request { method, headers, body, .. } = &case.request;
         let (path, query) = (case.request.path(), case.request.query());
@@ -60,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_asked_below_its_functions_name() {
+    fn the_path_of_a_case_follows_the_functions_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         let ask = |path_and_query: &str| {

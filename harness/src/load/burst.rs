@@ -53,7 +53,7 @@ pub struct BurstOutcome {
     pub responses: u64,
     /// Answers with an unexpected status 503: the server had no capacity.
     pub refused: u64,
-    /// What else went wrong.
+    /// Other problems.
     pub problems: Problems,
     /// From the beginning to the last answer, right or not.
     pub duration: Duration,

@@ -56,7 +56,7 @@ pub fn check(expected: &Expected, answer: &Answer, body: &[u8]) -> AnswerCheck {
     }
 }
 
-/// What is wrong with a faulty answer, in words.
+/// The fault of an answer, in words.
 pub fn reason(expected: &Expected, answer: &Answer, body: &[u8]) -> String {
     match answer {
         Err(error) => error.to_string(),

@@ -46,7 +46,7 @@ impl Faults {
     }
 }
 
-/// What went wrong during a whole load.
+/// Everything that went wrong during a load.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     /// Faults by kind.

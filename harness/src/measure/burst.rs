@@ -1,4 +1,4 @@
-//! From idle to many requests at once.
+//! The burst: many requests at once to an idle server.
 
 use std::time::Duration;
 
@@ -8,25 +8,24 @@ use isolab_reports::Row;
 
 use super::load::{PATIENCE, add_latencies, expected, is_spinning};
 use super::rows::Rows;
-use super::{Bench, Character};
+use super::{Bench, BlockProfile};
 use crate::load::burst::{self, Burst};
 use crate::server::child::Child;
 use crate::server::control;
 
-/// How long connections are idle before: the server has accepted them by then.
+/// How long connections are idle before the burst: the server accepts them in this time.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// Sends every number of requests at once. A pool that uses instances again holds as many
-/// idle ones beforehand; one that does not holds none. The child must have the control
-/// pages.
+/// Sends every number of requests at once. If instances are used again, the pool has this many
+/// idle ones before the burst, otherwise none. The child must have the control pages.
 pub fn measure(
     bench: &Bench<'_>,
-    character: &Character,
+    profile: &BlockProfile,
     reuse: Reuse,
     child: &Child,
     rows: &mut Rows<'_>,
 ) -> Result<()> {
-    let amounts = bench.amounts(character).burst;
+    let amounts = bench.amounts(profile).burst;
     for requests in amounts.requests {
         for round in 0..amounts.rounds {
             let idle = if reuse == Reuse::Fresh { 0 } else { *requests as u64 };
@@ -39,7 +38,7 @@ pub fn measure(
                 requests: *requests,
                 idle: IDLE,
                 patience: PATIENCE,
-                is_spinning: is_spinning(bench, character),
+                is_spinning: is_spinning(bench, profile),
             })?;
             let outcome = outcome.faultless().with_context(|| format!("{requests} requests at once"))?;
             ensure!(outcome.refused == 0, "{requests} requests at once: {} refused", outcome.refused);

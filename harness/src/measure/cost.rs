@@ -1,4 +1,4 @@
-//! What answers cost the host between two moments, as rows.
+//! The host's cost of answers between two instants, as rows.
 
 use std::time::Duration;
 
@@ -8,35 +8,34 @@ use isolab_core::laps::nanoseconds;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character};
+use super::{Bench, BlockProfile};
 use crate::executors;
 use crate::host::probes::places::{Places, Spent};
 use crate::host::probes::process;
 use crate::server::child::Child;
 use crate::server::control;
 
-/// Where CPU time is spent while so many connections ask. Instances in the server's
-/// process are in its time. Of instances that are used again and lie outside there are
-/// beforehand as many as connections, and each is read; those used once come and go, and
-/// only the group around them sees all.
+/// The places where CPU time is spent under a load. The time of instances inside of the server
+/// is part of the server's. Warm external instances are started first, one per connection; each
+/// cgroup is read. Fresh ones come and go, so only their parent cgroup sees all of them.
 pub fn places(
     bench: &Bench<'_>,
-    character: &Character,
+    profile: &BlockProfile,
     reuse: Reuse,
     child: &Child,
     connections: usize,
 ) -> Result<Places> {
     let mut places = Places::child(child.pid());
-    if character.is_outside() && reuse == Reuse::Warm {
+    if profile.is_outside() && reuse == Reuse::Warm {
         let mut client = child.connect()?;
         places = control::places(
             child.pid(),
             &control::instances(&mut client, bench.function(), connections as u64, 1)?,
         );
     } else {
-        places.cgroups.clone_from(&character.around);
+        places.cgroups.clone_from(&profile.around);
     }
-    if character.is_outside() {
+    if profile.is_outside() {
         places.daemons =
             executors::daemons(&bench.block.spec).iter().flat_map(|name| process::named(name)).collect();
     }
@@ -44,8 +43,8 @@ pub fn places(
     Ok(places)
 }
 
-/// Reads clocks and counters at the boundaries of windows, where an error cannot be
-/// answered: it is kept until the end.
+/// Reads clocks and counters at the boundaries of windows. It keeps an error until the end,
+/// because a load cannot handle one at a boundary.
 pub struct Meter<'a> {
     places: &'a Places,
     spent: Vec<Spent>,
@@ -53,8 +52,7 @@ pub struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// With room for the boundaries of so many windows, so that none is made while
-    /// measuring.
+    /// Allocates for the boundaries of this many windows, so that measuring allocates nothing.
     pub fn new(places: &'a Places, windows: usize) -> Self {
         Self { places, spent: Vec::with_capacity(windows + 1), failed: None }
     }
@@ -67,7 +65,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// What was spent in each window, in order.
+    /// The cost of each window, in order.
     pub fn windows(self) -> Result<Vec<Cost>> {
         match self.failed {
             Some(error) => Err(error.context("CPU time under load")),
@@ -78,7 +76,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// What was spent in one window.
+/// The cost of one window.
 #[derive(Clone, Debug)]
 pub struct Cost {
     earlier: Spent,
@@ -97,8 +95,8 @@ impl Cost {
         self.later.child.saturating_sub(self.earlier.child)
     }
 
-    /// Adds a row for everything that applies.
-    pub fn add(&self, rows: &mut Rows<'_>, row: &Row, character: &Character) {
+    /// Adds a row for each part of the cost that applies.
+    pub fn add(&self, rows: &mut Rows<'_>, row: &Row, profile: &BlockProfile) {
         let time =
             |of: fn(&Spent) -> Duration| nanoseconds(of(&self.later).saturating_sub(of(&self.earlier)));
         let count = |of: fn(&Spent) -> u64| of(&self.later).saturating_sub(of(&self.earlier));
@@ -109,7 +107,7 @@ impl Cost {
         rows.add(row, "major_faults_count", count(|spent| spent.counters.major_faults));
         rows.add(row, "voluntary_switches_count", count(|spent| spent.counters.voluntary_switches));
         rows.add(row, "involuntary_switches_count", count(|spent| spent.counters.involuntary_switches));
-        if character.is_outside() {
+        if profile.is_outside() {
             rows.add(row, "cgroup_cpu_ns", time(|spent| spent.cgroup.total));
             rows.add(row, "cgroup_user_cpu_ns", time(|spent| spent.cgroup.user));
             rows.add(row, "cgroup_system_cpu_ns", time(|spent| spent.cgroup.system));

@@ -1,4 +1,4 @@
-//! How many instances can be live until a bound is reached.
+//! Density: the most live instances before a bound is reached.
 
 use std::time::{Duration, Instant};
 
@@ -9,21 +9,21 @@ use isolab_reports::Row;
 use isolab_reports::row::Limit;
 
 use super::rows::Rows;
-use super::{Bench, Character};
+use super::{Bench, BlockProfile};
 use crate::host::probes::places::Held;
 use crate::http1::Client;
 use crate::run::preset;
 use crate::server::child::Child;
 use crate::server::control;
 
-/// How often every instance is invoked at each number, so that a 99th percentile is not
-/// one instance's only answer.
+/// Invocations of every instance at each number, so that a 99th percentile is not a single
+/// answer.
 const ROUNDS: u64 = 3;
 
-/// Doubles the live instances, each invoked once, until what they hold, the time that
-/// they take to answer in turn, their number or the search's own time reaches its bound.
-pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
-    let bounds = bench.amounts(character).density;
+/// Doubles the live instances, each invoked once, until a bound is reached: their memory, their
+/// 99th percentile in turn, their number, or the time of the search.
+pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -> Result<()> {
+    let bounds = bench.amounts(profile).density;
     let begun = Instant::now();
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
     let mut client = child.connect()?;
@@ -35,7 +35,7 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
     let (end, limit) = loop {
         let (held, mut p99_ns) = exercise(bench, &child, &mut client, live)?;
         if is_slow(p99_ns, &bounds) {
-            // Once more: a single interruption of the host is not the model's.
+            // Once more: a single interruption by the host is not the model's fault.
             p99_ns = p99_ns.min(exercise(bench, &child, &mut client, live)?.1);
         }
         let point = Point { live, held_bytes: held.total_bytes().saturating_sub(idle.total_bytes()) };
@@ -62,14 +62,14 @@ pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) ->
     child.stop()
 }
 
-/// Has so many instances answer in turn; what is held then, and the 99th percentile of
-/// their answers in nanoseconds.
+/// Invokes `live` instances in turn. Returns the memory held before, and the 99th percentile in
+/// nanoseconds.
 fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, u64)> {
-    let what = || format!("{live} live instances");
-    // What is held first: the answers that follow are recorded in the server's memory.
-    let there = control::instances(client, bench.function(), live, 1).with_context(what)?;
-    let held = control::places(child.pid(), &there).held()?;
-    control::exercised(client, bench.function(), live, ROUNDS).with_context(what)?;
+    let context = || format!("{live} live instances");
+    // Memory first: the server records the answers that follow in its own memory.
+    let instances = control::instances(client, bench.function(), live, 1).with_context(context)?;
+    let held = control::places(child.pid(), &instances).held()?;
+    control::exercised(client, bench.function(), live, ROUNDS).with_context(context)?;
     Ok((held, p99(&control::phases(client)?, live)?))
 }
 
@@ -83,8 +83,7 @@ struct Point {
     held_bytes: u64,
 }
 
-/// The next number of instances, by what these hold; the bound that leaves no room for
-/// more.
+/// The next number of instances, by the memory of these, or the bound that allows no more.
 fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
     let each = (point.held_bytes / point.live).max(1);
     let fit = bounds.bound_bytes / each;
@@ -95,7 +94,7 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
     Err(if fit < bounds.instances { Limit::Memory } else { Limit::Instances })
 }
 
-/// The 99th percentile (nearest rank) of the answers of all live instances in turn.
+/// The 99th percentile, by nearest rank, of the answers of all live instances in turn.
 fn p99(lines: &[PhaseLine], live: u64) -> Result<u64> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
@@ -120,6 +119,6 @@ mod tests {
         assert_eq!(next(100, 100), Err(Limit::Instances));
         assert_eq!(next(16, 640), Ok(25));
         assert_eq!(next(25, 1_000), Err(Limit::Memory));
-        assert_eq!(next(1, 0), Ok(2), "what is not seen does not count");
+        assert_eq!(next(1, 0), Ok(2), "memory that cannot be seen does not count");
     }
 }

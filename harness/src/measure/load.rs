@@ -1,5 +1,4 @@
-//! How much a cell answers under a closed loop, how long answers take, and what they
-//! cost.
+//! The closed loop: a cell's highest rate, the latencies of its answers, and their cost.
 
 use std::time::Duration;
 
@@ -11,30 +10,33 @@ use isolab_reports::row::LATENCIES;
 
 use super::cost::{self, Meter};
 use super::rows::Rows;
-use super::{Bench, Character, identity};
+use super::{Bench, BlockProfile, identity};
 use crate::http1::Wire;
 use crate::load::Expected;
 use crate::load::closed::{self, ClosedLoad, ClosedWindow, Span};
 use crate::server::child::Child;
 
-/// The first window only fills pools and caches; of the others it is this part.
+/// The first window, which only fills pools and caches, is this many times shorter than the others.
 const WARM_UP: u32 = 2;
-/// How long nothing may be answered. Longer than any function's deadline.
+/// A load is broken off after this time without an answer. It is longer than any function's
+/// deadline.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Loads a child with every number of connections, one after the other. Answers the
-/// highest rate, in answers per second, and the connections that it was reached with.
+/// Loads a child with every number of connections, one after the other.
+///
+/// # Errors
+/// If an answer is faulty, or the child's cost cannot be read.
 pub fn measure(
     bench: &Bench<'_>,
-    character: &Character,
+    profile: &BlockProfile,
     reuse: Reuse,
     child: &Child,
     rows: &mut Rows<'_>,
 ) -> Result<Capacity> {
     let mut capacity = Capacity { per_second: 0.0, connections: 1 };
-    for connections in bench.amounts(character).load.connections {
-        let places = cost::places(bench, character, reuse, child, *connections)?;
-        let load = load(bench, character, child, *connections)?;
+    for connections in bench.amounts(profile).load.connections {
+        let places = cost::places(bench, profile, reuse, child, *connections)?;
+        let load = load(bench, profile, child, *connections)?;
         let mut meter = Meter::new(&places, load.windows.len());
         let outcome = closed::run(&load, || meter.read())?;
         let outcome = outcome.faultless().with_context(|| format!("{connections} connections"))?;
@@ -43,7 +45,7 @@ pub fn measure(
             let row =
                 Row { connections: Some(*connections as u64), ..rows.row_of(reuse, "load", sample as u64) };
             add_window(rows, &row, window);
-            cost.add(rows, &row, character);
+            cost.add(rows, &row, profile);
         }
         let mut rates: Vec<_> = windows.iter().map(|(window, _)| window.per_second()).collect();
         rates.sort_by(f64::total_cmp);
@@ -56,16 +58,16 @@ pub fn measure(
     Ok(capacity)
 }
 
-/// What the closed loop reached.
+/// The highest rate of the closed loop.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// Answers in a second: the median over the windows.
+    /// Answers per second: the median over the windows.
     pub per_second: f64,
-    /// With so many connections.
+    /// The number of connections with which it was reached.
     pub connections: usize,
 }
 
-/// What the load case must be answered with. Asks for it once.
+/// The request of the load case and its expected answer, which is checked once.
 pub fn expected(bench: &Bench<'_>, child: &Child) -> Result<(Wire, Expected)> {
     let case = bench.load_case();
     let request = Wire::of_case(case, bench.function(), &child.address().to_string())?;
@@ -79,12 +81,12 @@ pub fn expected(bench: &Bench<'_>, child: &Child) -> Result<(Wire, Expected)> {
 }
 
 /// Whether the load generator has a processor to itself: containers run on it too.
-pub fn is_spinning(bench: &Bench<'_>, character: &Character) -> bool {
-    bench.lab.pinning.is_some() && !character.is_outside()
+pub fn is_spinning(bench: &Bench<'_>, profile: &BlockProfile) -> bool {
+    bench.lab.pinning.is_some() && !profile.is_outside()
 }
 
-fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: usize) -> Result<ClosedLoad> {
-    let amounts = bench.amounts(character).load;
+fn load(bench: &Bench<'_>, profile: &BlockProfile, child: &Child, connections: usize) -> Result<ClosedLoad> {
+    let amounts = bench.amounts(profile).load;
     let (request, expected) = expected(bench, child)?;
     let span = Span { duration: amounts.window, answers: amounts.window_answers };
     let warm_up = Span { duration: span.duration / WARM_UP, answers: span.answers.min(connections as u64) };
@@ -97,7 +99,7 @@ fn load(bench: &Bench<'_>, character: &Character, child: &Child, connections: us
         connections,
         windows,
         patience: PATIENCE,
-        is_spinning: is_spinning(bench, character),
+        is_spinning: is_spinning(bench, profile),
     })
 }
 
@@ -107,7 +109,7 @@ fn add_window(rows: &mut Rows<'_>, row: &Row, window: &ClosedWindow) {
     add_latencies(rows, row, "latency", &window.latency_ns);
 }
 
-/// Adds the points of a distribution of latencies that are kept.
+/// Adds the points of a distribution of latencies that the rows have.
 pub fn add_latencies(rows: &mut Rows<'_>, row: &Row, name: &str, latency_ns: &Histogram<u64>) {
     if latency_ns.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! What live instances hold, seen by the host.
+//! Memory of live instances, as the host sees it.
 
 use std::time::Duration;
 
@@ -7,39 +7,39 @@ use isolab_core::Reuse;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, Character};
+use super::{Bench, BlockProfile};
 use crate::run::preset;
 use crate::server::child::Child;
 use crate::server::control;
 
-/// Measures memory at several numbers of live instances, for every count of invocations:
-/// much of what an instance holds it only touches when it answers. Each count has a child
-/// of its own where instances lie in the child: what stopped instances leave behind there
-/// would hide what the next hold.
-pub fn measure(bench: &Bench<'_>, character: &Character, rows: &mut Rows<'_>) -> Result<()> {
-    let amounts = bench.amounts(character).memory;
+/// Measures memory at several numbers of live instances, for every count of invocations: an
+/// instance touches much of its memory only when it answers. If instances are inside of the
+/// child, each count has a child of its own: memory that stopped instances leave behind would
+/// hide that of the next ones.
+pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -> Result<()> {
+    let amounts = bench.amounts(profile).memory;
     let mut child = bench.child(Reuse::Warm, bench.cache, true)?;
     for (index, invocations) in amounts.invocations.iter().enumerate() {
-        let live = within_time(&amounts, character.invoke, *invocations);
-        // An instance that has answered once has ended, if it answers once only.
+        let live = within_time(&amounts, profile.invoke, *invocations);
+        // An instance that answers only once has ended after that.
         let ends_before = bench.block.variant.answers_once() && *invocations > 0;
         if live.len() < FEWEST || ends_before {
             continue;
         }
-        if index > 0 && !character.is_outside() {
+        if index > 0 && !profile.is_outside() {
             child.stop()?;
             child = bench.child(Reuse::Warm, bench.cache, true)?;
         }
-        at_every_number(bench, character, *invocations, live, &child, rows)?;
+        at_every_number(bench, profile, *invocations, live, &child, rows)?;
         rows.commit()?;
     }
     child.stop()
 }
 
-/// Numbers of live instances that a slope needs, none live included.
+/// The fewest numbers of live instances for a slope, 0 included.
 const FEWEST: usize = 3;
 
-/// The numbers of live instances whose invocations are made within the bound.
+/// The numbers of live instances whose invocations fit into the bound.
 fn within_time(amounts: &preset::Memory, invoke: Duration, invocations: u64) -> &'static [u64] {
     let fits = |live: &u64| {
         let times = u32::try_from(live.saturating_mul(invocations)).unwrap_or(u32::MAX);
@@ -51,13 +51,13 @@ fn within_time(amounts: &preset::Memory, invoke: Duration, invocations: u64) -> 
 
 fn at_every_number(
     bench: &Bench<'_>,
-    character: &Character,
+    profile: &BlockProfile,
     invocations: u64,
     live: &[u64],
     child: &Child,
     rows: &mut Rows<'_>,
 ) -> Result<()> {
-    let bound_bytes = bench.amounts(character).memory.bound_bytes;
+    let bound_bytes = bench.amounts(profile).memory.bound_bytes;
     let mut client = child.connect()?;
     let mut held_before: Option<(u64, u64)> = None;
     let mut idle_bytes = 0;
@@ -65,9 +65,9 @@ fn at_every_number(
         if sample >= FEWEST && held_before.is_some_and(|before| expected(before, *live) > bound_bytes) {
             break;
         }
-        let there = control::instances(&mut client, bench.function(), *live, invocations)
+        let instances = control::instances(&mut client, bench.function(), *live, invocations)
             .with_context(|| format!("{live} live instances"))?;
-        let held = control::places(child.pid(), &there).held()?;
+        let held = control::places(child.pid(), &instances).held()?;
         let row = Row {
             live_instances: Some(*live),
             invocations: Some(invocations),
@@ -75,11 +75,11 @@ fn at_every_number(
         };
         rows.add(&row, "pss_bytes", held.child.pss_bytes);
         rows.add(&row, "private_bytes", held.child.private_bytes);
-        if character.is_outside() {
+        if profile.is_outside() {
             rows.add(&row, "cgroup_bytes", held.cgroup_bytes);
             rows.add(&row, "helpers_pss_bytes", held.helper_bytes);
         }
-        if let Some(model) = there.model_bytes.iter().copied().sum::<Option<u64>>() {
+        if let Some(model) = instances.model_bytes.iter().copied().sum::<Option<u64>>() {
             rows.add(&row, "model_bytes", model);
         }
         match live {
@@ -90,7 +90,7 @@ fn at_every_number(
     Ok(())
 }
 
-/// What so many instances will hold, by what fewer do.
+/// The expected memory of `live` instances, by the memory of fewer.
 fn expected((live_before, held_bytes): (u64, u64), live: u64) -> u64 {
     held_bytes / live_before * live
 }
@@ -107,9 +107,9 @@ mod tests {
             within_time(&amounts, Duration::from_millis(invoke_ms), invocations).last().copied()
         };
         assert_eq!(live(0, 100), Some(32));
-        assert_eq!(live(500, 1), Some(32), "what every instance must do is always done");
+        assert_eq!(live(500, 1), Some(32), "one invocation of each is always made");
         assert_eq!(live(1, 100), Some(8));
-        assert_eq!(live(100, 100), Some(0), "and so is left out");
+        assert_eq!(live(100, 100), Some(0), "too few numbers, so the count is left out");
         assert_eq!(expected((8, 800), 64), 6_400);
     }
 }

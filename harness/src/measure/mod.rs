@@ -1,15 +1,15 @@
-//! A block's experiments, each with children of its own.
+//! The experiments of a block, each with children of its own.
 //!
-//! | experiment | child | what comes of it |
+//! | experiment | child | result |
 //! |---|---|---|
 //! | [`startup`] | one without cache, one with it, and one for each cold host | `prepare`, `start`, first answers |
 //! | [`memory`] | one for each count of invocations | bytes at several numbers of live instances |
-//! | [`density`] | another | how many instances can be live |
-//! | [`cell`]: [`identity`] and warm answers | one for each policy | every case, byte by byte |
-//! | [`cell`]: [`load`], [`open`], [`burst`] | another | answers under load, with their [`cost`] |
+//! | [`density`] | another | the most live instances |
+//! | [`cell`]: [`identity`] and warm answers | one for each reuse policy | every case, compared byte by byte |
+//! | [`cell`]: [`load`], [`open`], [`burst`] | another | answers under load, and their [`cost`] |
 //!
-//! The first three do not depend on reuse and are measured once for all cells of a
-//! block. A step that fails makes its cells `failed`; the rest of the run goes on.
+//! The first three do not depend on reuse, and are measured once for all cells of a block. If a
+//! step fails, its cells are `failed` and the run goes on.
 
 pub mod burst;
 pub mod cell;
@@ -35,16 +35,16 @@ use crate::run::plan::Block;
 use crate::run::preset::{Amounts, Preset};
 use crate::server::child::{Child, ChildOptions};
 
-/// What all blocks of a run have in common.
+/// Everything that the blocks of a run have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Lab<'a> {
-    /// How much is measured.
+    /// The amounts to measure.
     pub preset: &'a Preset,
-    /// Which processor runs what; nothing is pinned where there is only one.
+    /// The processors of server and load generator; none if there is only one processor.
     pub pinning: Option<Pinning>,
     /// Counters of energy, where the host has them.
     pub packages: Option<&'a Packages>,
-    /// The run.
+    /// The run's id.
     pub run_id: &'a str,
     /// Functions beside the lab's own.
     pub functions: &'a [PathBuf],
@@ -52,32 +52,32 @@ pub struct Lab<'a> {
     pub guests: &'a Path,
 }
 
-/// One block as its experiments see it.
+/// One block, for its experiments.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench<'a> {
-    /// What holds for the run.
+    /// The run's common part.
     pub lab: Lab<'a>,
-    /// What is measured.
+    /// The block to measure.
     pub block: &'a Block,
     /// Artifacts of this block; empty when its first child starts.
     pub cache: &'a Path,
-    /// Where its children's stderr goes.
+    /// The file for its children's stderr.
     pub log: &'a Path,
 }
 
-/// What the first experiment tells the others.
+/// How a block behaves, as its first experiment found out.
 #[derive(Clone, Debug)]
-pub struct Character {
+pub struct BlockProfile {
     /// Median time of `start`.
     pub start: Duration,
-    /// Median time of `invoke`, of an instance's first answer.
+    /// Median time of an instance's first `invoke`.
     pub invoke: Duration,
-    /// The control groups in which the instances' own are made, if instances lie
-    /// outside of the server's process.
+    /// The parents of the instances' control groups, if instances are outside of the server's
+    /// process.
     pub around: Vec<PathBuf>,
 }
 
-impl Character {
+impl BlockProfile {
     /// Whether instances hold something outside of the server's process.
     pub fn is_outside(&self) -> bool {
         !self.around.is_empty()
@@ -85,8 +85,11 @@ impl Character {
 }
 
 impl<'a> Bench<'a> {
-    /// Starts a child for an experiment. `control` adds the pages that count and
-    /// record; they cost a little at every request.
+    /// Starts a child for an experiment. `control` adds the pages that count and record, which
+    /// cost a little with every request.
+    ///
+    /// # Errors
+    /// If it does not start, or the run is interrupted.
     pub fn child(&self, reuse: Reuse, cache: &Path, control: bool) -> Result<Child> {
         interrupt::check()?;
         Child::spawn(&ChildOptions {
@@ -103,18 +106,21 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The function's name, as it stands in paths.
+    /// The function's name, as in paths.
     pub fn function(&self) -> &'a str {
         self.block.function.name()
     }
 
     /// The case with which start-up and load are measured.
+    ///
+    /// # Errors
+    /// If the function has no case.
     pub fn load_case(&self) -> &'a Case {
         self.block.function.load_case()
     }
 
-    /// How much is measured of what behaves like this.
-    pub fn amounts(&self, character: &Character) -> &'a Amounts {
-        self.lab.preset.amounts(character.start)
+    /// The amounts for a block that behaves like this.
+    pub fn amounts(&self, profile: &BlockProfile) -> &'a Amounts {
+        self.lab.preset.amounts(profile.start)
     }
 }

@@ -1,5 +1,5 @@
-//! What users see who do not wait for each other: an open loop at parts of the rate that
-//! the closed loop reached.
+//! The open loop: latencies for users who do not wait for each other, at parts of the closed
+//! loop's highest rate.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -12,32 +12,35 @@ use isolab_reports::row::LATENCIES;
 use super::cost::{self, Meter};
 use super::load::{Capacity, PATIENCE, expected, is_spinning};
 use super::rows::Rows;
-use super::{Bench, Character};
+use super::{Bench, BlockProfile};
 use crate::load::open::{self, Arrivals, OpenLoad, OpenWindow};
 use crate::run::preset;
 use crate::server::child::Child;
 
-/// Connections where they cost nothing: so many that a request hardly ever waits for one
-/// before the server itself is late.
+/// Connections to instances inside of the server, where they are cheap: enough that a request
+/// hardly ever waits for one before the server itself is late.
 const CONNECTIONS: usize = 64;
-/// The first window is this part of the others: the pool is full already.
+/// The first window is this many times shorter than the others: the pool is full already.
 const WARM_UP: u32 = 4;
 
 /// Offers a child every part of its capacity, one after the other.
+///
+/// # Errors
+/// If an answer is faulty, or the child's cost cannot be read.
 pub fn measure(
     bench: &Bench<'_>,
-    character: &Character,
+    profile: &BlockProfile,
     reuse: Reuse,
     child: &Child,
     capacity: Capacity,
     rows: &mut Rows<'_>,
 ) -> Result<()> {
-    let amounts = bench.amounts(character).open;
+    let amounts = bench.amounts(profile).open;
     // A request that finds no idle container would start one, and measure that.
-    let connections = if character.is_outside() { capacity.connections } else { CONNECTIONS };
+    let connections = if profile.is_outside() { capacity.connections } else { CONNECTIONS };
     for percent in amounts.percents {
         let Some(rate_per_s) = rate(capacity.per_second, *percent) else { continue };
-        let places = cost::places(bench, character, reuse, child, connections)?;
+        let places = cost::places(bench, profile, reuse, child, connections)?;
         let (request, expected) = expected(bench, child)?;
         let load = OpenLoad {
             address: child.address(),
@@ -46,11 +49,11 @@ pub fn measure(
             rate_per_s,
             arrivals: Arrivals::Constant,
             connections,
-            // One second's requests: who would wait longer is not counted as served.
+            // The requests of one second. Longer waits do not count as served.
             queue_max: usize::try_from(rate_per_s.get()).unwrap_or(usize::MAX).max(connections),
             windows: windows(&amounts, rate_per_s),
             patience: PATIENCE,
-            is_spinning: is_spinning(bench, character),
+            is_spinning: is_spinning(bench, profile),
         };
         let mut meter = Meter::new(&places, load.windows.len());
         let outcome = open::run(&load, || meter.read())?;
@@ -64,7 +67,7 @@ pub fn measure(
                 ..rows.row_of(reuse, "open", sample as u64)
             };
             add_window(rows, &row, window);
-            cost.add(rows, &row, character);
+            cost.add(rows, &row, profile);
         }
         rows.commit()?;
     }
@@ -75,7 +78,7 @@ fn rate(capacity_per_s: f64, percent: u64) -> Option<NonZeroU64> {
     NonZeroU64::new((capacity_per_s * percent as f64 / 100.0).round() as u64)
 }
 
-/// A short one, which only warms up, and the others, long enough for their requests.
+/// A short window that only warms up, then windows that are long enough for their requests.
 fn windows(amounts: &preset::Open, rate_per_s: NonZeroU64) -> Vec<Duration> {
     let enough = Duration::from_secs_f64(amounts.window_requests as f64 / rate_per_s.get() as f64);
     let window = amounts.window.max(enough);
@@ -91,7 +94,7 @@ fn add_window(rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
     rows.add(row, "late_count", window.late);
     rows.add_duration(row, window.duration);
     for (point, quantile) in LATENCIES {
-        // A quantile among the dropped has no value, and is left out.
+        // A quantile among dropped requests has no value, and is left out.
         if let Some(latency_ns) = window.latency_at(quantile) {
             rows.add(row, &format!("latency_{point}_ns"), latency_ns);
         }
@@ -107,7 +110,7 @@ mod tests {
     use crate::run::preset::DEFAULT;
 
     #[test]
-    fn a_window_lasts_until_its_requests_were_offered() {
+    fn a_window_lasts_until_its_requests_have_been_offered() {
         let rate = |per_second| NonZeroU64::new(per_second).unwrap();
         let amounts = DEFAULT.light.open;
         assert_eq!(windows(&amounts, rate(100_000))[1..], [amounts.window; 2]);
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_nothing_is_not_offered() {
+    fn a_rate_of_zero_is_not_offered() {
         assert_eq!(rate(1_000.0, 25), NonZeroU64::new(250));
         assert_eq!(rate(0.9, 50), None);
     }

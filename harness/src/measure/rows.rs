@@ -1,4 +1,4 @@
-//! Rows of one block on their way into the run folder.
+//! The rows of one block on their way into the run folder.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use isolab_reports::row::Cold;
 use crate::run::folder::{FolderError, RunWriter};
 use crate::run::plan::Block;
 
-/// Collects the rows of a step and writes them when it is done, so that what a
-/// failing step made is not taken for a result.
+/// Collects the rows of a step and writes them when the step is done, so that rows of a failed
+/// step are not taken for results.
 pub struct Rows<'a> {
     folder: &'a mut RunWriter,
     base: Row,
@@ -34,17 +34,17 @@ impl<'a> Rows<'a> {
         Self { folder, base, waiting: Vec::new() }
     }
 
-    /// A row that says which block it is of.
+    /// A row of this block.
     pub fn row(&self, phase: &str, sample: u64) -> Row {
         Row { phase: phase.to_owned(), sample, ..self.base.clone() }
     }
 
-    /// A row of one policy's cell.
+    /// A row of the block's cell with this reuse policy.
     pub fn row_of(&self, reuse: Reuse, phase: &str, sample: u64) -> Row {
         Row { reuse: Some(reuse.to_string()), ..self.row(phase, sample) }
     }
 
-    /// Adds one number to the step.
+    /// Adds a figure to the step.
     pub fn add(&mut self, row: &Row, metric: &str, value: u64) {
         self.waiting.push(Row { metric: metric.to_owned(), value, ..row.clone() });
     }
@@ -69,13 +69,16 @@ impl<'a> Rows<'a> {
         self.add_duration(&Row { phase: "response".to_owned(), cold, ..row.clone() }, duration);
     }
 
-    /// Writes what the step made.
+    /// Writes the rows of the step.
+    ///
+    /// # Errors
+    /// If they cannot be written.
     pub fn commit(&mut self) -> Result<(), FolderError> {
         let rows = std::mem::take(&mut self.waiting);
         self.folder.append(&rows)
     }
 
-    /// Forgets what a failed step made.
+    /// Drops the rows of a failed step.
     pub fn discard(&mut self) {
         self.waiting.clear();
     }

@@ -1,5 +1,5 @@
-//! What it takes until there is an answer: `prepare` without and with cache, `start`,
-//! and the first answer as a client sees it, for three kinds of cold.
+//! Start-up: `prepare` without and with a cache, `start`, and the first answer as a client sees
+//! it, for three kinds of cold.
 //!
 //! | [`Cold`] | the server's process | the artifact | the instance | timed |
 //! |---|---|---|---|---|
@@ -7,8 +7,8 @@
 //! | `function` | listens | not cached, or cached | new | from the request on |
 //! | `instance` | has answered before | prepared | new | from the request on |
 //!
-//! Each is proved by the server's own count: the instance was used once, and `prepare`
-//! did or did not find its artifact.
+//! The server proves each: it reports that the instance was used once, and whether `prepare`
+//! found its artifact.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -20,20 +20,20 @@ use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
 use super::rows::Rows;
-use super::{Bench, Character, identity};
+use super::{Bench, BlockProfile, identity};
 use crate::http1::{Client, Wire};
 use crate::server::child::Child;
 use crate::server::control;
 
-/// Starts that are measured however long they take.
+/// Starts that are measured no matter how long they take.
 const FEWEST: u32 = 5;
 
-/// Measures start-up, and learns how this block behaves. Nothing is written of a block
-/// that does not answer every case as it must.
-pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Character> {
+/// Measures start-up, and finds out how this block behaves. A block that does not answer every
+/// case correctly has no rows.
+pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<BlockProfile> {
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
     let mut client = child.connect()?;
-    cold_function(bench, rows, &mut client, false).context("the first answer, without a cache")?;
+    cold_function(bench, rows, &mut client, false).context("first answer without a cache")?;
     identity::check_all(&mut client, &bench.block.function)?;
     drop(client);
     child.stop()?;
@@ -41,29 +41,29 @@ pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Character> {
 
     let child = bench.child(Reuse::Fresh, bench.cache, true)?;
     let mut client = child.connect()?;
-    let first = cold_function(bench, rows, &mut client, true).context("the first answer, with a cache")?;
+    let first = cold_function(bench, rows, &mut client, true).context("first answer with a cache")?;
     let (start, invoke) = cold_instances(bench, rows, &mut client, &first)?;
     let around = around(bench, &mut client, &child)?;
     drop(client);
     child.stop()?;
     rows.commit()?;
 
-    let character = Character { start, invoke, around };
-    for sample in 0..bench.amounts(&character).hosts {
-        cold_host(bench, rows, sample.into()).context("the first answer of a new process")?;
+    let profile = BlockProfile { start, invoke, around };
+    for sample in 0..bench.amounts(&profile).hosts {
+        cold_host(bench, rows, sample.into()).context("first answer of a new process")?;
     }
     rows.commit()?;
-    Ok(character)
+    Ok(profile)
 }
 
-/// What an answer was made of, and how long its client waited.
+/// The phases of an answer, and how long its client waited.
 struct FirstAnswer {
     duration: Duration,
     lines: Vec<PhaseLine>,
 }
 
 impl FirstAnswer {
-    /// Asks for the load case. The instance has stopped when this returns.
+    /// Sends the load case. The instance has stopped when this returns.
     fn of(bench: &Bench<'_>, client: &mut Client, begun: Option<Instant>) -> Result<Self> {
         let case = bench.load_case();
         let wire = Wire::of_case(case, bench.function(), &client.host())?;
@@ -72,13 +72,16 @@ impl FirstAnswer {
         identity::compare(case, &answer.response)?;
         control::instances(client, bench.function(), 0, 0)?;
         let first = Self { duration, lines: control::phases(client)? };
-        ensure!(first.phase(Phase::Invoke)?.uses == Some(1), "a cold instance had answered before");
+        ensure!(
+            first.phase(Phase::Invoke)?.uses == Some(1),
+            "the first answer of a new instance was not its first use"
+        );
         Ok(first)
     }
 
     fn phase(&self, phase: Phase) -> Result<&PhaseLine> {
         let found = self.lines.iter().find(|line| line.phase == phase);
-        found.with_context(|| format!("there was no `{phase}` for a first answer"))
+        found.with_context(|| format!("the server reported no `{phase}` for a first answer"))
     }
 
     fn time(&self, phase: Phase) -> Result<Duration> {
@@ -86,8 +89,8 @@ impl FirstAnswer {
     }
 }
 
-/// The answer that pays for `prepare`. Of a child without cache only `prepare` is kept:
-/// the starts are those of the other one.
+/// The first answer of a child, which pays for `prepare`. Without a cache, only `prepare` is
+/// written: the starts come from the child with a cache.
 fn cold_function(
     bench: &Bench<'_>,
     rows: &mut Rows<'_>,
@@ -96,7 +99,7 @@ fn cold_function(
 ) -> Result<FirstAnswer> {
     let first = FirstAnswer::of(bench, client, None)?;
     let row = rows.row("response", 0);
-    // What the executor says of its cache is what counts: some have none.
+    // The executor says whether it found its artifact; some executors have no cache.
     let prepared = first.phase(Phase::Prepare)?;
     let response = Row { uses: Some(1), cached: prepared.cached, ..row.clone() };
     rows.add_response(&response, Some(Cold::Function), first.duration);
@@ -133,7 +136,7 @@ fn cold_instances(
         invokes.push(next.time(Phase::Invoke)?);
         ensure!(
             instances.insert(next.phase(Phase::Invoke)?.instance),
-            "an instance was used again although the policy is `fresh`"
+            "an instance was used twice although the reuse policy is `fresh`"
         );
     }
     Ok((median(starts), median(invokes)))
@@ -157,7 +160,7 @@ fn median(mut durations: Vec<Duration>) -> Duration {
     durations[durations.len() / 2]
 }
 
-/// The groups that those of instances are made in.
+/// The parents of the instances' control groups.
 fn around(bench: &Bench<'_>, client: &mut Client, child: &Child) -> Result<Vec<std::path::PathBuf>> {
     let one = control::places(child.pid(), &control::instances(client, bench.function(), 1, 0)?);
     control::instances(client, bench.function(), 0, 0)?;

@@ -1,4 +1,4 @@
-//! What can be measured on this machine.
+//! The part of a run's matrix that this machine can run.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use isolab_reports::Status;
 
 use super::plan::Block;
 
-/// What one executor can run on this machine.
+/// The availability of one executor on this machine.
 #[derive(Clone, Debug)]
 pub struct Availability {
     /// The executor.
@@ -19,14 +19,14 @@ pub struct Availability {
 }
 
 impl Availability {
-    /// Why this executor cannot run a variant of a function, if it cannot.
+    /// The reason why this executor cannot run a variant of a function, if there is one.
     pub fn unsupported(&self, function: &str, variant: Variant) -> Option<&str> {
         let mut found = self.unsupported.iter();
         found.find(|cell| cell.0 == function && cell.1 == variant).map(|cell| cell.2.as_str())
     }
 }
 
-/// Why a block cannot be measured, if it cannot.
+/// The reason why a block cannot be measured, if there is one.
 pub fn obstacle(block: &Block, executors: &[Availability]) -> Option<(Status, String)> {
     let executor = executors.iter().find(|executor| executor.spec == block.spec)?;
     if let Err(reason) = &executor.versions {

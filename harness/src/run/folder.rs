@@ -1,11 +1,11 @@
-//! What a run leaves behind: a folder that is valid from its first moment on.
+//! The run folder, which is valid from its first moment on.
 //!
 //! | file | |
 //! |---|---|
-//! | `run.json` | plan, machine, versions, settings, and what came of every cell so far |
-//! | `rows.jsonl` | one number a line, written as it is measured |
-//! | `logs/` | what the servers said on stderr, by block |
-//! | `report.md` | rendered from the other two |
+//! | `run.json` | plan, machine, versions, settings, and the outcome of every cell so far |
+//! | `rows.jsonl` | one figure per line, written as it is measured |
+//! | `logs/` | stderr of the servers, by block |
+//! | `report.*` | rendered from the first two |
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -18,25 +18,29 @@ use serde::Serialize;
 
 use crate::exit::BadInput;
 
-/// Written and removed before measuring, in bytes: as much as a first block leaves.
+/// Size of a file that is written and removed before measuring, in bytes. A first block writes
+/// about as much.
 const PROBE_BYTES: usize = 1 << 20;
 
-/// The folder can no longer be written. What is in it stays.
+/// The folder can no longer be written. Its contents stay.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written; what was measured so far is kept", path.display())]
+#[error("cannot write {}; the rows before this are kept", path.display())]
 pub struct FolderError {
     path: PathBuf,
     source: io::Error,
 }
 
-/// An open run folder.
+/// Writes a run folder.
 pub struct RunWriter {
     dir: PathBuf,
     rows: BufWriter<File>,
 }
 
 impl RunWriter {
-    /// Makes the folder, or takes one that is empty, and sees that it can be written.
+    /// Makes the folder, or takes an empty one, and checks that it can be written.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is not empty.
     pub fn create(dir: &Path) -> anyhow::Result<Self> {
         let refused =
             |reason: String| BadInput::because(format!("--out {} cannot be used: {reason}", dir.display()));
@@ -56,12 +60,15 @@ impl RunWriter {
         create().map_err(|error| refused(error.to_string()))
     }
 
-    /// Opens the folder of an interrupted run, and drops the rows that are not to be kept.
-    /// The last line may have been cut off.
+    /// Opens the folder of an interrupted run, and keeps only some of its rows. Its last line may
+    /// be incomplete.
+    ///
+    /// # Errors
+    /// If the rows cannot be read, or cannot be written.
     pub fn reopen(dir: &Path, keep: impl Fn(&Row) -> bool) -> anyhow::Result<Self> {
         let path = dir.join(ROWS);
         let refused =
-            |reason: String| BadInput::because(format!("{} cannot be taken up: {reason}", path.display()));
+            |reason: String| BadInput::because(format!("{} cannot be resumed: {reason}", path.display()));
         let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
         let mut kept = String::with_capacity(text.len());
         let mut lines = text.lines().enumerate().peekable();
@@ -79,18 +86,21 @@ impl RunWriter {
         Ok(folder)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where the servers of a block say what they have to say.
+    /// The log of a block's servers.
     pub fn log(&self, block: &str) -> PathBuf {
         let name = block.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
         self.dir.join("logs").join(name).with_extension("log")
     }
 
-    /// Writes rows, all of them before it returns.
+    /// Writes rows to the disk before it returns.
+    ///
+    /// # Errors
+    /// If they cannot be written.
     pub fn append(&mut self, rows: &[Row]) -> Result<(), FolderError> {
         let mut write = || {
             for row in rows {
@@ -102,12 +112,15 @@ impl RunWriter {
         write().map_err(|source| FolderError { path: self.dir.join(ROWS), source })
     }
 
-    /// Replaces a file as a whole, so that a reader, or a full disk, finds the old one
-    /// or the new one.
+    /// Replaces a file as a whole: readers find the old file or the new one, even if the disk is
+    /// full.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.dir.join(name);
         let write = || {
-            // Readable for others, as far as the umask has it so.
+            // Readable by others, as far as the umask allows.
             let permissions = fs::Permissions::from_mode(0o666);
             let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(&self.dir)?;
             file.write_all(bytes)?;
@@ -118,8 +131,11 @@ impl RunWriter {
     }
 
     /// Replaces a file with `value` as JSON.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn replace_json(&self, name: &str, value: &impl Serialize) -> Result<(), FolderError> {
-        let mut text = serde_json::to_vec_pretty(value).expect("facts of a run serialise");
+        let mut text = serde_json::to_vec_pretty(value).expect("the record of a run serialises");
         text.push(b'\n');
         self.replace(name, &text)
     }
@@ -131,7 +147,7 @@ mod tests {
     use crate::exit;
 
     #[test]
-    fn rows_are_there_as_soon_as_they_are_appended() {
+    fn appended_rows_are_in_the_file_at_once() {
         let parent = tempfile::tempdir().unwrap();
         let mut folder = RunWriter::create(&parent.path().join("a/b")).unwrap();
         let row = Row { executor: "direct".into(), value: 7, ..Row::default() };
@@ -147,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_folder_keeps_what_is_to_be_kept() {
+    fn a_reopened_folder_keeps_the_chosen_rows() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("run");
         let row = |value| Row { executor: "direct".into(), value, ..Row::default() };
@@ -169,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_something_in_it_or_below_a_file_is_refused() {
+    fn a_folder_that_is_not_empty_or_lies_below_a_file_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("file"), "").unwrap();
         for dir in [parent.path().to_owned(), parent.path().join("file/run"), "/proc/run".into()] {
@@ -180,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_said_and_what_was_written_stays() {
+    fn a_full_disk_is_an_error_and_earlier_rows_stay() {
         let parent = tempfile::tempdir().unwrap();
         let mut folder = RunWriter::create(&parent.path().join("run")).unwrap();
         folder.rows = BufWriter::new(File::options().write(true).open("/dev/full").unwrap());

@@ -1,4 +1,4 @@
-//! What a run is.
+//! One execution of the lab: its request, its plan, and its record.
 //!
 //! - [`request`]: what it is asked to measure.
 //! - [`availability`]: what of that this machine can run.

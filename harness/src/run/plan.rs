@@ -1,4 +1,4 @@
-//! What is measured, in which order.
+//! The blocks of a run, and their order.
 
 use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::Experiment;
@@ -6,13 +6,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-/// The function whose cost is all the model's: it speaks for the others where not every
-/// experiment is measured with each.
+/// The function that does least. Its cost is that of the model, so it represents the others in
+/// experiments that are measured with one function only.
 const SMALLEST: &str = "hello";
 
-/// The cells of one executor, function and variant. They are measured one after the
-/// other, because what does not depend on reuse (`prepare`, `start`, memory) is
-/// measured once for all of them.
+/// The cells of one executor, function and variant. They are measured together, because
+/// `prepare`, `start` and memory do not depend on reuse and are measured once for all of them.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The executor, with every setting.
@@ -23,11 +22,11 @@ pub struct Block {
     pub variant: Variant,
     /// The reuse policies, one cell each.
     pub reuses: Vec<Reuse>,
-    /// What is measured of it.
+    /// The experiments to measure.
     pub experiments: Vec<Experiment>,
     /// Whether this is the second, identical block of an A/A pair.
     pub is_twin: bool,
-    /// Which repetition of the matrix this is part of, counted from 0.
+    /// The repetition of the matrix, counted from 0.
     pub repetition: u32,
 }
 
@@ -38,13 +37,13 @@ impl Block {
         format!("{} {} {}{twin}", self.spec, self.function.name(), self.variant)
     }
 
-    /// Whether an experiment is measured.
+    /// Whether an experiment is to be measured.
     pub fn has(&self, experiment: Experiment) -> bool {
         self.experiments.contains(&experiment)
     }
 }
 
-/// What the user asked for, everything resolved.
+/// The cells that a user chose: every combination of these lists.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// Executors.
@@ -60,20 +59,24 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Every block of one repetition, in the order in which they were asked for.
-    /// Variants that a function does not have are left out. Where the preset is narrow,
-    /// what tells of the model is measured with one function only. Instances that answer once
-    /// are measured without reuse, and not where many must have answered.
+    /// Every block of one repetition, in the order of the lists. Variants that a function does not
+    /// have are left out. With `is_narrow`, experiments that depend on the model more than on the
+    /// function are measured with one function only. Instances that answer once are measured without
+    /// reuse, and not in experiments that invoke an instance many times.
     pub fn blocks(&self, is_narrow: bool) -> impl Iterator<Item = Block> + '_ {
         let variants = |function: &Function| {
-            let there: Vec<_> = function.variants().collect();
-            self.variants.iter().copied().filter(move |variant| there.contains(variant)).collect::<Vec<_>>()
+            let available: Vec<_> = function.variants().collect();
+            self.variants
+                .iter()
+                .copied()
+                .filter(move |variant| available.contains(variant))
+                .collect::<Vec<_>>()
         };
-        let speaks_for_all = self.speaks_for_all();
+        let representative = self.representative();
         self.specs.iter().flat_map(move |spec| {
             self.functions.iter().enumerate().flat_map(move |(index, function)| {
                 let mut experiments = self.experiments.clone();
-                let has_all = index == speaks_for_all || !is_narrow;
+                let has_all = index == representative || !is_narrow;
                 experiments.retain(|experiment| has_all || !experiment.is_of_model());
                 variants(function).into_iter().map(move |variant| {
                     let mut block = Block {
@@ -95,16 +98,15 @@ impl Matrix {
         })
     }
 
-    /// The place of the function that a narrow plan measures the models with.
-    fn speaks_for_all(&self) -> usize {
+    /// The index of the function that a narrow plan measures the models with.
+    fn representative(&self) -> usize {
         let is_smallest = |function: &Function| function.name() == SMALLEST;
         self.functions.iter().position(is_smallest).unwrap_or_default()
     }
 }
 
-/// One block of each executor once more, to show what two measurements of the same thing
-/// differ by. What tells of the model is left out: it has no figure that verdicts are
-/// about.
+/// A second, identical block of each executor, to show how much two measurements of the same
+/// thing differ. Experiments without verdicts are left out.
 pub fn twins(blocks: &[Block]) -> Vec<Block> {
     let is_of_smallest = |block: &&Block| block.function.name() == SMALLEST;
     let mut twins: Vec<Block> = Vec::new();
@@ -121,14 +123,14 @@ pub fn twins(blocks: &[Block]) -> Vec<Block> {
 /// A block and its place in the order in which all are measured.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// The place, counted from 0.
+    /// The place in the order, counted from 0.
     pub place: u32,
     /// The block.
     pub block: Block,
 }
 
-/// Repeats blocks and shuffles each repetition, and the policies in each block, so
-/// that a drift of the machine meets no executor more than another.
+/// Repeats the blocks. Shuffles each repetition, and the reuse policies in each block, so that
+/// a drift of the machine affects all executors alike.
 pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Planned> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut all = Vec::with_capacity(blocks.len() * repetitions as usize);
@@ -148,7 +150,7 @@ pub fn shuffled(blocks: &[Block], repetitions: u32, seed: u64) -> Vec<Planned> {
 mod tests {
     use super::*;
 
-    fn selection() -> Matrix {
+    fn matrix() -> Matrix {
         let library = isolab_core::conformance::library().unwrap();
         Matrix {
             specs: Spec::parse_list("wasm,direct").unwrap(),
@@ -162,8 +164,8 @@ mod tests {
     #[test]
     fn a_narrow_plan_measures_the_model_with_one_function() {
         let with = |experiment, is_narrow| -> Vec<_> {
-            let selection = selection();
-            let blocks = selection.blocks(is_narrow).filter(|block| block.has(experiment));
+            let matrix = matrix();
+            let blocks = matrix.blocks(is_narrow).filter(|block| block.has(experiment));
             blocks.map(|block| block.function.name().to_owned()).collect()
         };
         assert_eq!(with(Experiment::Density, true), ["hello"; 4]);
@@ -173,14 +175,14 @@ mod tests {
 
     #[test]
     fn each_executor_has_one_twin() {
-        let blocks: Vec<_> = selection().blocks(true).collect();
+        let blocks: Vec<_> = matrix().blocks(true).collect();
         let names: Vec<_> = twins(&blocks).iter().map(Block::name).collect();
         assert_eq!(names, ["wasm hello rust twin", "direct hello rust twin"]);
     }
 
     #[test]
-    fn the_matrix_has_every_variant_that_is_there() {
-        let names: Vec<_> = selection().blocks(false).map(|block| block.name()).collect();
+    fn the_matrix_has_every_variant_of_each_function() {
+        let names: Vec<_> = matrix().blocks(false).map(|block| block.name()).collect();
         assert_eq!(names[..4], ["wasm blake3 rust", "wasm blake3 js", "wasm hello rust", "wasm hello js"]);
         assert_eq!(names.len(), 8);
     }
@@ -190,8 +192,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("module.wasm");
         std::fs::write(&module, "").unwrap();
-        let selection = Matrix { functions: vec![Function::load(&module).unwrap()], ..selection() };
-        let blocks: Vec<_> = selection.blocks(false).collect();
+        let matrix = Matrix { functions: vec![Function::load(&module).unwrap()], ..matrix() };
+        let blocks: Vec<_> = matrix.blocks(false).collect();
         assert_eq!(blocks.len(), 2, "one for each executor");
         assert_eq!((&blocks[0].reuses[..], blocks[0].has(Experiment::Density)), (&[Reuse::Fresh][..], false));
         assert!(blocks[0].has(Experiment::Load));
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_the_order_and_nothing_is_lost() {
-        let blocks: Vec<_> = selection().blocks(false).collect();
+        let blocks: Vec<_> = matrix().blocks(false).collect();
         let order = |seed| {
             let names = shuffled(&blocks, 2, seed).into_iter();
             names

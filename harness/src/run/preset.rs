@@ -1,18 +1,18 @@
-//! How much is measured: every number of a plan in one table.
+//! Presets: every amount of a run in one table.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// `--quick`, nothing, or `--full`.
+/// The name of a preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PresetName {
-    /// Whether everything works, with figures to a first approximation.
+    /// `--quick`: whether everything works, and rough figures.
     Quick,
-    /// Figures to compare.
+    /// The default: figures to compare.
     Default,
-    /// Figures to publish.
+    /// `--full`: figures to publish.
     Full,
 }
 
@@ -21,23 +21,24 @@ pub enum PresetName {
 pub struct Preset {
     /// Its name.
     pub name: PresetName,
-    /// How long the whole matrix takes at most on two processors, guests being built.
+    /// The longest time of the whole matrix on two processors, without building guests.
     #[serde(rename = "announced_s", serialize_with = "seconds")]
     pub announced: Duration,
-    /// How often the whole matrix is measured, each time in a new order.
+    /// Number of repetitions of the whole matrix, each in a new order.
     pub repetitions: u32,
-    /// Whether the experiments that tell of the model are measured with one function only.
+    /// Whether experiments that depend on the model more than on the function are measured with one
+    /// function only.
     pub is_narrow: bool,
     /// Whether one block of each executor is measured twice: an A/A pair.
     pub has_twins: bool,
-    /// For what starts in less than [`SLOW_START`].
+    /// Amounts for instances that start in less than [`SLOW_START`].
     pub light: Amounts,
-    /// For what takes longer.
+    /// Amounts for instances that take longer.
     pub heavy: Amounts,
 }
 
-/// Starts slower than this are measured with the `heavy` amounts: a hundred
-/// containers would take minutes and tell nothing that ten do not.
+/// Slower starts are measured with the `heavy` amounts: a hundred containers would take
+/// minutes, and tell no more than ten.
 pub const SLOW_START: Duration = Duration::from_millis(20);
 
 /// Numbers of samples, times and instances.
@@ -55,7 +56,7 @@ pub struct Amounts {
     /// … for at most this long, once there are five.
     #[serde(rename = "warm_ms", serialize_with = "milliseconds")]
     pub warm_time: Duration,
-    /// Live instances and how often they were invoked.
+    /// Live instances, and how often they are invoked.
     pub memory: Memory,
     /// Bounds of the search for the most live instances.
     pub density: Density,
@@ -70,15 +71,16 @@ pub struct Amounts {
 /// Amounts of the memory experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
-    /// Live instances, each number once for every count of invocations, as long as the
-    /// bounds are kept.
+    /// Numbers of live instances, each measured once for every count of invocations, as far as the
+    /// bounds allow.
     pub live: &'static [u64],
-    /// How often each live instance has been invoked.
+    /// Invocations of each live instance.
     pub invocations: &'static [u64],
-    /// What the live instances may hold together, in bytes, by what fewer have held.
+    /// The memory that the live instances may hold together, in bytes, estimated from fewer
+    /// instances.
     pub bound_bytes: u64,
-    /// How long their invocations may take together, by what the first one took. Counts
-    /// of invocations with which not even two numbers of instances fit are left out.
+    /// The time that their invocations may take together, estimated from the first one. Counts of
+    /// invocations that allow fewer than two numbers of instances are left out.
     #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
     pub bound_time: Duration,
 }
@@ -86,14 +88,14 @@ pub struct Memory {
 /// Bounds of the density experiment; the first that is reached ends it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Density {
-    /// What all live instances may hold, in bytes.
+    /// The memory that all live instances may hold, in bytes.
     pub bound_bytes: u64,
-    /// What the 99th percentile of `invoke` over all live instances in turn may become.
+    /// The highest 99th percentile of `invoke` over all live instances in turn.
     #[serde(rename = "p99_ms", serialize_with = "milliseconds")]
     pub p99: Duration,
-    /// Live instances.
+    /// The most live instances.
     pub instances: u64,
-    /// How long the search may take.
+    /// The time that the search may take.
     #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
     pub bound_time: Duration,
 }
@@ -101,14 +103,14 @@ pub struct Density {
 /// Amounts of the closed loop.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Load {
-    /// Numbers of connections that requests are sent over.
+    /// Numbers of connections.
     pub connections: &'static [usize],
-    /// Windows of a load after the first, which only warms up.
+    /// Number of windows after the first one, which only warms up.
     pub windows: u32,
-    /// Time of one window.
+    /// Length of one window.
     #[serde(rename = "window_ms", serialize_with = "milliseconds")]
     pub window: Duration,
-    /// Answers that a window has at least.
+    /// The fewest answers of a window.
     pub window_answers: u64,
 }
 
@@ -117,21 +119,21 @@ pub struct Load {
 pub struct Open {
     /// Parts of the closed loop's highest rate, in percent.
     pub percents: &'static [u64],
-    /// Windows of each rate after the first, which only warms up.
+    /// Number of windows of each rate after the first one, which only warms up.
     pub windows: u32,
-    /// Time of one window …
+    /// Length of one window …
     #[serde(rename = "window_ms", serialize_with = "milliseconds")]
     pub window: Duration,
-    /// … or longer, until so many requests were meant to be sent.
+    /// … or longer, until this many requests were due.
     pub window_requests: u64,
 }
 
 /// Amounts of the burst.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Burst {
-    /// Requests at once.
+    /// Numbers of requests at once.
     pub requests: &'static [usize],
-    /// How often each number.
+    /// Rounds of each number.
     pub rounds: u32,
 }
 
@@ -149,7 +151,7 @@ const fn ms(milliseconds: u64) -> Duration {
 
 const MIB: u64 = 1 << 20;
 
-/// A first look.
+/// The preset of `--quick`.
 pub const QUICK: Preset = Preset {
     name: PresetName::Quick,
     announced: Duration::from_mins(3),
@@ -192,7 +194,7 @@ pub const QUICK: Preset = Preset {
     },
 };
 
-/// Figures to compare.
+/// The default preset.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
     announced: Duration::from_mins(15),
@@ -235,7 +237,7 @@ pub const DEFAULT: Preset = Preset {
     },
 };
 
-/// Figures to publish.
+/// The preset of `--full`.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
     announced: Duration::from_mins(75),
@@ -279,10 +281,10 @@ pub const FULL: Preset = Preset {
 };
 
 impl Preset {
-    /// All of them.
+    /// All presets.
     pub const ALL: [&'static Self; 3] = [&QUICK, &DEFAULT, &FULL];
 
-    /// As much, so many times; the time that is announced goes with it.
+    /// The same amounts with another number of repetitions; the announced time is scaled.
     #[must_use]
     pub fn repeated(&self, repetitions: u32) -> Self {
         Self { announced: self.announced * repetitions / self.repetitions, repetitions, ..*self }

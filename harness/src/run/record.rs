@@ -35,17 +35,17 @@ pub struct RunFacts<'a> {
     pub id: &'a str,
     /// The seed of the order.
     pub seed: u64,
-    /// How much is measured.
+    /// The amounts to measure.
     pub preset: &'a Preset,
     /// The machine.
     pub machine: &'a Machine,
     /// How this binary was built.
     pub build: &'a Build,
-    /// What each executor can run.
+    /// The availability of each executor.
     pub executors: &'a [Availability],
     /// Every block of one repetition, also those that cannot run.
     pub blocks: &'a [Block],
-    /// What a reader of the report must know besides.
+    /// Remarks for the report's readers.
     pub notes: Vec<String>,
     /// Why the host is not fit to measure on.
     pub host_warnings: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a run is asked to measure: by the command line, or by an interrupted run.
+//! The request for a run: from the command line, or from an interrupted run.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::preset::Preset;
 use crate::exit::BadInput;
 use crate::{executors, library};
 
-/// What a user chose. An empty list stands for the default.
+/// A user's choice. An empty list stands for the default.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Executors, resolved.
@@ -30,16 +30,16 @@ pub struct Choice {
     pub experiments: Vec<Experiment>,
 }
 
-/// Everything that a run is asked for.
+/// Everything that a run needs to know from its user.
 #[derive(Debug)]
 pub struct RunRequest {
-    /// What is measured.
+    /// The cells to measure.
     pub matrix: Matrix,
     /// The same as text, from which the run can be resumed.
     pub recorded: RecordedSelection,
     /// Functions beside the lab's own.
     pub functions: Vec<PathBuf>,
-    /// How much is measured.
+    /// The amounts to measure.
     pub preset: Preset,
     /// Decides the order.
     pub seed: u64,
@@ -54,7 +54,7 @@ pub struct RunRequest {
 pub struct InterruptedRun {
     /// Its folder.
     pub dir: PathBuf,
-    /// What `run.json` said when it stopped.
+    /// Its `run.json`.
     pub run: Run,
 }
 

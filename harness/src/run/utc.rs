@@ -1,4 +1,4 @@
-//! Points in time as text.
+//! UTC times as text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

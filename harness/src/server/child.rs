@@ -1,8 +1,8 @@
 //! The server that is measured: this binary again, as a process of its own.
 //!
-//! Memory and CPU time of a model are those of the child, so there is one child for
-//! each measurement, with one executor in it, on a processor of its own. It cannot
-//! outlive the harness: the kernel kills it when its parent dies.
+//! Memory and CPU time of a model are those of the child. So each experiment has a child of its
+//! own, with one executor in it, on its own processor. It cannot outlive the harness: the
+//! kernel kills it when its parent dies.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -21,44 +21,44 @@ use nix::unistd::Pid;
 use crate::http1::Client;
 use crate::interrupt;
 
-/// How long a child may take until it listens.
+/// Longest time until a child listens.
 const STARTUP: Duration = Duration::from_mins(1);
-/// How long it may take to end after SIGTERM: twice the time that the front end
-/// gives to draining, and as long again for what an executor removes.
+/// Longest time until a child ends after SIGTERM: twice the front end's time for draining, and
+/// as long again for what an executor removes.
 const SHUTDOWN: Duration = Duration::from_mins(1);
-/// What a child announces on stdout once it can answer.
+/// A child prints this and its address on stdout once it can answer.
 pub const LISTENING: &str = "listening on http://";
 
-/// Everything a child must know.
+/// Everything that a child must know.
 #[derive(Clone, Debug)]
 pub struct ChildOptions<'a> {
     /// The one executor.
     pub spec: &'a Spec,
-    /// The variant of all functions; the executor's choice if there is none.
+    /// The variant of all functions; by default the executor chooses.
     pub variant: Option<Variant>,
     /// The reuse policy.
     pub reuse: Reuse,
     /// Functions beside the lab's own.
     pub functions: &'a [PathBuf],
-    /// Where artifacts are kept.
+    /// The folder for artifacts.
     pub cache: &'a Path,
-    /// Marks what the child makes outside of itself.
+    /// Labels what the child makes outside of itself.
     pub run_id: &'a str,
     /// The processor it stays on.
     pub cpu: Option<usize>,
-    /// Whether it has the pages that experiments need.
+    /// Whether it serves the pages that experiments need.
     pub control: bool,
-    /// Where its stderr goes.
+    /// The file for its stderr.
     pub log: &'a Path,
-    /// The index of guests that were built already, if there is one.
+    /// The index of guests that are built already, if there is one.
     pub guests: Option<&'a Path>,
 }
 
-/// A child that does not answer.
+/// A child did not start.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotStarted {
-    /// What it said, or what happened to it.
+    /// Its last error, or how it ended.
     pub reason: String,
 }
 
@@ -67,63 +67,71 @@ pub struct Child {
     process: std::process::Child,
     begun: Instant,
     address: SocketAddr,
-    /// Kept open: a closed pipe would end the child at its next line.
+    /// Kept open, because a closed pipe would end the child at its next line.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Child {
     /// Starts a server and waits until it listens.
-    pub fn spawn(order: &ChildOptions<'_>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`NotStarted`] if it ends before, or takes too long.
+    pub fn spawn(options: &ChildOptions<'_>) -> Result<Self> {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(order.log)
-            .with_context(|| format!("the log {} cannot be written", order.log.display()))?;
-        let said_before = log.metadata()?.len();
-        let binary = std::env::current_exe().context("this binary cannot be found")?;
+            .open(options.log)
+            .with_context(|| format!("cannot write the log {}", options.log.display()))?;
+        let start_of_log = log.metadata()?.len();
+        let binary = std::env::current_exe().context("cannot find this binary")?;
         let begun = Instant::now();
         let mut process = Command::new(binary)
-            .args(arguments(order))
+            .args(arguments(options))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)
-            .envs(order.guests.map(|index| (guest::INDEX, index)))
+            .envs(options.guests.map(|index| (guest::INDEX, index)))
             .spawn()
-            .context("a server process cannot be started")?;
+            .context("cannot start a server process")?;
         interrupt::register(group(&process));
         let stdout = process.stdout.take().expect("stdout is a pipe");
         let mut starting = Starting { process: Some(process) };
         let Some((address, stdout)) = announcement(stdout) else {
             let status = starting.end();
             interrupt::check()?;
-            return Err(NotStarted { reason: last_words(order.log, said_before, status) }.into());
+            return Err(NotStarted { reason: last_error(options.log, start_of_log, status) }.into());
         };
         Ok(Self { process: starting.take(), begun, address, _stdout: stdout })
     }
 
-    /// When its process was about to be made.
+    /// The instant just before its process was made.
     pub fn begun(&self) -> Instant {
         self.begun
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// Opens a connection to it.
+    ///
+    /// # Errors
+    /// If it does not accept one.
     pub fn connect(&self) -> Result<Client> {
         Ok(Client::connect(self.address)?)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Has it drain and remove what its executor made. An error if it ends otherwise
-    /// than it should.
+    /// Ends it in order: it drains, and removes what its executor made.
+    ///
+    /// # Errors
+    /// If it does not end in time, or not with exit code 0.
     pub fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM).context("the server is gone")?;
         let status = wait(&mut self.process, SHUTDOWN);
@@ -163,13 +171,13 @@ impl Drop for Starting {
     }
 }
 
-/// Kills a child if it still runs, and reaps it. After an interrupt it is given time
-/// to end by itself.
+/// Kills a child if it still runs, and reaps it. After an interrupt the child has time to end by
+/// itself.
 fn end(process: &mut std::process::Child) -> Option<ExitStatus> {
     if interrupt::is_requested() {
         wait(process, interrupt::GRACE);
     }
-    // The kill fails only where the child has ended already.
+    // The kill fails only if the child has ended already.
     let _ = process.kill();
     interrupt::forget();
     process.wait().ok()
@@ -191,33 +199,33 @@ fn group(process: &std::process::Child) -> Pid {
     Pid::from_raw(process.id().cast_signed())
 }
 
-fn arguments(order: &ChildOptions<'_>) -> Vec<String> {
+fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments: Vec<String> =
         ["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();
-    arguments.push(format!("{:#}", order.spec));
+    arguments.push(format!("{:#}", options.spec));
     let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-    option("reuse", order.reuse.to_string());
-    option("cache", path(order.cache));
-    option("run-id", order.run_id.to_owned());
+    option("reuse", options.reuse.to_string());
+    option("cache", path(options.cache));
+    option("run-id", options.run_id.to_owned());
     option("parent", std::process::id().to_string());
-    if let Some(variant) = order.variant {
+    if let Some(variant) = options.variant {
         option("variant", variant.to_string());
     }
-    if let Some(cpu) = order.cpu {
+    if let Some(cpu) = options.cpu {
         option("cpu", cpu.to_string());
     }
-    for folder in order.functions {
+    for folder in options.functions {
         option("functions", path(folder));
     }
-    if order.control {
+    if options.control {
         arguments.push("--control".into());
     }
     arguments
 }
 
-/// Waits for the line that names the address; `None` if the child ends without one,
-/// or takes too long.
+/// Waits for the line with the address; `None` if the child ends without it, or takes too
+/// long.
 fn announcement(stdout: ChildStdout) -> Option<(SocketAddr, BufReader<ChildStdout>)> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -225,17 +233,16 @@ fn announcement(stdout: ChildStdout) -> Option<(SocketAddr, BufReader<ChildStdou
         let mut line = String::new();
         let read = stdout.read_line(&mut line);
         let address = line.trim_end().strip_prefix(LISTENING).and_then(|address| address.parse().ok());
-        // Nobody listens any more where the wait was given up.
+        // The receiver is gone if the wait has timed out.
         let _ = send.send(read.ok().and(address).map(|address| (address, stdout)));
     });
     receive.recv_timeout(STARTUP).ok().flatten()
 }
 
-/// What a child that failed to start said at last: its last line, without the mark
-/// that it is an error.
-fn last_words(log: &Path, said_before: u64, status: Option<ExitStatus>) -> String {
+/// The last error in the log of a child that did not start, without its prefix.
+fn last_error(log: &Path, start_of_log: u64, status: Option<ExitStatus>) -> String {
     let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(text.get(said_before as usize..).unwrap_or_default()).into_owned();
+    let text = String::from_utf8_lossy(text.get(start_of_log as usize..).unwrap_or_default()).into_owned();
     let said = text.split("error: ").last().map(str::trim).filter(|said| !said.is_empty());
     match (said, status) {
         (Some(said), _) => said.to_owned(),
@@ -249,11 +256,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_words_are_the_last_error_of_this_child() {
+    fn the_reason_is_the_last_error_of_this_child() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let before = "error: of another child\n";
         std::fs::write(log.path(), format!("{before}starting\nerror: no engine\n  at socket\n")).unwrap();
-        assert_eq!(last_words(log.path(), before.len() as u64, None), "no engine\n  at socket");
-        assert!(last_words(log.path(), 1_000, None).contains("did not listen"));
+        assert_eq!(last_error(log.path(), before.len() as u64, None), "no engine\n  at socket");
+        assert!(last_error(log.path(), 1_000, None).contains("did not listen"));
     }
 }

@@ -1,4 +1,4 @@
-//! Block after block, until all are measured or the run has to end.
+//! One block after the other, until all are measured or the run has to end.
 
 use std::time::Instant;
 
@@ -19,8 +19,10 @@ use crate::run::plan::Planned;
 use crate::run::record::RunRecord;
 use crate::session::caches::Caches;
 
-/// Measures blocks in this order. An error is one that ends the run; what was measured
-/// until then is kept.
+/// Measures blocks in this order.
+///
+/// # Errors
+/// If the run has to end. The rows before that are kept.
 pub fn measure(
     lab: &Lab<'_>,
     plan: &[Planned],
@@ -40,7 +42,7 @@ pub fn measure(
         let outcomes = of_block(&bench, &mut Rows::new(&mut run.folder, block, build))?;
         for (reuse, outcome) in &outcomes {
             if let Err(error) = outcome {
-                bar.suspend(|| eprintln!("{} {reuse} failed: {error:#}", block.name()));
+                bar.suspend(|| eprintln!("failed: {} {reuse}: {error:#}", block.name()));
             }
             run.set_outcome(block, *reuse, outcome);
         }
@@ -68,21 +70,24 @@ fn calibrate(lab: &Lab<'_>, place: u32, build: &str, run: &mut RunRecord) -> Res
     Ok(run.folder.append(&[row])?)
 }
 
-/// What came of each cell of a block. An error is one that ends the run.
+/// The outcome of each cell of a block.
+///
+/// # Errors
+/// If the run has to end.
 fn of_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result<()>)>> {
     let reuses = &bench.block.reuses;
     let name = bench.block.name();
-    let shared = timed(&name, "startup", || startup::measure(bench, rows)).and_then(|character| {
+    let shared = timed(&name, "startup", || startup::measure(bench, rows)).and_then(|profile| {
         if bench.block.has(Experiment::Memory) {
-            timed(&name, "memory", || memory::measure(bench, &character, rows)).context("memory")?;
+            timed(&name, "memory", || memory::measure(bench, &profile, rows)).context("memory")?;
         }
         if bench.block.has(Experiment::Density) {
-            timed(&name, "density", || density::measure(bench, &character, rows)).context("density")?;
+            timed(&name, "density", || density::measure(bench, &profile, rows)).context("density")?;
         }
-        Ok(character)
+        Ok(profile)
     });
-    let character = match local(shared)? {
-        Ok(character) => character,
+    let profile = match local(shared)? {
+        Ok(profile) => profile,
         Err(error) => {
             rows.discard();
             let reason = format!("{error:#}");
@@ -92,7 +97,7 @@ fn of_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result
     let mut outcomes = Vec::with_capacity(reuses.len());
     for reuse in reuses {
         let step = reuse.to_string();
-        let measure = || cell::measure(bench, &character, *reuse, rows);
+        let measure = || cell::measure(bench, &profile, *reuse, rows);
         let outcome = local(timed(&name, &step, measure))?;
         rows.discard();
         outcomes.push((*reuse, outcome));
@@ -100,7 +105,7 @@ fn of_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result
     Ok(outcomes)
 }
 
-/// Logs how long a step took, for those who tune the amounts.
+/// Logs how long a step took, to tune the presets.
 fn timed<T>(block: &str, step: &str, measure: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = measure();
@@ -108,10 +113,10 @@ fn timed<T>(block: &str, step: &str, measure: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Tells errors of a cell from those that end the run.
+/// Separates errors of a cell (inner) from errors that end the run (outer).
 fn local<T>(result: Result<T>) -> Result<Result<T>> {
     match result {
-        // Whatever failed after an interrupt failed because of it.
+        // After an interrupt, any error is a consequence of it.
         Err(_) if interrupt::is_requested() => Err(Interrupted.into()),
         Err(error) if error.is::<FolderError>() => Err(error),
         other => Ok(other),

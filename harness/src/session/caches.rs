@@ -1,4 +1,4 @@
-//! Where artifacts lie while measuring.
+//! The folders for artifacts while measuring.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,15 @@ use anyhow::{Context, Result};
 
 use crate::exit::BadInput;
 
-/// A folder for each block, so that its first child finds nothing. Removed in the end.
+/// Hands out a new folder for each block, so that its first child finds nothing. All are removed
+/// at the end.
 pub struct Caches(tempfile::TempDir);
 
 impl Caches {
-    /// Within a folder, or among the system's temporary files.
+    /// In this folder, by default in the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn make(within: Option<&Path>) -> Result<Self> {
         let made = match within {
             None => tempfile::Builder::new().prefix("isolab-").tempdir(),
@@ -20,19 +24,22 @@ impl Caches {
         };
         let unusable = || {
             let within = within.map_or_else(std::env::temp_dir, Path::to_owned);
-            BadInput(format!("the cache {} cannot be written", within.display()))
+            BadInput(format!("cannot write to the cache {}", within.display()))
         };
         Ok(Self(made.with_context(unusable)?))
     }
 
-    /// The folder of all of them.
+    /// The folder that has all of them.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// A new, empty one.
+    /// A new, empty folder.
+    ///
+    /// # Errors
+    /// If it cannot be made.
     pub fn fresh(&self) -> Result<PathBuf> {
         let made = tempfile::Builder::new().prefix("block-").tempdir_in(self.path());
-        Ok(made.context("a folder for artifacts cannot be made")?.keep())
+        Ok(made.context("cannot make a folder for artifacts")?.keep())
     }
 }

@@ -32,7 +32,7 @@ use crate::run::record::{FinishedRun, RunFacts, RunRecord, default_dir};
 use crate::run::request::RunRequest;
 use crate::{executors, guests, interrupt};
 
-/// What a run measures, and where it writes that.
+/// A run to measure, and where to write it.
 #[derive(Debug)]
 pub struct Session<'a> {
     /// Names the run, and labels what it makes outside of its processes.
@@ -160,12 +160,12 @@ fn progress_bar(steps: usize, activity: &str) -> ProgressBar {
     ProgressBar::new(steps as u64).with_style(style).with_prefix(activity.to_owned())
 }
 
-/// What was not compared for want of cases.
+/// The remark on a function without cases.
 fn without_cases(function: &Function) -> String {
     format!(
         "`{}` has no cases: nothing was compared, neither with expected responses nor between executors. \
-         It was asked for `GET /`. Every response counts whose status is below 400, and under load that of \
-         the first response, whatever its body.",
+         Every request was `GET /`. A response counts if its status is below 400; under load, if \
+         its status is that of the first response, whatever its body.",
         function.name()
     )
 }
@@ -174,7 +174,7 @@ fn answers_once(function: &Function) -> bool {
     function.variants().all(Variant::answers_once)
 }
 
-/// What a reader of the report must know about how this run measures.
+/// Remarks on how this run measures, for the report's readers.
 fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
     let pinned = match lab.pinning {
         Some(Pinning { server_cpu, load_cpu }) => format!(

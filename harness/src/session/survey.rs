@@ -1,5 +1,5 @@
-//! What this machine can run, asked of a child for each executor and variant: the
-//! harness itself opens no engine.
+//! Finds out what this machine can run. It asks a child for each executor and variant, because
+//! the harness itself opens no engine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,10 @@ use crate::run::plan::Matrix;
 use crate::server::child::{Child, ChildOptions, NotStarted};
 use crate::server::control;
 
-/// Asks about every executor of the matrix.
+/// The availability of every executor of the matrix.
+///
+/// # Errors
+/// If a child breaks off; an executor that cannot run is not an error.
 pub fn survey(lab: &Lab<'_>, matrix: &Matrix, cache: &Path, log: &Path) -> Result<Vec<Availability>> {
     matrix.specs.iter().map(|spec| of_executor(lab, matrix, spec, cache, log)).collect()
 }
@@ -31,7 +34,7 @@ fn of_executor(
     let mut found =
         Availability { spec: spec.clone(), versions: Ok(BTreeMap::new()), unsupported: Vec::new() };
     for variant in &matrix.variants {
-        let order = ChildOptions {
+        let options = ChildOptions {
             spec,
             variant: Some(*variant),
             reuse: Reuse::Fresh,
@@ -43,7 +46,7 @@ fn of_executor(
             log,
             guests: None,
         };
-        let child = match Child::spawn(&order) {
+        let child = match Child::spawn(&options) {
             Ok(child) => child,
             Err(error) => {
                 found.versions = Err(error.downcast::<NotStarted>()?.reason);
@@ -65,7 +68,7 @@ fn of_executor(
     Ok(found)
 }
 
-/// What the front end says to a request for a cell that it does not serve.
+/// The front end's answer to a request for a cell that it does not serve.
 fn refusal(client: &mut Client, function: &str) -> Result<String> {
     let target = format!("/{function}");
     let wire = Wire::to(&Method::GET, &target, &client.host(), HeaderMap::new(), Bytes::new())?;

@@ -92,7 +92,7 @@ fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
     let stuck = waits.iter().filter(|wait| **wait > TOLERANCE).count() as u64;
     assert!(window.late_waiting + 8 * u64::from(PERIODS) >= stuck, "{stuck} {window:?}");
 
-    // What a request took from really being sent does not show it, ...
+    // The time from the real sending does not show it, ...
     let raw = Duration::from_nanos(window.service_at(0.9).unwrap());
     close_to(raw, Duration::ZERO, "raw p90");
     // ... nor does a closed loop, which stops asking while the server stalls.

@@ -49,7 +49,7 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
     assert_eq!(finished.last_line(), dir.canonicalize().unwrap().display().to_string());
     assert!(finished.stdout.contains("hello rust"), "{}", finished.stdout);
     let said: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
-    assert_eq!(said, [""; 0], "no progress where stderr is no terminal");
+    assert_eq!(said, [""; 0], "no progress if stderr is not a terminal");
 
     let lines = std::fs::read_to_string(dir.join("rows.jsonl")).unwrap();
     valid("row.schema.json", lines.lines().map(|line| serde_json::from_str(line).unwrap()));
@@ -60,7 +60,7 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
     assert!(std::fs::read_to_string(dir.join("report.md")).unwrap().contains("| `wasm` |"));
 
     let folder::ReadError::File { .. } = folder::read(parent.path()).unwrap_err() else {
-        panic!("the parent is no run folder")
+        panic!("the parent is not a run folder")
     };
     let isolab_reports::RunFolder { run, rows } = read(&dir);
     assert_eq!((run.status, run.seed, run.cells.len()), (RunStatus::Complete, 7, 8));

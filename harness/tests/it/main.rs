@@ -8,5 +8,4 @@ mod interrupt;
 mod load_burst;
 mod load_command;
 mod own_functions;
-mod report;
 mod support;

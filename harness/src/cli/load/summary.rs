@@ -1,4 +1,4 @@
-//! What `isolab load` prints.
+//! The output of `isolab load`.
 
 use std::fmt::Write as _;
 
@@ -10,12 +10,12 @@ use crate::load::closed::{ClosedOutcome, ClosedWindow};
 use crate::load::open::{OpenOutcome, OpenWindow};
 use crate::load::outcome::{self, Faults};
 
-/// Points of a distribution, in nanoseconds. Of an open loop, a point that falls among
-/// requests without a right answer has no value.
+/// Points of a distribution, in nanoseconds. In an open loop, a point among requests without
+/// a right answer has no value.
 #[derive(Debug, Serialize)]
 struct Latency {
     min: Option<u64>,
-    /// Of right answers.
+    /// Over right answers.
     mean: u64,
     p50: Option<u64>,
     p90: Option<u64>,
@@ -31,10 +31,10 @@ impl Latency {
     }
 }
 
-/// What did not go as expected, of all windows.
+/// Problems in all windows.
 #[derive(Debug, Serialize)]
 struct Problems<'a> {
-    /// Right answers whose body was another than the first.
+    /// Right answers with a body that differs from the first one.
     differing_count: u64,
     errors_count: u64,
     errors: Faults,
@@ -61,7 +61,7 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// Of a closed loop.
+/// The result of a closed loop.
 #[derive(Debug, Serialize)]
 pub(super) struct Closed<'a> {
     url: &'a str,
@@ -112,7 +112,7 @@ impl<'a> Closed<'a> {
     }
 }
 
-/// Of an open loop.
+/// The result of an open loop.
 #[derive(Debug, Serialize)]
 pub(super) struct Open<'a> {
     url: &'a str,
@@ -122,23 +122,23 @@ pub(super) struct Open<'a> {
     seed: Option<u64>,
     queue_max_count: u32,
     duration_ns: u64,
-    /// Requests that were due; those after it are what became of them.
+    /// Requests that were due. The counts below say how they ended.
     offered_count: u64,
     offered_per_s: f64,
     /// Right answers, whenever they came.
     requests_count: u64,
     dropped_count: u64,
-    /// Without a right answer.
+    /// Requests without a right answer that were not dropped.
     unanswered_count: u64,
-    /// Right answers that came while the window lasted, in a second.
+    /// Right answers that came during the window, per second.
     requests_per_s: f64,
     /// Sent more than a millisecond after they were due.
     late_count: u64,
-    /// Of them, those that waited for a connection.
+    /// Late requests that waited for a connection.
     late_waiting_count: u64,
-    /// From when a request was due, over all offered.
+    /// From when a request was due, over all offered requests.
     latency_ns: Latency,
-    /// From when it was really sent, over all but the dropped.
+    /// From when it was really sent, over all requests that were not dropped.
     service_ns: Latency,
     #[serde(flatten)]
     problems: Problems<'a>,
@@ -200,7 +200,7 @@ impl<'a> Open<'a> {
         );
         let _ = writeln!(
             text,
-            "{} dropped, {} unanswered, {} sent late, {} of them for want of a connection",
+            "{} dropped, {} unanswered, {} sent late ({} of them because no connection was free)",
             self.dropped_count, self.unanswered_count, self.late_count, self.late_waiting_count
         );
         let _ = writeln!(text, "{:>8} {:>13} {:>13}", "", "from due", "from sending");

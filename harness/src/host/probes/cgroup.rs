@@ -4,9 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Bytes that the processes of a group hold, file pages that the kernel would give
-/// up first left out (`docker stats` does the same). `None` if `folder` belongs to
-/// a controller that does not count memory.
+/// Bytes that a group's processes hold, without inactive file pages, as in `docker stats`.
+/// `None` if `folder` belongs to a controller that does not count memory.
 pub fn memory_bytes(folder: &Path) -> io::Result<Option<u64>> {
     let (usage, inactive) = if folder.join("memory.current").exists() {
         ("memory.current", "inactive_file")
@@ -23,24 +22,23 @@ pub fn memory_bytes(folder: &Path) -> io::Result<Option<u64>> {
 /// CPU time of a control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// All of it.
+    /// User and system time together.
     pub total: Duration,
-    /// In its processes' own code.
+    /// Time in the processes' own code.
     pub user: Duration,
-    /// In the kernel on their behalf.
+    /// Time in the kernel on their behalf.
     pub system: Duration,
 }
 
-/// CPU time that a group has used since it was made, groups below it included, also
-/// those that are gone. `None` if `folder` belongs to a controller that does not
-/// count CPU time.
+/// CPU time that a group has used since it was made, with all groups below it, even those that
+/// are gone. `None` if `folder` belongs to a controller that does not count CPU time.
 pub fn cpu_time(folder: &Path) -> io::Result<Option<CpuTime>> {
     if folder.join("cpuacct.usage").exists() {
         let read = |file| io::Result::Ok(Duration::from_nanos(number(folder, file)?));
         let (total, user, system) = ("cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys");
         return Ok(Some(CpuTime { total: read(total)?, user: read(user)?, system: read(system)? }));
     }
-    // Version 2 has the file in every group, the field only where the controller is on.
+    // Version 2 has the file in every group, but the fields only where the controller is on.
     if folder.join("cpu.stat").exists() && folder.join("cgroup.controllers").exists() {
         let read = |name| io::Result::Ok(Duration::from_micros(field(folder, "cpu.stat", name)?));
         let (total, user, system) = ("usage_usec", "user_usec", "system_usec");
@@ -62,7 +60,7 @@ fn field(folder: &Path, file: &str, name: &str) -> io::Result<u64> {
 }
 
 fn parse(text: &str, path: &Path) -> io::Result<u64> {
-    text.parse().map_err(|_| invalid(path, &format!("`{text}` is no number")))
+    text.parse().map_err(|_| invalid(path, &format!("`{text}` is not a number")))
 }
 
 fn invalid(path: &Path, reason: &str) -> io::Error {

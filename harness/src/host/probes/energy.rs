@@ -1,10 +1,10 @@
-//! Energy of the processor packages, by RAPL, as Linux shows it in its power capping
+//! Energy of the processor packages, counted by RAPL and shown in Linux's power capping
 //! framework (`Documentation/power/powercap/powercap.rst`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the kernel shows what it can count.
+/// The folder of the kernel's energy counters.
 const FOLDER: &str = "/sys/class/powercap";
 
 /// The counters of all packages.
@@ -14,16 +14,16 @@ pub struct Packages(Vec<Package>);
 #[derive(Clone, Debug)]
 struct Package {
     counter: PathBuf,
-    /// The value after which the counter begins again.
+    /// The value after which the counter starts again from 0.
     range_uj: u64,
 }
 
-/// What the counters showed, package by package, in microjoules.
+/// A reading of the counters, package by package, in microjoules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading(Vec<u64>);
 
 impl Packages {
-    /// The counters of this host that can be read; the reason if there are none.
+    /// The counters of this host, or the reason why there are none.
     pub fn find() -> Result<Self, String> {
         Self::within(Path::new(FOLDER))
     }
@@ -33,7 +33,7 @@ impl Packages {
         let mut packages = Vec::new();
         for entry in entries.flatten().filter(|entry| is_package(&entry.file_name().to_string_lossy())) {
             let counter = entry.path().join("energy_uj");
-            number(&counter).map_err(|error| format!("{} cannot be read: {error}", counter.display()))?;
+            number(&counter).map_err(|error| format!("cannot read {}: {error}", counter.display()))?;
             let range_uj = number(&entry.path().join("max_energy_range_uj")).unwrap_or(u64::MAX);
             packages.push(Package { counter, range_uj });
         }
@@ -50,7 +50,7 @@ impl Packages {
         self.0.iter().map(|package| number(&package.counter)).collect::<Result<_, _>>().map(Reading)
     }
 
-    /// Energy between two readings, in microjoules, if no counter went round more than once.
+    /// Energy between two readings, in microjoules, if no counter overflowed more than once.
     pub fn between(&self, earlier: &Reading, later: &Reading) -> u64 {
         let each = self.0.iter().zip(earlier.0.iter().zip(&later.0));
         each.map(|(package, (earlier, later))| {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_are_summed_and_counters_go_round() {
+    fn packages_are_summed_and_counters_may_overflow() {
         let folder = tempfile::tempdir().unwrap();
         let set = |name: &str, energy: u64| {
             let path = folder.path().join(name);

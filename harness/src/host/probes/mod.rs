@@ -1,4 +1,4 @@
-//! What a model costs the host, read from outside of it.
+//! The host's cost of a model, read from outside of the model.
 //!
 //! | figure | source | why not `sysinfo` |
 //! |---|---|---|

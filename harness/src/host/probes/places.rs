@@ -1,4 +1,4 @@
-//! The cost of a child and of all that its instances have outside of it.
+//! The cost of a child, and of everything that its instances have outside of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use super::cgroup::{self, CpuTime};
 use super::energy::{Packages, Reading};
 use super::process::{self, Counters, Resident};
 
-/// Where to look: a child, and the control groups and helper processes of its
-/// instances.
+/// The places where a server costs something: its process, and the control groups and helper
+/// processes of its instances.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// The child.
+    /// Process id of the child.
     pub child: u32,
     /// Control group folders, one for each controller.
     pub cgroups: Vec<PathBuf>,
-    /// Processes that serve the instances but lie outside of their groups.
+    /// Processes that serve the instances from outside of their groups.
     pub helpers: Vec<u32>,
     /// Processes that serve every instance of the host, such as a container engine's.
     pub daemons: Vec<u32>,
@@ -37,18 +37,18 @@ pub struct Held {
 }
 
 impl Held {
-    /// All that the host pays, every page once.
+    /// Everything that the host holds, every page once.
     pub fn total_bytes(&self) -> u64 {
         self.child.pss_bytes + self.cgroup_bytes + self.helper_bytes
     }
 }
 
-/// What the places have spent since they began.
+/// Everything that the places have spent since they began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// CPU time of the child.
     pub child: Duration,
-    /// What else the kernel counts of the child.
+    /// Further counters of the child.
     pub counters: Counters,
     /// CPU time of the control groups.
     pub cgroup: CpuTime,
@@ -61,13 +61,13 @@ pub struct Spent {
 }
 
 impl Places {
-    /// A child without anything outside.
+    /// A child that has nothing outside of its process.
     pub fn child(pid: u32) -> Self {
         Self { child: pid, ..Self::default() }
     }
 
-    /// The groups that hold the instances' groups. They also count the instances
-    /// that are gone, so a stretch in which instances come and go is seen whole.
+    /// The same places with the parents of the control groups. A parent also counts instances
+    /// that are gone, so it sees everything while instances come and go.
     #[must_use]
     pub fn around(&self) -> Self {
         let mut cgroups: Vec<_> =
@@ -91,7 +91,7 @@ impl Places {
         Ok(held)
     }
 
-    /// What was spent until now.
+    /// Everything spent until now.
     pub fn spent(&self) -> Result<Spent> {
         let mut spent = Spent {
             child: process::cpu_time(self.child)?,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_groups_around_are_counted_once() {
+    fn each_parent_group_is_counted_once() {
         let places = Places {
             child: 1,
             cgroups: ["cpuacct/docker/a", "memory/docker/a", "cpuacct/docker/b"].map(PathBuf::from).to_vec(),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_without_outside_is_its_own_cost() {
+    fn a_process_with_nothing_outside_is_the_whole_cost() {
         let held = Places::child(std::process::id()).held().unwrap();
         assert!(held.child.pss_bytes > 0);
         assert_eq!(held.total_bytes(), held.child.pss_bytes);

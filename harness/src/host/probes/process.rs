@@ -8,21 +8,21 @@ use nix::unistd::Pid;
 use procfs::process::Process;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// What a process holds, in bytes.
+/// Memory of a process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resident {
-    /// Its own pages, and of shared pages its share. The sum over processes therefore
-    /// counts every page once.
+    /// Its private pages and its share of shared pages. A sum over processes therefore counts
+    /// every page once.
     pub pss_bytes: u64,
-    /// Pages that no other process shares: what would be freed if it ended.
+    /// Pages that no other process shares: they would be freed if it ended.
     pub private_bytes: u64,
 }
 
-/// What a process holds now.
+/// The memory of a process now.
 pub fn resident(pid: u32) -> Result<Resident> {
     let rollup = Process::new(pid.cast_signed())
         .and_then(|process| process.smaps_rollup())
-        .with_context(|| format!("the memory of process {pid} cannot be read"))?;
+        .with_context(|| format!("cannot read the memory of process {pid}"))?;
     let maps = rollup.memory_map_rollup;
     let field = |name: &str| {
         let found = maps.iter().find_map(|map| map.extension.map.get(name)).copied();
@@ -36,15 +36,15 @@ pub fn resident(pid: u32) -> Result<Resident> {
     })
 }
 
-/// CPU time that all threads of a process have used, ended ones included. Children
-/// are not counted.
+/// CPU time of all threads of a process, even those that have ended. Children are not
+/// counted.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))
         .with_context(|| format!("process {pid} has no CPU clock"))?;
     Ok(clock_gettime(clock).with_context(|| format!("the CPU clock of process {pid}"))?.into())
 }
 
-/// What the kernel counts of a process since it began.
+/// The kernel's counters of a process since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Time in its own code, in steps of the kernel's clock tick.
@@ -53,11 +53,11 @@ pub struct Counters {
     pub system: Duration,
     /// Page faults that needed no disk.
     pub minor_faults: u64,
-    /// Page faults that did.
+    /// Page faults that needed one.
     pub major_faults: u64,
     /// Times that one of its live threads waited.
     pub voluntary_switches: u64,
-    /// Times that one of its live threads was made to wait.
+    /// Times that the kernel made one of its live threads wait.
     pub involuntary_switches: u64,
 }
 
@@ -82,7 +82,7 @@ pub fn counters(pid: u32) -> Result<Counters> {
         }
         Ok(counters)
     };
-    read().with_context(|| format!("the counters of process {pid} cannot be read"))
+    read().with_context(|| format!("cannot read the counters of process {pid}"))
 }
 
 fn ticks(count: u64) -> Duration {
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// In another process: what the tests beside this one hold and free would show in its own.
+    /// In another process: other tests of this one hold and free memory meanwhile.
     #[test]
     fn sixteen_touched_mebibytes_show() {
         const MIB: usize = 1 << 20;
@@ -120,8 +120,8 @@ mod tests {
             .spawn()
             .unwrap();
         let mut pipe = reader.stdin.take().unwrap();
-        // It has taken all but what the pipe holds once this is written, and keeps it
-        // until the block is full.
+        // Once this is written, it has read everything but the pipe's contents. It keeps the
+        // bytes until its block is full.
         pipe.write_all(&vec![1; MIB]).unwrap();
         let before = resident(reader.id()).unwrap();
         pipe.write_all(&vec![1; 16 * MIB]).unwrap();
@@ -142,7 +142,7 @@ mod tests {
         assert!(cpu_time(own).unwrap() >= before + Duration::from_millis(5));
     }
 
-    /// In another process: threads of the tests beside this one take their counts with them.
+    /// In another process: threads of other tests take their counts with them when they end.
     #[test]
     fn faults_switches_and_ticks_are_counted() {
         let mut shell = std::process::Command::new("sh")
@@ -163,10 +163,10 @@ mod tests {
         assert!(computing.voluntary_switches >= waiting.voluntary_switches);
     }
 
-    /// A shell in a shell is what a daemon looks like that has just forked. It is given the
-    /// pipe under another number, as a shell's background jobs read from nowhere.
+    /// A daemon that has just forked looks like a shell in a shell. The inner shell gets the pipe
+    /// under another number, because a background job does not read the shell's stdin.
     #[test]
-    fn what_a_process_has_forked_is_not_counted_with_it() {
+    fn a_process_that_a_daemon_has_just_forked_is_not_a_daemon() {
         let folder = tempfile::tempdir().unwrap();
         let daemon = folder.path().join("some-daemon");
         std::os::unix::fs::symlink("/bin/sh", &daemon).unwrap();

@@ -1,4 +1,4 @@
-//! What the connections of a load count together.
+//! The common count of the connections.
 
 use std::time::{Duration, Instant};
 

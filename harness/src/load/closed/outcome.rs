@@ -35,7 +35,7 @@ impl ClosedWindow {
 pub struct ClosedOutcome {
     /// The windows that were finished, in order.
     pub windows: Vec<ClosedWindow>,
-    /// What went wrong.
+    /// Everything that went wrong.
     pub problems: Problems,
 }
 

@@ -1,4 +1,4 @@
-//! What an open loop counts. Every request belongs to exactly one window, that in which it was
+//! The count of an open loop. Every request belongs to exactly one window, that in which it was
 //! due, and ends in exactly one way.
 
 use std::time::Duration;

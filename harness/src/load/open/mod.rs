@@ -110,7 +110,7 @@ pub(super) async fn connect(address: SocketAddr, count: usize) -> Result<Vec<Tcp
     Ok(streams)
 }
 
-/// What the pacing and the connections share.
+/// The common state of the pacing and the connections.
 struct Run<'a> {
     load: &'a OpenLoad,
     queue: Queue,

@@ -95,7 +95,7 @@ pub(in crate::load) fn at(histogram: &Histogram<u64>, total: u64, quantile: f64)
 pub struct OpenOutcome {
     /// The windows, in order.
     pub windows: Vec<OpenWindow>,
-    /// What went wrong in all windows, without the dropped requests.
+    /// Everything that went wrong in all windows, without the dropped requests.
     pub problems: Problems,
 }
 

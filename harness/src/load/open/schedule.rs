@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn constant_intervals_do_not_drift() {
-        // A third of a second is no whole number of nanoseconds.
+        // A third of a second is not a whole number of nanoseconds.
         let offsets: Vec<_> = schedule(3, Arrivals::Constant).take(4).map(|at| at.as_nanos()).collect();
         assert_eq!(offsets, [0, 333_333_333, 666_666_666, 1_000_000_000]);
         let after_an_hour = schedule(7, Arrivals::Constant).nth(7 * 3600);

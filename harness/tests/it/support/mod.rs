@@ -16,7 +16,7 @@ use isolab::http1::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// What a finished process left.
+/// The exit code and output of a finished process.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -59,8 +59,8 @@ pub(crate) fn finish(command: &mut Command) -> Finished {
     }
 }
 
-/// Whether an executor can run here. Fails the test where `ISOLAB_REQUIRE` says that
-/// it must; prints why the test skips it otherwise.
+/// Whether an executor can run here. If not, the test fails if `ISOLAB_REQUIRE` names the
+/// executor, and otherwise prints why it skips it.
 pub(crate) fn can_run(executor: &str) -> bool {
     let tried = run(["invoke", executor, "hello", "--variant", "rust"]);
     if tried.code == Some(0) {
@@ -127,7 +127,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // Both fail only if it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! A server of the test's own, whose every delay and failure is known.
+//! A server whose every delay and failure is known.
 
 use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
@@ -14,18 +14,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reply {
     /// `ok`, as expected.
     Right,
-    /// `ok`, and the connection is announced to be closed.
+    /// `ok`, and the answer announces that the connection will be closed.
     Last,
-    /// `ok`, and the connection is closed without a word.
+    /// `ok`, and the connection is closed without an announcement.
     Leave,
-    /// Another status.
+    /// This status.
     Status(u16),
-    /// Another body.
+    /// Another body than `ok`.
     Other,
     /// Nothing, and the connection is closed.
     Close,
@@ -33,7 +33,7 @@ pub(crate) enum Reply {
     Never,
 }
 
-/// When the server did nothing at all.
+/// A time in which the server did nothing at all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stall {
     pub(crate) from: Instant,
@@ -47,11 +47,11 @@ pub(crate) struct Stalls {
     pub(crate) length: Duration,
 }
 
-/// How a server behaves.
+/// The behaviour of a server.
 pub(crate) struct Behaviour {
     /// The reply to each request, counted from 0 over all connections.
     pub(crate) reply: fn(u64) -> Reply,
-    /// Nothing is answered before so many requests have come.
+    /// Number of requests that must arrive before the first answer.
     pub(crate) hold_until: u64,
     pub(crate) stalls: Option<Stalls>,
 }
@@ -62,7 +62,7 @@ impl Default for Behaviour {
     }
 }
 
-/// A server on a thread of its own, which ends with this.
+/// A server on a thread of its own. It ends when this is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stalled: Arc<Mutex<Vec<Stall>>>,
@@ -95,24 +95,24 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// When it has done nothing so far.
+    /// All its stalls so far.
     pub(crate) fn stalled(&self) -> Vec<Stall> {
         self.stalled.lock().unwrap().clone()
     }
 }
 
-/// What is asked of any server here.
+/// The request to every such server.
 pub(crate) fn request() -> Wire {
     Wire::to(&Method::GET, "/", "test", HeaderMap::new(), Bytes::new()).unwrap()
 }
 
-/// What is expected of any server here.
+/// The expected answer of every such server.
 pub(crate) fn expected() -> Expected {
     Expected { status: 200, body: Bytes::from_static(b"ok"), is_strict: true }
 }
 
-/// Stalls the thread when that is due, and notes this as well as whenever the machine did
-/// not let the thread run: both are truth, whatever else the machine is doing.
+/// Stalls the thread when a stall is due. Notes these stalls, and also those in which the
+/// machine did not let the thread run: the server answered in neither.
 async fn beat(stalls: Option<Stalls>, noted: &Mutex<Vec<Stall>>) {
     let Some(Stalls { period, length }) = stalls else { return std::future::pending().await };
     let mut due = Instant::now() + period.saturating_sub(length);
@@ -140,7 +140,7 @@ async fn serve(listener: TcpListener, behaviour: &Behaviour) {
         stream.set_nodelay(true).unwrap();
         let (asked, come) = (Rc::clone(&asked), Rc::clone(&come));
         tokio::task::spawn_local(async move {
-            // An error is the other side's end.
+            // An error means that the client has gone.
             let _ = answer(stream, reply, hold_until, &asked, &come).await;
         });
     }

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::support::{Finished, one_run_at_a_time, run};
+use crate::alone;
+use crate::support::{Finished, run};
 
 /// A small run, measured once for all tests of this file.
 fn measured() -> &'static Path {
     static RUN: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, dir) = RUN.get_or_init(|| {
-        let _run = one_run_at_a_time();
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("run");
         let finished = run([
@@ -55,6 +55,7 @@ fn report<'a>(dirs: impl IntoIterator<Item = &'a Path>, options: &[&str]) -> Fin
 
 #[test]
 fn a_run_is_rendered_in_every_form() {
+    let _alone = alone();
     let (_parent, dir) = copy();
     let finished = report([dir.as_path()], &[]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -80,6 +81,7 @@ fn a_run_is_rendered_in_every_form() {
 
 #[test]
 fn equal_runs_are_equal_and_a_slower_one_closes_the_gate() {
+    let _alone = alone();
     let (_parent, dir) = copy();
     let finished = report([measured(), &dir], &[]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -107,6 +109,7 @@ fn equal_runs_are_equal_and_a_slower_one_closes_the_gate() {
 
 #[test]
 fn runs_of_one_repetition_cannot_be_compared() {
+    let _alone = alone();
     let (_parent, dir) = copy();
     change(&dir.join("rows.jsonl"), |rows| {
         rows.lines().filter(|row| row.contains(r#""repetition":0,"#)).flat_map(|row| [row, "\n"]).collect()
@@ -120,6 +123,7 @@ fn runs_of_one_repetition_cannot_be_compared() {
 
 #[test]
 fn a_folder_that_holds_no_run_is_bad_input_and_a_bad_row_is_named_by_its_line() {
+    let _alone = alone();
     let refused = |dir: &Path, reason: &str| {
         let finished = report([dir], &[]);
         assert_eq!(finished.code, Some(2), "{finished:?}");
@@ -144,6 +148,7 @@ fn a_folder_that_holds_no_run_is_bad_input_and_a_bad_row_is_named_by_its_line() 
 
 #[test]
 fn runs_without_a_common_cell_cannot_be_compared() {
+    let _alone = alone();
     let (_parent, dir) = copy();
     for file in ["run.json", "rows.jsonl"] {
         change(&dir.join(file), |text| text.replace("\"hello\"", "\"other\""));
@@ -154,6 +159,7 @@ fn runs_without_a_common_cell_cannot_be_compared() {
 
 #[test]
 fn claims_are_checked_against_a_run_and_those_it_cannot_answer_say_why() {
+    let _alone = alone();
     let (_parent, dir) = copy();
     let finished = run(["reproduce", "--run", dir.to_str().unwrap()]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
