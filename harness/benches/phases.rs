@@ -1,10 +1,10 @@
-//! What each phase of `hello` costs on every executor: `make microbench`.
+//! The cost of each phase of `hello` on every executor: `make microbench`.
 //!
 //! The durations are those of [`isolab_frontend::lifecycle`], which times the server too.
 //! Each executor has a process of its own, because two engines in one process would share
 //! its memory and signal handlers: this binary starts itself once for each.
 //!
-//! | benchmark | what it adds up |
+//! | benchmark | sum of |
 //! |---|---|
 //! | `start` | `start` |
 //! | `invoke` | `invoke` of an instance that has answered before |
@@ -155,7 +155,7 @@ impl Thread {
     }
 }
 
-/// What is measured of one variant on one executor.
+/// One variant on one executor.
 struct Cell<'a> {
     thread: &'a Thread,
     prepared: Arc<dyn Prepared>,

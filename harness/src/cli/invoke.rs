@@ -21,7 +21,7 @@ use super::values::{self, LimitArgs};
 use crate::exit::{BadInput, DONE};
 use crate::{executors, library};
 
-/// What a script must know.
+/// Where the output goes, and the exit codes.
 pub(super) const AFTER_HELP: &str = "\
 The response's body goes to stdout as it is; phases, status and headers go to stderr:
   isolab invoke v8 ./handler.js --query name=Ada | jq .message

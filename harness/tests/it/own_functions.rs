@@ -83,7 +83,7 @@ fn a_function_without_cases_is_measured_and_the_report_says_that_nothing_was_com
 }
 
 #[test]
-fn what_is_not_a_function_is_refused_with_what_to_do() {
+fn a_path_without_a_function_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::create_dir(folder.path().join("empty")).unwrap();

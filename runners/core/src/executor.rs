@@ -1,15 +1,13 @@
 //! The three traits of the life cycle.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{Cache, Error, Function, Laps, Request, Response, Spec, Variant};
 
-/// What an executor is given when it is opened, beside its own settings.
+/// The process that an executor is opened in: everything beside its own settings.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// Where artifacts are kept between runs.
@@ -54,7 +52,7 @@ pub trait Executor: Send + Sync {
 /// A function ready to be started any number of times, from any thread.
 #[async_trait(?Send)]
 pub trait Prepared: Send + Sync {
-    /// What was made, and whether it was found in the cache.
+    /// The artifact, and whether it was found in the cache.
     fn artifact(&self) -> &Artifact;
 
     /// How often one instance may be invoked; `None` means without limit. A WASI command
@@ -76,10 +74,10 @@ pub trait Prepared: Send + Sync {
 #[async_trait(?Send)]
 pub trait Instance {
     /// Answers one request. May compute on the calling thread until the deadline of
-    /// the function's [`Limits`], which the executor enforces.
+    /// the function's [`Limits`](crate::Limits), which the executor enforces.
     async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
 
-    /// What the model itself reports of this instance's memory.
+    /// This instance's memory as the model itself reports it.
     fn memory(&mut self) -> Memory {
         Memory::default()
     }
@@ -93,30 +91,7 @@ pub trait Instance {
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error>;
 }
 
-/// What one instance may use: the limits of `function.toml`, and the defaults for the
-/// others. Every executor enforces them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Memory of the sandbox, in bytes.
-    pub memory_bytes: u64,
-    /// Wall-clock time of one `invoke`.
-    pub deadline: Duration,
-    /// Body of a response, in bytes.
-    pub response_bytes: u64,
-}
-
-impl Limits {
-    /// The memory limits that every executor can enforce, in bytes.
-    pub const MEMORY_BYTES: RangeInclusive<u64> = (1 << 20)..=(4 << 30);
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { memory_bytes: 128 << 20, deadline: Duration::from_secs(10), response_bytes: 16 << 20 }
-    }
-}
-
-/// What `prepare` made.
+/// The product of `prepare`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// Its kind, such as `compiled module`, `snapshot`, `image`.
@@ -130,7 +105,7 @@ pub struct Artifact {
     pub cached: bool,
 }
 
-/// What a model reports of an instance's memory, in bytes. The harness measures the host's
+/// An instance's memory as its model reports it, in bytes. The harness measures the host's
 /// view; this one only explains it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -138,7 +113,7 @@ pub struct Memory {
     pub model_bytes: Option<u64>,
 }
 
-/// What other processes hold for an instance.
+/// Control groups and processes that an instance has outside of this process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
     /// Control group folders with the instance's processes, one for each controller that

@@ -14,12 +14,15 @@
 //! function in this folder, while cases, limits and the case for load are its own. One code
 //! is measured with another amount of work in this way, under a name of its own.
 //!
-//! - `manifest`: `function.toml`.
+//! - `case`: a request with its expected response.
+//! - `manifest`: `function.toml`. `limits`: the limits that it may set.
 //! - `source`: the files that variants are made from.
 //! - `library`: all functions by name.
 //! - `variant`: the forms of a function.
 
+mod case;
 mod library;
+mod limits;
 mod manifest;
 mod source;
 #[cfg(test)]
@@ -30,20 +33,21 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use case::Case;
 pub use library::{Library, UnknownFunction};
-use manifest::{Manifest, OwnLimits};
+pub use limits::Limits;
+use limits::OwnLimits;
+use manifest::Manifest;
 use source::{Kind, Sources};
 pub use variant::Variant;
-
-use crate::{Case, Limits};
 
 /// A path at which no function, case or library can be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
 pub struct LoadError {
-    /// What was read.
+    /// The path.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason why it cannot be read.
     pub reason: String,
 }
 
@@ -160,7 +164,7 @@ impl Function {
         &self.code_name
     }
 
-    /// What one instance may use: the function's own limits, the defaults for the others.
+    /// The limits of one instance: the function's own, and the defaults for the others.
     pub fn limits(&self) -> Limits {
         self.own_limits.or(self.default_limits)
     }
@@ -180,7 +184,7 @@ impl Function {
         self.sources.get(&variant).map(PathBuf::as_path)
     }
 
-    /// What every cell must answer; empty for most functions that a user brings.
+    /// The requests and responses that hold in every cell; a user's function may have none.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
@@ -239,8 +243,8 @@ fn load_case(cases: &[Case], named: Option<&str>) -> Result<Case, String> {
         return Ok(cases.first().cloned().unwrap_or_else(Case::unchecked));
     };
     cases.iter().find(|case| case.name == named).cloned().ok_or_else(|| {
-        let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
-        format!("`load` names no case; there are: {}", names.join(", "))
+        let known: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        format!("`load` names no case; there are: {}", known.join(", "))
     })
 }
 

@@ -12,7 +12,7 @@
 //!
 //! - [`executor`]: the three traits, and what they take and give.
 //! - [`spec`]: `wasm:compiler=winch` on the command line, checked and completed.
-//! - [`function`]: the lab's functions and a user's own, with their [`case`]s.
+//! - [`function`]: the lab's functions and a user's own, with their cases and limits.
 //! - [`guest`]: building the Wasm module and the native server of a function.
 //! - [`message`]: the request and the response that every model is given.
 //! - [`http1`]: HTTP/1.1 without I/O, for the way into a container and for the load
@@ -28,7 +28,6 @@
 //! This crate depends on no engine.
 
 pub mod cache;
-pub mod case;
 pub mod conformance;
 pub mod direct;
 pub mod error;
@@ -43,10 +42,9 @@ pub mod spec;
 pub mod wasi;
 
 pub use cache::Cache;
-pub use case::Case;
 pub use error::{Cause, Error, Phase};
-pub use executor::{Artifact, Environment, Executor, Instance, Limits, Memory, Outside, Prepared};
-pub use function::{Function, Library, Variant};
+pub use executor::{Artifact, Environment, Executor, Instance, Memory, Outside, Prepared};
+pub use function::{Case, Function, Library, Limits, Variant};
 pub use laps::Laps;
 pub use message::{Request, Response};
 pub use reuse::Reuse;

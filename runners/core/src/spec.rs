@@ -12,7 +12,7 @@ pub struct Setting {
     pub default: &'static str,
     /// The values that it takes.
     pub values: Values,
-    /// What it does, in half a sentence.
+    /// Its effect, in half a sentence.
     pub help: &'static str,
 }
 
@@ -67,21 +67,21 @@ pub struct Spec {
     settings: BTreeMap<String, (String, bool)>,
 }
 
-/// What is wrong with a spec, and what could stand there instead.
+/// The fault of a spec, with the names and values that could stand there.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SpecError {
     /// A missing name, a key without a value, or a key twice.
     #[error("`{spec}` is not an executor spec: {reason}; write `name` or `name:key=value,…`")]
     Form {
-        /// What was written.
+        /// The text.
         spec: String,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// An executor that the lab does not have.
     #[error("there is no executor `{name}`{}; there are: {}", nearest(name, known), known.join(", "))]
     Executor {
-        /// What was written.
+        /// The name.
         name: String,
         /// The lab's executors.
         known: Vec<String>,
@@ -91,7 +91,7 @@ pub enum SpecError {
     Setting {
         /// The executor.
         executor: String,
-        /// What was written.
+        /// The key.
         key: String,
         /// The executor's settings.
         known: Vec<String>,
@@ -103,9 +103,9 @@ pub enum SpecError {
         executor: String,
         /// The setting.
         key: String,
-        /// What was written.
+        /// The value.
         value: String,
-        /// What the setting takes.
+        /// The values that the setting takes.
         allowed: Values,
     },
 }

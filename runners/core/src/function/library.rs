@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::source::{self, Kind};
-use super::{Function, LoadError, list, manifest};
-use crate::Limits;
+use super::{Function, Limits, LoadError, list, manifest};
 use crate::spec::nearest;
 
 /// All functions that can be asked for.
@@ -18,7 +17,7 @@ pub struct Library {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("there is no function `{name}`{}; there are: {}", nearest(name, known), known.join(", "))]
 pub struct UnknownFunction {
-    /// What was asked for.
+    /// The name.
     pub name: String,
     /// The names there are.
     pub known: Vec<String>,
@@ -41,7 +40,7 @@ impl Library {
 
     /// Adds a user's functions: one function, as [`Function::load`] reads it, or a folder of
     /// functions, which may lie there as folders, as `.js` files and as `.wasm` files.
-    /// What else lies in such a folder is passed over.
+    /// Other entries of such a folder are passed over.
     ///
     /// # Errors
     /// If there is no function at the path.

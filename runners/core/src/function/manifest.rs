@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::LoadError;
-use crate::Limits;
+use super::limits::{Limits, OwnLimits};
 
 /// The file's name in a function's folder.
 pub(super) const FILE: &str = "function.toml";
 
-/// What the file may hold. Everything is optional, the file too.
+/// The file's content. Everything is optional, the file too.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
@@ -30,14 +30,6 @@ pub(super) struct Manifest {
 struct LimitsForm {
     memory_bytes: Option<u64>,
     deadline_ms: Option<u64>,
-    response_bytes: Option<u64>,
-}
-
-/// The limits that a function sets; the lab's defaults hold for the others.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OwnLimits {
-    memory_bytes: Option<u64>,
-    deadline: Option<Duration>,
     response_bytes: Option<u64>,
 }
 
@@ -62,16 +54,5 @@ impl Manifest {
             return Err("limits.deadline_ms must not be 0".into());
         }
         Ok(OwnLimits { memory_bytes, deadline: deadline_ms.map(Duration::from_millis), response_bytes })
-    }
-}
-
-impl OwnLimits {
-    /// These limits, completed by the defaults.
-    pub(super) fn or(self, defaults: Limits) -> Limits {
-        Limits {
-            memory_bytes: self.memory_bytes.unwrap_or(defaults.memory_bytes),
-            deadline: self.deadline.unwrap_or(defaults.deadline),
-            response_bytes: self.response_bytes.unwrap_or(defaults.response_bytes),
-        }
     }
 }

@@ -145,7 +145,7 @@ fn a_function_needs_no_function_toml() {
 }
 
 #[test]
-fn what_cannot_be_a_function_is_refused_with_the_reason() {
+fn a_path_without_a_function_is_refused_with_the_reason() {
     let folder = folder(&[
         ("empty/notes.txt", ""),
         ("page/handler.js", "<html>"),
@@ -212,7 +212,7 @@ fn a_functions_own_limits_win_over_the_defaults() {
     ]);
     let mut library = Library::default();
     library.add(folder.path()).unwrap();
-    let limits = Limits { memory_bytes: 64 << 20, deadline: Duration::from_secs(60), ..Limits::default() };
+    let limits = Limits { memory_bytes: 64 << 20, deadline: Duration::from_mins(1), ..Limits::default() };
     library.set_default_limits(limits);
     assert_eq!(library.get("plain").unwrap().limits(), limits);
     let own = Limits { deadline: Duration::from_millis(50), ..limits };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
-use crate::function::LoadError;
+use super::LoadError;
 use crate::{Request, Response};
 
 /// One file under `cases/`.
@@ -17,9 +17,9 @@ use crate::{Request, Response};
 pub struct Case {
     /// The file's stem.
     pub name: String,
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// What must be answered; `None` where nobody has said it.
+    /// The expected response; `None` for a function without cases.
     expected: Option<Expected>,
 }
 
