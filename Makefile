@@ -1,15 +1,15 @@
-# What a person types. Everything that takes arguments is given them in ARGS:
+# The commands that people type. ARGS holds the arguments of a command:
 #     make bench ARGS='--executor wasm,v8 --function hello --quick'
 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test microbench targets fmt lint
+.PHONY: help setup bench test microbench targets image deploy undeploy fmt lint
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## the toolchain, the V8 library, a Docker Engine, a C compiler for Wasm
+setup: ## install the toolchain, the V8 library, a Docker Engine, a C compiler for Wasm
 	@scripts/setup
 
 bench: setup ## set up, then measure: cargo run -- bench $(ARGS)
@@ -20,18 +20,28 @@ test: setup ## set up, then run every test
 	@scripts/tests/setup-v8
 	cargo test --workspace --no-fail-fast $(ARGS)
 
-# The dev profile generates the code of a release: nothing is built twice.
-microbench: setup ## the criterion benches: start, invoke, start + invoke
-	cargo bench --profile dev --workspace --bench phases --bench floor $(ARGS)
+# The dev profile generates the code of a release build, so cargo builds nothing twice.
+microbench: setup ## run the criterion benches: start, invoke, start + invoke
+	cargo bench --profile dev --workspace --bench phases $(ARGS)
 
-targets: setup ## the front door beside its peers: a bare hyper server, wrk, docker run
+targets: setup ## compare the front door with a bare hyper server, wrk and docker run
 	cargo bench --profile dev -p isolab --bench targets $(ARGS)
+
+image: ## build the lab's own image (docker/README.md)
+	@docker/lab/build
+
+deploy: ## run the lab's services on a Docker Swarm
+	@docker/lab/deploy up
+
+undeploy: ## remove these services
+	@docker/lab/deploy down
 
 fmt: ## format the Rust code
 	cargo fmt --all
 
-lint: ## formatting, clippy, shellcheck, and licences where cargo-deny is installed
+lint: ## check formatting, Rust code, prose, shell scripts and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@scripts/lint-imports
+	@scripts/lint-prose
 	@scripts/lint-optional
