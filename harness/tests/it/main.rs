@@ -8,4 +8,5 @@ mod interrupt;
 mod load_burst;
 mod load_command;
 mod own_functions;
+mod pages;
 mod support;
