@@ -76,7 +76,10 @@ async fn instances(
 ) -> Result<Response<Bytes>, Problem> {
     let (head, mut received) = request.into_parts();
     let path = format!("/{name}");
-    let (name, _) = route::split(&path);
+    let (name, len) = route::split(&path);
+    if len < path.len() {
+        return Err(pages::unknown(&format!("instances{path}")));
+    }
     let route = worker.server.routes.find(&name, head.headers.get(EXECUTOR))?;
     let body = body::receive(&mut received, &worker.server.config.bounds).await?;
     let wanted: SetInstances = serde_json::from_slice(&body).map_err(|error| {
@@ -92,12 +95,12 @@ async fn instances(
         let Some(slot) = pool.pop_idle() else { break };
         pool.stop(slot).await;
     }
-    pool.record(false);
-    let started = start_up_to(pool, wanted).await;
-    pool.record(true);
-    started?;
+    let mut exercise = Exercise { pool, invocations: 0 };
+    let unrecorded = Unrecorded::begin(pool);
+    exercise.start_up_to(wanted).await?;
+    drop(unrecorded);
     for _ in 0..wanted.rounds {
-        invoke_each(pool).await?;
+        exercise.invoke_each().await?;
     }
     // Instances of earlier requests may still be stopping; they must not be counted.
     worker.tasks.all_ended().await;
@@ -108,6 +111,11 @@ fn check(pool: &Pool, wanted: SetInstances) -> Result<(), Problem> {
     let function = &pool.route.function;
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
     let uses = wanted.invocations.saturating_add(wanted.rounds);
+    let places = pool.places() as u64;
+    if wanted.live > places {
+        let cause = Cause::OverCapacity(format!("the server has places for {places} instances"));
+        return Err(pool.route.error(Phase::Start, cause).into());
+    }
     match pool.max_uses() {
         Some(most) if uses > most => bad(format!(
             "an instance of `{}` can be invoked {most} times at most, not {uses} times",
@@ -117,51 +125,84 @@ fn check(pool: &Pool, wanted: SetInstances) -> Result<(), Problem> {
     }
 }
 
-async fn start_up_to(pool: &Rc<Pool>, wanted: SetInstances) -> Result<(), Problem> {
-    while (pool.idle_len() as u64) < wanted.live {
-        start(pool, wanted.invocations).await?;
+/// No phase of the pool is recorded until this is dropped, also if the client leaves.
+struct Unrecorded<'a>(&'a Pool);
+
+impl<'a> Unrecorded<'a> {
+    fn begin(pool: &'a Pool) -> Self {
+        pool.record(false);
+        Self(pool)
     }
-    Ok(())
 }
 
-/// Starts one instance, invokes it, and leaves it idle.
-async fn start(pool: &Rc<Pool>, invocations: u64) -> Result<(), Problem> {
-    let place = pool.try_place().ok_or_else(|| {
-        let cause = Cause::OverCapacity("as many instances are live as the server's bound allows".into());
-        pool.route.error(Phase::Start, cause)
-    })?;
-    let mut lease = pool.start(place).await?;
-    for _ in 0..invocations {
-        invoke(pool, &mut lease).await?;
+impl Drop for Unrecorded<'_> {
+    fn drop(&mut self) {
+        self.0.record(true);
     }
-    lease.keep();
-    Ok(())
 }
 
-/// Invokes every idle instance once.
-async fn invoke_each(pool: &Rc<Pool>) -> Result<(), Problem> {
-    let mut leases = Vec::with_capacity(pool.idle_len());
-    while let Some(lease) = pool.lease_idle() {
-        leases.push(lease);
-    }
-    for lease in &mut leases {
-        invoke(pool, lease).await?;
-    }
-    leases.into_iter().for_each(Lease::keep);
-    Ok(())
+/// Starts and invokes instances of one pool.
+struct Exercise<'a> {
+    pool: &'a Rc<Pool>,
+    invocations: u64,
 }
 
-/// Invokes an instance with the function's load case, and checks its response.
-async fn invoke(pool: &Pool, lease: &mut Lease) -> Result<(), Problem> {
-    let case = pool.route.function.load_case();
-    let mut clock = Clock::begin();
-    let answered = lease.invoke(&mut clock, case.request.clone()).await;
-    lease.end(&answered, clock.end(), &clock.laps);
-    case.check(&answered?).map_err(|difference| {
-        let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
-        pool.route.error(Phase::Invoke, wrong)
-    })?;
-    Ok(())
+impl Exercise<'_> {
+    /// After this many invocations other connections are served, and the client may have
+    /// left: an instance need not ever wait.
+    const TURN: u64 = 64;
+
+    async fn start_up_to(&mut self, wanted: SetInstances) -> Result<(), Problem> {
+        while (self.pool.idle_len() as u64) < wanted.live {
+            self.start(wanted.invocations).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts one instance, invokes it, and leaves it idle.
+    async fn start(&mut self, invocations: u64) -> Result<(), Problem> {
+        let place = self.pool.try_place().ok_or_else(|| {
+            let cause = Cause::OverCapacity("all places for instances are in use".into());
+            self.pool.route.error(Phase::Start, cause)
+        })?;
+        let mut lease = self.pool.start(place).await?;
+        for _ in 0..invocations {
+            self.invoke(&mut lease).await?;
+        }
+        lease.keep();
+        Ok(())
+    }
+
+    /// Invokes every idle instance once.
+    async fn invoke_each(&mut self) -> Result<(), Problem> {
+        let mut leases = Vec::with_capacity(self.pool.idle_len());
+        while let Some(lease) = self.pool.lease_idle() {
+            leases.push(lease);
+        }
+        for lease in &mut leases {
+            self.invoke(lease).await?;
+        }
+        leases.into_iter().for_each(Lease::keep);
+        Ok(())
+    }
+
+    /// Invokes an instance with the function's load case, and checks its response.
+    async fn invoke(&mut self, lease: &mut Lease) -> Result<(), Problem> {
+        self.invocations += 1;
+        if self.invocations.is_multiple_of(Self::TURN) {
+            tokio::task::yield_now().await;
+        }
+        let route = &self.pool.route;
+        let case = route.function.load_case();
+        let mut clock = Clock::begin();
+        let answered = lease.invoke(&mut clock, case.request.clone()).await;
+        lease.end(&answered, clock.end(), &clock.laps);
+        case.check(&answered?).map_err(|difference| {
+            let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
+            route.error(Phase::Invoke, wrong)
+        })?;
+        Ok(())
+    }
 }
 
 fn take_stock(pool: &Pool) -> Instances {

@@ -142,6 +142,11 @@ impl Pool {
         }
     }
 
+    /// The number of places for instances of this executor.
+    pub(crate) fn places(&self) -> usize {
+        self.capacity().instances
+    }
+
     /// A place for one more instance, if one is free now.
     pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.capacity().places).try_acquire_owned().ok()

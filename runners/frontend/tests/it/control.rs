@@ -24,7 +24,7 @@ async fn put(server: &Running, function: &str, body: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn without_control_the_pages_are_not_there() {
+async fn a_server_without_control_has_no_pages_for_experiments() {
     let server = Running::direct(config(Reuse::Warm));
     server.get("/-/phases").await.problem(404, "unknown-page");
     put(&server, "hello", r#"{"live":1}"#).await.problem(404, "unknown-page");
@@ -32,7 +32,7 @@ async fn without_control_the_pages_are_not_there() {
 }
 
 #[tokio::test]
-async fn every_phase_is_told_once_and_as_the_response_told_it() {
+async fn every_phase_is_listed_once_with_the_duration_of_the_response() {
     let (library, _folder) = library(&["a"]);
     let script = Arc::new(Script::default());
     let server = Running::start(controlled(Reuse::Fresh), vec![scripted::executor(&script)], library);
@@ -68,28 +68,28 @@ async fn every_phase_is_told_once_and_as_the_response_told_it() {
 }
 
 #[tokio::test]
-async fn phases_beyond_the_room_are_counted_as_lost() {
+async fn phases_beyond_the_capacity_of_the_record_are_counted_as_lost() {
     let server = Running::direct(controlled(Reuse::Warm));
     put(&server, "hello", r#"{"live":1,"rounds":65540}"#).await;
     let answer = server.get("/-/phases").await;
-    // Beside the invocations there was one prepare.
+    // The server has run one `prepare` and 65,540 invocations.
     assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (65_536, Some("5")));
     assert_eq!(server.get("/-/phases").await.header("x-isolab-lost"), Some("0"));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn idle_instances_are_brought_to_a_number_under_any_policy() {
+async fn idle_instances_are_brought_to_a_number_under_any_reuse_policy() {
     for reuse in [Reuse::Fresh, Reuse::Warm, Reuse::Times(2)] {
         let (library, _folder) = library(&["a"]);
         let script = Arc::new(Script::default());
         let server = Running::start(controlled(reuse), vec![scripted::executor(&script)], library);
         for live in [3, 5, 1, 0, 2] {
-            let there = put(&server, "a", &format!("{{\"live\":{live}}}")).await.json();
-            assert_eq!((there["live"].as_u64(), script.live()), (Some(live), live as usize));
-            assert_eq!(there["model_bytes"].as_array().unwrap().len(), live as usize);
+            let instances = put(&server, "a", &format!("{{\"live\":{live}}}")).await.json();
+            assert_eq!((instances["live"].as_u64(), script.live()), (Some(live), live as usize));
+            assert_eq!(instances["model_bytes"].as_array().unwrap().len(), live as usize);
             let outside = serde_json::json!({"cgroups": ["/sys/fs/cgroup/x"], "helpers": [7]});
-            assert_eq!(there["outside"], Value::from(vec![outside; live as usize]));
+            assert_eq!(instances["outside"], Value::from(vec![outside; live as usize]));
         }
         assert_eq!(count(&script.prepared), 1);
         // A fresh request never gets one of them.
@@ -103,20 +103,23 @@ async fn idle_instances_are_brought_to_a_number_under_any_policy() {
 #[tokio::test]
 async fn new_instances_are_invoked_with_the_load_case() {
     let server = Running::direct(controlled(Reuse::Warm));
-    let there = put(&server, "hello", r#"{"live":2,"invocations":3}"#).await.json();
-    assert_eq!((&there["live"], &there["model_bytes"]), (&2.into(), &serde_json::json!([null, null])));
+    let instances = put(&server, "hello", r#"{"live":2,"invocations":3}"#).await.json();
+    assert_eq!(
+        (&instances["live"], &instances["model_bytes"]),
+        (&2.into(), &serde_json::json!([null, null]))
+    );
     assert_eq!(server.get("/hello").await.instance().1, 4);
     let invoked = async || phases(&server).await.iter().filter(|line| line["phase"] == "invoke").count();
-    assert_eq!(invoked().await, 1, "what is only made for its memory leaves no record in it");
-    let there = put(&server, "hello", r#"{"live":3,"rounds":2}"#).await.json();
-    assert_eq!((&there["live"], invoked().await), (&3.into(), 3 * 2));
+    assert_eq!(invoked().await, 1, "phases of instances that are started for their memory are not recorded");
+    let instances = put(&server, "hello", r#"{"live":3,"rounds":2}"#).await.json();
+    assert_eq!((&instances["live"], invoked().await), (&3.into(), 3 * 2));
     let without_cases = put(&server, "echo", r#"{"live":1,"invocations":1}"#).await.json();
     assert_eq!(without_cases["live"], 1, "a function without cases is asked for `GET /`");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_brought_about_is_refused() {
+async fn requests_that_cannot_be_met_are_refused() {
     let mut config = controlled(Reuse::Warm);
     config.bounds.instances = 2;
     let (server, script) = Running::scripted(config);
@@ -131,5 +134,60 @@ async fn what_cannot_be_brought_about_is_refused() {
     let refused = server.get("/-/instances/a").await;
     refused.problem(405, "method-not-allowed");
     assert_eq!(refused.header("allow"), Some("PUT"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_control_client_that_sends_garbage_gets_errors_and_harms_nothing() {
+    let server = Running::direct(controlled(Reuse::Warm));
+    let nested = "[".repeat(10_000);
+    for body in [
+        "\0",
+        "{\"live\":1",
+        "{\"live\":1}}",
+        "{\"live\":1.5}",
+        "{\"live\":1e400}",
+        "{\"live\":\"1\"}",
+        "{\"live\":18446744073709551616}",
+        "{\"live\":1,\"live\":2}",
+        nested.as_str(),
+    ] {
+        put(&server, "hello", body).await.problem(400, "bad-request");
+    }
+    for function in ["", "%ff", "..%2Fhello", "%00"] {
+        put(&server, function, r#"{"live":1}"#).await.problem(404, "unknown-function");
+    }
+    put(&server, "hello/a", r#"{"live":1}"#).await.problem(404, "unknown-page");
+    for page in ["phases/", "instances", "instances/hello/../x", "%70hases"] {
+        let answer = server.send(Method::DELETE, &format!("/-/{page}"), "x").await;
+        assert!(matches!(answer.status.as_u16(), 404 | 405), "{page}: {answer:?}");
+    }
+    // More than any server has: refused before one instance is started.
+    put(&server, "hello", r#"{"live":18446744073709551615}"#).await.problem(503, "over-capacity");
+    assert_eq!(put(&server, "hello", r#"{"live":0}"#).await.json()["live"], 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn endless_rounds_end_with_their_client_and_do_not_starve_other_connections() {
+    let server = Running::direct(controlled(Reuse::Warm));
+    for body in
+        [r#"{"live":1,"rounds":18446744073709551615}"#, r#"{"live":2,"invocations":18446744073709551615}"#]
+    {
+        let mut endless = server.client().await;
+        let request = http::Request::put("/-/instances/hello").body(body.to_owned()).unwrap();
+        tokio::select! {
+            answer = endless.send(request) => panic!("it ends: {answer:?}"),
+            health = async {
+                server.until_metric("isolab_connections", 2).await;
+                server.get("/-/healthz").await
+            } => assert_eq!(health.status, 200),
+        }
+        drop(endless);
+        server.until_metric("isolab_connections", 1).await;
+        phases(&server).await;
+        server.get("/hello").await;
+        assert!(!phases(&server).await.is_empty(), "the record goes on after its client has left");
+    }
     server.stop().await;
 }

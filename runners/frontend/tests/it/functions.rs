@@ -1,4 +1,4 @@
-//! What a function gets and what its client gets back.
+//! Requests as functions get them, and responses as clients get them.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ async fn every_case_is_answered_byte_by_byte() {
         let target = format!("/hello{}?{}", case.request.path(), case.request.query());
         let mut request = Request::builder().method(case.request.method.clone()).uri(target);
         request.headers_mut().unwrap().extend(case.request.headers.clone());
-        // The client sends text; a case whose body is none has a client of its own.
+        // This client only sends text.
         let Ok(body) = String::from_utf8(case.request.body.to_vec()) else { continue };
         let answer = client.send(request.body(body).unwrap()).await;
         let mut response = http::Response::new(answer.body);
@@ -64,7 +64,7 @@ async fn head_has_the_headers_of_get_and_no_body() {
 }
 
 #[tokio::test]
-async fn a_response_tells_what_was_paid_for_and_who_answered() {
+async fn a_response_names_its_phases_its_executor_and_its_instance() {
     let server = Running::direct(config(Reuse::Warm));
     let begun = Instant::now();
     let first = server.get("/hello").await;
@@ -132,14 +132,14 @@ async fn a_header_chooses_among_the_executors() {
     let server = Running::start(config(Reuse::Warm), executors.to_vec(), library);
     let mut client = server.client().await;
     assert_eq!(client.get("/a").await.header("x-isolab-executor"), Some("scripted:level=3"));
-    for (asked, chosen) in [
+    for (spec, chosen) in [
         ("scripted", "scripted"),
         ("scripted:level=3", "scripted:level=3"),
         ("scripted:mode=wild,level=5", "scripted:level=5,mode=wild"),
         ("scripted:mode=wild", "scripted:level=5,mode=wild"),
         ("scripted:level=0,mode=calm", "scripted"),
     ] {
-        assert_eq!(client.get_on("/a", asked).await.header("x-isolab-executor"), Some(chosen), "{asked}");
+        assert_eq!(client.get_on("/a", spec).await.header("x-isolab-executor"), Some(chosen), "{spec}");
     }
     for bad in ["", "wasm", "scripted:level=4", "scripted:colour=red", "scripted:", "%"] {
         let details = client.get_on("/a", bad).await.problem(400, "bad-spec");
@@ -158,7 +158,7 @@ async fn connections_are_spread_over_the_workers() {
     let (mut first, mut second) = (server.client().await, server.client().await);
     let mut ids = [first.get("/hello").await, second.get("/hello").await].map(|answer| answer.instance().0);
     ids.sort_unstable();
-    // Each worker owns its instances: two workers answered, so two instances did.
+    // Each worker owns its instances, so two workers answer with two instances.
     assert!(ids[0] < ids[1]);
     let again = [first.get("/hello").await, second.get("/hello").await];
     assert!(again.iter().all(|answer| answer.instance().1 == 2), "{again:?}");

@@ -1,4 +1,4 @@
-//! Connections: how many, and for how long.
+//! Bounds on the number of connections, and on their idle time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::scripted::count;
 use crate::support::{PATIENCE, Running, config, until};
 
-/// Sends bytes and waits until the server has had enough.
+/// Sends bytes and reads until the server closes the connection.
 async fn closed_after(server: &Running, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
@@ -39,8 +39,8 @@ async fn a_connection_with_a_request_in_work_is_not_quiet() {
     let (server, script) = Running::scripted(config);
     let mut client = server.client().await;
     let quiet = async {
-        until("it runs", || count(&script.waiting) == 1).await;
-        // Another connection is quiet for as long as it takes to be closed.
+        until("the request runs", || count(&script.waiting) == 1).await;
+        // Meanwhile the server closes two other connections because they are quiet.
         assert!(closed_after(&server, b"").await.is_empty());
         assert!(closed_after(&server, b"").await.is_empty());
         script.invoke_gate.add_permits(1);
@@ -64,7 +64,7 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     tokio::pin!(answer);
     tokio::select! {
         biased;
-        answer = &mut answer => panic!("there is no place: {answer:?}"),
+        answer = &mut answer => panic!("a third connection was accepted: {answer:?}"),
         again = first.get("/hello") => assert_eq!(again.status, 200),
     }
     drop(second);

@@ -1,4 +1,4 @@
-//! The server over real sockets, with `direct` behind it, and with a scripted
+//! The server over real sockets: with the executor `direct`, and with a scripted
 //! executor for faults that native code cannot have.
 
 mod control;

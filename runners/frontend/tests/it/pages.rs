@@ -6,7 +6,7 @@ use isolab_core::Reuse;
 use crate::support::{Running, config};
 
 #[tokio::test]
-async fn the_server_tells_that_it_lives_and_what_it_serves() {
+async fn the_server_says_that_it_is_alive_and_lists_functions_and_executors() {
     let server = Running::direct(config(Reuse::Warm));
     let health = server.get("/-/healthz").await;
     assert_eq!((health.status.as_u16(), health.text().as_str()), (200, "ok\n"));
@@ -34,7 +34,7 @@ async fn the_server_tells_that_it_lives_and_what_it_serves() {
 }
 
 #[tokio::test]
-async fn pages_are_read_with_get_and_head_only() {
+async fn pages_take_only_get_and_head() {
     let server = Running::direct(config(Reuse::Warm));
     for page in ["healthz", "functions", "executors", "metrics", "problems"] {
         let target = format!("/-/{page}");
@@ -78,7 +78,7 @@ async fn metrics_count_responses_phases_and_instances() {
     let text = text.text();
     assert!(text.ends_with("# EOF\n"), "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
         assert!(series.starts_with("isolab_") && value.parse::<f64>().is_ok(), "{line}");
     }
     let hello = "executor=\"direct\",function=\"hello\"";
@@ -96,7 +96,7 @@ async fn metrics_count_responses_phases_and_instances() {
         ("isolab_connections".into(), "1"),
     ] {
         let line = format!("{series} {expected}");
-        assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
     }
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Which instance answers, and what becomes of it.
+//! Which instance answers a request, and what happens to the instance afterwards.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const LIVE: &str = "isolab_instances_live{executor=\"scripted\",function=\"a\"}"
 const IDLE: &str = "isolab_instances_idle{executor=\"scripted\",function=\"a\"}";
 const QUEUE: &str = "isolab_queue_length{executor=\"scripted\"}";
 
-/// A scripted server with that many places.
+/// A scripted server with places for this many instances.
 fn with_places(instances: usize, reuse: Reuse) -> (Running, Arc<Script>) {
     let mut config = config(reuse);
     config.bounds.instances = instances;
@@ -31,7 +31,7 @@ async fn instances_of(server: &Running, requests: usize) -> Vec<(u64, u64)> {
 }
 
 #[tokio::test]
-async fn fresh_answers_once_and_is_stopped() {
+async fn a_fresh_instance_answers_once_and_is_stopped() {
     let (server, script) = Running::scripted(config(Reuse::Fresh));
     let instances = instances_of(&server, 5).await;
     let ids: HashSet<_> = instances.iter().map(|(id, _)| *id).collect();
@@ -43,7 +43,7 @@ async fn fresh_answers_once_and_is_stopped() {
 }
 
 #[tokio::test]
-async fn warm_answers_always() {
+async fn a_warm_instance_answers_all_requests() {
     let (server, script) = Running::scripted(config(Reuse::Warm));
     let instances = instances_of(&server, 5).await;
     assert_eq!(instances.iter().map(|(_, uses)| *uses).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -54,7 +54,7 @@ async fn warm_answers_always() {
 }
 
 #[tokio::test]
-async fn reuse_3_answers_three_times() {
+async fn an_instance_with_reuse_3_answers_three_times() {
     let (server, script) = Running::scripted(config(Reuse::Times(3)));
     let instances = instances_of(&server, 7).await;
     assert_eq!(instances.iter().map(|(_, uses)| *uses).collect::<Vec<_>>(), [1, 2, 3, 1, 2, 3, 1]);
@@ -68,7 +68,7 @@ async fn the_instance_used_last_is_used_next() {
     let (server, script) = Running::scripted(config(Reuse::Warm));
     let (mut first, mut second) = (server.client().await, server.client().await);
     let waiting = async {
-        until("one waits", || count(&script.waiting) == 1).await;
+        until("one request runs", || count(&script.waiting) == 1).await;
         let inner = second.get("/a").await.instance();
         script.invoke_gate.add_permits(1);
         inner
@@ -85,9 +85,10 @@ async fn a_full_queue_is_503_at_once() {
     (config.bounds.instances, config.bounds.queue) = (1, 1);
     let (server, script) = Running::scripted(config);
     let (mut running, mut queued) = (server.client().await, server.client().await);
-    // Not before the first runs: who waits for the function to be prepared is in a queue too.
+    // Once the first request runs: a request that waits for its function to be prepared
+    // is in a queue, too.
     let queued = async {
-        until("one runs", || count(&script.waiting) == 1).await;
+        until("one request runs", || count(&script.waiting) == 1).await;
         queued.get("/a?wait").await
     };
     let third = async {
@@ -113,7 +114,7 @@ async fn waiting_too_long_is_503() {
     let (server, script) = Running::scripted(config);
     let mut running = server.client().await;
     let late = async {
-        until("one runs", || count(&script.waiting) == 1).await;
+        until("one request runs", || count(&script.waiting) == 1).await;
         let answer = server.get("/a").await;
         script.invoke_gate.add_permits(1);
         answer
@@ -126,7 +127,7 @@ async fn waiting_too_long_is_503() {
 }
 
 #[tokio::test]
-async fn who_waits_is_served_when_an_instance_stops() {
+async fn waiting_requests_are_served_when_an_instance_becomes_free() {
     for reuse in [Reuse::Fresh, Reuse::Warm, Reuse::Times(2)] {
         let (server, script) = with_places(2, reuse);
         let requests: Vec<_> = (0..20)
@@ -136,7 +137,7 @@ async fn who_waits_is_served_when_an_instance_stops() {
             })
             .collect();
         let release = async {
-            until("two run", || count(&script.waiting) == 2).await;
+            until("two requests run", || count(&script.waiting) == 2).await;
             server.until_metric(QUEUE, 18).await;
             assert_eq!(count(&script.waiting), 2);
             script.invoke_gate.add_permits(20);
@@ -149,7 +150,7 @@ async fn who_waits_is_served_when_an_instance_stops() {
 }
 
 #[tokio::test]
-async fn an_idle_instance_makes_place_for_another_function() {
+async fn an_idle_instance_gives_its_place_to_another_function() {
     let (server, script) = with_places(1, Reuse::Warm);
     for target in ["/a", "/b", "/a", "/b"] {
         let answer = server.get(target).await;
@@ -160,7 +161,7 @@ async fn an_idle_instance_makes_place_for_another_function() {
 }
 
 #[tokio::test]
-async fn an_idle_instance_makes_place_on_another_worker() {
+async fn an_idle_instance_gives_its_place_to_another_worker() {
     let mut config = Config { workers: 2, ..config(Reuse::Warm) };
     config.bounds.instances = 1;
     let (server, script) = Running::scripted(config);
@@ -180,7 +181,7 @@ async fn a_client_that_leaves_while_its_request_runs_leaves_nothing_behind() {
     let mut client = server.client().await;
     tokio::select! {
         _ = client.get("/a?wait") => panic!("the gate is closed"),
-        () = until("it runs", || count(&script.waiting) == 1) => {}
+        () = until("the request runs", || count(&script.waiting) == 1) => {}
     }
     drop(client);
     server.until_metric(LIVE, 0).await;
@@ -190,13 +191,13 @@ async fn a_client_that_leaves_while_its_request_runs_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_the_queue_leaves_its_turn() {
+async fn a_client_that_leaves_the_queue_gives_up_its_place_in_it() {
     let (server, script) = with_places(1, Reuse::Warm);
     let (mut running, mut queued) = (server.client().await, server.client().await);
     let others = async {
-        until("one runs", || count(&script.waiting) == 1).await;
+        until("one request runs", || count(&script.waiting) == 1).await;
         tokio::select! {
-            _ = queued.get("/a") => panic!("there is no place"),
+            _ = queued.get("/a") => panic!("the only place is in use"),
             () = server.until_metric(QUEUE, 1) => {}
         }
         drop(queued);
@@ -217,13 +218,13 @@ async fn a_client_that_leaves_while_its_instance_starts_leaves_the_instance() {
         let mut client = server.client().await;
         tokio::select! {
             _ = client.get("/a") => panic!("the gate is closed"),
-            () = until("it starts", || count(&script.starting) == 1) => {}
+            () = until("the instance starts", || count(&script.starting) == 1) => {}
         }
         drop(client);
         server.until_metric("isolab_connections", 1).await;
         script.start_gate.add_permits(2);
-        // Warm: the instance that nobody asked is idle. Fresh: it is stopped, as its next
-        // client could not tell what it cost.
+        // Under `warm` the unused instance answers. Under `fresh` it is stopped: the response
+        // of another request could not say what its start cost.
         assert_eq!(server.get("/a").await.instance().1, 1);
         server.stop().await;
         assert_eq!((count(&script.started), script.live()), (started, 0), "{reuse}");

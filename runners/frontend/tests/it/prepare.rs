@@ -1,4 +1,4 @@
-//! Preparing once, however many ask.
+//! A function is prepared once, for any number of requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn waits(config: &Config) -> Config {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_prepare_once_and_one_of_them_pays() {
+async fn concurrent_requests_prepare_once_and_one_response_includes_the_time() {
     let (server, script) = Running::scripted(waits(&config(Reuse::Warm)));
     script.prepare_gate.forget_permits(1_000);
     let requests: Vec<_> = (0..10)
@@ -36,7 +36,7 @@ async fn many_requests_at_once_prepare_once_and_one_of_them_pays() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_and_the_next_request_tries_again() {
+async fn a_failure_is_answered_and_the_next_request_tries_again() {
     let (server, script) = Running::scripted(config(Reuse::Warm));
     script.fail(Phase::Prepare, Cause::Artifact("no compiler".into()));
     for prepared in 1..=2 {
@@ -57,7 +57,7 @@ async fn preparing_goes_on_when_the_client_that_began_it_is_gone() {
     let mut client = server.client().await;
     tokio::select! {
         _ = client.get("/a") => panic!("the gate is closed"),
-        () = until("preparing", || count(&script.prepared) == 1) => {}
+        () = until("the function is being prepared", || count(&script.prepared) == 1) => {}
     }
     drop(client);
     script.prepare_gate.add_permits(1);
@@ -67,14 +67,14 @@ async fn preparing_goes_on_when_the_client_that_began_it_is_gone() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_for_a_preparation_is_turned_away() {
+async fn a_request_that_waits_too_long_for_a_preparation_is_refused() {
     let mut config = config(Reuse::Warm);
     config.bounds.queue_wait = Duration::from_millis(20);
     let (server, script) = Running::scripted(config);
     script.prepare_gate.forget_permits(1_000);
     let (mut first, mut second) = (server.client().await, server.client().await);
     let others = async {
-        until("preparing", || count(&script.prepared) == 1).await;
+        until("the function is being prepared", || count(&script.prepared) == 1).await;
         let details = second.get("/a").await.problem(503, "over-capacity");
         assert_eq!(details["phase"], "prepare");
         script.prepare_gate.add_permits(1);

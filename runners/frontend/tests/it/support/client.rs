@@ -1,4 +1,4 @@
-//! A small HTTP client, and one that speaks raw bytes.
+//! A small HTTP client, and one that sends raw bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::PATIENCE;
 
-/// One connection that is kept.
+/// A connection that is kept.
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
     connection: JoinHandle<()>,
@@ -48,7 +48,7 @@ impl Client {
         self.send(Request::get(target).body(String::new()).unwrap()).await
     }
 
-    /// A request that chooses its executor.
+    /// Sends a request that chooses its executor.
     pub(crate) async fn get_on(&mut self, target: &str, spec: &str) -> Answer {
         self.send(Request::get(target).header("x-isolab-executor", spec).body(String::new()).unwrap()).await
     }
@@ -72,7 +72,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

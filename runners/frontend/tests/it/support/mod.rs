@@ -32,7 +32,7 @@ pub(crate) fn config(reuse: Reuse) -> Config {
     }
 }
 
-/// Functions without cases by these names, and `hello` with its own.
+/// Functions with these names and without cases, and `hello` with its cases.
 pub(crate) fn library(names: &[&str]) -> (Library, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -49,7 +49,7 @@ pub(crate) fn library(names: &[&str]) -> (Library, TempDir) {
     (library, folder)
 }
 
-/// A server in this process. Ends with the test.
+/// A server in this process. It ends with the test.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     shutdown: oneshot::Sender<()>,
@@ -103,14 +103,14 @@ impl Running {
         self.client().await.send(request).await
     }
 
-    /// The value of a gauge; 0 if there is none.
+    /// The value of a series; 0 if the metrics do not have it.
     pub(crate) async fn metric(&self, series: &str) -> u64 {
         let text = self.get("/-/metrics").await.text();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
     }
 
-    /// Asks for the metric until it has that value.
+    /// Reads the metric until it has this value.
     pub(crate) async fn until_metric(&self, series: &str, expected: u64) {
         let reached = async {
             while self.metric(series).await != expected {
