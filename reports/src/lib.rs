@@ -1,31 +1,32 @@
-//! From the rows of a run to something that a person reads.
+//! Makes reports from the rows of a run.
 //!
-//! A run is a folder. The harness writes two files into it, and everything else can
-//! be made from them again, long after:
+//! A run is a folder. The harness writes two files into it; everything else can be made
+//! from them again at any later time:
 //!
-//! - `rows.jsonl`: one [`Row`] a line, one number each, raw;
-//! - `run.json`: one [`Run`]: what was asked, on which machine, what came of it.
+//! - `rows.jsonl`: one [`Row`] a line, one raw number each;
+//! - `run.json`: one [`Run`]: the command, the machine, the outcome of every cell.
 //!
-//! The way through this crate:
+//! The data flow, each arrow being a pure function:
 //!
 //! ```text
-//! rows ─┬► figures (with statistics) ─┬► tables ─┬► render: Markdown, page, terminal
-//!       │                             │          │
-//!       │                             ├► compare, claims
-//!       │                             └► render: CSV, JSON
-//!       └► charts ─────────────────────► render: SVG in the page
+//! rows ─► figures ─┬► tables ─┬► render: Markdown, page, terminal
+//!                  │          ├► compare, claims
+//!                  ├► charts ─┴► render: SVG in the page
+//!                  └───────────► render: CSV, JSON
 //! ```
 //!
-//! - [`rows`]: reading a run. The JSON Schemas of its files lie in `reports/schema/`.
-//! - [`statistics`]: order statistics of samples, intervals, ratios, lines.
-//! - [`figures`]: what a cell's rows come to: one list of figures, and what they say
-//!   against each other.
+//! A number is computed once, as a figure. Tables, charts, exports, comparisons and claims
+//! all read the same list.
+//!
+//! - [`rows`]: reads a run. The JSON Schemas of its files are in `reports/schema/`.
+//! - [`statistics`]: order statistics, intervals, ratios, lines.
+//! - [`figures`]: reduces rows to figures, and compares two figures.
 //! - [`tables`]: the tables that all renderings share.
-//! - `charts`: pure functions from rows to points, bars and dots.
-//! - [`mod@render`]: pure functions from those to text.
-//! - [`compare`]: runs against each other, cell by cell.
-//! - [`claims`]: what others published, against what a run measured.
-//! - [`words`]: numbers, facts and words as people read them.
+//! - `charts`: points, bars and dots, not yet drawn.
+//! - [`mod@render`]: turns those into text.
+//! - [`compare`]: compares runs cell by cell.
+//! - [`claims`]: compares published figures with a run.
+//! - [`words`]: formats numbers, facts and words for people.
 
 mod charts;
 pub mod claims;

@@ -1,4 +1,4 @@
-//! Where the processor time of a request goes.
+//! The parts of the processor time of a request.
 
 use super::{Axis, AxisUnit, Bar, Chart, Part, panels};
 use crate::figures::{Figure, Figures, Summary};
@@ -40,8 +40,8 @@ fn bar(figures: &Figures, reuse: &str) -> Option<Bar> {
     Some(Bar { executor: figures.place, total, parts })
 }
 
-/// The server's user and system time, or all of its time where the kernel's clock was too
-/// coarse to split it.
+/// The server's user and system time; its whole time where the kernel's clock is too coarse
+/// to split it.
 fn server<'a>(
     cost: impl Fn(&'static str) -> Option<&'a Figure>,
 ) -> Vec<(usize, &'static str, Option<&'a Figure>)> {

@@ -1,11 +1,11 @@
-//! Experiments that go to an edge: bursts and density.
+//! Experiments that reach a limit: bursts and density.
 
 use super::{Axis, AxisUnit, Chart, Line, Point, lines, panels, reuses};
 use crate::figures::{DENSITY, Figure, Figures, Settings, Summary};
 use crate::rows::row::Limit;
 
-/// Time to the last answer against requests at once, from idle: dashed for all
-/// policies but `fresh`.
+/// Time to the last response against requests at once, from idle; dashed for all policies
+/// except `fresh`.
 pub(crate) fn burst(summary: &Summary) -> Option<Chart> {
     let reuses = reuses(summary, "burst");
     let panels = panels(summary, |figures| {
@@ -24,13 +24,13 @@ pub(crate) fn burst(summary: &Summary) -> Option<Chart> {
     )
 }
 
-/// Memory that is held against live instances, up to a limit.
+/// Memory held against live instances, up to a limit.
 pub(crate) fn density_memory(summary: &Summary) -> Option<Chart> {
     let y = Axis::log("memory held", AxisUnit::Bytes);
     density(summary, "density_held", y, end)
 }
 
-/// The 99th percentile of answers from all instances in turn, up to a limit.
+/// The 99th percentile of latency over all instances in turn, up to a limit.
 pub(crate) fn density_latency(summary: &Summary) -> Option<Chart> {
     density(summary, "density_latency_p99", Axis::log("latency p99", AxisUnit::Duration), |_| None)
 }
@@ -49,7 +49,7 @@ fn density(
     lines(Axis::log("live instances", AxisUnit::Count), y, panels)
 }
 
-/// How many instances were live in the end, and why no more.
+/// The number of live instances in the end, and the limit that ended it.
 fn end(figures: &Figures) -> Option<String> {
     let live = figures.figure(DENSITY, &Settings::default())?;
     let why = figures.limits.iter().map(|limit| match limit {
@@ -68,7 +68,7 @@ fn end(figures: &Figures) -> Option<String> {
 }
 
 fn points<'a>(figures: impl Iterator<Item = &'a Figure>, x: impl Fn(&Settings) -> Option<u64>) -> Vec<Point> {
-    // Nothing lies at zero on a logarithmic scale.
+    // A logarithmic scale has no zero.
     let x = |figure: &Figure| x(&figure.settings).filter(|x| *x > 0);
     figures.filter_map(|figure| Some(Point::of(x(figure)? as f64, figure))).collect()
 }

@@ -5,11 +5,11 @@ use crate::rows::{ExecutorInfo, Run};
 /// An executor of the run.
 #[derive(Clone, Debug)]
 pub(crate) struct Executor {
-    /// In short form.
+    /// The short name.
     pub(crate) name: String,
     /// Its isolation model.
     pub(crate) model: String,
-    /// Whether it isolates nothing and is only there to compare with.
+    /// Whether it isolates nothing and serves only as a baseline.
     pub(crate) is_baseline: bool,
     /// Its colour and marker, the same in every chart of the run.
     pub(crate) slot: u8,
@@ -31,7 +31,7 @@ pub(crate) fn executors(run: &Run) -> Vec<Executor> {
 /// The slot of the host itself and of what isolates nothing.
 pub(crate) const BASELINE_SLOT: u8 = 1;
 
-/// A slot for each executor: one for every baseline, and the others in turn for those that
+/// A slot for each executor: one for all baselines, the others in turn for the executors that
 /// isolate, in the order of the run.
 fn slots(are_baselines: impl Iterator<Item = bool>) -> Vec<u8> {
     const LAST: u8 = 9;

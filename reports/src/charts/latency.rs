@@ -4,12 +4,12 @@ use super::{Axis, AxisUnit, Chart, Line, Point, lines, of_phase, panels};
 use crate::figures::{Figures, Settings, Summary};
 use crate::rows::row::LATENCIES;
 
-/// Where the maximum stands on the axis of percentiles, which has no end: a bit right
-/// of p99.9.
+/// The place of the maximum on the axis of percentiles, which has no end: somewhat right of
+/// p99.9.
 pub(crate) const MAXIMUM: f64 = 4_000.0;
 
-/// The closed loop with the fewest connections: what an answer takes while nothing
-/// waits.
+/// The closed loop with the fewest connections: the latency while no request waits for
+/// another.
 pub(crate) fn closed(summary: &Summary, reuse: &str) -> Option<(Chart, u64)> {
     let loads = of_phase(summary, "load").filter(|settings| settings.reuse.as_deref() == Some(reuse));
     let fewest = loads.filter_map(|settings| settings.connections).min()?;
@@ -21,8 +21,8 @@ pub(crate) fn closed(summary: &Summary, reuse: &str) -> Option<(Chart, u64)> {
     Some((lines(percentiles(), latency(), panels)?, fewest))
 }
 
-/// The open loop at the load nearest to `percent` of what the closed one reached: from
-/// the intended moment of sending, and dashed from the real one.
+/// The open loop at the load nearest to `percent` of the closed loop's highest rate: solid
+/// from the intended moment of sending, dashed from the real one.
 pub(crate) fn open(summary: &Summary, reuse: &str, percent: u64) -> Option<(Chart, u64)> {
     let loads = of_phase(summary, "open").filter(|settings| settings.reuse.as_deref() == Some(reuse));
     let loads = loads.filter_map(|settings| settings.load_percent);

@@ -1,15 +1,15 @@
-//! Throughput and latency against what is asked for.
+//! Throughput and latency against connections and offered rates.
 
 use super::{Axis, AxisUnit, Chart, Line, Panel, Point, lines, panels};
 use crate::figures::{Figure, Figures, Summary};
 
-/// Less than this part of what was offered is answered: the server cannot keep up.
+/// A server that answers less than this part of the offered requests cannot keep up.
 pub(crate) const KEEPS_UP: f64 = 0.95;
 
-/// Which figure a line shows, the line's name, and whether it is dashed.
+/// The figure that a line shows, the line's name, and whether the line is dashed.
 type Drawn = (&'static str, &'static str, bool);
 
-/// Right answers in a second against connections, in a closed loop.
+/// Correct responses per second against connections, in a closed loop.
 pub(crate) fn throughput(summary: &Summary, reuse: &str) -> Option<Chart> {
     let panels = closed(summary, reuse, &[("load_rate", "", false)]);
     lines(connections(), Axis::log("requests/s", AxisUnit::Rate), panels)
@@ -29,7 +29,7 @@ pub(crate) fn open_latency(summary: &Summary, reuse: &str) -> Option<Chart> {
     lines(offered(), y, open(summary, reuse, &drawn))
 }
 
-/// Right answers in a second against the offered rate.
+/// Correct responses per second against the offered rate.
 pub(crate) fn achieved(summary: &Summary, reuse: &str) -> Option<Chart> {
     let panels = open(summary, reuse, &[("open_rate", "", false)]);
     lines(offered(), Axis::log("answered requests/s", AxisUnit::Rate), panels)
@@ -71,7 +71,7 @@ fn of_each(
     })
 }
 
-/// Whether a window of this load dropped requests, or fewer were answered than were offered.
+/// Whether a window of this load dropped requests, or the server answered too few of them.
 fn is_saturated(figures: &Figures, load: &Figure) -> bool {
     let of = |name| figures.figure(name, &load.settings);
     let dropped = of("open_dropped").is_some_and(|dropped| dropped.samples.iter().any(|part| part > 0.0));

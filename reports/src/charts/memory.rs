@@ -1,13 +1,13 @@
-//! What the host holds against the number of live instances.
+//! The host's memory against the number of live instances.
 
 use super::{Axis, AxisUnit, Chart, Line, Point, lines, panels};
 use crate::figures::{Figure, Figures, MEMORY_HELD, MEMORY_SLOPE, Settings, Summary};
 
-/// Points on a fitted line, which is none on a logarithmic scale.
+/// Points on a fitted line: on a logarithmic scale a straight line is curved.
 const FIT_POINTS: u32 = 24;
 
-/// Bytes against live instances, every reading, with the line that the tables' slope and
-/// intercept are of.
+/// Every reading of memory against live instances, with the line of the tables' slope and
+/// intercept.
 pub(crate) fn growth(summary: &Summary) -> Option<Chart> {
     let panels = panels(summary, |figures| growth_of(figures).into_iter().collect());
     lines(

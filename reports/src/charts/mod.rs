@@ -1,8 +1,8 @@
-//! From the figures of a run to what charts show: points, bars and dots, not yet drawn.
+//! Turns the figures of a run into charts: points, bars and dots, not yet drawn.
 //!
 //! Each experiment has a module with pure functions from a [`Summary`] to a [`Chart`], or to
-//! nothing if the run has no figures of it. Nothing is estimated here: every number is a
-//! figure that tables and exports show too, or a sample that is kept beside one.
+//! `None` if the run has no figures of it. Charts estimate nothing: every number is a figure
+//! that tables and exports show too, or a sample that is kept beside one.
 
 pub(crate) mod cpu;
 pub(crate) mod edges;
@@ -20,22 +20,22 @@ use crate::words;
 
 pub(crate) use executors::{BASELINE_SLOT, Executor, executors};
 
-/// What a number is, and so how it is written.
+/// The unit of an axis, which decides how its numbers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AxisUnit {
     /// Nanoseconds.
     Duration,
     /// Bytes.
     Bytes,
-    /// So many a second.
+    /// Events per second.
     Rate,
     /// A number of things.
     Count,
     /// 1 / (1 - q) of a quantile q; [`latency::MAXIMUM`] stands for the maximum.
     Percentile,
-    /// How many times another.
+    /// A multiple of another number.
     Ratio,
-    /// Part of a whole, in percent.
+    /// A part of a whole, in percent.
     Share,
 }
 
@@ -71,7 +71,7 @@ impl Axis {
 pub(crate) enum Chart {
     /// Values against values.
     Lines { x: Axis, y: Axis, panels: Vec<Panel<Line>> },
-    /// What makes up a whole, one bar for each executor.
+    /// Parts of a whole, one bar for each executor.
     Bars { x: Axis, parts: Vec<&'static str>, panels: Vec<Panel<Bar>> },
     /// Executors side by side, one line for each thing that is compared.
     Dots { x: Axis, panels: Vec<Panel<DotRow>> },
@@ -89,13 +89,13 @@ pub(crate) struct Panel<T> {
 pub(crate) struct Line {
     /// The place in [`executors`]; `None` for the host itself.
     pub(crate) executor: Option<usize>,
-    /// What tells this line from others of the same executor; empty if there is none.
+    /// Distinguishes this line from others of the same executor; empty if there is only one.
     pub(crate) name: String,
     pub(crate) dashed: bool,
     pub(crate) points: Vec<Point>,
-    /// A line through the points, by other means than joining them.
+    /// A fitted line; drawn instead of joining the points.
     pub(crate) fit: Vec<(f64, f64)>,
-    /// What the line comes to, shown below the panel.
+    /// A summary of the line, shown below the panel.
     pub(crate) note: Option<String>,
 }
 
@@ -104,13 +104,13 @@ pub(crate) struct Line {
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
-    /// How many samples its `y` is the median of.
+    /// The number of samples behind `y`.
     pub(crate) samples: usize,
-    /// Drawn hollow: the server could not keep up here.
+    /// The server could not keep up here; the marker is hollow.
     pub(crate) saturated: bool,
 }
 
-/// One executor's whole, and its parts from left to right.
+/// A bar of one executor, and its parts from left to right.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
     /// The place in [`executors`].
@@ -125,7 +125,7 @@ pub(crate) struct Bar {
 pub(crate) struct Part {
     /// The place in the chart's list of parts, which gives the colour.
     pub(crate) kind: usize,
-    /// What it is exactly, such as a lap's name.
+    /// The exact name, such as a lap's.
     pub(crate) name: String,
     /// Where it begins on the axis.
     pub(crate) from: f64,
@@ -133,11 +133,11 @@ pub(crate) struct Part {
     pub(crate) to: f64,
     /// Its own size, as text.
     pub(crate) value: String,
-    /// How many samples it is the median of.
+    /// The number of samples behind it.
     pub(crate) samples: usize,
 }
 
-/// The values of all executors for one thing.
+/// One value for each executor.
 #[derive(Clone, Debug)]
 pub(crate) struct DotRow {
     pub(crate) name: String,
@@ -150,7 +150,7 @@ pub(crate) struct Dot {
     /// The place in [`executors`].
     pub(crate) executor: usize,
     pub(crate) value: f64,
-    /// Where it lies with a confidence of 95 %, where that can be told.
+    /// The 95 % confidence interval, where there is one.
     pub(crate) interval: Option<Interval>,
     pub(crate) samples: usize,
 }
@@ -206,7 +206,7 @@ fn lines(x: Axis, y: Axis, panels: Vec<Panel<Line>>) -> Option<Chart> {
     (!panels.is_empty()).then_some(Chart::Lines { x, y, panels })
 }
 
-/// A line of dots: what `of` says of each executor of a group.
+/// A line of dots, one for each executor of a group that has one.
 fn dot_row(group: &Group, name: String, of: impl Fn(&Figures) -> Option<Dot>) -> DotRow {
     DotRow { name, dots: group.executors.iter().filter_map(of).collect() }
 }

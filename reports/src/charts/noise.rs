@@ -1,11 +1,11 @@
-//! What the machine does by itself.
+//! The noise of the machine itself.
 
 use super::{Axis, AxisUnit, Chart, Dot, Line, Panel, Point, dot_row, dots, lines};
 use crate::figures::{Comparison, Figure, Group, Summary};
 use crate::statistics::Ratio;
 use crate::words;
 
-/// A fixed loop's time in the course of the run, as a ratio to its median.
+/// The duration of a fixed loop in the course of the run, as a ratio to its median.
 pub(crate) fn calibration(summary: &Summary) -> Option<Chart> {
     let host = summary.calibration.as_ref()?;
     let point = |(place, ns): (usize, &f64)| {
@@ -27,7 +27,7 @@ pub(crate) fn calibration(summary: &Summary) -> Option<Chart> {
     )
 }
 
-/// Each figure of a second, identical cell to that of the first: all of it is noise.
+/// The ratio of the second of two identical cells to the first: it shows noise only.
 pub(crate) fn twins(summary: &Summary) -> Option<Chart> {
     let panel = |(title, name): (&str, &str)| {
         let row = |group: &Group| {

@@ -1,19 +1,19 @@
-//! The few figures that answer the question at a glance.
+//! The headline figures of all functions and executors at a glance.
 
 use super::{Axis, AxisUnit, Chart, Dot, Panel, dot_row, dots};
 use crate::figures::{Figure, Figures, Group, Summary};
 use crate::words;
 
-/// A figure that everybody asks for.
+/// A figure of the overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Headline {
     /// Median of `start`.
     Start,
-    /// Host memory for one more instance.
+    /// The host's memory for one more live instance.
     Memory,
-    /// Right answers in a second from warm instances, at best.
+    /// The highest rate of correct responses from warm instances.
     Warm,
-    /// Right answers in a second with an instance for each request, at best.
+    /// The highest rate of correct responses with a new instance for each request.
     Fresh,
 }
 
@@ -42,7 +42,7 @@ impl Headline {
         matches!(self, Self::Start | Self::Memory)
     }
 
-    /// What it is for an executor.
+    /// An executor's figure, if it has one.
     pub(crate) fn of(self, figures: &Figures) -> Option<&Figure> {
         match self {
             Self::Start => figures.start(),
@@ -69,8 +69,8 @@ pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
     Headline::ALL.into_iter().filter_map(chart).collect()
 }
 
-/// The group that speaks for the run: measured by the most executors, and of those the
-/// first by name, but `hello` before all.
+/// The group that the page shows first: the one that most executors measured. `hello` wins a
+/// tie, then the first by name.
 pub(crate) fn spokesman(summary: &Summary) -> Option<&Group> {
     let measured = |group: &Group| group.executors.iter().filter(|figures| is_measured(figures)).count();
     let rank = |group: &&Group| (measured(group), group.function == "hello");

@@ -1,15 +1,15 @@
-//! What a first answer is made of, and what it costs at every kind of cold.
+//! The parts of a first response, and responses at every kind of cold.
 
 use super::{Axis, AxisUnit, Bar, Chart, Dot, Panel, Part, dot_row, dots, panels};
 use crate::figures::{Figure, Figures, Group, Settings, Summary};
 use crate::rows::row::Cold;
 use crate::words;
 
-/// Parts of a first answer, in order of time.
+/// Parts of a first response, in order of time.
 const PARTS: [&str; 3] = ["start", "invoke", "connection and front end"];
 
-/// The phases of a first answer from a fresh instance, each from the moment at which
-/// it begins to that at which it ends.
+/// The phases of a first response from a fresh instance, each from its beginning to its
+/// end.
 pub(crate) fn first_answer(summary: &Summary) -> Option<Chart> {
     let panels = panels(summary, |figures| bar(figures).into_iter().collect());
     let x = Axis::log("time since the instance was asked for", AxisUnit::Duration);
@@ -44,14 +44,14 @@ fn bar(figures: &Figures) -> Option<Bar> {
     }
     if let Some(answer) = answer {
         let known = start.estimate.value + invoke.map_or(0.0, |invoke| invoke.estimate.value);
-        // Medians do not add up; a part that is not there has no length.
+        // Medians do not add up, so the remainder can be negative.
         sequence.add(2, PARTS[2], (answer.estimate.value - known).max(0.0), answer);
     }
     let total = answer.unwrap_or(start);
     Some(Bar { executor: figures.place, total: total.show(total.estimate.value), parts: sequence.parts })
 }
 
-/// The laps of `start`, and what of it none of them covers.
+/// The laps of `start`, and the rest of it that no lap covers.
 fn laps(figures: &Figures, start: &Figure, sequence: &mut Sequence) {
     let laps = figures.laps.iter().filter(|lap| lap.starts_with("start."));
     let lap =
@@ -59,7 +59,7 @@ fn laps(figures: &Figures, start: &Figure, sequence: &mut Sequence) {
     let laps: Vec<(String, &Figure)> = laps.filter_map(lap).collect();
     let whole = start.estimate.value;
     let covered: f64 = laps.iter().map(|(_, lap)| lap.estimate.value).sum();
-    // Laps that come to more than their phase explain nothing.
+    // Laps that are longer than their phase explain nothing.
     if laps.is_empty() || covered > whole * 1.1 {
         return sequence.add(0, PARTS[0], whole, start);
     }
@@ -72,7 +72,7 @@ fn laps(figures: &Figures, start: &Figure, sequence: &mut Sequence) {
     }
 }
 
-/// Prepare, the kinds of cold and a warm answer side by side.
+/// `prepare`, the kinds of cold and a warm response side by side.
 pub(crate) fn kinds_of_cold(summary: &Summary) -> Option<Chart> {
     let panel = |group: &Group| {
         let rows = KINDS.iter().map(|(name, pick)| {
@@ -87,10 +87,10 @@ pub(crate) fn kinds_of_cold(summary: &Summary) -> Option<Chart> {
     dots(Axis::log("time", AxisUnit::Duration), panels.collect())
 }
 
-/// How a line finds its figure.
+/// Finds the figure of a line.
 type Pick = fn(&Figures) -> Option<&Figure>;
 
-/// From the top: less and less has to be made.
+/// Each line has less to make than the one above it.
 const KINDS: [(&str, Pick); 7] = [
     ("prepare, nothing cached", |figures| figures.prepare(false)),
     ("prepare, artifact cached", |figures| figures.prepare(true)),

@@ -1,4 +1,4 @@
-//! Rows with known answers.
+//! Charts of rows with known results.
 
 use super::*;
 use crate::figures::Summary;
@@ -44,13 +44,13 @@ fn only_bar(chart: Option<Chart>) -> Bar {
 }
 
 #[test]
-fn sixteen_mebibytes_an_instance_are_found_and_idle_is_no_part_of_the_fit() {
+fn the_fit_finds_sixteen_mebibytes_per_instance_and_leaves_the_idle_server_out() {
     let at = |live: u64, metric: &str, value: u64| Row {
         live_instances: Some(live),
         invocations: Some(1),
         ..row("memory", metric, value)
     };
-    // Far off the line without instances; half in the server, half outside; what must not count.
+    // Half in the server and half outside; the other two metrics must not count.
     let live = |live: u64| {
         [
             at(live, "pss_bytes", 9_000_000 + live * (8 << 20)),
@@ -102,7 +102,7 @@ fn shares_of_processor_time_add_up() {
         at("responses_count", 10),
         at("duration_ns", 1_000_000_000),
         at("cpu_ns", 600_000),
-        // Ticks are coarse: they say one to three and not how much.
+        // Ticks are coarse: they give the proportion, one to three, and not the amount.
         at("user_cpu_ns", 10_000_000),
         at("system_cpu_ns", 30_000_000),
         at("cgroup_cpu_ns", 400_000),
@@ -141,7 +141,7 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
 
 #[test]
 fn repetitions_of_one_load_are_one_point() {
-    // Each repetition offers parts of the capacity that it measured itself.
+    // Each repetition offers parts of its own capacity.
     let at = |repetition: u32, percent: u64, rate: u64, p99| {
         let numbers = [("duration_ns", 1_000_000_000), ("offered_count", rate), ("latency_p99_ns", p99)];
         numbers.map(|(metric, value)| Row {

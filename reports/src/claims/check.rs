@@ -1,4 +1,4 @@
-//! Claims held against a run.
+//! Compares claims with a run.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use crate::rows::{Cell, Status};
 use crate::statistics::{Estimate, Interval, Ratio};
 use crate::words;
 
-/// What came of a claim.
+/// Whether a run reproduces a claim.
 ///
 /// # The rule
 ///
-/// The published statement accepts a range: of `about v` it is `v / within` to
-/// `v × within`, of `between a, b` it is `a / within` to `b × within`, of `below v` all
-/// up to `v × within`, of `at_least v` all from `v / within` on. The claim is reproduced
-/// if the measured interval, with its confidence of 95 %, has a value in common with that
-/// range, its ends included; where no interval can be told, the measured value stands for it.
+/// The published statement accepts a range: `about v` accepts `v / within` to `v × within`,
+/// `between a, b` accepts `a / within` to `b × within`, `below v` accepts everything up to
+/// `v × within`, and `at_least v` everything from `v / within` on. The claim is reproduced if
+/// the measured 95 % confidence interval shares a value with that range, ends included. The
+/// measured value takes the place of a missing interval.
 ///
-/// A run with wide intervals therefore contradicts little: read the interval beside
-/// the verdict. And a claim that is not reproduced is not refuted: it was published of
-/// another machine and of other versions.
+/// A run with wide intervals therefore contradicts few claims: read the interval beside the
+/// verdict. A claim that is not reproduced is not refuted either: it was published for another
+/// machine and other versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reproduction {
-    /// What was measured agrees with what was published.
+    /// The measured interval agrees with the published statement.
     Reproduced,
-    /// It does not.
+    /// The measured interval does not agree.
     NotReproduced,
-    /// Nothing was measured that could, for this reason.
+    /// The run has no figure to compare, for this reason.
     NotMeasurable(String),
 }
 
@@ -43,12 +43,12 @@ impl fmt::Display for Reproduction {
     }
 }
 
-/// What was measured for a claim, in the claim's unit.
+/// The measured value for a claim, in the claim's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Measured {
     /// The quantity.
     pub value: f64,
-    /// The lower end of its interval; left out where that cannot be told.
+    /// The lower end of its interval; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// The upper end.
@@ -56,18 +56,18 @@ pub struct Measured {
     pub high: Option<f64>,
 }
 
-/// A claim, what was measured, and what that means.
+/// A claim with its measured value and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     /// The claim.
     pub claim: Claim,
-    /// What was measured; `None` if nothing was.
+    /// The measured value; `None` if there is none.
     pub measured: Option<Measured>,
-    /// What came of it.
+    /// The outcome.
     pub verdict: Reproduction,
 }
 
-/// Holds claims against a run, in the order of the claims.
+/// Compares claims with a run, in the order of the claims.
 pub fn check(claims: &[Claim], summary: &Summary) -> Vec<Checked> {
     let checked = claims.iter().map(|claim| {
         let (measured, verdict) = match judge(claim, summary) {
@@ -121,7 +121,7 @@ impl Measured {
     }
 }
 
-/// The estimate of a quantity, or why the run has none.
+/// The estimate of a quantity, or the reason why the run has none.
 fn estimate<'a>(
     quantity: &Quantity,
     published: &Published,
@@ -144,7 +144,7 @@ fn estimate<'a>(
     };
     let cells: Vec<&Cell> = summary.run.cells.iter().filter(is_of_cell).collect();
     let lacking = cells.iter().find(|cell| cell.status != Status::Ok);
-    // Phases are measured once for all policies: one good cell is proof that they were.
+    // Phases are measured once for all policies: one good cell proves that they were.
     if let Some(cell) = lacking.filter(|_| cells.iter().all(|cell| cell.status != Status::Ok)) {
         return Err(format!("`{executor}`: {}", why(cell)));
     }
@@ -159,7 +159,7 @@ fn estimate<'a>(
     Ok(&found.estimate)
 }
 
-/// Whether a figure of a unit can answer a claim in another: of a ratio, any can.
+/// Whether a figure in this unit can answer a claim in that unit: any can answer a ratio.
 fn is_counted_in(unit: Unit, published: PublishedUnit) -> bool {
     match published {
         PublishedUnit::Nanoseconds => unit == Unit::Nanoseconds,

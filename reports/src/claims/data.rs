@@ -1,4 +1,4 @@
-//! The claims as the data file has them.
+//! The claims of the data file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +15,20 @@ const CLAIMS: &str = include_str!("../../claims.toml");
 pub struct Claim {
     /// A short name.
     pub id: String,
-    /// What is claimed, in one sentence.
+    /// The claim in one sentence.
     pub says: String,
-    /// Where it was published.
+    /// The publication.
     pub source: Source,
-    /// Where in it: a chapter, table or thread; empty if that is not known.
+    /// The place in it: a chapter, table or thread; empty if it is not known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub place: String,
     /// Hardware and versions, as published.
     pub conditions: String,
-    /// How much; `None` where no number is at hand.
+    /// The published number; `None` if there is none.
     pub published: Option<Published>,
-    /// What answers it here.
+    /// The figure that answers it here.
     pub answer: Answer,
-    /// Where the answer matches the claim imperfectly; empty if it does not.
+    /// The differences between the claim and its answer; empty if there are none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
@@ -39,15 +39,15 @@ pub struct Claim {
 pub struct Source {
     /// A person or an organisation.
     pub author: String,
-    /// The title, or what it is.
+    /// The title, or a description.
     pub title: String,
     /// The year of publication, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year: Option<u16>,
-    /// Where it can be read, where that is known.
+    /// The address, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// How well the figures taken from it were checked.
+    /// How well its figures were checked.
     pub checked: Certainty,
 }
 
@@ -59,24 +59,24 @@ pub enum Certainty {
     Primary,
     /// It was read in the publication's abstract only.
     Abstract,
-    /// It was read in what others write of the publication.
+    /// It was read in a text about the publication.
     Secondary,
-    /// It is told, and was not found.
+    /// It was not found in any text.
     Unverified,
 }
 
-/// How much is claimed.
+/// The published number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Published {
-    /// What it is counted in.
+    /// Its unit.
     pub unit: PublishedUnit,
-    /// What is said of the quantity.
+    /// The statement about the quantity.
     pub statement: Statement,
-    /// By which factor a measurement may miss it and still agree; 1 or more.
+    /// The factor by which a measurement may differ and still agree; 1 or more.
     pub within: f64,
 }
 
-/// What a claim is counted in.
+/// The unit of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishedUnit {
     /// Nanoseconds.
@@ -85,7 +85,7 @@ pub enum PublishedUnit {
     /// Bytes.
     #[serde(rename = "bytes")]
     Bytes,
-    /// So many a second.
+    /// Events per second.
     #[serde(rename = "per_s")]
     PerSecond,
     /// One quantity as a multiple of another.
@@ -93,40 +93,40 @@ pub enum PublishedUnit {
     Ratio,
 }
 
-/// What is said of a quantity.
+/// A statement about a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Statement {
-    /// It is about so much.
+    /// It is about this value.
     About(f64),
-    /// It is so much or less.
+    /// It is this value or less.
     Below(f64),
-    /// It is from so much to so much.
+    /// It is between these values, ends included.
     Between(f64, f64),
-    /// It is so much or more.
+    /// It is this value or more.
     AtLeast(f64),
 }
 
-/// What answers a claim.
+/// The answer to a claim.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// A figure of this lab.
+    /// This lab measures it.
     Measured {
-        /// The quantity: the sum of these.
+        /// The quantities, which are added.
         measure: Vec<Quantity>,
-        /// What it is divided by.
+        /// The divisor.
         #[serde(skip_serializing_if = "Option::is_none")]
         over: Option<Quantity>,
     },
-    /// Nothing, for this reason.
+    /// This lab does not measure it, for this reason.
     Absent(String),
 }
 
-/// A data file that can't be used.
+/// A data file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// It is no TOML, or not of the form.
+    /// The text is not TOML, or not in the form of the data file.
     #[error("the claims can't be read: {0}")]
     Form(#[from] toml::de::Error),
     /// A claim contradicts itself.
@@ -134,7 +134,7 @@ pub enum ClaimError {
     Claim {
         /// Its id.
         id: String,
-        /// What is wrong with it.
+        /// The contradiction.
         reason: String,
     },
 }
@@ -176,11 +176,17 @@ struct PublishedForm {
 }
 
 /// The claims of the data file, in its order.
+///
+/// # Errors
+/// If the data file is wrong.
 pub fn all() -> Result<Vec<Claim>, ClaimError> {
     parse(CLAIMS)
 }
 
-/// The claims of a text in the form of the data file.
+/// Parses claims in the form of the data file.
+///
+/// # Errors
+/// If the text has another form, or a claim contradicts itself.
 pub fn parse(text: &str) -> Result<Vec<Claim>, ClaimError> {
     let FileForm { sources, claim } = toml::from_str(text)?;
     let mut ids = BTreeSet::new();
@@ -223,15 +229,15 @@ fn answer(
             .then_some(Answer::Absent(reason))
             .ok_or("`absent` excludes `measure` and `over`".into());
     }
-    let published = published.ok_or("what is measured needs something `published` to be held against")?;
+    let published = published.ok_or("`measure` needs a `published` number to compare with")?;
     if measure.is_empty() {
         return Err("it needs `measure` or `absent`".into());
     }
     if over.is_some() && measure.len() > 1 {
-        return Err("a sum can't be divided: how sure such a ratio is could not be told".into());
+        return Err("a sum cannot be divided: the ratio would have no interval".into());
     }
     if over.is_some() != (published.unit == PublishedUnit::Ratio) {
-        return Err("`over` goes with the unit `ratio` and with no other".into());
+        return Err("`over` and the unit `ratio` need each other".into());
     }
     for quantity in measure.iter().chain(&over) {
         if Experiment::of(&quantity.figure).is_none() {
@@ -263,14 +269,14 @@ impl PublishedForm {
             return Err("`within` is a factor of 1 or more".into());
         }
         if !(low >= 0.0 && low <= high && (low > 0.0 || high.is_finite())) || high <= 0.0 {
-            return Err("what is published is more than nothing, the lower end first".into());
+            return Err("a published number is above zero, the lower end first".into());
         }
         Ok(Published { unit: self.unit, statement, within })
     }
 }
 
 impl Statement {
-    /// The least and the greatest quantity of which it is true.
+    /// The least and the greatest quantity for which it is true.
     fn ends(self) -> (f64, f64) {
         match self {
             Self::About(value) => (value, value),
@@ -282,8 +288,8 @@ impl Statement {
 }
 
 impl Published {
-    /// What agrees with it: from the least to the greatest quantity of which the
-    /// statement is true, either moved outwards by the factor `within`.
+    /// The range that agrees: from the least to the greatest quantity for which the
+    /// statement is true, both ends moved outwards by the factor `within`.
     pub fn accepts(&self) -> (f64, f64) {
         let (low, high) = self.statement.ends();
         (low / self.within, high * self.within)

@@ -1,13 +1,13 @@
-//! What others published, against what a run of this lab measured.
+//! Compares published figures with a run of this lab.
 //!
-//! The claims are data: `reports/claims.toml`, which says of each where it was published,
-//! of which conditions, how much it was, and which figure of this lab answers it; or why
-//! none does. Nothing about a claim is in code.
+//! The claims are data. `reports/claims.toml` gives for each its publication, its conditions,
+//! its number, and the figure of this lab that answers it, or the reason why none does. The
+//! code knows no single claim.
 //!
 //! - [`all`] reads them;
-//! - [`needs`] says which cells and experiments a run must have to check them;
-//! - [`check`] holds them against a run, by the rule that [`Reproduction`] states;
-//! - [`tables`], [`markdown`], [`table`] and [`json`] show what came of it.
+//! - [`needs`] lists the cells and experiments that a run must have to check them;
+//! - [`check`] compares them with a run, by the rule of [`Reproduction`];
+//! - [`tables`], [`markdown`], [`table`] and [`json`] show the outcome.
 
 mod check;
 mod data;

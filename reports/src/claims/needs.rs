@@ -1,4 +1,4 @@
-//! What a run must have measured so that claims can be checked.
+//! The cells and experiments that a run needs to check claims.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Answer, Claim};
 use crate::rows::Experiment;
 
-/// A cell, and an experiment that it must have been through.
+/// A cell, and an experiment that it needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Need {
     /// The executor spec in short form.
@@ -16,14 +16,14 @@ pub struct Need {
     pub function: String,
     /// The variant.
     pub variant: String,
-    /// The reuse policy; `None` where it makes no difference.
+    /// The reuse policy; `None` if it does not matter.
     pub reuse: Option<String>,
     /// The experiment.
     pub experiment: Experiment,
 }
 
-/// What a run must have measured so that these claims can be checked: each need once,
-/// in order. A claim that nothing answers needs nothing.
+/// The cells and experiments that a run needs to check these claims: each once, in order. A
+/// claim without an answer needs nothing.
 pub fn needs(claims: &[Claim]) -> Vec<Need> {
     let mut needs = BTreeSet::new();
     for claim in claims {

@@ -1,4 +1,4 @@
-//! Which figure of which cell answers a claim.
+//! The figure and the cell that answer a claim.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use crate::rows::row::Cold;
 
 /// One figure of one cell.
 ///
-/// Settings that are not given do not apply, as in [`Settings`]; but where `connections`
-/// or `invocations` are left out, any will do: see [`Quantity::pick`].
+/// A setting that is left out does not apply, as in [`Settings`]. If `connections` or
+/// `invocations` is left out, any value matches: see [`Quantity::pick`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantity {
@@ -25,7 +25,7 @@ pub struct Quantity {
     /// The reuse policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
-    /// What was cold.
+    /// The part that was cold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Cold>,
     /// Whether the artifact was in the cache.
@@ -45,9 +45,9 @@ impl Quantity {
         self.function.rsplit('/').next().unwrap_or(&self.function)
     }
 
-    /// The figure among those of its model. Of several numbers of invocations it is the
-    /// greatest, of several numbers of connections the one with the best figure: the
-    /// ladders differ between presets and models, and publications name their best.
+    /// Picks the figure among those of its executor: with the most invocations, and at the
+    /// number of connections with the best value. The ladders differ between presets and
+    /// executors, and publications name their best.
     pub fn pick<'a>(&self, executor: &'a Figures) -> Option<&'a Figure> {
         let fits = executor
             .figures

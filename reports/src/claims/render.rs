@@ -1,4 +1,4 @@
-//! Checked claims as tables, and for programs.
+//! Checked claims as tables and as JSON.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use crate::render::terminal;
 use crate::tables::{NONE, Section, Table, head};
 use crate::words::units;
 
-/// How many claims came out how.
+/// The number of claims by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClaimTally {
-    /// Claims with which the run agrees.
+    /// Claims that the run agrees with.
     pub reproduced: usize,
-    /// Claims with which it does not.
+    /// Claims that the run does not agree with.
     pub not_reproduced: usize,
-    /// Claims that nothing was measured for.
+    /// Claims without a measured value.
     pub not_measurable: usize,
 }
 
 impl ClaimTally {
-    /// Counts.
+    /// Counts the outcomes.
     pub fn of(checked: &[Checked]) -> Self {
         let mut tally = Self::default();
         for one in checked {
@@ -55,8 +55,8 @@ const RULE: &str = "A claim is reproduced if the interval measured here, with it
 that agrees with what was published; the factor that may lie between them stands in brackets. The published figures are of other machines \
 and versions: claims to test, no targets.";
 
-/// The claims that were measured, those that were not, and what each of them is; without
-/// those that would be empty.
+/// Three tables: the measured claims, the others, and the explanation of each. Empty tables
+/// are left out.
 pub fn tables(checked: &[Checked]) -> Section {
     let tables = [measured(checked), not_measured(checked), explained(checked)];
     Section {
@@ -74,8 +74,8 @@ pub fn markdown(checked: &[Checked]) -> String {
     out
 }
 
-/// The tables for a terminal, at most `width` columns wide, if that is given; without what
-/// explains them.
+/// The tables for a terminal, at most `width` columns wide if that is given, without the
+/// explanations.
 pub fn table(checked: &[Checked], width: Option<u16>) -> String {
     let mut out = String::new();
     for table in tables(checked).tables.iter().filter(|table| !table.is_detail) {
@@ -192,7 +192,7 @@ impl fmt::Display for Certainty {
 }
 
 impl PublishedUnit {
-    /// A value as people read it.
+    /// A value with its unit.
     fn show(self, value: f64) -> String {
         match self {
             Self::Nanoseconds => Unit::Nanoseconds.show(value),
@@ -203,7 +203,7 @@ impl PublishedUnit {
     }
 }
 
-/// The claims and verdicts for programs.
+/// The exported claims.
 #[derive(Serialize)]
 struct Exported<'a> {
     run: &'a str,
@@ -216,7 +216,7 @@ struct Exported<'a> {
 struct ExportedClaim<'a> {
     #[serde(flatten)]
     claim: &'a Claim,
-    /// What agrees with the claim; the upper end is left out where there is none.
+    /// The range that agrees with the claim; the upper end is left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     accepts: Option<Accepts>,
     measured: Option<Measured>,
@@ -232,7 +232,7 @@ struct Accepts {
     high: Option<f64>,
 }
 
-/// The claims and verdicts for programs, as JSON. `run` is the run's id.
+/// The claims and outcomes as JSON. `run` is the run's id.
 pub fn json(checked: &[Checked], run: &str) -> String {
     let claims = checked.iter().map(|one| {
         let (verdict, reason) = match &one.verdict {

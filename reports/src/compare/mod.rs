@@ -1,4 +1,4 @@
-//! Runs against each other, cell by cell.
+//! Compares runs cell by cell.
 
 mod render;
 
@@ -10,22 +10,21 @@ use crate::figures::{Comparison, ComparisonTally, Figure, Summary, Verdict};
 use crate::rows::Run;
 use crate::words::facts;
 
-/// Every later run against the first.
+/// Every later run compared with the first.
 #[derive(Clone, Debug)]
 pub struct Compared {
-    /// The id of the first run, which the others are compared with.
+    /// The id of the first run.
     pub base: String,
-    /// The others, in the order given.
+    /// The later runs, in the given order.
     pub runs: Vec<ComparedRun>,
 }
 
-/// One run against the first.
+/// One run compared with the first.
 #[derive(Clone, Debug)]
 pub struct ComparedRun {
     /// The run's id.
     pub id: String,
-    /// What differs between the runs besides what was measured: a reader must know it
-    /// before he believes a change.
+    /// Differences between the runs other than the figures. They may explain a change.
     pub warnings: Vec<String>,
     /// Every headline figure that both runs have.
     pub changes: Vec<Change>,
@@ -42,31 +41,31 @@ pub struct Change {
     pub executor: String,
     /// The executor spec with all its settings.
     pub spec: String,
-    /// In the first run.
+    /// The figure of the first run.
     pub before: Figure,
-    /// In the later run.
+    /// The figure of the later run.
     pub after: Figure,
-    /// The later against the first.
+    /// The later figure compared with the first.
     pub comparison: Comparison,
 }
 
-/// Why runs cannot be compared.
+/// A reason why runs cannot be compared.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    /// Nothing to compare with.
+    /// There are fewer than two runs.
     #[error("comparing takes two runs or more, and there are {0}")]
     TooFew(usize),
-    /// Another version's run.
+    /// A run has another schema version.
     #[error("run {id} has schema version {found}, and the others {expected}")]
     Schema {
-        /// Which run.
+        /// The run's id.
         id: String,
         /// Its version.
         found: u32,
         /// That of the first run.
         expected: u32,
     },
-    /// Nothing that both measured.
+    /// Two runs share no cell.
     #[error(
         "runs {base} and {other} have no cell in common: no executor spec, function and variant has \
              the same figure in both"
@@ -80,6 +79,9 @@ pub enum CompareError {
 }
 
 /// Compares the headline figures of all later runs with the first.
+///
+/// # Errors
+/// If there are fewer than two runs, their versions differ, or they share no cell.
 pub fn compare(summaries: &[Summary]) -> Result<Compared, CompareError> {
     let [base, others @ ..] = summaries else { return Err(CompareError::TooFew(0)) };
     if others.is_empty() {
@@ -133,31 +135,31 @@ fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
 }
 
 impl Compared {
-    /// The figures that are significantly worse in any later run, by at least the part
-    /// `smallest` of what they were: 0 counts every one, 0.05 those from 5 % on.
+    /// The figures that are significantly worse in any later run, by at least `smallest` as a
+    /// part of the earlier value: 0 counts all of them, 0.05 those that are 5 % worse or more.
     ///
-    /// Each verdict stands at 95 % for itself, so of very many comparisons between
-    /// equals one in forty is worse by chance: a gate should ask for a smallest change.
+    /// Each verdict has a confidence of 95 % by itself, so chance makes one in forty
+    /// comparisons of equals worse. A gate should therefore ask for a smallest change.
     pub fn worse(&self, smallest: f64) -> impl Iterator<Item = &Change> {
         let changes = self.runs.iter().flat_map(|run| &run.changes);
         changes.filter(move |change| change.comparison.verdict == Verdict::Worse && change.size() >= smallest)
     }
 
-    /// Whether anything is, see [`Self::worse`].
+    /// Whether any figure is worse, as [`Self::worse`] defines it.
     pub fn is_worse(&self, smallest: f64) -> bool {
         self.worse(smallest).next().is_some()
     }
 }
 
 impl Change {
-    /// By what part of the earlier value the later one differs, in either direction.
+    /// The difference in either direction, as a part of the earlier value.
     pub fn size(&self) -> f64 {
         (self.comparison.ratio.value - 1.0).abs()
     }
 }
 
 impl ComparedRun {
-    /// How many comparisons were made.
+    /// The number of comparisons and differences.
     pub fn tally(&self) -> ComparisonTally {
         let mut tally = ComparisonTally::default();
         self.changes.iter().for_each(|change| tally.add(&change.comparison));
@@ -165,7 +167,7 @@ impl ComparedRun {
     }
 }
 
-/// Everything besides the figures that differs between two runs.
+/// All differences between two runs other than the figures.
 fn warnings(base: &Summary, other: &Summary) -> Vec<String> {
     let mut warnings = Vec::new();
     facts(&mut warnings, "machine", &base.run.machine, &other.run.machine);

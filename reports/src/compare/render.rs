@@ -9,7 +9,7 @@ use crate::render::terminal;
 use crate::tables::{Table, cells};
 use crate::words;
 
-/// As Markdown: what differs first, everything after.
+/// As Markdown: the differences first, then the rest.
 pub fn markdown(compared: &Compared) -> String {
     let mut out = String::new();
     write(&mut out, compared).expect("writing to a string cannot fail");
@@ -44,8 +44,7 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
     Ok(())
 }
 
-/// As a table for a terminal: what differs, at most `width` columns wide, if that is
-/// given.
+/// The differences as a table for a terminal, at most `width` columns wide if that is given.
 pub fn table(compared: &Compared, width: Option<u16>) -> String {
     let mut out = String::new();
     write_table(&mut out, compared, width).expect("writing to a string cannot fail");
@@ -69,7 +68,7 @@ fn of_lines(name: &'static str, lines: Vec<Vec<String>>) -> Table {
     Table { name, head: head.map(Into::into).to_vec(), names: 3, lines, ..Table::default() }
 }
 
-/// The changes that are wanted, the worst first.
+/// The wanted changes, the worse ones first.
 fn lines(run: &ComparedRun, is_wanted: fn(&Change) -> bool) -> Vec<Vec<String>> {
     let mut changes: Vec<&Change> = run.changes.iter().filter(|change| is_wanted(change)).collect();
     changes.sort_by_key(|change| change.comparison.verdict != Verdict::Worse);

@@ -1,4 +1,4 @@
-//! What a ratio says, in words that a reader can hold the lab to.
+//! Compares two figures: the ratio, its verdict, and the words for it.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use serde::Serialize;
 use super::{Figure, Unit};
 use crate::statistics::{Estimate, Ratio};
 
-/// What a comparison came to.
+/// The verdict of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Better, and the interval of the ratio does not hold 1.
+    /// Better: the interval of the ratio does not contain 1.
     Better,
-    /// Worse, and the interval of the ratio does not hold 1.
+    /// Worse: the interval of the ratio does not contain 1.
     Worse,
-    /// The interval of the ratio holds 1: no difference was shown. That is no proof that
-    /// there is none, only that it is unlikely to be much larger than
+    /// The interval of the ratio contains 1: the run shows no difference. This does not prove
+    /// that there is none; a difference is unlikely to be much larger than
     /// [`Ratio::smallest_effect`].
     NoDifference,
-    /// There is no interval, such as of a single sample, or one of the two was measured in
-    /// one repetition only: how much processes differ is not known then, and that is often
-    /// more than what scatters within one.
+    /// The ratio has no interval, for example because there is a single sample, or one of the
+    /// two was measured in one repetition. One repetition does not show how much processes
+    /// differ, which is often more than the noise within one.
     Unknown,
 }
 
-/// One quantity against another.
+/// One figure compared with another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// How many times the other it is.
+    /// The ratio to the other.
     pub ratio: Ratio,
-    /// What that means.
+    /// Its verdict.
     pub verdict: Verdict,
     unit: Unit,
     is_less_better: bool,
@@ -55,19 +55,19 @@ impl Comparison {
         Some(Self { ratio, verdict, unit: figure.unit, is_less_better: figure.is_less_better() })
     }
 
-    /// Whether a difference was shown.
+    /// Whether the comparison shows a difference.
     pub fn is_difference(&self) -> bool {
         matches!(self.verdict, Verdict::Better | Verdict::Worse)
     }
 
-    /// How many times faster, slower, less or more it is, as [`words`](Self::words) says: the
-    /// ratio or its reciprocal, whichever is above 1. The ratio where no difference was shown.
+    /// The factor that goes with [`words`](Self::words), such as 40 for "40 times slower": the
+    /// ratio or its reciprocal, whichever is above 1. The plain ratio if there is no difference.
     pub fn factor(&self) -> Ratio {
         if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
     }
 
-    /// The verdict in one or three words: `faster` and `slower` of durations and rates,
-    /// `less` and `more` of everything else.
+    /// The verdict in words: `faster` and `slower` for durations and rates, `less` and `more`
+    /// for everything else.
     pub fn words(&self) -> &'static str {
         let is_speed = matches!(self.unit, Unit::Nanoseconds | Unit::PerSecond);
         match (self.verdict, is_speed) {
@@ -81,17 +81,17 @@ impl Comparison {
     }
 }
 
-/// How many comparisons a report makes, and what chance alone does to so many.
+/// Counts the comparisons of a report, and the differences that chance alone would show.
 ///
-/// Every verdict stands for itself at 95 %; none is corrected for the others, because a
-/// reader looks at one question at a time, and a correction would hide small effects
-/// from all of them. Of comparisons between equals one in twenty shows a difference, and
-/// this tells a reader how many of those to expect at most.
+/// Every verdict has a confidence of 95 % by itself. There is no correction for their number,
+/// because a reader looks at one question at a time, and a correction would hide small effects
+/// from all of them. One in twenty comparisons of equals shows a difference; this count tells
+/// how many of those to expect at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ComparisonTally {
-    /// How many were made that could have shown a difference.
+    /// Comparisons that could show a difference.
     pub comparisons: usize,
-    /// How many showed one.
+    /// Comparisons that show one.
     pub differences: usize,
 }
 
@@ -102,7 +102,7 @@ impl ComparisonTally {
         self.differences += usize::from(comparison.is_difference());
     }
 
-    /// How many differences chance alone would show if nothing differed.
+    /// The differences that chance alone would show if nothing differed.
     pub fn false_differences(&self) -> f64 {
         self.comparisons as f64 * (1.0 - crate::statistics::CONFIDENCE)
     }

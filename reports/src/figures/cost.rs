@@ -1,19 +1,19 @@
-//! What a million requests cost, by the run's price list: derived, not measured.
+//! The price of a million requests by the run's price list: derived, not measured.
 
 use super::figure::MEMORY_SLOPE;
 use super::{Figure, Unit};
 use crate::rows::run::Prices;
 use crate::statistics::Estimate;
 
-/// How the price comes about, as reports state it.
+/// The formula of the price, as reports state it.
 pub const FORMULA: &str = "price of a million requests = 1 000 000 × (CPU seconds per request × price of a CPU \
 second + GiB held × latency in seconds × price of a GiB second)";
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// One price for each reuse policy: with the CPU time and the median latency of the load
-/// with the fewest connections, which queues the least, and the memory of one more live
-/// instance after the most invocations.
+/// One price for each reuse policy. CPU time and median latency are those of the load with the
+/// fewest connections, which queues the least. Memory is that of one more live instance after
+/// the most invocations.
 pub(super) fn figures(figures: &[Figure], prices: &Prices) -> Vec<Figure> {
     let slopes = figures.iter().filter(|figure| figure.name == MEMORY_SLOPE);
     let Some(memory) = slopes.max_by_key(|figure| figure.settings.invocations) else { return Vec::new() };
@@ -31,8 +31,8 @@ pub(super) fn figures(figures: &[Figure], prices: &Prices) -> Vec<Figure> {
     prices_of_a_load.collect()
 }
 
-/// Of CPU time in nanoseconds, bytes held, and latency in nanoseconds. A slope below
-/// nothing is noise about nothing.
+/// The price from CPU time in nanoseconds, bytes held, and latency in nanoseconds. A negative
+/// slope is noise around zero.
 fn price(prices: &Prices, parts: &[f64]) -> f64 {
     let (cpu_s, gib, latency_s) = (parts[0] / 1e9, parts[1].max(0.0) / GIB, parts[2] / 1e9);
     1e6 * (cpu_s * prices.per_cpu_second + gib * latency_s * prices.per_gib_second)

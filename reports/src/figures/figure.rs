@@ -1,4 +1,4 @@
-//! One figure: what it is, under which settings, and how much.
+//! One figure: its name, its settings, its unit and its estimate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use crate::words::units;
 /// One figure of an executor.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// Its name, such as `start_p50` or `load_rate`.
+    /// The name, such as `start_p50` or `load_rate`.
     pub name: String,
-    /// What tells it from others of the same name.
+    /// Distinguish it from others of the same name.
     pub settings: Settings,
-    /// What it is counted in.
+    /// The unit.
     pub unit: Unit,
-    /// How much.
+    /// The value with its uncertainty.
     pub estimate: Estimate,
-    /// Samples far from the others; `None` where they are not counted for this figure.
+    /// The samples far from the others; `None` if they are not counted for this figure.
     pub outliers: Option<Outliers>,
-    /// The samples that the estimate was made of; none where it was made of other figures.
+    /// The samples behind the estimate; empty if it was made of other figures.
     pub samples: Arc<Samples>,
 }
 
-/// What tells figures of one name apart. Keys that do not apply are left out.
+/// Distinguish figures of one name. Keys that do not apply are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Settings {
     /// The reuse policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
-    /// What was cold.
+    /// The part that was cold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cold: Option<Cold>,
     /// Whether the artifact was in the cache.
@@ -42,21 +42,21 @@ pub struct Settings {
     /// Connections; of a burst, requests at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<u64>,
-    /// The part of the highest rate that was offered, in percent.
+    /// The offered rate as a part of the highest one, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_percent: Option<u64>,
-    /// The offered rate, where it is no part of a highest one.
+    /// The offered rate, where it is not a part of a highest one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u64>,
     /// Live instances.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_instances: Option<u64>,
-    /// How often each of them had been invoked.
+    /// The number of invocations that each of them had answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invocations: Option<u64>,
 }
 
-/// What a figure is counted in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Unit {
     /// Nanoseconds.
@@ -65,7 +65,7 @@ pub enum Unit {
     /// Bytes.
     #[serde(rename = "bytes")]
     Bytes,
-    /// So many a second.
+    /// Events per second.
     #[serde(rename = "per_s")]
     PerSecond,
     /// A number of things.
@@ -83,14 +83,14 @@ pub enum Unit {
 }
 
 impl Settings {
-    /// Those of an answer of something cold.
+    /// The settings of a response of something cold.
     pub fn cold(cold: Cold, cached: Option<bool>) -> Self {
         Self { cold: Some(cold), cached, ..Self::default() }
     }
 }
 
 impl Figure {
-    /// The median of samples, with its outliers; `None` of none.
+    /// The median of samples, with its outliers; `None` if there are no samples.
     pub(super) fn median(
         name: String,
         settings: Settings,
@@ -103,17 +103,17 @@ impl Figure {
         Some(Self { name, settings, unit, estimate, outliers, samples: Arc::new(samples) })
     }
 
-    /// An estimate that was made of other figures or of lines through samples.
+    /// An estimate that was made of other figures, or of lines through samples.
     pub(super) fn derived(name: String, settings: Settings, unit: Unit, estimate: Estimate) -> Self {
         Self { name, settings, unit, estimate, outliers: None, samples: Arc::default() }
     }
 
-    /// Whether less of it is better: all but rates and how many instances fit.
+    /// Whether less is better: for all figures except rates and density.
     pub fn is_less_better(&self) -> bool {
         self.unit != Unit::PerSecond && self.name != DENSITY
     }
 
-    /// Whether it is one of the few that runs are compared by. The others explain these.
+    /// Whether it is one of the few figures by which runs are compared.
     pub fn is_headline(&self) -> bool {
         const HEADLINES: [&str; 10] = [
             "prepare_p50",
@@ -127,25 +127,25 @@ impl Figure {
             "burst_duration",
             DENSITY,
         ];
-        // An open loop at its limit has no latency to speak of: it only grows.
+        // The latency of a saturated open loop only grows with the length of the window.
         HEADLINES.contains(&self.name.as_str()) || self.name == MEMORY_SLOPE
     }
 
-    /// A value of this figure as people read it.
+    /// A value of this figure with its unit.
     pub fn show(&self, value: f64) -> String {
         self.unit.show(value)
     }
 }
 
-/// The name of what one more live instance costs the host in all.
+/// The name of the host's memory for one more live instance.
 pub const MEMORY_SLOPE: &str = "memory_slope";
-/// The name of what the host holds with a number of live instances.
+/// The name of the host's memory with a number of live instances.
 pub const MEMORY_HELD: &str = "memory_held";
-/// The name of how many instances were live when a limit was reached.
+/// The name of the number of live instances at a limit.
 pub const DENSITY: &str = "density_instances";
 
 impl Unit {
-    /// A value as people read it.
+    /// A value with its unit.
     pub fn show(self, value: f64) -> String {
         match self {
             Self::Nanoseconds => units::duration(value),
@@ -173,14 +173,14 @@ impl Unit {
 }
 
 impl Settings {
-    /// The settings that a reuse policy makes.
+    /// The settings with a reuse policy only.
     pub fn reuse(policy: &str) -> Self {
         Self { reuse: Some(policy.to_owned()), ..Self::default() }
     }
 }
 
 impl fmt::Display for Settings {
-    /// In a few words, such as `warm, 16 connections`; nothing if there are none.
+    /// In a few words, such as `warm, 16 at once`; empty if there are none.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cached = self.cached.map(|is_cached| if is_cached { "cached" } else { "nothing cached" });
         let cold = self.cold.map(|cold| match cold {

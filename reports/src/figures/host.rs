@@ -1,4 +1,4 @@
-//! Whether the host stayed the same while a run was measured.
+//! The drift of the host's speed during a run.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use crate::rows::row::HOST;
 use crate::statistics::quantile;
 use crate::words::units;
 
-/// From this spread on a host counts as drifting: a twentieth. Chosen, not derived: differences
-/// between models that matter are larger, and a calm machine stays below.
+/// A host with a larger spread counts as drifting. The value, a twentieth, is chosen and not
+/// derived: differences between models that matter are larger, and a calm machine stays below.
 pub const DRIFT: f64 = 0.05;
 
-/// What the fixed loop said that ran between the blocks.
+/// The results of the fixed loop that ran between the blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// Its median duration, in nanoseconds.
+    /// The median duration, in nanoseconds.
     pub median_ns: f64,
-    /// From the 5th to the 95th percentile of the blocks, as a part of the median: from the
-    /// least to the greatest where there are fewer than 20 blocks.
+    /// The distance from the 5th to the 95th percentile of the blocks, as a part of the median.
+    /// With fewer than 20 blocks it is the distance from the least to the greatest.
     pub spread: f64,
-    /// By what part the last third of the blocks was slower than the first.
+    /// How much slower the last third of the blocks was than the first, as a part of it.
     pub trend: f64,
     /// The median duration before each block, in nanoseconds, in order of time.
     pub blocks_ns: Vec<f64>,
@@ -47,12 +47,12 @@ impl Calibration {
         })
     }
 
-    /// Whether the host was not the same all the time.
+    /// Whether the host's speed drifted.
     pub fn is_drifting(&self) -> bool {
         self.spread > DRIFT
     }
 
-    /// What a reader must know of a host that drifted.
+    /// A warning for readers, if the host drifted.
     pub fn warning(&self) -> Option<String> {
         let than = if self.trend < 0.0 { "less" } else { "more" };
         self.is_drifting().then(|| {

@@ -8,7 +8,7 @@ use crate::statistics::{Bootstrap, Samples};
 /// A figure of one window.
 type Formula = fn(&Numbers<'_>) -> Option<f64>;
 
-/// Figures of a window that are made of several of its numbers.
+/// Figures that combine several numbers of a window.
 const FORMULAS: [(&str, Unit, Formula); 18] = [
     ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
     ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
@@ -86,17 +86,17 @@ fn server(window: &Numbers<'_>) -> Option<(f64, f64)> {
     split_of(window, ["cpu_ns", "user_cpu_ns", "system_cpu_ns"])
 }
 
-/// An exact time in the proportion of user and system time; `None` of less than a tick. The
-/// kernel tells those two in clock ticks of 10 ms: too coarse for the window of a load, so they
-/// split the exact time and do not replace it.
+/// Splits an exact time in the proportion of user and system time; `None` if both are below a
+/// clock tick. The kernel reports those two in ticks of 10 ms, which is too coarse for the
+/// window of a load: they split the exact time and do not replace it.
 fn split_of(window: &Numbers<'_>, [exact, user, system]: [&str; 3]) -> Option<(f64, f64)> {
     let (user, system) = (window.get(user)?, window.get(system)?);
     let scale = window.get(exact)? / (user + system);
     scale.is_finite().then_some((user * scale, system * scale))
 }
 
-/// The sum of metrics for one answer. Without the first ones there is none; the others
-/// only exist where instances lie outside of the server.
+/// The sum of metrics per response. It needs the first ones; the others exist only where
+/// instances lie outside of the server.
 fn per_response(window: &Numbers<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
     let needed: Option<Vec<f64>> = needed.iter().map(|metric| window.get(metric).copied()).collect();
     let outside = outside.iter().filter_map(|metric| window.get(metric));
@@ -116,7 +116,7 @@ mod tests {
         let alone = group.iter().copied().collect();
         assert_eq!(split_of(&alone, group.map(|(metric, _)| metric)), Some((4e6, 0.0)));
         assert_eq!(of(&[server, group].concat()), Some((7e6, 6e6)));
-        // Shorter than a tick: it is not known what it was.
+        // Shorter than a tick: the proportion is not known.
         assert_eq!(of(&[("cpu_ns", 9e6), ("user_cpu_ns", 0.0), ("system_cpu_ns", 0.0)]), None);
     }
 }

@@ -7,10 +7,10 @@ use super::samples::{Numbers, Sorted, each};
 use super::{Figure, Settings, Unit};
 use crate::statistics::{Bootstrap, Estimate, Samples, line};
 
-/// A reading of memory: a part of it, or everything that the host pays.
+/// A reading of memory: a part of it, or all of the host's.
 type Reading = fn(&Numbers<'_>) -> Option<f64>;
 
-/// The readings whose slopes are told, side by side.
+/// The readings that have a slope; the first is all of the host's memory.
 const READINGS: [(&str, Reading); 5] = [
     ("memory", |window| {
         let outside = ["cgroup_bytes", "helpers_pss_bytes"].iter().filter_map(|metric| window.get(metric));
@@ -30,8 +30,8 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
     figures
 }
 
-/// Slope and intercept of every reading over one and more live instances, for every
-/// count of invocations.
+/// Slope and intercept of every reading over one or more live instances, for every count of
+/// invocations.
 fn slopes(sorted: &Sorted<'_>) -> Vec<Figure> {
     let counts: BTreeSet<_> = sorted.windows_of("memory").map(|(key, _)| key.invocations).collect();
     let mut figures = Vec::new();
@@ -67,7 +67,7 @@ fn slopes(sorted: &Sorted<'_>) -> Vec<Figure> {
     figures
 }
 
-/// What the host pays with every number of live instances, after every count of invocations.
+/// The host's memory with every number of live instances, after every count of invocations.
 fn held(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let held = sorted.windows_of("memory").filter_map(|(key, windows)| {
         let samples = each(windows, READINGS[0].1);
@@ -76,7 +76,7 @@ fn held(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     held.collect()
 }
 
-/// What the host pays with no instance, the function being prepared.
+/// The host's memory without instances, the function being prepared.
 fn idle(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Option<Figure> {
     let mut repetitions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (_, windows) in sorted.windows_of("memory").filter(|(key, _)| key.live_instances == Some(0)) {
@@ -89,7 +89,7 @@ fn idle(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Option<Figure> {
     Some(Figure { outliers: None, ..figure })
 }
 
-/// How many instances were live in the end, and what held and answers were on the way.
+/// The number of live instances in the end; memory and latency on the way there.
 fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut ends: BTreeMap<u32, Vec<f64>> = BTreeMap::new();

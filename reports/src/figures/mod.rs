@@ -1,8 +1,8 @@
-//! What the rows of a run come to: the figures that every rendering shows.
+//! Reduces the rows of a run to figures.
 //!
-//! Every figure has a name, settings and a unit, and stands in one list per executor
-//! and block: tables, exports and comparisons all read that list. Whatever a run has no
-//! rows of is not in it.
+//! Every figure has a name, settings and a unit, and is in one list for each executor,
+//! function and variant. Tables, charts, exports and comparisons all read that list. It has no
+//! figures of experiments without rows.
 
 pub(crate) mod comparison;
 mod cost;
@@ -31,13 +31,13 @@ use samples::Sorted;
 /// The figures of a run.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// What the run was.
+    /// The content of `run.json`.
     pub run: Run,
     /// One group for each function and variant, by name.
     pub groups: Vec<Group>,
-    /// Whether the host stayed the same; `None` if that was not watched.
+    /// The drift of the host; `None` if it was not watched.
     pub calibration: Option<Calibration>,
-    /// How many repetitions the rows are of.
+    /// The number of repetitions in the rows.
     pub repetitions: usize,
 }
 
@@ -48,7 +48,7 @@ pub struct Group {
     pub function: String,
     /// The variant.
     pub variant: String,
-    /// One entry for each executor that measured something, in the run's order.
+    /// One entry for each executor that was measured, in the run's order.
     pub executors: Vec<Figures>,
 }
 
@@ -61,7 +61,7 @@ pub struct Figures {
     pub spec: String,
     /// Its place among the executors of the run.
     pub place: usize,
-    /// Whether it isolates nothing and is only there to compare with.
+    /// Whether it isolates nothing and serves only as a baseline.
     pub is_baseline: bool,
     /// Every figure, in the order of phases and experiments.
     pub figures: Vec<Figure>,
@@ -69,19 +69,19 @@ pub struct Figures {
     pub twins: Vec<Figure>,
     /// The laps that were marked, each once, as `phase.lap` and in the order in which they came.
     pub laps: Vec<String>,
-    /// What ended the search for density, each cause once.
+    /// The limits that ended the search for density, each once.
     pub limits: Vec<Limit>,
 }
 
 impl Summary {
-    /// Reduces a run.
+    /// Reduces the rows of a run.
     pub fn of(folder: &RunFolder) -> Self {
         let mut blocks: BTreeMap<(&str, &str, &str), Vec<&Row>> = BTreeMap::new();
         for row in folder.rows.iter().filter(|row| row.executor != HOST) {
             blocks.entry((&row.function, &row.variant, &row.executor)).or_default().push(row);
         }
-        // What a bootstrap draws depends on nothing that it drew before: any number of them
-        // come to the same.
+        // The draws of a bootstrap do not depend on earlier draws: any number of them gives the
+        // same figures.
         let figures =
             blocks.par_iter().map_init(Bootstrap::default, |bootstrap, ((function, variant, spec), rows)| {
                 let place = folder.run.executors.iter().position(|executor| executor.spec == *spec)?;
@@ -103,12 +103,12 @@ impl Summary {
         }
     }
 
-    /// Why the host was no good one to measure on: what was seen of it before the run, and whether it drifted.
+    /// Reasons to distrust the host: its condition before the run, and its drift.
     pub fn host_warnings(&self) -> impl Iterator<Item = String> {
         self.run.host_warnings.iter().cloned().chain(self.calibration.as_ref().and_then(Calibration::warning))
     }
 
-    /// The name in short form of an executor that is given by its full spec.
+    /// The short name of an executor that is given by its full spec.
     pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
         self.run.short_name(spec)
     }
@@ -164,18 +164,18 @@ impl Figures {
         self.figure("prepare_p50", &Settings { cached: Some(is_cached), ..Settings::default() })
     }
 
-    /// The median of answers of something cold, as a client sees them.
+    /// The median of cold responses, as a client sees them.
     pub fn cold_answer(&self, cold: Cold, cached: Option<bool>) -> Option<&Figure> {
         self.figure("response_p50", &Settings::cold(cold, cached))
     }
 
-    /// The median of answers of instances that have answered before.
+    /// The median of warm responses, as a client sees them.
     pub fn warm_answer(&self) -> Option<&Figure> {
         self.figure("response_p50", &Settings { reuse: Some("warm".into()), ..Settings::default() })
     }
 
-    /// Every headline figure of an A/A pair: of the one cell, of the other, and the other
-    /// against the one.
+    /// Every headline figure of an A/A pair: that of the first cell, that of the second, and the
+    /// second compared with the first.
     pub fn pairs(&self) -> impl Iterator<Item = (&Figure, &Figure, Comparison)> {
         self.figures.iter().filter(|figure| figure.is_headline()).filter_map(|first| {
             let is_twin = |second: &&Figure| second.name == first.name && second.settings == first.settings;
@@ -184,7 +184,7 @@ impl Figures {
         })
     }
 
-    /// What one more live instance costs the host, after the most invocations.
+    /// The host's memory for one more live instance, after the most invocations.
     pub fn memory(&self) -> Option<&Figure> {
         self.named(MEMORY_SLOPE).max_by_key(|figure| figure.settings.invocations)
     }

@@ -6,7 +6,7 @@ use super::samples::Sorted;
 use super::{Figure, Unit};
 use crate::statistics::{Bootstrap, Outliers};
 
-/// What is told of a phase and of a response.
+/// The quantiles of a phase and of a response.
 const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)];
 
@@ -19,7 +19,7 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
             "artifact_bytes" => (Unit::Bytes, format!("{}_artifact", key.phase)),
             _ => continue,
         };
-        // Laps explain medians; nothing else is asked of them.
+        // Laps only explain medians.
         let has_tail = !key.phase.contains('.') && key.phase != "prepare";
         let quantiles = if has_tail { &QUANTILES[..] } else { &QUANTILES[..1] };
         let outliers = Outliers::of(&samples);
@@ -30,7 +30,7 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
                 settings: key.settings(),
                 unit,
                 estimate,
-                // Once for all quantiles of the same samples.
+                // The quantiles share their samples, so outliers are counted once.
                 outliers: (*name == "p50").then_some(outliers),
                 samples: Arc::clone(&samples),
             });

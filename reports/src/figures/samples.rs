@@ -1,4 +1,4 @@
-//! The rows of one block, sorted into what belongs together in one pass.
+//! The rows of one block, sorted by quantity in one pass.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::rows::Row;
 use crate::rows::row::Cold;
 use crate::statistics::Samples;
 
-/// What tells samples of different quantities apart, without owning it.
+/// Distinguishes samples of different quantities; borrows from the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key<'a> {
     pub(super) phase: &'a str,
@@ -34,9 +34,9 @@ pub(super) type Windows<'a> = BTreeMap<(u32, u64), Numbers<'a>>;
 /// All rows of a block.
 #[derive(Debug, Default)]
 pub(super) struct Sorted<'a> {
-    /// One number a sample: phases, laps and responses, with their metric.
+    /// Samples of one number: phases, laps and responses, with their metric.
     pub(super) series: BTreeMap<(Key<'a>, &'a str), Series>,
-    /// Several numbers a sample that belong together: everything else.
+    /// Samples of several numbers: all other experiments.
     pub(super) windows: BTreeMap<Key<'a>, Windows<'a>>,
 }
 
@@ -69,7 +69,7 @@ impl Series {
     }
 }
 
-/// A figure of every window that has it.
+/// Applies a formula to every window, and keeps the finite results.
 pub(super) fn each(windows: &Windows<'_>, figure: impl Fn(&Numbers<'_>) -> Option<f64>) -> Samples {
     let mut repetitions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for ((repetition, _), window) in windows {
@@ -81,7 +81,7 @@ pub(super) fn each(windows: &Windows<'_>, figure: impl Fn(&Numbers<'_>) -> Optio
 }
 
 impl<'a> Key<'a> {
-    /// `None` of a row that proves itself to be no sample of what it says.
+    /// `None` if the row itself proves that it is not a sample of its phase.
     fn of(row: &'a Row) -> Option<Self> {
         let bare = Self {
             phase: &row.phase,
@@ -95,18 +95,18 @@ impl<'a> Key<'a> {
             invocations: None,
         };
         let reuse = row.reuse.as_deref();
-        // What is cold around an instance is told of; each that starts is cold itself.
+        // Records whether host and function were cold; a started instance always is.
         let around = row.cold.filter(|cold| *cold != Cold::Instance);
         let (phase, _) = row.phase.split_once('.').unwrap_or((&row.phase, ""));
         Some(match phase {
             "prepare" => Self { cached: row.cached, ..bare },
-            // The first invocation of an instance touches what later ones find.
+            // The first invocation touches memory and code that later ones find in place.
             "invoke" => Self { cold: around.or((row.uses == Some(1)).then_some(Cold::Instance)), ..bare },
             "start" | "stop" => Self { cold: around, ..bare },
             "response" => match row.cold {
                 Some(Cold::Function) => Self { cold: row.cold, cached: row.cached, ..bare },
                 Some(_) => Self { cold: row.cold, ..bare },
-                // Used for the first time, an instance is not warm, whatever else is said.
+                // An instance that is used for the first time is not warm.
                 None if row.uses == Some(1) => return None,
                 None => Self { reuse, ..bare },
             },
@@ -114,7 +114,7 @@ impl<'a> Key<'a> {
             "open" => Self {
                 reuse,
                 load_percent: row.load_percent,
-                // What a percentage comes to differs from one repetition to the next.
+                // The rate of a percentage differs between repetitions.
                 rate_per_s: row.rate_per_s.filter(|_| row.load_percent.is_none()),
                 ..bare
             },

@@ -1,4 +1,4 @@
-//! Figures for a spreadsheet: the list that the JSON has, as CSV.
+//! Figures for a spreadsheet: the same list as in the JSON.
 
 use super::json::{Export, Exported};
 use crate::figures::Summary;
@@ -28,7 +28,7 @@ const HEAD: [&str; 21] = [
     "invocations",
 ];
 
-/// As CSV (RFC 4180), one figure a line; what does not apply is empty.
+/// As CSV (RFC 4180), one figure a line; fields that do not apply are empty.
 pub fn render(summary: &Summary) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let export = Export::of(summary);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::figures::{Calibration, Figure, Settings, Summary, Unit};
 use crate::statistics::Estimate;
 
-/// Version of the exports' form, as the JSON says it.
+/// Version of the export's form.
 pub const EXPORT_VERSION: u32 = 1;
 
 /// A run's figures.
@@ -16,11 +16,11 @@ pub struct Export {
     pub export: u32,
     /// The run's id.
     pub run: String,
-    /// How sure the intervals are meant to be, from 0 to 1.
+    /// The confidence of the intervals, from 0 to 1.
     pub confidence: f64,
     /// The currency of prices.
     pub currency: String,
-    /// Whether the host was not the same all the time; left out where it was not watched.
+    /// Whether the host's speed drifted; left out if it was not watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_host_drifting: Option<bool>,
     /// Every figure.
@@ -36,36 +36,36 @@ pub struct Exported {
     pub variant: String,
     /// The executor spec with all its settings.
     pub executor: String,
-    /// Whether it is of the second, identical cell of an A/A pair.
+    /// Whether it belongs to the second, identical cell of an A/A pair.
     pub twin: bool,
     /// The figure's name.
     pub figure: String,
-    /// What tells it from others of its name.
+    /// Distinguish it from others of its name.
     pub settings: Settings,
-    /// What it is counted in.
+    /// The unit.
     pub unit: Unit,
-    /// How much.
+    /// The value with its uncertainty.
     #[serde(flatten)]
     pub estimate: ExportedEstimate,
-    /// Samples far from the others; left out where it is not a figure of samples.
+    /// The number of samples far from the others; left out if they are not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub far_outliers: Option<usize>,
 }
 
-/// How much, and how sure.
+/// A value with its uncertainty.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct ExportedEstimate {
-    /// The figure.
+    /// The value.
     pub estimate: f64,
-    /// The lower end of its interval; left out where that cannot be told.
+    /// The lower end of its interval; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// The upper end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// How many samples there were.
+    /// The number of samples.
     pub samples: usize,
-    /// In how many repetitions.
+    /// The number of repetitions.
     pub repetitions: usize,
 }
 

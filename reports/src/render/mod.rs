@@ -1,4 +1,4 @@
-//! What a run can be rendered as: pure functions from figures, tables and charts to text.
+//! Renders a run: pure functions from figures, tables and charts to text.
 
 pub mod csv;
 pub mod html;
@@ -12,13 +12,13 @@ use crate::figures::Summary;
 /// A form of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// For people, and to paste into an article.
+    /// A report to read, and to paste into an article.
     Markdown,
-    /// For people: one page with charts.
+    /// One page with charts.
     Html,
-    /// For a spreadsheet: one figure a line.
+    /// One figure a line, for a spreadsheet.
     Csv,
-    /// For programs: the same, with a schema.
+    /// The same figures with a schema, for programs.
     Json,
 }
 
@@ -26,7 +26,7 @@ impl Format {
     /// Every form.
     pub const ALL: [Self; 4] = [Self::Markdown, Self::Html, Self::Csv, Self::Json];
 
-    /// The name by which it is asked for.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Markdown => "markdown",

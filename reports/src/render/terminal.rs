@@ -6,7 +6,7 @@ use crate::figures::{Figures, Settings, Summary};
 use crate::tables::Table;
 use crate::tables::cells::value;
 
-/// A line below the head and no other, so that the lines can be cut and sorted.
+/// A rule below the head only, so that the lines can be cut and sorted.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 const HEAD: [&str; 9] = [
@@ -21,8 +21,8 @@ const HEAD: [&str; 9] = [
     "warm CPU/req",
 ];
 
-/// Renders a run, one line for each function, variant and executor; at most `width`
-/// columns wide, if that is given.
+/// Renders a run, one line for each function, variant and executor, at most `width` columns
+/// wide if that is given.
 pub fn render(summary: &Summary, width: Option<u16>) -> String {
     let mut lines = Vec::new();
     for group in &summary.groups {

@@ -1,4 +1,4 @@
-//! What can be measured of a cell or of a block.
+//! The experiments that measure a cell or a block.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Experiment {
-    /// Phases and first answers, for three kinds of cold. Always measured: it shows how
-    /// much of the others fits.
+    /// Phases and first responses, for three kinds of cold. Always measured: it shows how much
+    /// time the others need.
     Startup,
-    /// What live instances hold.
+    /// The memory of live instances.
     Memory,
-    /// How many instances can be live.
+    /// The number of instances that can be live.
     Density,
     /// A closed loop over a ladder of connections.
     Load,
-    /// An open loop at parts of what the closed loop reached.
+    /// An open loop at parts of the closed loop's highest rate.
     Open,
-    /// Requests at once, from idle.
+    /// Simultaneous requests from idle.
     Burst,
 }
 
@@ -29,8 +29,8 @@ impl Experiment {
     pub const ALL: [Self; 6] =
         [Self::Startup, Self::Memory, Self::Density, Self::Load, Self::Open, Self::Burst];
 
-    /// Whether it tells more of the model than of the function. A preset may measure such
-    /// an experiment with one function only.
+    /// Whether it depends on the model more than on the function. A preset may measure such an
+    /// experiment with one function only.
     pub fn is_of_model(self) -> bool {
         matches!(self, Self::Density | Self::Open | Self::Burst)
     }
@@ -70,7 +70,7 @@ impl FromStr for Experiment {
         Self::ALL
             .into_iter()
             .find(|experiment| experiment.name() == text)
-            .ok_or_else(|| format!("`{text}` is no experiment; there are {}", names.join(", ")))
+            .ok_or_else(|| format!("`{text}` is not an experiment; the experiments are {}", names.join(", ")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading a run.
+//! Reads a run from its folder.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -12,10 +12,10 @@ use super::{Row, Run};
 
 /// Name of the file with the rows.
 pub const ROWS: &str = "rows.jsonl";
-/// Name of the file that says what the run was.
+/// Name of the file that describes the run.
 pub const RUN: &str = "run.json";
 
-/// A run as it was read.
+/// A run in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
     /// `run.json`.
@@ -24,41 +24,44 @@ pub struct RunFolder {
     pub rows: Vec<Row>,
 }
 
-/// A folder that is no run, or not one of this version.
+/// A folder that is not a run, or has another schema version.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A file cannot be read.
     #[error("{} cannot be read: {error}; is this the folder of a run?", path.display())]
     File {
-        /// Which one.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// A line is no row, or the file no run.
+    /// A line is not a row, or the file not a `run.json`.
     #[error("{}:{line}: {reason}", path.display())]
     Form {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
-    /// Another version's run.
+    /// The run has another schema version.
     #[error("{} has schema version {found}; this binary reads {SCHEMA_VERSION}", path.display())]
     Version {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its version.
         found: u64,
     },
 }
 
-/// The rows' file after `gzip`, as a run that is kept may have it.
+/// Name of the file with the rows after `gzip`, which a published run may have instead.
 pub const ROWS_COMPRESSED: &str = "rows.jsonl.gz";
 
 /// Reads a run's two files.
+///
+/// # Errors
+/// If a file cannot be read, or has another form or version.
 pub fn read(folder: &Path) -> Result<RunFolder, ReadError> {
     Ok(RunFolder { run: read_run(&folder.join(RUN))?, rows: read_rows(folder)? })
 }
@@ -68,12 +71,14 @@ pub fn read(folder: &Path) -> Result<RunFolder, ReadError> {
 pub struct BadRow {
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The error.
     pub reason: String,
 }
 
-/// Reads a run's two files, leaving out the rows that are none, with where they are and
-/// what is wrong with each. `run.json` must be right.
+/// Reads a run's two files. Bad rows are left out and returned with their line and error.
+///
+/// # Errors
+/// If a file cannot be read, or `run.json` has another form or version.
 pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError> {
     let run = read_run(&folder.join(RUN))?;
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
@@ -86,7 +91,7 @@ pub fn read_lenient(folder: &Path) -> Result<(RunFolder, Vec<BadRow>), ReadError
     Ok((RunFolder { run, rows }, bad))
 }
 
-/// The rows as they were written, and which file they are in.
+/// The bytes of the rows, and the file that they are in.
 fn row_bytes(folder: &Path) -> Result<(PathBuf, Vec<u8>), ReadError> {
     let (plain, compressed) = (folder.join(ROWS), folder.join(ROWS_COMPRESSED));
     let failed = |path: &Path, error| ReadError::File { path: path.to_owned(), error };
@@ -110,12 +115,15 @@ fn form(path: &Path, line: usize, error: &serde_json::Error) -> ReadError {
     ReadError::Form { path: path.to_owned(), line, reason: error.to_string() }
 }
 
-/// Reads the file that says what a run was.
+/// Reads a `run.json`.
+///
+/// # Errors
+/// If the file cannot be read, or has another form or version.
 pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     let text = text(path)?;
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| form(path, error.line(), &error))?;
-    // The version first: what follows may have any form in another one.
+    // Checks the version first: another version may have another form.
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(SCHEMA_VERSION) => {
             Err(ReadError::Version { path: path.to_owned(), found })
@@ -130,12 +138,12 @@ fn read_rows(folder: &Path) -> Result<Vec<Row>, ReadError> {
     rows.map_err(|BadRow { line, reason }| ReadError::Form { path, line, reason })
 }
 
-/// Every line of the file, which may hold anything, in its order.
+/// Every line of the file in its order; a line may hold anything.
 fn rows_of(bytes: &[u8]) -> Vec<Result<Row, BadRow>> {
     if bytes.is_empty() {
         return Vec::new();
     }
-    // Rows end in a line break; what follows the last one was cut off.
+    // Every row ends in a line break; a row without one was cut off.
     let complete = bytes.strip_suffix(b"\n");
     let lines: Vec<&[u8]> = complete.unwrap_or(bytes).split(|byte| *byte == b'\n').collect();
     let truncated = complete.is_none().then_some(lines.len());
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_none_are_left_out_only_if_asked() {
+    fn bad_rows_are_left_out_only_if_asked() {
         let row = r#"{"executor":"wasm","function":"hello","variant":"rust","repetition":0,"sample":0,"phase":"start","metric":"duration_ns","value":7,"build":"dev"}"#;
         let rows = format!("{row}\nno row\n{row}\n\u{0}\n{}", &row[..40]);
         let folder = folder(EMPTY, &rows);
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_have_their_line() {
+    fn bytes_that_are_not_text_are_reported_with_their_line() {
         let folder = folder(EMPTY, "");
         assert_eq!(read(folder.path()).unwrap().rows.len(), 0);
         fs::write(folder.path().join(ROWS), b"\xff\xfe\n").unwrap();
@@ -214,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_run_is_refused_with_file_and_line() {
+    fn a_folder_that_is_not_a_run_is_refused_with_file_and_line() {
         let refused = |run: &str, rows: &str| read(folder(run, rows).path()).unwrap_err().to_string();
         assert!(refused(EMPTY, "{\"executor\":\"wa").contains("rows.jsonl:1: the file is truncated"));
         assert!(refused(EMPTY, "{}").contains("missing field"));

@@ -1,4 +1,4 @@
-//! A run as it lies in its folder: rows, what the run was, and reading both.
+//! A run on disk: its rows, its `run.json`, and reading both.
 
 mod experiment;
 pub mod folder;

@@ -8,14 +8,14 @@
 //! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
 //! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_*_ns`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
 //! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_*_ns` from the intended and `service_*_ns` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
-//! | `burst`: so many requests at once, from idle | `responses_count`, `duration_ns` to the last answer, `latency_*_ns` | `reuse`, `connections` |
+//! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_*_ns` | `reuse`, `connections` |
 //! | `memory` | `pss_bytes` and `private_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `model_bytes` | `live_instances`, `invocations` |
 //! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
 //! `*` is one of [`LATENCIES`].
 //!
-//! What a load or an open loop cost, all of it between the ends of a window:
+//! The cost of a load or an open loop, between the ends of a window:
 //!
 //! | metric | of |
 //! |---|---|
@@ -30,8 +30,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Points of a distribution of latencies that are kept: the name in a metric, and the
-/// quantile.
+/// The quantiles of latencies that rows keep: the name in a metric, and the quantile.
 pub const LATENCIES: [(&str, f64); 9] = [
     ("p10", 0.1),
     ("p25", 0.25),
@@ -44,10 +43,10 @@ pub const LATENCIES: [(&str, f64); 9] = [
     ("max", 1.0),
 ];
 
-/// The executor's name in rows that speak of the machine and not of a cell.
+/// The executor's name in rows about the machine and not about a cell.
 pub const HOST: &str = "host";
 
-/// One number with everything that tells it from others. Keys that do not apply are
+/// One number with everything that distinguishes it from others. Keys that do not apply are
 /// left out of the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,79 +57,79 @@ pub struct Row {
     pub function: String,
     /// The variant.
     pub variant: String,
-    /// The reuse policy; left out where it makes no difference.
+    /// The reuse policy; left out where it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
-    /// Which repetition of the matrix, counted from 0.
+    /// The repetition of the matrix, counted from 0.
     pub repetition: u32,
-    /// Which sample within the repetition, counted from 0.
+    /// The sample within the repetition, counted from 0.
     pub sample: u64,
     /// A phase, a lap as `phase.lap`, or an experiment.
     pub phase: String,
-    /// What the value is; ends in its unit: `_ns`, `_bytes`, `_count`.
+    /// The name of the value, which ends in its unit: `_ns`, `_bytes`, `_count`.
     pub metric: String,
     /// The number.
     pub value: u64,
     /// Whether this is the second, identical cell of an A/A pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<bool>,
-    /// What was cold when a response was asked for; left out where it was warm.
+    /// The part that was cold when the request was sent; left out if none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Cold>,
-    /// Requests that were meant to be sent in a second.
+    /// The intended rate of requests, per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u64>,
-    /// The part of the closed loop's highest rate that `rate_per_s` is, in percent.
+    /// `rate_per_s` as a part of the closed loop's highest rate, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_percent: Option<u64>,
-    /// What ended an experiment that looks for a limit.
+    /// The limit that ended an experiment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
-    /// Connections that requests were sent over; of a burst, requests at once.
+    /// Connections; for a burst, simultaneous requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u64>,
-    /// Instances that were live.
+    /// The number of live instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_instances: Option<u64>,
-    /// How often each live instance had been invoked.
+    /// The number of invocations that each live instance had answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invocations: Option<u64>,
     /// The instance, unique in its server process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<u64>,
-    /// How often the instance had been used, this time included: 1 proves it cold.
+    /// How often the instance had been used, this use included: 1 proves that it was cold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u64>,
-    /// Whether `prepare` found its artifact instead of making it.
+    /// Whether `prepare` found its artifact in the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<bool>,
     /// How the measuring binary was built.
     pub build: String,
 }
 
-/// How much of what answers a request was not there yet.
+/// The outermost part that did not exist yet when a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cold {
-    /// The server's process: from its spawning on, the artifact being cached.
+    /// The server's process; timed from its spawning, the artifact being cached.
     Host,
-    /// The function: the first request for it in a server that listens; `cached` tells
-    /// whether its artifact was there.
+    /// The function: the first request for it in a server that listens; `cached` says whether
+    /// its artifact was in the cache.
     Function,
     /// The instance, of a function that is prepared.
     Instance,
 }
 
-/// What ended an experiment that looks for a limit.
+/// The limit that ended an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
-    /// The set bound of memory was reached.
+    /// The bound of memory was reached.
     Memory,
-    /// The set 99th percentile was passed.
+    /// The bound of the 99th percentile was passed.
     Latency,
-    /// The set number of instances was live, and neither of the others reached.
+    /// The greatest number of instances was live before another limit was reached.
     Instances,
-    /// The set time was over.
+    /// The time was over.
     Time,
 }

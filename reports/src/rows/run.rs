@@ -1,10 +1,10 @@
-//! What a run was: `run.json`.
+//! The description of a run: `run.json`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Version of both files' form. A reader refuses any other.
+/// Version of the form of both files. A reader refuses any other.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// The model of an executor that isolates nothing.
@@ -16,17 +16,17 @@ const NO_ISOLATION: &str = "none";
 pub struct Run {
     /// [`SCHEMA_VERSION`] of the lab that wrote it.
     pub schema: u32,
-    /// The run's id: its time of beginning, and what else makes it unique.
+    /// The run's id: the time of its start, and a part that makes it unique.
     pub id: String,
     /// How it ended.
     pub status: RunStatus,
-    /// The command line, to do it again.
+    /// The command line, to repeat the run.
     pub command: Vec<String>,
     /// The seed of the order of cells.
     pub seed: u64,
-    /// When it began, in UTC, as RFC 3339.
+    /// The time of its start, in UTC, as RFC 3339.
     pub started: String,
-    /// When it ended.
+    /// The time of its end.
     pub ended: Option<String>,
     /// The preset with all its numbers.
     pub preset: Map<String, Value>,
@@ -34,31 +34,31 @@ pub struct Run {
     pub machine: Map<String, Value>,
     /// How the measuring binary was built.
     pub build: Map<String, Value>,
-    /// The executors that were asked for.
+    /// The executors of the selection.
     pub executors: Vec<ExecutorInfo>,
     /// Every cell of the plan, in the order of the plan.
     pub cells: Vec<Cell>,
-    /// What a reader must know besides, such as where processes were pinned.
+    /// Notes for readers, such as the processors that processes were pinned to.
     pub notes: Vec<String>,
-    /// Why the host was no good one while this was measured; empty if it was.
+    /// Reasons to distrust the host during the run; empty if there were none.
     pub host_warnings: Vec<String>,
-    /// What processor time and memory are priced at.
+    /// The prices of processor time and memory.
     pub prices: Prices,
-    /// What was asked for, to take up an interrupted run.
+    /// The selection, to resume an interrupted run.
     pub selection: RecordedSelection,
-    /// Blocks that are done, as their places in the order that the seed makes.
+    /// The finished blocks, by their places in the order that the seed makes.
     pub blocks_done: Vec<u32>,
 }
 
 impl Run {
-    /// The name in short form of an executor that is given by its full spec.
+    /// The short name of an executor that is given by its full spec.
     pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
         self.executors.iter().find(|executor| executor.spec == spec).map_or(spec, |executor| &executor.name)
     }
 }
 
-/// A stated model of what running something costs, in a currency of its reader's
-/// choice. It derives a column and is no measurement.
+/// A stated price model, in a currency of the reader's choice. Prices are derived from it and
+/// not measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
@@ -66,13 +66,13 @@ pub struct Prices {
     pub per_cpu_second: f64,
     /// One gibibyte of memory held for one second.
     pub per_gib_second: f64,
-    /// The currency, as it is shown.
+    /// The currency, as reports show it.
     pub currency: String,
-    /// Where the prices are from.
+    /// The source of the prices.
     pub source: String,
 }
 
-/// What was asked for, everything resolved.
+/// The selection of a run with all defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedSelection {
@@ -92,7 +92,7 @@ pub struct RecordedSelection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// It has not: either it runs still, or its process was killed.
+    /// It has not ended: it still runs, or its process was killed.
     Running,
     /// Every cell has an outcome.
     Complete,
@@ -106,7 +106,7 @@ pub enum RunStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecutorInfo {
-    /// The spec in short form, as tables show it.
+    /// The short spec, as tables show it.
     pub name: String,
     /// The spec with all its settings, as in the rows.
     pub spec: String,
@@ -114,18 +114,18 @@ pub struct ExecutorInfo {
     pub model: String,
     /// Versions of the engine and its parts, by name.
     pub versions: Vec<(String, String)>,
-    /// Why it could not run here, if it could not.
+    /// The reason why it could not run here, if it could not.
     pub unavailable: Option<String>,
 }
 
 impl ExecutorInfo {
-    /// Whether it isolates nothing and is only there to compare with.
+    /// Whether it isolates nothing and serves only as a baseline.
     pub fn is_baseline(&self) -> bool {
         self.model == NO_ISOLATION
     }
 }
 
-/// One cell of the plan, and what came of it.
+/// One cell of the plan, and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
@@ -140,23 +140,23 @@ pub struct Cell {
     /// Whether this is the second, identical cell of an A/A pair.
     #[serde(default)]
     pub twin: bool,
-    /// What came of it.
+    /// The outcome.
     pub status: Status,
-    /// Why, for all but `ok`.
+    /// The reason, for every outcome except `ok`.
     pub reason: Option<String>,
 }
 
-/// What came of a cell.
+/// The outcome of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Measured.
     Ok,
-    /// Measuring it failed, or it does not answer as it should.
+    /// The measurement failed, or a response was wrong.
     Failed,
     /// The model cannot run on this machine.
     Unavailable,
-    /// The executor cannot be given this variant, by its nature.
+    /// The executor does not support this variant.
     Skipped,
     /// Not reached before the run ended.
     Pending,

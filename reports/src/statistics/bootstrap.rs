@@ -1,16 +1,15 @@
 //! The bootstrap on two levels: repetitions are drawn with replacement, then samples
 //! with replacement within each that was drawn.
 //!
-//! Of a repetition's resample only one order statistic is needed, so only that is
-//! drawn. The k-th smallest of n draws with replacement from n sorted samples is the
+//! Only one order statistic of a repetition's resample is needed, so only that is drawn. The
+//! k-th smallest of n draws with replacement from n sorted samples is the
 //! sample at place ⌊n·U⌋, U being the k-th smallest of n uniform numbers, and that one is
 //! distributed as Beta(k, n + 1 − k) (H. A. David, H. N. Nagaraja: Order Statistics,
 //! 3rd ed., §2.3). This is exact, and costs the same for ten samples and for ten
 //! thousand.
 //!
-//! The random numbers depend on nothing but the seed and the numbers of samples, so
-//! the same rows give the same report, and figures with as many samples share their
-//! draws.
+//! The random numbers depend only on the seed and the numbers of samples, so the same rows give
+//! the same report, and figures with equal numbers of samples share their draws.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,25 +28,25 @@ pub const RESAMPLES: usize = 1000;
 /// The seed of everything that is drawn.
 const SEED: u64 = 0x0069_736F_6C61_6221;
 
-/// Samples of a repetition that must lie beyond a quantile for its interval to be
-/// told. The extremes cannot be resampled (Davison & Hinkley, §2.6.1): with fewer
-/// beyond it a resample gives the greatest sample back again and again.
+/// The number of samples of a repetition that must lie beyond a quantile for an interval. The
+/// extremes cannot be resampled (Davison & Hinkley, §2.6.1): with fewer samples beyond it, most
+/// resamples return the greatest sample.
 const BEYOND: f64 = 5.0;
 
-/// Makes estimates, and remembers what it drew.
+/// Makes estimates, and keeps its draws for the next one of the same shape.
 #[derive(Clone, Debug, Default)]
 pub struct Bootstrap {
     plans: HashMap<Shape, Arc<[Draw]>>,
 }
 
-/// What draws depend on.
+/// The input that determines the draws.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Shape {
     counts: Vec<usize>,
     quantile_bits: u64,
 }
 
-/// One repetition that was drawn, and which of its samples its resample's quantile is.
+/// One drawn repetition, and the places of the samples that are its resample's quantile.
 #[derive(Clone, Copy, Debug)]
 struct Draw {
     repetition: u32,
@@ -56,8 +55,8 @@ struct Draw {
 }
 
 impl Bootstrap {
-    /// A quantile of samples with its interval: the mean over the repetitions of each
-    /// one's quantile, and for the quantile 1 the greatest of all. `None` of none.
+    /// A quantile of samples with its interval: the mean of the repetitions' quantiles; for the
+    /// quantile 1 the greatest of all samples. `None` if there are no samples.
     pub fn estimate(&mut self, samples: &Samples, at: f64) -> Option<Estimate> {
         let repetitions = samples.repetitions();
         let quantiles: Vec<f64> = repetitions.iter().filter_map(|samples| quantile(samples, at)).collect();
@@ -128,7 +127,7 @@ impl Bootstrap {
     }
 }
 
-/// Normal deviates of a quantity that is known by its standard error alone.
+/// Normal deviates of a quantity of which only the standard error is known.
 pub(super) fn normal_replicates(value: f64, standard_error: f64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     match Normal::new(value, standard_error) {
@@ -137,12 +136,12 @@ pub(super) fn normal_replicates(value: f64, standard_error: f64) -> Vec<f64> {
     }
 }
 
-/// Where a quantile of a resample lies among the samples.
+/// The place of a resample's quantile among the samples.
 #[derive(Debug)]
 struct Orders {
     count: usize,
     first: Option<Beta<f64>>,
-    /// The exponent that gives the next order statistic, of a median between two.
+    /// The exponent that gives the next order statistic, if the median lies between two.
     next: Option<f64>,
 }
 
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_not_told() {
+    fn there_is_no_interval_without_enough_samples() {
         let mut bootstrap = Bootstrap::default();
         assert!(bootstrap.median(&Samples::new([vec![7.0]])).unwrap().interval.is_none());
         assert!(bootstrap.median(&Samples::default()).is_none());

@@ -1,4 +1,4 @@
-//! A figure with its interval, and what is needed to compare it with another.
+//! A quantity with its interval, and the resamples to compare it with another.
 
 use std::sync::Arc;
 
@@ -12,20 +12,18 @@ const NORMAL: f64 = 1.959_963_984_540_054;
 /// A quantity with its uncertainty.
 #[derive(Clone, Debug)]
 pub struct Estimate {
-    /// The quantity: the mean over the repetitions of what each says.
+    /// The quantity: the mean of the repetitions' values.
     pub value: f64,
-    /// Where it lies with a confidence of 95 %; `None` where that cannot be told, such
-    /// as of a single sample.
+    /// The 95 % confidence interval; `None` if there are too few samples for one.
     pub interval: Option<Interval>,
-    /// How many samples there were.
+    /// The number of samples.
     pub samples: usize,
-    /// How many repetitions they came in. Of one, the interval only knows the noise
-    /// within it.
+    /// The number of repetitions. With one, the interval covers only the noise within it.
     pub repetitions: usize,
     pub(super) spread: Option<Arc<Spread>>,
 }
 
-/// From where to where.
+/// A range of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The lower end.
@@ -37,13 +35,13 @@ pub struct Interval {
 /// How an estimate scatters: its resamples, and the variances of its two levels.
 #[derive(Clone, Debug)]
 pub struct Spread {
-    /// What the estimate was in each resample.
+    /// The estimate of each resample.
     pub(super) replicates: Vec<f64>,
     /// Relative variance by the noise between repetitions, as resampling shows it.
     pub(super) between: f64,
     /// Relative variance by the noise within them.
     pub(super) within: f64,
-    /// How many repetitions.
+    /// The number of repetitions.
     pub(super) repetitions: f64,
     /// Degrees of freedom of the noise within.
     pub(super) freedom: f64,
@@ -58,13 +56,13 @@ impl Estimate {
         Self { value, interval, samples, repetitions, spread: is_told.then(|| Arc::new(spread)) }
     }
 
-    /// A quantity whose interval cannot be told.
+    /// A quantity without an interval.
     pub fn without_interval(value: f64, samples: usize, repetitions: usize) -> Self {
         Self { value, interval: None, samples, repetitions, spread: None }
     }
 
-    /// A quantity that is made of others, all of them measured independently. Its
-    /// interval is stretched as much as that of the least certain of them.
+    /// A quantity that is computed from others, which were measured independently. Its interval
+    /// is stretched as much as that of the least certain one.
     pub fn made_of(parts: &[&Self], formula: impl Fn(&[f64]) -> f64) -> Option<Self> {
         let values: Vec<f64> = parts.iter().map(|part| part.value).collect();
         let value = Some(formula(&values)).filter(|value| value.is_finite())?;
@@ -88,10 +86,10 @@ impl Estimate {
 }
 
 impl Interval {
-    /// The part between the outer 2.5 % of the resamples on either side, stretched
-    /// about the estimate: on the scale of logarithms where all is positive. The resamples
-    /// give its shape; its width is never less than Student's. `None` where that leaves the
-    /// range of numbers: what scatters so much has no interval to speak of.
+    /// The range between the outer 2.5 % of the resamples on either side, stretched about the
+    /// estimate; on the scale of logarithms if all resamples are positive. The resamples give
+    /// its shape; its width is never less than Student's. `None` if an end leaves the range of
+    /// floating-point numbers.
     pub(super) fn of(value: f64, replicates: &[f64], width: Width) -> Option<Self> {
         let mut sorted = replicates.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -110,16 +108,16 @@ impl Interval {
         (is_there && !(is_positive && interval.low <= 0.0)).then_some(interval)
     }
 
-    /// Whether a value lies in it, its ends included.
+    /// Whether it contains a value, ends included.
     pub fn holds(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 }
 
-/// How wide an interval has to be.
+/// The width that an interval needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Width {
-    /// As a multiple of what the resamples' percentiles say …
+    /// A multiple of the resamples' percentiles …
     pub(super) stretch: f64,
     /// … and half of it at least, as a part of the estimate.
     pub(super) least: f64,
@@ -132,8 +130,8 @@ impl Width {
 }
 
 impl Spread {
-    /// How wide the interval of a quantity has to be that is a quotient of independent
-    /// ones, or one alone: by how much the percentile interval is too narrow.
+    /// The width that the interval of a quotient of independent quantities needs, or of one
+    /// alone: by how much the percentile interval is too narrow.
     ///
     /// Resampling R repetitions sees (R − 1) / R of the variance between them, and a
     /// percentile interval takes the quantile of a normal distribution where Student's

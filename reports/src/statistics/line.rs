@@ -8,7 +8,7 @@ use super::estimate::{Estimate, Interval, Spread};
 pub struct LineFit {
     /// Growth per unit.
     pub slope: Estimate,
-    /// Value at zero.
+    /// The value at zero.
     pub intercept: Estimate,
 }
 
@@ -27,14 +27,13 @@ struct Fit {
     freedom: f64,
 }
 
-/// Least squares through the points (abscissa, ordinate) of each repetition, and the
-/// means over the repetitions. Every repetition is a process of its own, with an
-/// intercept and a slope of its own. `None` if no repetition has two different
-/// abscissas.
+/// Fits a line by least squares to the points (abscissa, ordinate) of each repetition, and takes
+/// the means over the repetitions: every repetition is a process with its own intercept and
+/// slope. `None` if no repetition has two different abscissas.
 ///
 /// The intervals are Student's: the variance is that of the repetitions' values plus
 /// the mean of the regressions' own, with the degrees of freedom of Welch and
-/// Satterthwaite. Of one repetition this is the t-interval of the regression
+/// Satterthwaite. With one repetition this is the t-interval of the regression
 /// (N. R. Draper, H. Smith: Applied Regression Analysis, 3rd ed., §1.4).
 pub fn line(repetitions: &[Vec<(f64, f64)>]) -> Option<LineFit> {
     let fits: Vec<Fit> = repetitions.iter().filter_map(|points| fit(points)).collect();
@@ -86,7 +85,7 @@ fn mean(fitted: &[Fitted], freedom: f64, samples: usize) -> Estimate {
     };
     let half = Spread::width(&[&spread]).least * square.sqrt();
     let mut estimate = Estimate::new(value, samples, spread);
-    // The exact interval instead of that of the deviates, which only ratios need.
+    // Only ratios need the deviates; the interval itself is known exactly.
     estimate.interval = estimate.interval.map(|_| Interval { low: value - half, high: value + half });
     estimate
 }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_none() {
+    fn points_at_one_abscissa_have_no_line() {
         assert!(line(&[vec![(1.0, 2.0), (1.0, 3.0)]]).is_none());
         assert!(line(&[]).is_none() && line(&[Vec::new()]).is_none());
         let two = line(&[vec![(1.0, 2.0), (2.0, 4.0)]]).unwrap();

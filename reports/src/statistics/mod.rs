@@ -1,22 +1,20 @@
-//! What samples come to, and how sure that is.
+//! Estimates from samples, and their uncertainty.
 //!
-//! Samples come in repetitions, and each repetition is a server process of its own:
-//! what the linker, the allocator and the scheduler made of it holds for all of its
-//! samples. So a figure is the mean over the repetitions of what each repetition says
-//! (its median, its 99th percentile, its slope), and its interval has to see both
-//! levels, the noise between repetitions and that within them:
+//! Samples come in repetitions. Each repetition is a server process of its own, so its memory
+//! layout and its scheduling affect all of its samples. A figure is therefore the mean of the
+//! repetitions' values (medians, 99th percentiles, slopes), and its interval covers two
+//! levels: the noise between repetitions and the noise within them:
 //!
 //! - T. Kalibera, R. Jones: Rigorous Benchmarking in Reasonable Time, ISMM 2013, for
 //!   why the repetition is the unit that counts.
 //! - A. C. Davison, D. V. Hinkley: Bootstrap Methods and their Application, 1997,
 //!   §3.8, for resampling on two levels, as [`Bootstrap`] does.
 //! - T. C. Hesterberg: What Teachers Should Know About the Bootstrap, The American
-//!   Statistician 69(4), 2015, §5.3, for what a percentile interval misses of few units,
-//!   and `Spread::width` makes up for.
+//!   Statistician 69(4), 2015, §5.3, for why percentile intervals of few units are too narrow,
+//!   which `Spread::width` corrects.
 //!
-//! Nothing here assumes a distribution of the samples: latencies have none that is
-//! worth a name. What is assumed is that a repetition's figure is roughly normal; the
-//! factor for few repetitions is Student's.
+//! The samples may have any distribution. The values of repetitions are assumed to be roughly
+//! normal; the factor for few repetitions is Student's.
 
 mod bootstrap;
 mod estimate;
@@ -32,7 +30,7 @@ pub use outliers::Outliers;
 pub use quantile::quantile;
 pub use ratio::Ratio;
 
-/// How sure an interval is meant to be.
+/// The confidence of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Samples of one quantity, by repetition; within each in ascending order.
@@ -42,7 +40,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Takes samples by repetition; repetitions without samples are left out.
+    /// Takes samples by repetition; leaves out repetitions without samples.
     pub fn new(repetitions: impl IntoIterator<Item = Vec<f64>>) -> Self {
         let sorted = repetitions.into_iter().filter(|samples| !samples.is_empty()).map(|mut samples| {
             samples.sort_unstable_by(f64::total_cmp);
@@ -61,12 +59,12 @@ impl Samples {
         self.repetitions.iter().flatten().copied()
     }
 
-    /// How many samples there are in all.
+    /// The number of all samples.
     pub fn len(&self) -> usize {
         self.repetitions.iter().map(Vec::len).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.repetitions.is_empty()
     }

@@ -7,22 +7,21 @@ use super::quantile::quantile;
 /// Exploratory Data Analysis, 1977, §2D (the outer fences).
 const FAR: f64 = 3.0;
 
-/// How many samples are far out.
+/// The number of samples that are far out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outliers {
     /// Far below the lower quartile.
     pub low: usize,
     /// Far above the upper quartile.
     pub high: usize,
-    /// Of so many samples.
+    /// The number of all samples.
     pub samples: usize,
 }
 
 impl Outliers {
-    /// Counts, each sample against the fences of its own repetition, on the scale of
-    /// logarithms where all are positive, because durations are skewed. Where half of
-    /// a repetition's samples are equal there is no range to measure by, and nothing
-    /// is called far.
+    /// Counts samples beyond the fences of their own repetition, on the scale of logarithms if
+    /// all are positive, because durations are skewed. If half of a repetition's samples are
+    /// equal, its interquartile range is zero and no sample counts as far out.
     pub fn of(samples: &Samples) -> Self {
         let mut outliers = Self { samples: samples.len(), ..Self::default() };
         for repetition in samples.repetitions() {
@@ -39,7 +38,7 @@ impl Outliers {
         outliers
     }
 
-    /// How many there are.
+    /// The number of outliers on both sides.
     pub fn count(&self) -> usize {
         self.low + self.high
     }

@@ -1,8 +1,8 @@
 //! Order statistics.
 
-/// A quantile of samples in ascending order; `None` of none. The median of an even
-/// number lies in the middle of the two middle ones; every other quantile is the smallest
-/// sample that at least so large a part does not exceed (nearest rank).
+/// A quantile of samples in ascending order; `None` if there are no samples. The median of an
+/// even number is the mean of the two middle ones. Every other quantile is the smallest sample
+/// that at least this part of the samples does not exceed (nearest rank).
 ///
 /// # Panics
 /// If `quantile` is not in 0 to 1.
@@ -11,8 +11,8 @@ pub fn quantile(sorted: &[f64], quantile: f64) -> Option<f64> {
     Some(f64::midpoint(sorted[low], sorted[high]))
 }
 
-/// The places of the two order statistics, counted from 0, in whose middle a quantile
-/// lies: neighbours for the median of an even number, else the same.
+/// The places, counted from 0, of the two order statistics whose mean is a quantile: neighbours
+/// for the median of an even number, otherwise the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ranks {
     pub(super) low: usize,
@@ -22,7 +22,7 @@ pub(super) struct Ranks {
 impl Ranks {
     #[expect(clippy::float_cmp, reason = "one half is exact, and is the only quantile with two ranks")]
     pub(super) fn of(count: usize, quantile: f64) -> Option<Self> {
-        assert!((0.0..=1.0).contains(&quantile), "{quantile} is no quantile");
+        assert!((0.0..=1.0).contains(&quantile), "{quantile} is not a quantile");
         let last = count.checked_sub(1)?;
         if quantile == 0.5 {
             return Some(Self { low: last / 2, high: count / 2 });

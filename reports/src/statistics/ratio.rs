@@ -1,4 +1,4 @@
-//! How many times one quantity is another.
+//! The ratio of two quantities.
 
 use super::RESAMPLES;
 use super::estimate::{Estimate, Interval, Spread};
@@ -8,14 +8,13 @@ use super::estimate::{Estimate, Interval, Spread};
 pub struct Ratio {
     /// Numerator over denominator.
     pub value: f64,
-    /// Where it lies with a confidence of 95 %; `None` where that cannot be told, because
-    /// it cannot of one of the two.
+    /// The 95 % confidence interval; `None` if one of the two has none.
     pub interval: Option<Interval>,
 }
 
 impl Ratio {
-    /// Of two quantities that were measured independently: each is resampled for
-    /// itself. `None` unless both are positive.
+    /// The ratio of two independently measured quantities; each is resampled by itself. `None`
+    /// unless both are positive.
     pub fn of(numerator: &Estimate, denominator: &Estimate) -> Option<Self> {
         if numerator.value <= 0.0 || denominator.value <= 0.0 {
             return None;
@@ -31,23 +30,23 @@ impl Ratio {
         Some(Self { value, interval })
     }
 
-    /// How many times the denominator is the numerator.
+    /// The ratio of the denominator to the numerator.
     #[must_use]
     pub fn reciprocal(self) -> Self {
         let turned = |Interval { low, high }| Interval { low: high.recip(), high: low.recip() };
         Self { value: self.value.recip(), interval: self.interval.map(turned) }
     }
 
-    /// The smallest effect that was likely enough to be seen: half the width of the
-    /// interval, on the scale of logarithms, as a part of the denominator.
+    /// The smallest effect that the run would probably have shown: half the width of the
+    /// interval on the scale of logarithms, as a part of the denominator.
     ///
     /// ```text
     /// √(high / low) − 1
     /// ```
     ///
-    /// An effect so large would have been found in about half of all such runs, because
-    /// it puts the end of the interval on 1; one of 1.4 times that (in logarithms) in
-    /// four of five: (1.96 + 0.84) / 1.96.
+    /// About half of all such runs would find an effect of this size, because it puts the end
+    /// of the interval on 1. Four of five would find one 1.4 times as large (in logarithms):
+    /// (1.96 + 0.84) / 1.96.
     pub fn smallest_effect(&self) -> Option<f64> {
         let Interval { low, high } = self.interval?;
         Some((high / low).sqrt() - 1.0)

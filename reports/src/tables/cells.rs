@@ -1,14 +1,14 @@
-//! What stands in a table's cell.
+//! The text of a table's cells.
 
 use super::NONE;
 use crate::figures::{Comparison, Figure, Verdict};
 use crate::statistics::{Interval, Ratio};
 use crate::words::units;
 
-/// The smallest effect that is worth naming.
+/// The smallest effect that a report names.
 const LEAST_EFFECT: f64 = 0.0001;
 
-/// A figure with its interval, if it has one that is not itself.
+/// A figure with its interval, if it has one.
 pub(crate) fn figure(figure: Option<&Figure>) -> String {
     figure.map_or_else(
         || NONE.into(),
@@ -34,18 +34,18 @@ pub(crate) fn ratio(Ratio { value, interval }: Ratio) -> String {
     with_interval(value, interval, units::ratio)
 }
 
-/// A verdict, and of a difference that was not shown how large one would have been.
+/// A verdict; without a difference, also the smallest one that the run could have shown.
 pub(crate) fn verdict(comparison: &Comparison) -> String {
     match (comparison.verdict, comparison.ratio.smallest_effect()) {
         (Verdict::NoDifference, Some(effect)) => {
-            // Samples that are all alike would promise to show anything.
+            // Equal samples would promise to show any difference.
             format!("{} (from {} on)", comparison.words(), units::percent(effect.max(LEAST_EFFECT)))
         }
         _ => comparison.words().to_owned(),
     }
 }
 
-/// A figure against the best.
+/// A figure compared with the best.
 pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String {
     let comparison = figure.zip(best).and_then(|(figure, best)| Comparison::of(figure, best));
     match (figure.zip(best), comparison) {
@@ -55,7 +55,7 @@ pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String 
     }
 }
 
-/// The reuse policy that a figure was measured under.
+/// The reuse policy of a figure.
 pub(super) fn reuse(figure: &Figure) -> String {
     figure.settings.reuse.clone().unwrap_or_else(|| NONE.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Closed loops, bursts, and what requests cost.
+//! Closed loops, bursts, and the cost of requests.
 
 use super::cells::{against, figure, reuse, value};
 use super::code;
@@ -6,7 +6,7 @@ use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group, PRICE_FORMULA, Summary};
 use crate::words::units;
 
-/// The reuse policies of a group, in the order in which the first model has them.
+/// The reuse policies of a group, in the order of the first executor.
 fn reuses(group: &Group) -> Vec<&str> {
     let mut reuses: Vec<&str> = Vec::new();
     for rate in group.executors.iter().flat_map(|executor| executor.named("load_rate")) {
@@ -22,7 +22,7 @@ fn connections(figure: &Figure) -> String {
     figure.settings.connections.map_or_else(|| NONE.to_owned(), |count| count.to_string())
 }
 
-/// Every model at the number of connections that gives it the highest rate.
+/// Every executor at the number of connections with its highest rate.
 pub(super) fn best(group: &Group) -> Table {
     let mut lines = Vec::new();
     for policy in reuses(group) {
@@ -66,7 +66,7 @@ pub(super) fn best(group: &Group) -> Table {
     }
 }
 
-/// What a million requests cost by the stated prices.
+/// The price of a million requests.
 pub(super) fn price(summary: &Summary, group: &Group) -> Table {
     let prices = &summary.run.prices;
     let best_of = |price: &Figure| {
@@ -141,7 +141,7 @@ pub(super) fn every(group: &Group) -> Table {
     }
 }
 
-/// What a request costs besides time.
+/// The resources that a request costs.
 pub(super) fn resources(group: &Group) -> Table {
     let names = [
         "load_cpu",
@@ -160,7 +160,7 @@ pub(super) fn resources(group: &Group) -> Table {
         let line = [code(executor), reuse(rate), connections(rate)];
         let figures = names.iter().enumerate().map(|(place, name)| {
             let found = executor.figure(name, &rate.settings);
-            // One interval is enough to see how sure a line is.
+            // One interval is enough to see the uncertainty of a line.
             if place == 0 { figure(found) } else { value(found) }
         });
         line.into_iter().chain(figures).collect()
@@ -197,7 +197,7 @@ pub(super) fn resources(group: &Group) -> Table {
     }
 }
 
-/// Many requests at once, from idle.
+/// Simultaneous requests from idle.
 pub(super) fn bursts(group: &Group) -> Table {
     let mut lines = Vec::new();
     for executor in &group.executors {

@@ -1,4 +1,4 @@
-//! What live instances hold.
+//! The memory of live instances.
 
 use super::cells::{against, figure, value};
 use super::code;
@@ -6,7 +6,7 @@ use super::{NONE, Table, head};
 use crate::figures::{DENSITY, Figures, Group, MEMORY_SLOPE, Settings};
 use crate::rows::row::Limit;
 
-/// What one more instance costs, for every count of invocations.
+/// The memory of one more instance, for every count of invocations.
 pub(super) fn slopes(group: &Group) -> Table {
     let mut lines = Vec::new();
     for executor in &group.executors {
@@ -88,7 +88,7 @@ pub(super) fn readings(group: &Group) -> Table {
     }
 }
 
-/// How many instances fit.
+/// The number of instances that fit.
 pub(super) fn density(group: &Group) -> Table {
     let settings = Settings::default();
     let best = group.best(|executor| executor.figure(DENSITY, &settings));

@@ -1,6 +1,6 @@
-//! The tables of a report: what Markdown, the page and any other rendering show.
+//! The tables of a report, which all renderings share.
 //!
-//! A table is left out where a run has nothing for it.
+//! A table without lines is left out.
 
 pub(crate) mod cells;
 mod load;
@@ -12,34 +12,34 @@ mod startup;
 
 use crate::figures::{ComparisonTally, Figures, Group, Summary};
 
-/// What stands where there is no figure.
+/// Stands in a cell without a figure.
 pub(crate) const NONE: &str = "–";
 
-/// A titled table of text, its figures rounded already.
+/// A titled table of text; its figures are already rounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// A name for machines that stays the same, such as `startup`.
+    /// A stable name for programs, such as `startup`.
     pub name: &'static str,
-    /// What it shows, in a few words.
+    /// The title.
     pub title: String,
-    /// The names of the columns; the first ones name things, all others hold figures.
+    /// The names of the columns: first those with names, then those with figures.
     pub head: Vec<String>,
-    /// How many columns at the left name things.
+    /// The number of columns with names, at the left.
     pub names: usize,
     /// The lines, each as long as the head.
     pub lines: Vec<Vec<String>>,
-    /// What must be known to read it, in whole sentences; empty if nothing.
+    /// How to read it, in whole sentences; empty if that is obvious.
     pub note: String,
-    /// Whether it explains others and can be folded away.
+    /// Whether it explains other tables and can be folded away.
     pub is_detail: bool,
 }
 
 /// Tables that belong together, under one title.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {
-    /// What they are about.
+    /// The title.
     pub title: String,
-    /// The tables; none of them is without lines.
+    /// The tables, each with at least one line.
     pub tables: Vec<Table>,
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn head(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The tables of a run: the overviews of all functions and variants, a section for each of
-/// them, and one on noise.
+/// The tables of a run: the overviews of all functions and variants, a section for each, and
+/// one on noise.
 pub fn sections(summary: &Summary) -> Vec<Section> {
     let mut sections = vec![overview::section(&summary.groups)];
     sections.extend(summary.groups.iter().map(|group| of_group(summary, group)));
@@ -58,7 +58,7 @@ pub fn sections(summary: &Summary) -> Vec<Section> {
     sections
 }
 
-/// How many comparisons the overviews make, and how many of them show a difference.
+/// Counts the comparisons of the overviews, and those that show a difference.
 pub fn tally(summary: &Summary) -> ComparisonTally {
     let mut tally = ComparisonTally::default();
     for group in &summary.groups {
@@ -67,7 +67,7 @@ pub fn tally(summary: &Summary) -> ComparisonTally {
     tally
 }
 
-/// How many comparisons the A/A pairs make, and how many of them show a difference.
+/// Counts the comparisons of the A/A pairs, and those that show a difference.
 pub fn tally_of_pairs(summary: &Summary) -> ComparisonTally {
     noise::tally(summary)
 }

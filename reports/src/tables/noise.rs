@@ -1,4 +1,4 @@
-//! What noise alone does: A/A pairs, and the host itself.
+//! The noise of the run: A/A pairs, and the host itself.
 
 use super::cells::{figure, ratio, verdict};
 use super::code;
@@ -14,7 +14,7 @@ pub(super) fn section(summary: &Summary) -> Section {
     }
 }
 
-/// Identical cells against each other.
+/// Identical cells compared with each other.
 fn pairs(summary: &Summary) -> Table {
     let mut lines = Vec::new();
     for group in &summary.groups {

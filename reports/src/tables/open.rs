@@ -1,4 +1,4 @@
-//! Open loops: requests are sent when they are due, whatever the server does.
+//! Open loops, which send requests at their due times even if the server is slow.
 
 use super::cells::{figure, reuse, value};
 use super::code;
@@ -15,7 +15,7 @@ fn settings(figure: &Figure) -> [String; 2] {
     [reuse(figure), percent.or(rate).unwrap_or_else(|| NONE.to_owned())]
 }
 
-/// What was offered and what became of it.
+/// Offered, answered, dropped and late requests.
 pub(super) fn offered(group: &Group) -> Table {
     let lines = loops(group).map(|(executor, rate)| {
         let beside = |name: &str| executor.figure(name, &rate.settings);

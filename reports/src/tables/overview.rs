@@ -1,4 +1,4 @@
-//! The models of one group side by side, with verdicts.
+//! The executors of one group side by side, with verdicts.
 
 use super::cells::verdict;
 use super::code;
@@ -7,10 +7,10 @@ use crate::figures::{Comparison, Figure, Figures, Group, Verdict};
 use crate::rows::row::Cold;
 use crate::words::units;
 
-/// How a column finds its figure.
+/// Finds the figure of a column.
 type Pick = fn(&Figures) -> Option<&Figure>;
 
-/// What models are compared by.
+/// The figures that compare executors.
 const COLUMNS: [(&str, Pick); 6] = [
     ("start", Figures::start),
     ("first answer", |executor| executor.cold_answer(Cold::Instance, None)),
@@ -23,7 +23,7 @@ const COLUMNS: [(&str, Pick); 6] = [
     }),
 ];
 
-/// The overviews of all groups, what must be known to read them below the last.
+/// The overviews of all groups.
 pub(super) fn section(groups: &[Group]) -> Section {
     let mut tables: Vec<Table> = groups.iter().map(table).filter(|table| !table.lines.is_empty()).collect();
     if let Some(last) = tables.last_mut() {
@@ -65,7 +65,7 @@ fn table(group: &Group) -> Table {
     }
 }
 
-/// Every comparison of the overview.
+/// All comparisons of the overview.
 pub(super) fn comparisons(group: &Group) -> impl Iterator<Item = Comparison> {
     COLUMNS
         .iter()

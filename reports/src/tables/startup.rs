@@ -1,4 +1,4 @@
-//! What it takes until there is an answer.
+//! Phases and first responses.
 
 use super::cells::{against, figure, value};
 use super::code;
@@ -51,7 +51,7 @@ pub(super) fn phases(group: &Group) -> Table {
     }
 }
 
-/// What a client waits for, by what was cold.
+/// The responses of a client, by the part that was cold.
 const ANSWERS: [(&str, Option<Cold>, Option<bool>); 4] = [
     ("cold host", Some(Cold::Host), None),
     ("cold function, nothing cached", Some(Cold::Function), Some(false)),
@@ -59,7 +59,7 @@ const ANSWERS: [(&str, Option<Cold>, Option<bool>); 4] = [
     ("cold instance", Some(Cold::Instance), None),
 ];
 
-/// Answers as a client sees them, one request at a time.
+/// Responses as a client sees them, one request at a time.
 pub(super) fn answers(group: &Group) -> Table {
     let mut lines = Vec::new();
     for executor in &group.executors {
@@ -127,7 +127,7 @@ fn is_lap(figure: &Figure) -> bool {
     figure.name.ends_with("_p50") && figure.name.contains('.')
 }
 
-/// Phases and answers by percentile, and what lies far out.
+/// Phases and responses by percentile, with far outliers.
 pub(super) fn tails(group: &Group) -> Table {
     let mut lines = Vec::new();
     for executor in &group.executors {

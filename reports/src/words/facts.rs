@@ -1,16 +1,16 @@
-//! What a run tells besides its figures, as text: its settings, its machine, its versions, and
-//! what was not measured and why.
+//! The facts of a run other than figures, as text: settings, machine, versions, and the cells
+//! without figures.
 
 use serde_json::Value;
 
 use crate::rows::{Run, RunStatus, Status};
 
-/// A fact's name in `run.json` as people read it.
+/// The readable form of a fact's name in `run.json`.
 pub(crate) fn name(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// A fact's value, with nothing escaped.
+/// A fact's value, not escaped.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "not known".into(),
@@ -34,14 +34,14 @@ pub(crate) fn versions(versions: &[(String, String)]) -> String {
 pub(crate) struct Unmeasured<'a> {
     /// The executor, in short form.
     pub(crate) executor: &'a str,
-    /// What came of the cells, and the reason.
+    /// The outcome of the cells, and the reason.
     pub(crate) why: String,
     /// The cells, by function, variant and reuse policy.
     pub(crate) cells: Vec<String>,
 }
 
-/// The cells without figures, in the order of the plan; `worded` is how a reason is
-/// shown, and reasons that look the same are the same.
+/// The cells without figures, in the order of the plan, grouped by executor and reason.
+/// `worded` formats a reason.
 pub(crate) fn unmeasured(run: &Run, worded: impl Fn(&str) -> String) -> Vec<Unmeasured<'_>> {
     let mut groups: Vec<Unmeasured<'_>> = Vec::new();
     for cell in &run.cells {
@@ -63,7 +63,7 @@ pub(crate) fn unmeasured(run: &Run, worded: impl Fn(&str) -> String) -> Vec<Unme
     groups
 }
 
-/// What must be known before any figure of a run that did not end as it should.
+/// A warning for readers, if the run did not complete.
 pub(crate) fn warning(status: RunStatus) -> Option<&'static str> {
     match status {
         RunStatus::Complete => None,

@@ -1,4 +1,4 @@
-//! What a reader must not take from the figures; every report ends with it.
+//! The limits of the figures; every report ends with them.
 
 /// One paragraph each.
 pub const LIMITS: &[&str] = &[

@@ -1,10 +1,10 @@
-//! Numbers, facts and words as people read them.
+//! Formats numbers, facts and words for people.
 
 pub(crate) mod facts;
 pub mod limits;
 pub mod units;
 
-/// `text` in one line, for what breaks where a line does.
+/// `text` in one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -14,7 +14,7 @@ pub(crate) fn title(function: &str, variant: &str) -> String {
     format!("{function} · {variant}")
 }
 
-/// `text`, beginning with a capital.
+/// `text` with a capital first letter.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

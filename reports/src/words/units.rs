@@ -1,16 +1,16 @@
-//! Numbers as people read them: three significant digits and a unit.
+//! Numbers with three significant digits and a unit.
 
-/// A duration of so many nanoseconds.
+/// A duration, from nanoseconds.
 pub fn duration(ns: f64) -> String {
     scaled(ns, &[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)])
 }
 
-/// So many bytes, in binary units.
+/// An amount of memory, from bytes, in binary units.
 pub fn bytes(bytes: f64) -> String {
     scaled(bytes, &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)])
 }
 
-/// A rate in so many a second, with a thin space between thousands.
+/// A rate per second, with a thin space between thousands.
 pub fn rate(per_second: f64) -> String {
     if per_second < 100.0 {
         return digits(per_second);
@@ -25,9 +25,9 @@ pub fn rate(per_second: f64) -> String {
     groups.join("\u{2009}")
 }
 
-/// How many times one quantity is another.
+/// A multiple of another quantity.
 pub fn ratio(ratio: f64) -> String {
-    // Near one it is the difference that has three digits to lose.
+    // Near one, three digits would hide the difference.
     if (ratio - 1.0).abs() < 0.005 && ratio.to_bits() != 1f64.to_bits() {
         return format!("{ratio:.4}×");
     }
@@ -44,7 +44,7 @@ pub fn percent(part: f64) -> String {
     format!("{} %", digits(part * 100.0))
 }
 
-/// So many microjoules.
+/// An energy, from microjoules.
 pub fn energy(microjoules: f64) -> String {
     scaled(microjoules, &[("µJ", 1.0), ("mJ", 1e3), ("J", 1e6)])
 }
@@ -55,7 +55,7 @@ pub fn number(value: f64) -> String {
 }
 
 fn scaled(value: f64, units: &[(&str, f64)]) -> String {
-    // A value that would be shown as 1000 or more belongs to the next unit.
+    // A value that would round to 1000 belongs to the next unit.
     let fits = |(_, size): &&(&str, f64)| value.abs() >= size * 0.9995;
     let (unit, size) = units.iter().rev().find(fits).unwrap_or(&units[0]);
     format!("{} {unit}", digits(value / size))

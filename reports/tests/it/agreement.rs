@@ -13,7 +13,7 @@ use isolab_reports::words::units;
 use isolab_reports::{Format, RunFolder, RunStatus, Status, Summary, folder, render};
 
 use crate::fixture;
-use crate::page::document::{ChartTable, Document};
+use crate::page::document::{self, ChartTable, Document};
 use crate::page::sample;
 
 /// A run as its page and its export show it.
@@ -37,8 +37,8 @@ struct Number<'a> {
 impl<'a> Shown<'a> {
     fn of(folder: &'a RunFolder) -> Self {
         let summary = Summary::of(folder);
-        let document = Document::parse(&html::render(&summary));
-        assert_eq!(document.errors, Vec::<String>::new());
+        let page = html::render(&summary);
+        assert_eq!(Document::parse(&page).errors, Vec::<String>::new());
         let mut figures: BTreeMap<_, Vec<Exported>> = BTreeMap::new();
         for figure in Export::of(&summary).figures.into_iter().filter(|figure| !figure.twin) {
             let group = format!("{} · {}", figure.function, figure.variant);
@@ -46,7 +46,7 @@ impl<'a> Shown<'a> {
             figures.entry((group, executor)).or_default().push(figure);
         }
         let sections = tables::sections(&summary);
-        Self { folder, summary, figures, sections, charts: document.charts }
+        Self { folder, summary, figures, sections, charts: document::charts(&page) }
     }
 
     /// The figures of a name that an executor has for a function and a variant.

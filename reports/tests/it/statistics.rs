@@ -1,7 +1,7 @@
 //! The statistics against a known truth: simulated runs whose noise is known.
 //!
-//! Seeds are fixed, so a test that passes passes always; the bounds are those that the
-//! method promises, and not what happened to come out.
+//! Seeds are fixed, so every test always gives the same result. The bounds are those that the
+//! method promises, not those of one outcome.
 
 use isolab_reports::statistics::{Bootstrap, Estimate, Ratio, Samples};
 use rand::SeedableRng;

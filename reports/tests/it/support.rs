@@ -1,11 +1,10 @@
-//! What every run that a test makes up is built from: what tells it from others is all
-//! that the test says itself.
+//! The parts of every made-up run; a test adds only its own facts.
 
 use isolab_reports::run::{Prices, RecordedSelection, SCHEMA_VERSION};
 use isolab_reports::{Cell, ExecutorInfo, Row, Run, RunStatus, Status};
 use serde_json::{Map, Value, json};
 
-/// What all rows of one block share.
+/// The keys that all rows of one block share.
 pub(crate) fn block(executor: &str, function: &str, variant: &str) -> Row {
     Row {
         executor: executor.into(),
@@ -16,12 +15,12 @@ pub(crate) fn block(executor: &str, function: &str, variant: &str) -> Row {
     }
 }
 
-/// A number that is told apart as `base` is.
+/// A number with the keys of `base`.
 pub(crate) fn number(base: &Row, phase: &str, metric: &str, value: u64) -> Row {
     Row { phase: phase.into(), metric: metric.into(), value, ..base.clone() }
 }
 
-/// `run.json` of a run that was made in full, on a machine of which nothing is known.
+/// The `run.json` of a complete run on an unknown machine.
 pub(crate) fn run(executors: Vec<ExecutorInfo>, cells: Vec<Cell>) -> Run {
     Run {
         schema: SCHEMA_VERSION,
@@ -73,7 +72,7 @@ pub(crate) fn cell(executor: &str, function: &str, variant: &str, reuse: &str) -
     }
 }
 
-/// What `run.json` tells of a preset, a machine or a build.
+/// The facts of a preset, a machine or a build in `run.json`.
 pub(crate) fn facts(value: &Value) -> Map<String, Value> {
     value.as_object().expect("facts are an object").clone()
 }

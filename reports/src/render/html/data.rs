@@ -1,4 +1,4 @@
-//! What is drawn, in figures.
+//! The numbers of a chart, as text and as a table.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::charts::{Axis, Bar, Chart, DotRow, Executor, Line, Panel};
 use crate::tables::cells::with_interval;
 use crate::tables::{NONE, Table, head};
 
-/// How many samples are behind each mark.
+/// The number of samples behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
     let counts = charts.iter().flat_map(|chart| -> Vec<usize> {
         match chart {
@@ -89,7 +89,7 @@ fn bars_grid(panels: &[Panel<Bar>], executors: &[Executor]) -> Table {
     Table { head, names: 3, lines: lines.collect(), ..Table::default() }
 }
 
-/// Executors side by side, as the dots are.
+/// The table of dots, with a column for each executor.
 fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], executors: &[Executor]) -> Table {
     let shown: BTreeSet<usize> = items(panels).flat_map(|row| &row.dots).map(|dot| dot.executor).collect();
     let value = |row: &DotRow, executor: usize| {

@@ -24,12 +24,12 @@ pub(super) struct ChartSection {
 pub(super) struct ChartFigure {
     pub(super) id: String,
     pub(super) title: String,
-    /// What it shows and how to read it.
+    /// Its subject and how to read it.
     pub(super) caption: String,
-    /// Under which settings it was measured.
+    /// The settings of the measurement.
     pub(super) settings: String,
     pub(super) charts: Vec<Chart>,
-    /// Whether it only completes another one, and is folded.
+    /// Whether it completes another chart and is folded away.
     pub(super) is_secondary: bool,
 }
 
@@ -110,7 +110,7 @@ fn panels(chart: &Chart, id: &str, executors: &[Executor]) -> Markup {
             )
         }
         Chart::Bars { x, panels, .. } => {
-            // The first part begins at no time, which has no place on a logarithmic scale.
+            // The first part begins at zero, which has no place on a logarithmic scale.
             let ends = items(panels).flat_map(|bar| &bar.parts).map(|part| part.to);
             let ruler = Ruler::over(x, ends, 6);
             each(panels, id, "", &|panel| svg::bars(&panel.items, &ruler, executors), &|_| html! {})

@@ -1,4 +1,4 @@
-//! What comes before everything else.
+//! The head of the page, its title and its warnings.
 
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::figures::Summary;
 use crate::rows::Run;
 use crate::words::facts;
 
-/// Nothing may be asked for: whoever opens the page can see it kept.
+/// Forbids all requests; the browser of every reader enforces it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 pub(super) fn meta(run: &Run, style: &str) -> Markup {
@@ -19,7 +19,7 @@ pub(super) fn meta(run: &Run, style: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             meta http-equiv="Content-Security-Policy" content=(POLICY);
             title { "What isolation cost: run " (run.id) }
-            // The sheet is a file of this crate, and no input.
+            // The sheet is a file of this crate, not input.
             style { (PreEscaped(style)) }
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn header(run: &Run) -> Markup {
     }
 }
 
-/// A switch that needs no script: the sheet asks which one is checked.
+/// A switch without a script: the sheet selects by the checked button.
 fn themes() -> Markup {
     html! {
         fieldset.theme {
@@ -67,7 +67,7 @@ fn facts(run: &Run) -> Vec<String> {
     facts
 }
 
-/// What a reader must know before any number.
+/// Warnings that a reader needs before any number.
 pub(super) fn banner(summary: &Summary) -> Markup {
     let mut warnings = summary.host_warnings().peekable();
     html! {

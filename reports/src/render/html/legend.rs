@@ -1,4 +1,4 @@
-//! What marks, dashes and colours mean.
+//! The meaning of markers, dashes and colours.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::render::svg::{self, Drawing};
 /// A sign and what it means.
 type Key = (&'static str, String);
 
-/// The legend of a figure's charts; nothing if there is only the host in them.
+/// The legend of charts; empty if they show only the host.
 pub(super) fn legend(figure: &ChartFigure, executors: &[Executor]) -> Markup {
     let shown: BTreeSet<usize> = figure.charts.iter().flat_map(shown).collect();
     let mut keys: Vec<Key> = Vec::new();

@@ -1,9 +1,8 @@
-//! A run as one page that needs nothing else: no script, no request, no font.
+//! A run as one self-contained page: no script, no request, no font.
 //!
-//! Charts come first and are drawn as SVG; each has its table folded below it. Colours
-//! come from the style sheet alone, which follows the reader's theme or the page's own
-//! switch. A policy in the page's head forbids every request, so that a browser itself
-//! sees to it.
+//! Charts come first and are drawn as SVG; each has its table folded below it. Colours come
+//! only from the style sheet, which follows the reader's theme or the page's own switch. A
+//! policy in the page's head makes the browser refuse every request.
 
 mod data;
 mod figure;
@@ -23,14 +22,14 @@ use crate::words::limits::LIMITS;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Everything that a page is made of.
+/// The content of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
     /// The figures of the run, of which charts and tables are made.
     pub summary: &'a Summary,
     /// The tables that other renderings have too.
     pub sections: &'a [Section],
-    /// What the numbers do not say, one paragraph each.
+    /// The limits of the numbers, one paragraph each.
     pub limits: &'a [&'a str],
 }
 
@@ -106,7 +105,7 @@ fn tables(sections: &[Section]) -> Markup {
     }
 }
 
-/// The tables that explain the others, folded.
+/// The tables that explain others, folded away.
 fn details(tables: &[Table]) -> Markup {
     let details: Vec<_> = tables.iter().filter(|table| table.is_detail).collect();
     html! {
@@ -130,15 +129,15 @@ fn limits(limits: &[&str]) -> Markup {
     }
 }
 
-/// SVG as the chart library wrote it, its texts escaped already.
+/// SVG from the chart library, which has escaped its texts.
 fn drawn(elements: &str) -> PreEscaped<&str> {
     PreEscaped(elements)
 }
 
-/// Text as Markdown has it, with `code` between backticks and nothing else special.
+/// Text with `code` between backticks, and no other markup.
 fn rich(text: &str) -> Markup {
     let parts: Vec<_> = text.split('`').collect();
-    // A backtick without its partner is just one.
+    // A backtick without its partner is a plain character.
     if parts.len().is_multiple_of(2) {
         return html! { (text) };
     }

@@ -1,4 +1,4 @@
-//! The answers first.
+//! The first section of the page: the headline figures.
 
 use maud::{Markup, html};
 
@@ -65,8 +65,8 @@ fn tile_line(group: &Group, figures: &Figures, headline: Headline) -> Markup {
     }
 }
 
-/// A ratio that can be read at a glance: as a fraction where it is small, in groups of
-/// digits where it is large.
+/// A ratio that can be read at a glance: a fraction if it is small, digits in groups if it is
+/// large.
 fn times(ratio: f64) -> String {
     match ratio {
         small if small > 0.0 && small < 0.1 => format!("1/{}", units::rate((1.0 / small).round())),

@@ -1,4 +1,4 @@
-//! What the page shows of each experiment, and how it is to be read.
+//! The charts of each experiment with their captions.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::charts::{Chart, cpu, edges, latency, load, memory, noise, reuses, sta
 use crate::figures::Summary;
 use crate::rows::Run;
 
-/// The loads of the open loop whose percentiles are shown, in percent of capacity.
+/// The load of the open loop whose percentiles are shown, in percent of capacity.
 const HALF: u64 = 50;
 
 pub(super) fn all(summary: &Summary) -> Vec<ChartSection> {
@@ -82,7 +82,7 @@ fn figure(id: &str, title: &str, chart: Option<Chart>, caption: &str, settings: 
     })
 }
 
-/// The part of the settings that all figures have in common.
+/// The settings that all charts share.
 pub(super) fn settings(run: &Run) -> String {
     let name = run.preset.get("name").and_then(Value::as_str).map(|name| format!("Preset {name}"));
     let repetitions = run.preset.get("repetitions").and_then(Value::as_u64);

@@ -1,4 +1,4 @@
-//! What was not measured, and how the rest was.
+//! The cells without figures, and the settings of the run.
 
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::rows::{ExecutorInfo, Run};
 use crate::tables::{Table, head};
 use crate::words::facts;
 
-/// The cells without figures, those with the same reason together.
+/// The cells without figures, grouped by reason.
 pub(super) fn absent(run: &Run) -> Markup {
     let groups = facts::unmeasured(run, str::to_owned);
     html! {

@@ -14,7 +14,7 @@ pub(super) fn titled(table: &Table) -> Markup {
     }
 }
 
-/// The table alone, in a box of its own that scrolls where the page is too narrow.
+/// The table alone, in a box that scrolls where the page is too narrow.
 pub(super) fn bare(table: &Table) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(if table.title.is_empty() { "Table" } else { &table.title }) {

@@ -48,7 +48,7 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
     Ok(())
 }
 
-/// How the verdicts came about, and how many of them chance alone would give.
+/// How to read verdicts, and how many differences chance alone would show.
 fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
     if summary.repetitions < 2 {
         return writeln!(
@@ -74,7 +74,7 @@ fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
     )
 }
 
-/// The cells without figures, those with the same reason in one line.
+/// The cells without figures, one line for each reason.
 fn absent(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "## What was not measured\n")?;
     let groups = facts::unmeasured(run, words::one_line);

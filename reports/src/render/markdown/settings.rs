@@ -1,4 +1,4 @@
-//! How a run was made: enough to make it again.
+//! The settings of a run: enough to repeat it.
 
 use std::fmt::{self, Write as _};
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::tables::{Section, Table};
 
-/// Writes a section with its tables; those in detail are folded away.
+/// Writes a section with its tables; the detailed ones are folded away.
 pub(crate) fn section(out: &mut String, section: &Section) -> fmt::Result {
     writeln!(out, "## {}\n", section.title)?;
     section.tables.iter().try_for_each(|one| titled(out, one))
@@ -26,7 +26,7 @@ fn titled(out: &mut String, table: &Table) -> fmt::Result {
     Ok(())
 }
 
-/// Names to the left, figures to the right.
+/// Writes a table with names aligned to the left and figures to the right.
 pub(crate) fn bare(out: &mut String, table: &Table) -> fmt::Result {
     row(out, &table.head)?;
     let figures = table.head.len() - table.names;

@@ -13,14 +13,14 @@ impl AxisUnit {
             Self::Rate => units::rate(value),
             Self::Count => format!("{value:.0}"),
             Self::Percentile if value >= MAXIMUM => "max".into(),
-            // The inverse loses a digit: no percentile is kept more exactly than this.
+            // The inverse loses a digit; no percentile has more digits than this.
             Self::Percentile => format!("p{}", ((1.0 - 1.0 / value) * 1e4).round() / 100.0),
             Self::Ratio => units::ratio(value),
             Self::Share => format!("{value:.0} %"),
         }
     }
 
-    /// A round value, as short as it goes.
+    /// A round value, as short as possible.
     pub(super) fn tick(self, value: f64) -> String {
         match self {
             Self::Duration | Self::Bytes => short(&self.show(value)),

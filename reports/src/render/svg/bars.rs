@@ -1,4 +1,4 @@
-//! What makes up a whole.
+//! Draws bars: the parts of a whole.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -12,7 +12,7 @@ use crate::charts::{Bar, Executor};
 const ROW: i32 = 38;
 const THICK: i32 = 13;
 
-/// Draws one panel: each bar below its name and its whole.
+/// Draws one panel: each bar below its name and its total.
 pub(crate) fn bars(bars: &[Bar], x: &Ruler, executors: &[Executor]) -> Drawing {
     draw(ruled_height(bars.len(), ROW, x), |area| {
         ruled(area, x, |at| {
@@ -30,7 +30,7 @@ pub(crate) fn bars(bars: &[Bar], x: &Ruler, executors: &[Executor]) -> Drawing {
                 area.draw(&Text::new(bar.total.clone(), ((WIDTH - 4) * SCALE, below), total))?;
                 let (above, under) = (top + 20 * SCALE, top + (20 + THICK) * SCALE);
                 for part in &bar.parts {
-                    // A gap between parts, unless the part is too narrow to have one.
+                    // A gap between parts, unless the part is too narrow for one.
                     let (from, to) = (at(part.from), at(part.to));
                     let to = if to - from > 3 * SCALE { to - SCALE } else { to };
                     let kind = u8::try_from(part.kind).unwrap_or_default();
@@ -43,7 +43,7 @@ pub(crate) fn bars(bars: &[Bar], x: &Ruler, executors: &[Executor]) -> Drawing {
     })
 }
 
-/// Takes the grid away from below a label that reaches so far.
+/// Hides the grid behind a label between two places.
 pub(super) fn cover(area: &super::Area<'_>, top: i32, from: i32, to: i32) -> super::Drawn {
     let corners = [(from * SCALE, top), (to * SCALE, top + 18 * SCALE)];
     area.draw(&Rectangle::new(corners, Ink::Surface.color().filled()))

@@ -1,4 +1,4 @@
-//! Executors side by side.
+//! Draws dots: executors side by side.
 
 use plotters::prelude::*;
 
@@ -39,7 +39,7 @@ pub(crate) fn dots(rows: &[DotRow], x: &Ruler, executors: &[Executor]) -> Drawin
     })
 }
 
-/// Draws the interval of a dot, below its marker: one that is narrower is not seen.
+/// Draws the interval of a dot below its marker, which hides a narrow one.
 fn whisker(area: &Area<'_>, dot: &Dot, at: &dyn Fn(f64) -> i32, y: i32, ink: Ink) -> Drawn {
     /// Half the height of an end.
     const CAP: i32 = 3 * SCALE;
@@ -52,11 +52,11 @@ fn whisker(area: &Area<'_>, dot: &Dot, at: &dyn Fn(f64) -> i32, y: i32, ink: Ink
     Ok(())
 }
 
-/// How far markers step aside, up or down, where they would cover each other.
+/// How far markers move up or down where they would cover each other.
 fn asides(places: impl Iterator<Item = i32>) -> Vec<i32> {
     /// Markers nearer than this touch.
     const NEAR: i32 = 8 * SCALE;
-    /// All the room that there is above and below.
+    /// The room above and below.
     const ROOM: i32 = 15 * SCALE;
     let places: Vec<_> = places.collect();
     let mut order: Vec<_> = (0..places.len()).collect();

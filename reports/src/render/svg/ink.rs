@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-/// What a thing in a chart is drawn with. `page.css` selects by these colours.
+/// The role of a colour in a chart. `page.css` selects by these colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
     /// An executor, by its slot from 1 on: `#0S0000`.
@@ -17,9 +17,9 @@ pub(crate) enum Ink {
     Axis,
     /// Text: `#E20000`.
     Text,
-    /// Text that is less important: `#E30000`.
+    /// Less important text: `#E30000`.
     Muted,
-    /// What lies below: `#E40000`.
+    /// The background: `#E40000`.
     Surface,
 }
 

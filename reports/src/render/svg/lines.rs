@@ -1,4 +1,4 @@
-//! Values against values.
+//! Draws lines: values against values.
 
 use plotters::chart::MeshStyle;
 use plotters::coord::ranged1d::ValueFormatter;
@@ -38,7 +38,7 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, executors: &[Executor]
         }
         for line in lines {
             for point in line.points.iter().filter(|point| shown(point)) {
-                // A long line would drown in its markers.
+                // The markers of a long line would hide it.
                 if line.points.len() <= 40 {
                     marker(area, slot(line, executors), at((point.x, point.y)), point.saturated)?;
                 }
@@ -67,7 +67,7 @@ where
         .draw()
 }
 
-/// An axis of values alone, below rows that are drawn by hand.
+/// A single axis below rows that `then` draws.
 pub(super) fn ruled(area: &Area<'_>, x: &Ruler, then: impl FnOnce(&dyn Fn(f64) -> i32) -> Drawn) -> Drawn {
     let mut chart = ChartBuilder::on(area)
         .margin_left(18 * SCALE)
@@ -78,12 +78,12 @@ pub(super) fn ruled(area: &Area<'_>, x: &Ruler, then: impl FnOnce(&dyn Fn(f64) -
     then(&|value| chart.backend_coord(&(value, 0.0)).0)
 }
 
-/// Room for the labels below such an axis, and for its title if it has one.
+/// The height of the labels below such an axis, and of its title if it has one.
 fn below(x: &Ruler) -> i32 {
     if x.axis.title.is_empty() { TEXT + 12 } else { 40 }
 }
 
-/// The height of a drawing with so many rows above an axis.
+/// The height of a drawing with this number of rows above an axis.
 pub(super) fn ruled_height(rows: usize, row: i32, x: &Ruler) -> i32 {
     i32::try_from(rows).unwrap_or_default() * row + below(x) + 6
 }

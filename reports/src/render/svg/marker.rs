@@ -1,4 +1,4 @@
-//! Markers, so that executors are told apart without colours too.
+//! Markers, which distinguish executors also without colours.
 
 use plotters::prelude::*;
 

@@ -1,8 +1,7 @@
 //! Charts as SVG, drawn by `plotters`.
 //!
-//! A chart has no colours of its own: every [`ink`] is a colour that nobody would
-//! choose, and the page's style sheet says what it looks like, so that light, dark and
-//! print need no second drawing.
+//! A chart has no visible colours of its own: every [`ink`] is a placeholder colour that the
+//! page's style sheet replaces, so that light, dark and print need only one drawing.
 
 mod axis_unit;
 mod bars;
@@ -55,7 +54,7 @@ fn draw(height: i32, on: impl FnOnce(&Area<'_>) -> Drawn) -> Drawing {
     // The page writes the outer element itself, with a title and no fixed size.
     let inside = svg.split_once('>').and_then(|(_, rest)| rest.rsplit_once("</svg>"));
     let elements = inside.map(|(elements, _)| elements.trim()).unwrap_or_default();
-    // What the style sheet says anyway, thousands of times; in texts, quotes are escaped.
+    // Drops attributes that the style sheet sets anyway; quotes in texts are escaped.
     let elements = elements.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "");
     Drawing { width, height, elements }
 }
@@ -64,14 +63,14 @@ fn text(ink: Ink) -> TextStyle<'static> {
     ("sans-serif", f64::from(TEXT * SCALE) * FONT_FACTOR).into_font().color(&ink.color())
 }
 
-/// The width of a text in pixels of the page, by a guess that errs to the safe side.
+/// An upper estimate of the width of a text in pixels of the page.
 fn width(text: &str) -> i32 {
     const LETTER: i32 = 7;
     i32::try_from(text.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
 }
 
-/// So much of a text as fits into a number of pixels of the page: its middle is left
-/// out, because names differ at their ends.
+/// Shortens a text to a number of pixels of the page: leaves its middle out, because names
+/// differ at their ends.
 fn fitting(text: &str, pixels: i32) -> String {
     if width(text) <= pixels {
         return text.to_owned();

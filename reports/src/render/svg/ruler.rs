@@ -1,4 +1,4 @@
-//! Where values lie along an axis, and which are marked.
+//! The places of values along an axis, and its ticks.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ pub(crate) struct Ruler {
 }
 
 impl Ruler {
-    /// An axis that all `values` lie on, with at most `most` ticks or so; no value that
-    /// a logarithm does not take counts.
+    /// An axis that contains all `values`, with about `most` ticks at most. A logarithmic axis
+    /// ignores values that are not positive.
     pub(crate) fn over(axis: &Axis, values: impl Iterator<Item = f64>, most: usize) -> Self {
         let usable = |value: &f64| value.is_finite() && (axis.scale == Scale::Linear || *value > 0.0);
         let (mut low, mut high) = values
@@ -32,7 +32,7 @@ impl Ruler {
             (AxisUnit::Percentile, _) => (vec![2.0, 10.0, 100.0, 1000.0, MAXIMUM], (1.0, MAXIMUM)),
             (AxisUnit::Share, _) => (vec![0.0, 25.0, 50.0, 75.0, 100.0], (0.0, 100.0)),
             (AxisUnit::Bytes, Scale::Log) => powers(low, high, most, 2, &[1, 2, 4, 5, 10]),
-            // People double connections and instances.
+            // Ladders of connections and instances double.
             (AxisUnit::Count, Scale::Log) => powers(low, high, most, 2, &[1, 2, 3, 4]),
             (_, Scale::Log) => logarithmic(low, high, most),
             (_, Scale::Linear) => linear(low, high, most),
@@ -43,13 +43,12 @@ impl Ruler {
         Self { axis: axis.clone(), ticks, ends }
     }
 
-    /// Whether a value has a place: nothing that is not above zero has one on a
-    /// logarithmic scale.
+    /// Whether a value has a place: a logarithmic scale takes only positive ones.
     pub(super) fn takes(&self, value: f64) -> bool {
         place(self.axis.scale, value).is_finite()
     }
 
-    /// Where a value lies; what a logarithm does not take lies at the low end.
+    /// The place of a value; the low end if it has none.
     fn place(&self, value: f64) -> f64 {
         let place = place(self.axis.scale, value);
         if place.is_finite() { place } else { self.ends.start }
@@ -90,7 +89,7 @@ fn place(scale: Scale, value: f64) -> f64 {
 /// Ticks, and the ends of an axis.
 type Ticks = (Vec<f64>, (f64, f64));
 
-/// Powers of ten, or 1, 2 and 5 of each where there are few of those.
+/// Powers of ten, or 1, 2 and 5 times each if those are few.
 fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
     if high / low > 40.0 {
         return powers(low, high, most, 10, &[1, 2, 3]);
@@ -100,12 +99,12 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
     around(&fine.collect::<Vec<_>>(), low, high)
 }
 
-/// Powers of a base that fit between whole powers around the values, so many at most.
+/// Powers of a base around the values, at most `most` of them.
 fn powers(low: f64, high: f64, most: usize, base: i32, steps: &[i32]) -> Ticks {
     let log = |value: f64| value.ln() / f64::from(base).ln();
     let first = (log(low) + 1e-9).floor() as i32;
     let last = ((log(high) - 1e-9).ceil() as i32).max(first + 1);
-    // Decades are counted from the first one, doublings from one on: 1, 4, 16 and KiB, MiB.
+    // Decades count from the first one, doublings from 1: 1, 4, 16 and KiB, MiB.
     let origin = if base == 10 { first } else { 0 };
     let ticks =
         |step: i32| (first..=last).filter(|power| (power - origin).rem_euclid(step) == 0).collect::<Vec<_>>();
@@ -126,7 +125,7 @@ fn linear(low: f64, high: f64, most: usize) -> Ticks {
     around(&ticks, low, high)
 }
 
-/// The ticks from the last one that is not above `low` to the first not below `high`.
+/// The ticks from the last one at or below `low` to the first at or above `high`.
 fn around(ticks: &[f64], low: f64, high: f64) -> Ticks {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     let start = ticks.iter().rposition(|tick| *tick <= low || near(*tick, low)).unwrap_or(0);

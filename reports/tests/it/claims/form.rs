@@ -25,7 +25,7 @@ fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
     };
     let published = "published = { unit = 'ns', about = 5.0, within = 2.0 }";
     let measure = format!("measure = [{START}]");
-    refused("", "something `published`");
+    refused("", "a `published` number");
     refused(published, "`measure` or `absent`");
     refused(&format!("{published}\n{measure}\nabsent = 'no'"), "excludes");
     refused(&format!("{published}\n{measure}\nover = {START}"), "`ratio`");
@@ -40,11 +40,11 @@ fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
         ("unit = 'ns', about = 1.0, below = 2.0, within = 1.0", "one of"),
         ("unit = 'ns', about = 1.0", "needs `within`"),
         ("unit = 'ns', about = 1.0, within = 0.5", "1 or more"),
-        ("unit = 'ns', about = -1.0, within = 2.0", "more than nothing"),
+        ("unit = 'ns', about = -1.0, within = 2.0", "above zero"),
         ("unit = 'ns', between = [2.0, 1.0]", "lower end first"),
-        ("unit = 'ns', below = 0.0", "more than nothing"),
-        ("unit = 'ns', at_least = nan", "more than nothing"),
-        ("unit = 'ns', at_least = 0.0", "more than nothing"),
+        ("unit = 'ns', below = 0.0", "above zero"),
+        ("unit = 'ns', at_least = nan", "above zero"),
+        ("unit = 'ns', at_least = 0.0", "above zero"),
     ] {
         refused(&format!("published = {{ {published} }}\n{measure}"), reason);
     }

@@ -1,4 +1,4 @@
-//! What a run makes of a claim.
+//! The rule that compares a claim with a run.
 
 use isolab_reports::claims::{self, Reproduction};
 use isolab_reports::{Row, RunFolder, Status, Summary};
@@ -8,7 +8,7 @@ use super::quantities;
 use super::sample::folder;
 use crate::support::{block, number};
 
-/// What one claim about the start on wasm comes to, with these starts in one repetition.
+/// The outcome of one claim about `start` on wasm, with these starts in one repetition.
 fn verdict(published: &str, starts: &[u64]) -> Reproduction {
     let text = claim("a", &format!("published = {{ unit = 'ns', {published} }}\nmeasure = [{START}]"));
     let claims = parse(&text).unwrap();
@@ -41,18 +41,18 @@ fn the_rule_at_its_borders() {
 }
 
 #[test]
-fn it_is_the_interval_that_must_meet_the_range() {
+fn the_interval_must_meet_the_range() {
     // The median is 110, and its interval reaches down to below 105.
     let scattered: Vec<u64> = (0..21).map(|place| 100 + place).collect();
     assert_eq!(verdict("below = 108.0", &scattered), Reproduction::Reproduced);
     assert_eq!(verdict("below = 99.0", &scattered), Reproduction::NotReproduced);
-    // Of a single sample there is no interval, and the value stands for it.
+    // A single sample has no interval; its value takes the place of one.
     assert_eq!(verdict("below = 108.0", &[110]), Reproduction::NotReproduced);
     assert_eq!(verdict("below = 110.0", &[110]), Reproduction::Reproduced);
 }
 
 #[test]
-fn what_the_run_lacks_is_not_measurable_with_the_runs_reason() {
+fn a_claim_without_a_figure_is_not_measurable_and_has_the_runs_reason() {
     let quantity = |executor: &str| START.replace("wasm", executor);
     let text = ["wasm", "docker", "v8", "direct"]
         .map(|executor| {

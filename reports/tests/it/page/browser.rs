@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{render, sample};
 
-/// What the page is asked in the browser; its answer becomes an attribute.
+/// The script that inspects the page; its result becomes an attribute.
 const PROBE: &str = include_str!("probe.js");
 /// The policy of the page, and one that lets the probe run and nothing else.
 const POLICY: &str = "default-src 'none'";
@@ -49,7 +49,7 @@ impl Chromium {
             .unwrap()
     }
 
-    /// What the browser has to say about a page.
+    /// The messages of the browser about a page.
     fn complaints(&self, page: &Path) -> Vec<String> {
         let output = self.open(page, false);
         assert!(String::from_utf8_lossy(&output.stdout).contains("What isolation cost"), "{output:?}");
@@ -57,7 +57,7 @@ impl Chromium {
         said.lines().filter(|line| line.contains("CONSOLE")).map(Into::into).collect()
     }
 
-    /// What the probe in a page found, the page being so wide.
+    /// The result of the probe in a page of this width.
     fn probe(&self, page: &str, width: u32, dark: bool) -> Value {
         // No window is as narrow as a phone, but a frame can be.
         let page = page.replace('&', "&amp;").replace('"', "&quot;");

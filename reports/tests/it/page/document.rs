@@ -7,12 +7,10 @@ use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
 /// A parsed page.
 pub(crate) struct Document {
-    /// What is wrong with it.
+    /// The errors of its syntax.
     pub(crate) errors: Vec<String>,
     /// All elements, in order.
     pub(crate) elements: Vec<Element>,
-    /// What the charts show, as the tables below them have it.
-    pub(crate) charts: Vec<ChartTable>,
 }
 
 /// The table of a chart, with what stands below the chart's panels.
@@ -44,9 +42,7 @@ impl Document {
         let errors = dom.errors.borrow().iter().map(ToString::to_string).collect();
         let mut elements = Vec::new();
         collect(&dom.document, &mut elements);
-        let mut charts = Vec::new();
-        collect_charts(&dom.document, &mut charts);
-        Self { errors, elements, charts }
+        Self { errors, elements }
     }
 
     /// Headings, captions, legends and the heads of tables, one a line.
@@ -87,10 +83,18 @@ fn collect(node: &Handle, into: &mut Vec<Element>) {
         collect(child, into);
     }
     let inside: Vec<_> = into.iter().skip(place + 1).map(|element| element.name.clone()).collect();
-    // Only of figures it is asked.
+    // Only tests of figures need it.
     if let Some(element) = into.get_mut(place).filter(|element| element.name == "figure") {
         element.inside = inside;
     }
+}
+
+/// The tables of all charts of a page.
+pub(crate) fn charts(page: &str) -> Vec<ChartTable> {
+    let dom = html5ever::parse_document(RcDom::default(), html5ever::ParseOpts::default()).one(page);
+    let mut charts = Vec::new();
+    collect_charts(&dom.document, &mut charts);
+    charts
 }
 
 /// Adds the tables of all figures in a part of the page.
@@ -121,7 +125,7 @@ fn tables(details: &Handle) -> Vec<ChartTable> {
     all(details, "table").into_iter().zip(titles).map(table).collect()
 }
 
-/// What stands below the panels, with the panels' titles.
+/// The notes below the panels, with the panels' titles.
 fn notes(figure: &Handle) -> Vec<(String, String)> {
     let panels = all(figure, "div").into_iter().filter(|part| attribute(part, "class") == "panel");
     let notes = panels.flat_map(|panel| {

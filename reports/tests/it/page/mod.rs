@@ -130,7 +130,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn what_a_reader_must_know_comes_first() {
+fn warnings_come_before_all_figures() {
     let mut folder = part(|_| true);
     folder.run.status = RunStatus::Interrupted;
     let page = render(&folder, "");

@@ -1,6 +1,6 @@
-//! What the executors and the functions of the sample are like.
+//! The executors and functions of the sample.
 
-/// What one executor is like, with a function that does nothing.
+/// One executor with a function that does nothing.
 pub(super) struct Model {
     pub(super) spec: &'static str,
     pub(super) start_ns: f64,

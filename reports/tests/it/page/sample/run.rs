@@ -1,4 +1,4 @@
-//! What the sample run was.
+//! The `run.json` of the sample.
 
 use isolab_reports::{Cell, ExecutorInfo, Run, Status};
 use serde_json::json;
