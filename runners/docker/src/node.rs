@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::image::{Content, File, Recipe};
 
-const SERVER: &str = include_str!("node/server.mjs");
+const SERVER: &str = include_str!("../../../docker/guests/node/server.mjs");
 
 /// The first with `fetch`'s classes and `ServerResponse.appendHeader`.
 const LEAST_MAJOR: u32 = 18;
