@@ -1,8 +1,8 @@
-//! Who a container belongs to, and the folder through which it is reached.
+//! The process that containers belong to, and the folder of their sockets.
 //!
-//! A session is one opened executor. Its name says which process holds it, so that
-//! anyone can tell whether it is over: boot, process namespace, process, start time
-//! and a number. Containers carry the name as a label, the folder as its own name.
+//! A session is one opened executor. Its name consists of boot, process namespace,
+//! process, start time and a number, so that anyone can tell whether its process is gone.
+//! Containers carry the name as a label; the folder is named by it.
 
 use std::fmt;
 use std::fs::{self, DirBuilder};
@@ -16,10 +16,10 @@ use isolab_core::Cause;
 
 use crate::socket::{self, HostSocket};
 
-/// Every folder of a session begins so.
+/// The name of every session's folder begins with this.
 const PREFIX: &str = "isolab-";
 
-/// The user `nobody` of Debian, and of images `FROM scratch` as well as any.
+/// The user `nobody` of Debian. An image `FROM scratch` knows no users, and takes any number.
 const NOBODY: u32 = 65_534;
 
 /// The name of a session.
@@ -28,7 +28,7 @@ pub(crate) struct SessionName {
     boot: String,
     namespace: String,
     process: u32,
-    /// Clock ticks from boot until the process began: a process id is used again.
+    /// Clock ticks from boot until the process began. A process id alone is used again.
     began: u64,
     number: u64,
 }
@@ -48,10 +48,10 @@ impl SessionName {
         })
     }
 
-    /// Whether the process that holds the session is gone. One of another process
-    /// namespace cannot be seen from here, so it counts as there; one from before
-    /// the last boot is gone.
-    pub(crate) fn is_over(&self) -> io::Result<bool> {
+    /// Whether the process that holds the session is gone. A process from before the last
+    /// boot is. A process of another namespace cannot be seen from here, and counts as
+    /// alive.
+    pub(crate) fn is_gone(&self) -> io::Result<bool> {
         Ok(self.boot != boot()?
             || (self.namespace == namespace()? && began(self.process) != Some(self.began)))
     }
@@ -91,11 +91,18 @@ fn namespace() -> io::Result<String> {
     Ok(link.to_string_lossy().chars().filter(char::is_ascii_digit).collect())
 }
 
-/// Field 22 of `/proc/PID/stat` (proc(5)), counted behind the command, which is in
-/// parentheses and may itself hold any character.
+/// When a process began; `None` if it has ended, also if its parent does not know yet.
 fn began(process: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+    parse_began(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)), unless field 3 says that the process is a
+/// zombie or dead. Fields are counted behind the command, which is in parentheses and may
+/// itself hold any character.
+fn parse_began(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    (!matches!(state, "Z" | "X")).then(|| fields.nth(18)?.parse().ok()).flatten()
 }
 
 /// One opened executor. Dropping it removes its folder.
@@ -121,8 +128,8 @@ impl Session {
         HostSocket::listen(self.folder.join(number.to_string()))
     }
 
-    /// Removes the folder before the session is dropped, which instances that were
-    /// never stopped may keep from happening.
+    /// Removes the folder. Instances that were never stopped may keep the session from
+    /// being dropped.
     pub(crate) fn close(&self) {
         socket::remove(&self.folder);
     }
@@ -134,23 +141,22 @@ impl Drop for Session {
     }
 }
 
-/// The user and group of a container: nobody, or this user where this process is not
-/// root's. The engine of such a user may map no other one.
+/// The user and group of a container: nobody, or this user where that is not root.
 pub(crate) fn user() -> (u32, u32) {
     let user = nix::unistd::geteuid();
     if user.is_root() { (NOBODY, NOBODY) } else { (user.as_raw(), nix::unistd::getegid().as_raw()) }
 }
 
-/// Removes the folders of this user's sessions that are over.
+/// Removes the folders of sessions whose process is gone.
 pub(crate) fn sweep_folders() -> io::Result<()> {
     for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
         let name = entry.file_name();
         let session = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<SessionName>().ok());
         let Some(session) = session else { continue };
-        // Only what looks like a session's folder in every respect is removed.
+        // A folder is removed only if its name and its mode are those of a session's.
         let is_private =
             entry.metadata().is_ok_and(|it| it.is_dir() && it.permissions().mode() & 0o777 == 0o700);
-        if is_private && session.is_over()? {
+        if is_private && session.is_gone()? {
             socket::remove(&entry.path());
         }
     }
@@ -162,22 +168,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sessions_name_tells_whether_it_is_over() {
+    fn a_session_name_tells_whether_its_process_is_gone() {
         let mine = SessionName::next().unwrap();
         assert_eq!(mine.to_string().parse(), Ok(mine.clone()));
-        assert!(!mine.is_over().unwrap());
+        assert!(!mine.is_gone().unwrap());
         let earlier = SessionName { began: mine.began - 1, ..mine.clone() };
         let other_boot = SessionName { boot: "0".into(), ..mine.clone() };
-        assert!(earlier.is_over().unwrap() && other_boot.is_over().unwrap());
+        assert!(earlier.is_gone().unwrap() && other_boot.is_gone().unwrap());
         let unseen = SessionName { namespace: "1".into(), ..earlier };
-        assert!(!unseen.is_over().unwrap());
+        assert!(!unseen.is_gone().unwrap());
         for text in ["", "a-b-c", "a-b-c-d-e", "a-1-1-1-1-1"] {
             assert_eq!(text.parse::<SessionName>(), Err(()), "{text}");
         }
     }
 
     #[test]
-    fn folders_go_with_their_owners() {
+    fn a_zombie_counts_as_gone() {
+        let stat = |state| format!("7 (a) b) {state} 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0\n");
+        assert_eq!(parse_began(&stat("S")), Some(4242));
+        assert_eq!((parse_began(&stat("Z")), parse_began(&stat("X"))), (None, None));
+    }
+
+    #[test]
+    fn folders_are_removed_with_their_session_and_socket() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _entered = runtime.enter();
         let session = Session::open().unwrap();

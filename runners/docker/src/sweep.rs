@@ -1,4 +1,4 @@
-//! Removing what runs have left behind.
+//! Removing the leftovers of runs.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use crate::engine::{self, Engine, EngineError};
 use crate::image;
 use crate::session::{self, SessionName};
 
-/// Containers removed at the same time: the engine takes some 100 ms for each, most
-/// of them waiting.
+/// Containers removed at the same time. The engine takes some 100 ms for each, and mostly
+/// waits.
 const AT_ONCE: usize = 8;
 
-/// Removes every container of a run, whoever made it, and the containers and socket
-/// folders of makers that are gone; how many containers there were.
+/// Removes every container of a run, and the containers and socket folders of processes
+/// that are gone. Answers how many containers it removed.
 ///
 /// # Errors
 /// If no engine answers, or if it cannot remove a container.
@@ -30,7 +30,7 @@ pub async fn sweep(run_id: &str) -> Result<usize, EngineError> {
     Ok(removed)
 }
 
-/// Removes what is left of sessions whose process is gone.
+/// Removes the leftovers of sessions whose process is gone.
 pub(crate) async fn leftovers(engine: &Engine) -> Result<usize, EngineError> {
     sweep_folders();
     let removed = remove(engine, is_left_over).await?;
@@ -40,11 +40,11 @@ pub(crate) async fn leftovers(engine: &Engine) -> Result<usize, EngineError> {
 
 fn sweep_folders() {
     if let Err(error) = session::sweep_folders() {
-        tracing::warn!(%error, "folders of earlier runs could not be looked for");
+        tracing::warn!(%error, "the folders of earlier runs could not be listed");
     }
 }
 
-/// Removes what a session has made.
+/// Removes the containers of a session.
 pub(crate) async fn session(engine: &Engine, name: &SessionName) -> Result<usize, EngineError> {
     let name = name.to_string();
     remove(engine, |labels| labels.get(LABEL_SESSION) == Some(&name)).await
@@ -52,7 +52,7 @@ pub(crate) async fn session(engine: &Engine, name: &SessionName) -> Result<usize
 
 fn is_left_over(labels: &HashMap<String, String>) -> bool {
     let name = labels.get(LABEL_SESSION).and_then(|name| name.parse::<SessionName>().ok());
-    name.is_some_and(|name| name.is_over().unwrap_or(false))
+    name.is_some_and(|name| name.is_gone().unwrap_or(false))
 }
 
 async fn remove(

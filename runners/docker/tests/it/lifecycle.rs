@@ -1,19 +1,21 @@
-//! From the engine that is not there to the container that is left behind.
+//! Opening, preparing, starting, stopping, and the leftovers of each.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Lab, cache_folder, containers, environment, function, get, resolve, start, stop};
 use isolab_core::{Cause, Executor, Laps, Variant};
 use isolab_docker::Docker;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 #[tokio::test]
-async fn an_engine_that_is_not_there_is_said_at_once() {
+async fn an_absent_engine_is_reported_within_seconds() {
     let (folder, cache) = cache_folder();
     let silent = folder.path().join("silent");
     let _listener = std::os::unix::net::UnixListener::bind(&silent).unwrap();
-    // A port that was free a moment ago: nobody listens.
+    // Nobody listens on a port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let hosts = [
         format!("unix://{}/absent", folder.path().display()),
@@ -31,7 +33,7 @@ async fn an_engine_that_is_not_there_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn what_the_engine_lacks_is_said_when_it_is_opened() {
+async fn a_runtime_or_processors_that_the_engine_lacks_are_reported_when_it_is_opened() {
     if Lab::open("docker").await.is_none() {
         return;
     }
@@ -44,7 +46,7 @@ async fn what_the_engine_lacks_is_said_when_it_is_opened() {
 }
 
 #[tokio::test]
-async fn an_image_is_found_only_by_the_cache_that_knows_it() {
+async fn an_image_is_found_only_through_the_cache_that_knows_it() {
     let (Some(first), Some(second)) = (Lab::open("docker").await, Lab::open("docker").await) else { return };
     let hello = function("hello");
     let mut cached = Vec::new();
@@ -57,7 +59,7 @@ async fn an_image_is_found_only_by_the_cache_that_knows_it() {
 }
 
 #[tokio::test]
-async fn cases_are_answered_through_every_network() {
+async fn cases_are_answered_in_every_network() {
     for network in ["bridge", "none"] {
         let Some(lab) = Lab::open(&format!("docker:network={network}")).await else { return };
         let hello = function("hello");
@@ -75,7 +77,7 @@ async fn cases_are_answered_through_every_network() {
 }
 
 #[tokio::test]
-async fn an_instance_tells_its_control_groups_and_its_shim() {
+async fn an_instance_reports_its_control_groups_and_its_shim() {
     let Some(lab) = Lab::open("docker").await else { return };
     let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
     let outside = instance.outside();
@@ -92,7 +94,7 @@ async fn an_instance_tells_its_control_groups_and_its_shim() {
 }
 
 #[tokio::test]
-async fn a_run_is_swept_with_what_it_leaked() {
+async fn the_sweep_of_a_run_removes_leaked_instances() {
     let Some(lab) = Lab::open("docker").await else { return };
     let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
     std::mem::forget(instance);
@@ -100,15 +102,15 @@ async fn a_run_is_swept_with_what_it_leaked() {
     assert!(!lab.containers().await.is_empty());
     assert!(isolab_docker::sweep(&lab.run_id).await.unwrap() >= 2);
     assert_eq!(lab.containers().await, Vec::<String>::new());
-    // The namespace is gone with its holder, and that is an error, not a hang.
+    // Without the holder there is no namespace: that is an error and does not hang.
     let error = start(&*prepared).await.err().unwrap();
     assert!(matches!(error.cause, Cause::Internal(_)), "{error}");
-    // The leaked instance would keep the folder of its socket.
+    // The leaked instance keeps the session, and so its folder.
     lab.docker.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn closing_removes_what_keeps_the_networks() {
+async fn closing_an_executor_removes_its_holders() {
     let Some(lab) = Lab::open("docker").await else { return };
     let prepared = lab.docker.prepare(&function("hello"), Variant::Rust, &mut Laps::begin()).await.unwrap();
     assert_eq!(lab.containers().await.len(), 1);
@@ -117,9 +119,9 @@ async fn closing_removes_what_keeps_the_networks() {
     drop(prepared);
 }
 
-/// Not a test: what `a_killed_process_is_swept_after` runs as a process of its own.
+/// Not a test, but the process of [`Leaker`].
 #[tokio::test]
-#[ignore = "the other half of a_killed_process_is_swept_after"]
+#[ignore = "other tests run it as a process"]
 async fn leaks_until_it_is_killed() {
     let Some(lab) = Lab::open("docker").await else { return };
     let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
@@ -128,35 +130,73 @@ async fn leaks_until_it_is_killed() {
     stop(instance).await;
 }
 
-/// How many folders of sockets a process has, or has left behind.
+/// How many sessions' folders a process has made that still exist.
 fn session_folders(process: u32) -> usize {
     let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.starts_with("isolab-") && name.contains(&format!("-{process}-"))).count()
 }
 
+/// Another process with an instance, in a run of its own.
+struct Leaker {
+    process: Child,
+    run_id: String,
+}
+
+impl Leaker {
+    fn start() -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lifecycle::leaks_until_it_is_killed", "--ignored", "--nocapture"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let run_id = lines.find_map(|line| line.strip_prefix("run=").map(str::to_owned));
+        Self { process, run_id: run_id.unwrap_or_default() }
+    }
+
+    /// How many containers and folders it has.
+    async fn left(&self) -> (usize, usize) {
+        (containers(&self.run_id).await.len(), session_folders(self.process.id()))
+    }
+
+    /// Kills it, and waits until it has ended; it stays listed as a zombie.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        let id = Id::Pid(Pid::from_raw(self.process.id().cast_signed()));
+        waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    }
+}
+
 #[tokio::test]
-async fn a_killed_process_is_swept_after() {
+async fn the_next_executor_removes_the_leftovers_of_a_killed_process() {
     if Lab::open("docker").await.is_none() {
         return;
     }
-    let mut leaker = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "lifecycle::leaks_until_it_is_killed", "--ignored", "--nocapture"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(leaker.stdout.take().unwrap()).lines();
-    let run_id = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("run=").map(str::to_owned));
-    let run_id = run_id.unwrap_or_default();
-    // Counted while it lives: from then on any other test may sweep.
-    let made = (containers(&run_id).await.len(), session_folders(leaker.id()));
-    leaker.kill().unwrap();
-    leaker.wait().unwrap();
-    assert_eq!(made, (2, 1), "of run `{run_id}`");
-    // Any executor that is opened later cleans up, whatever its own run.
+    let mut leaker = Leaker::start();
+    // Counted before the kill: after it, any other test may sweep.
+    assert_eq!(leaker.left().await, (2, 1), "of run `{}`", leaker.run_id);
+    leaker.kill();
+    leaker.process.wait().unwrap();
     let lab = Lab::open("docker").await.unwrap();
-    assert_eq!((containers(&run_id).await.len(), session_folders(leaker.id())), (0, 0));
+    assert_eq!(leaker.left().await, (0, 0));
     drop(lab);
+}
+
+#[tokio::test]
+async fn the_sweep_of_a_run_removes_the_leftovers_of_its_killed_processes() {
+    if Lab::open("docker").await.is_none() {
+        return;
+    }
+    let mut leaker = Leaker::start();
+    assert_eq!(leaker.left().await, (2, 1), "of run `{}`", leaker.run_id);
+    leaker.kill();
+    // Its parent sweeps before it has waited for the process.
+    isolab_docker::sweep(&leaker.run_id).await.unwrap();
+    let left = leaker.left().await;
+    leaker.process.wait().unwrap();
+    assert_eq!(left, (0, 0));
 }
 
 #[tokio::test]
