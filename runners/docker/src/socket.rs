@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -104,12 +104,38 @@ pub(crate) fn remove(folder: &Path) {
 fn make(folder: &Path, path: &Path) -> io::Result<UnixListener> {
     DirBuilder::new().mode(0o700).create(folder)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    refuse_descriptors(&socket)?;
     socket.bind(&SockAddr::unix(path)?)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     fs::set_permissions(folder, Permissions::from_mode(0o711))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(OwnedFd::from(socket).into())
+}
+
+/// Has the kernel refuse the file descriptors that a guest sends along (`SCM_RIGHTS`,
+/// unix(7)); whether it can. The host takes none, so it would close each while it reads,
+/// and for as long as the guest likes: `close` waits for a TCP connection with `SO_LINGER`
+/// (socket(7)). Linux can do this since 6.16; the connections inherit it.
+fn refuse_descriptors(socket: &Socket) -> io::Result<bool> {
+    /// From include/uapi/asm-generic/socket.h.
+    const SO_PASSRIGHTS: libc::c_int = 83;
+    let off: libc::c_int = 0;
+    // SAFETY: the pointer and the length are those of `off`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const off).cast(),
+            size_of_val(&off) as libc::socklen_t,
+        )
+    };
+    match io::Error::last_os_error() {
+        _ if result == 0 => Ok(true),
+        error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(false),
+        error => Err(error),
+    }
 }
 
 fn check_length(socket: &Path) -> Result<(), Cause> {
@@ -155,9 +181,11 @@ pub(crate) fn state(stream: &impl AsFd) -> State {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{IoSlice, Read, Write};
     use std::net::Shutdown;
     use std::os::unix::net::UnixStream as Peer;
+
+    use socket2::MsgHdr;
 
     use super::*;
 
@@ -235,6 +263,27 @@ mod tests {
         // Linux lets one more in than it is told.
         assert_eq!(made, BACKLOG as usize + 1);
         drop(socket);
+    }
+
+    /// A guest that sends a lingering TCP connection would decide how long the host waits.
+    #[tokio::test]
+    async fn file_descriptors_are_not_passed_to_the_host() {
+        let (socket, path, _place) = listen();
+        let probe = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        if !refuse_descriptors(&probe).unwrap() {
+            eprintln!("skipped: the kernel is older than Linux 6.16");
+            return;
+        }
+        let peer = Socket::from(OwnedFd::from(Peer::connect(&path).unwrap()));
+        let _taken = socket.accept_from(is_this_process).await.unwrap();
+        // struct cmsghdr (cmsg(3)), then the descriptor: length 20, SOL_SOCKET, SCM_RIGHTS.
+        let mut control = 20_usize.to_ne_bytes().to_vec();
+        for part in [1, 1, peer.as_raw_fd(), 0] {
+            control.extend_from_slice(&part.to_ne_bytes());
+        }
+        let payload = [IoSlice::new(b"x")];
+        let sent = peer.sendmsg(&MsgHdr::new().with_buffers(&payload).with_control(&control), 0);
+        assert_eq!(sent.unwrap_err().raw_os_error(), Some(libc::EPERM));
     }
 
     #[tokio::test]
