@@ -90,7 +90,7 @@ mod native {
     /// Whether a file could be made; it is filled, as far as that goes.
     fn fill(path: &Path) -> bool {
         let Ok(mut file) = File::create(path) else { return false };
-        let block = [b'x'; 1 << 16];
+        let block = vec![b'x'; 1 << 16];
         let _ = (0..FILL_BYTES / block.len()).try_for_each(|_| file.write_all(&block));
         true
     }

@@ -270,8 +270,8 @@ mod tests {
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n\r\n0123456789a",
         ] {
-            let received = receive_with(&mut receiver, &[response], &Method::GET);
-            assert_eq!(received, Err(ParseError::BodyTooLarge(10)));
+            let result = receive_with(&mut receiver, &[response], &Method::GET);
+            assert_eq!(result, Err(ParseError::BodyTooLarge(10)));
         }
         let full = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789";
         assert_eq!(receive_with(&mut receiver, &[full], &Method::GET).unwrap().2, b"0123456789");
@@ -337,12 +337,11 @@ mod tests {
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         ) {
             let end = if bare { "\n" } else { "\r\n" };
-            let mut text = format!("HTTP/1.1 103 Hints{end}a: b{end}{end}").repeat(interim);
-            text += &format!("HTTP/1.1 200 OK{end}");
-            for (name, value) in &headers {
-                text += &format!("x-{name}: {value}{end}");
-            }
-            text += &format!("content-length: 3{end}{end}abc");
+            let mut lines = [format!("HTTP/1.1 103 Hints{end}a: b"), String::new()].repeat(interim);
+            lines.push("HTTP/1.1 200 OK".to_owned());
+            lines.extend(headers.iter().map(|(name, value)| format!("x-{name}: {value}")));
+            lines.extend(["content-length: 3", "", "abc"].map(str::to_owned));
+            let text = lines.join(end);
             let whole = get(text.as_bytes());
             prop_assert_eq!(whole.as_ref().map(|(_, seen, body, _)| (seen.len(), body.as_slice())),
                 Ok((headers.len() + 1, b"abc".as_slice())));
