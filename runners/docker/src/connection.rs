@@ -1,6 +1,6 @@
-//! The way into a container: HTTP/1.1 over one kept connection.
+//! HTTP/1.1 over one kept connection to the server in a container.
 //!
-//! One write and, for a response that fits the buffer, one read a request. A general
+//! A request costs one write, and one read if its response fits the buffer. A general
 //! client would add a task, channels and a pool to a path that is measured.
 
 use std::io;
@@ -15,16 +15,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::socket::{self, State};
 
-/// With this header `server.mjs` says why there is no response: a cause's name, a
-/// colon, and a text that is percent-encoded.
+/// The header in which `server.mjs` says why there is no response: the name of a cause, a
+/// colon, and a percent-encoded text.
 const FAILURE: &str = "x-isolab-failure";
 
-/// A stream to the server in a container, whatever carries it.
+/// A stream to the server in a container: a Unix socket, or TCP.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream for S {}
 
-/// A connection and its buffers, which are used again for every request.
+/// A connection with its buffers, which all requests use.
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     output: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
 /// Why there was no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server closed the connection: what became of the container tells why.
+    /// The server closed the connection. The container's state tells why.
     Closed,
     /// A cause that is known without a look at the container.
     Cause(Cause),
@@ -57,7 +57,7 @@ impl From<ParseError> for Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// Errors of a connected stream all mean that the peer is gone.
+    /// Every error of a connected stream means that the peer is gone.
     fn from(_: io::Error) -> Self {
         Self::Closed
     }
@@ -116,7 +116,7 @@ impl Connection {
     }
 }
 
-/// Keeps a header, unless it speaks of this connection or of the body's length on it.
+/// Keeps a header, unless it concerns only this connection or the body's length on it.
 fn keep(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), Cause> {
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Cause::InvalidResponse(format!("`{name}` is not the name of a header")))?;
@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks a server that answers `answer` and then, unless `stays`, hangs up.
+    /// Asks a server that sends `answer` and then closes the connection, unless it `stays`.
     async fn ask(answer: &'static [u8], stays: bool) -> Result<(Response, bool), Failure> {
         let (near, far) = UnixStream::pair().unwrap();
         let server = async {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_response_leaves_its_connection_behind() {
+    async fn a_connection_is_kept_after_a_response_unless_it_ends() {
         let answer = b"HTTP/1.1 201 Created\r\nx-a: 1\r\nkeep-alive: 5\r\ncontent-length: 3\r\n\r\nabc";
         let (response, is_kept) = ask(answer, true).await.unwrap();
         let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_response_beyond_its_limit_is_refused_however_it_is_framed() {
+    async fn a_response_beyond_its_limit_is_refused_in_every_framing() {
         for answer in [
             b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n".as_slice(),
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n",
@@ -208,14 +208,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_ends_early_says_nothing_of_the_cause() {
+    async fn a_connection_that_ends_early_does_not_tell_the_cause() {
         for answer in [b"".as_slice(), b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab"] {
             assert!(matches!(ask(answer, false).await, Err(Failure::Closed)));
         }
     }
 
     #[tokio::test]
-    async fn what_is_no_response_and_what_the_server_reports_are_causes() {
+    async fn an_invalid_response_and_a_failure_that_the_server_reports_have_causes() {
         let surplus = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab";
         assert!(matches!(cause(ask(surplus, true).await), Cause::InvalidResponse(_)));
         assert!(matches!(cause(ask(b"SSH-2.0\r\n", true).await), Cause::InvalidResponse(_)));

@@ -26,26 +26,26 @@ pub(crate) const LABEL_FUNCTION: &str = "isolab.function";
 
 /// Where a container sees the folder of the host's socket.
 const FOLDER: &str = "/run/isolab";
-/// On what port a container on the bridge is told to listen.
+/// The port on which a container on the bridge listens.
 pub(crate) const PORT: u16 = 8080;
 
-/// How much of what a container wrote is kept, for the text of an error.
+/// The size of a container's log. Its end explains why the container died.
 const LOG_BYTES: &str = "64k";
-/// How much of that is shown.
+/// How much of the log an error shows.
 const SHOWN_CHARS: usize = 400;
 
-/// How long the engine may take to notice that a container has died; it learns that
-/// from its shim, usually within 10 ms.
+/// How long the engine may take to notice that a container has died. The shim usually
+/// tells it within 10 ms.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a server may take to connect before the engine is asked whether it lives:
-/// most starts need no such question.
+/// How long a server may take to connect before the engine is asked whether it lives.
+/// Most starts are faster, and cost the engine nothing.
 const DEATH_GRACE: Duration = Duration::from_millis(100);
 
-/// How long a removal by somebody else is waited for; one takes some 100 ms.
+/// How long to wait while another process removes the container, which takes some 100 ms.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 const REMOVAL_POLL: Duration = Duration::from_millis(10);
 
-/// What all containers of one function have in common.
+/// The confinement of all containers of one function.
 pub(crate) struct Confinement<'a> {
     pub(crate) image: &'a str,
     pub(crate) labels: HashMap<String, String>,
@@ -75,16 +75,17 @@ impl Confinement<'_> {
                 runtime: Some(self.settings.runtime.clone()),
                 mounts: Some(folder.into_iter().map(mount).collect()),
                 memory: Some(self.limits.memory_bytes.cast_signed()),
-                // Memory and swap together: none of it may be swapped out.
+                // Memory and swap together: the guest gets no swap.
                 memory_swap: Some(self.limits.memory_bytes.cast_signed()),
                 nano_cpus: Some(self.settings.cpus.cast_signed() * 1_000_000_000),
                 pids_limit: Some(self.settings.pids.cast_signed()),
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 readonly_rootfs: Some(true),
-                // No /dev/shm. The message queues of /dev/mqueue are files, too.
+                // No /dev/shm.
                 ipc_mode: Some("none".into()),
-                // Writing a core takes longer than all the rest of a crash.
+                // A core dump takes longer than the rest of a crash. A message queue is a file
+                // in /dev/mqueue.
                 ulimits: Some(vec![ulimit("core", 0), ulimit("msgqueue", 0)]),
                 log_config: Some(log()),
                 ..HostConfig::default()
@@ -108,16 +109,16 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
     ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) }
 }
 
-/// `local`, the driver that can be read back at the least cost; a start with `none`
-/// is not measurably faster, and a crash would have no text.
+/// The driver `local` costs least of those that can be read back. A start with `none` is
+/// not measurably faster, and a crash would have no text.
 fn log() -> HostConfigLogConfig {
     let options = [("max-size", LOG_BYTES), ("max-file", "1"), ("compress", "false")];
     let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
     HostConfigLogConfig { typ: Some("local".into()), config: Some(HashMap::from(options)) }
 }
 
-/// A container that exists. Dropping it without [`Container::remove`] has it removed
-/// in the background, if there is still a runtime to do so; else the sweep does.
+/// A container that exists. If it is dropped without [`Container::remove`], a task removes
+/// it in the background, or the sweep where no runtime is left.
 pub(crate) struct Container {
     engine: Engine,
     pub(crate) id: String,
@@ -165,7 +166,7 @@ impl Container {
         Ok(Some(cause_of_death(&state, &written, limits)))
     }
 
-    /// Waits until the container dies; why it did.
+    /// Waits until the container dies, and answers why.
     pub(crate) async fn death(&self, limits: Limits) -> Result<Cause, EngineError> {
         loop {
             tokio::time::sleep(DEATH_GRACE).await;
@@ -176,21 +177,21 @@ impl Container {
         }
     }
 
-    /// Why the container has died, while the engine may not have noticed yet; `None` if it
+    /// Why the container has died. Gives the engine time to notice; `None` if the container
     /// lives on.
     pub(crate) async fn await_death(&self, limits: Limits) -> Result<Option<Cause>, EngineError> {
-        // Whether it has died in time is what the engine is asked next.
+        // After a time-out the container lives, which the next line finds out.
         let _ = tokio::time::timeout(DEATH_TIMEOUT, self.await_exit()).await;
         self.cause_of_death(limits).await
     }
 
-    /// Waits until the container does not run, or the engine does not say whether it does.
+    /// Waits until the container does not run, or the engine fails.
     async fn await_exit(&self) {
         let options = WaitContainerOptions { condition: "not-running".into() };
         let _ = self.engine.api.wait_container(&self.id, Some(options)).boxed().next().await;
     }
 
-    /// What it wrote to stderr last.
+    /// The last lines that it wrote to stderr.
     async fn last_words(&self) -> Result<String, EngineError> {
         let options = LogsOptions { stderr: true, tail: "20".into(), ..LogsOptions::default() };
         let logs = self.engine.api.logs(&self.id, Some(options)).map_ok(LogOutput::into_bytes);
@@ -216,8 +217,8 @@ impl Drop for Container {
     }
 }
 
-/// Kills and removes a container. One that is gone is fine; one that somebody else is
-/// removing is waited for, so that afterwards there is none.
+/// Kills and removes a container. If another process is removing it, waits until it is
+/// gone.
 pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
     let options = RemoveContainerOptions { force: true, v: true, link: false };
     let begun = Instant::now();
@@ -233,8 +234,8 @@ pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError>
     }
 }
 
-/// The kernel kills for memory with SIGKILL, and nobody else kills a container that
-/// was not stopped; V8 gives up by itself and says so.
+/// At the memory limit the kernel kills with SIGKILL, which nobody else sends before the
+/// container is stopped. V8 ends by itself and says why.
 fn cause_of_death(state: &ContainerState, written: &str, limits: Limits) -> Cause {
     const KILLED: i64 = 128 + 9;
     let code = state.exit_code.unwrap_or_default();
@@ -251,7 +252,7 @@ fn cause_of_death(state: &ContainerState, written: &str, limits: Limits) -> Caus
     })
 }
 
-/// The beginning, where a stack trace has its message.
+/// The beginning of a text: a stack trace has its message there.
 fn abridge(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_death_is_told_from_its_traces() {
+    fn the_cause_of_a_death_is_found_in_state_and_log() {
         assert_eq!(died(137, false, ""), Cause::OutOfMemory(7));
         assert_eq!(died(1, true, ""), Cause::OutOfMemory(7));
         assert_eq!(died(134, false, "FATAL ERROR: … JavaScript heap out of memory"), Cause::OutOfMemory(7));

@@ -1,4 +1,4 @@
-//! The way to the engine, and what it says of itself.
+//! The connection to the engine, its errors, and its facts.
 
 use std::time::Duration;
 
@@ -7,28 +7,39 @@ use isolab_core::Cause;
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
-/// An engine answers in milliseconds; one that hangs must not hold up a run.
+/// An engine answers in milliseconds. One that hangs must not delay a run.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What went wrong between the lab and the engine.
+/// A request to the engine that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Nothing answers.
+    /// No engine answers.
     #[error(
         "no Docker Engine answers at {host}: {reason}; start one (scripts/setup-docker does), or set DOCKER_HOST"
     )]
     Unreachable {
-        /// Where it was looked for.
+        /// The address of the engine.
         host: String,
-        /// What happened there.
+        /// The error of the connection.
         reason: String,
     },
     /// The engine refused.
     #[error("the Docker Engine could not {action}: {reason}")]
     Refused {
-        /// What it was asked to do.
+        /// The action that it was asked for.
         action: &'static str,
-        /// What it said.
+        /// Its error message.
+        reason: String,
+    },
+    /// The engine could not build an image.
+    #[error(
+        "the Docker Engine could not build the recipe {recipe}: {reason}; mend its Dockerfile and build \
+         isolab again, or make room on the engine's disk if that is full"
+    )]
+    Build {
+        /// The recipe's folder in the lab's repository.
+        recipe: String,
+        /// The engine's error message.
         reason: String,
     },
 }
@@ -38,6 +49,7 @@ impl From<EngineError> for Cause {
         match error {
             EngineError::Unreachable { .. } => Self::Unavailable(error.to_string()),
             EngineError::Refused { .. } => Self::Internal(error.to_string()),
+            EngineError::Build { .. } => Self::Artifact(error.to_string()),
         }
     }
 }
@@ -49,7 +61,7 @@ pub(crate) struct Engine {
     host: String,
 }
 
-/// Where `DOCKER_HOST` says that the engine is.
+/// The address of the engine: `DOCKER_HOST`, or else the usual socket.
 pub(crate) fn host() -> String {
     std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()).unwrap_or_else(|| DEFAULT_HOST.into())
 }
@@ -66,18 +78,21 @@ impl Engine {
         Ok(Self { api, host: host.to_owned() })
     }
 
-    /// What the engine says of itself and of its host.
+    /// The engine's version, and facts about its host.
     pub(crate) async fn facts(&self) -> Result<(SystemVersion, SystemInfo), EngineError> {
         let asked = futures_util::future::try_join(self.api.version(), self.api.info());
         asked.await.map_err(self.refused("say its version"))
     }
 
-    /// Makes the error of a call that should have done `action`.
+    /// The error of a call that failed to do `action`.
     pub(crate) fn refused(&self, action: &'static str) -> impl Fn(bollard::errors::Error) -> EngineError {
         let host = self.host.clone();
         move |error| match &error {
             bollard::errors::Error::DockerResponseServerError { message, .. } => {
                 EngineError::Refused { action, reason: message.trim_end().to_owned() }
+            }
+            bollard::errors::Error::DockerStreamError { error } => {
+                EngineError::Refused { action, reason: error.trim_end().to_owned() }
             }
             bollard::errors::Error::HyperLegacyError { err } if err.is_connect() => {
                 EngineError::Unreachable { host: host.clone(), reason: text(&error) }
@@ -87,7 +102,7 @@ impl Engine {
     }
 }
 
-/// An error with its sources: the outer layers of an HTTP client name no reason.
+/// An error with its sources: the outer errors of an HTTP client name no reason.
 fn text(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     sources.fold(error.to_string(), |text, source| {
@@ -101,7 +116,7 @@ pub(crate) fn is_absent(error: &bollard::errors::Error) -> bool {
     is_status(error, 404)
 }
 
-/// Whether the engine answered that something else is going on with the thing.
+/// Whether the engine answered that it is doing something else with the thing.
 pub(crate) fn is_conflict(error: &bollard::errors::Error) -> bool {
     is_status(error, 409)
 }

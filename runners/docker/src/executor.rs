@@ -1,7 +1,8 @@
-//! The executor: an engine, its settings, and what it can be given.
+//! The executor: an engine with its settings, and the variants that it supports.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use isolab_core::{
@@ -9,14 +10,15 @@ use isolab_core::{
 };
 
 use crate::engine::{self, Engine};
-use crate::image::{self, Image, Recipe};
-use crate::node::Node;
-use crate::prepared::{PreparedDocker, Shared};
+use crate::image::{self, Image};
+use crate::node::{self, Node};
+use crate::prepared::{PreparedDocker, START_TIMEOUT, Shared};
+use crate::recipe::Recipe;
 use crate::session::Session;
 use crate::settings::{Network, Settings};
 use crate::{holder, native, sweep};
 
-/// What the images are built for.
+/// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
 
 /// Containers by a Docker Engine.
@@ -28,11 +30,12 @@ pub struct Docker {
     cache: Cache,
     run_id: String,
     versions: Vec<(String, String)>,
+    start_timeout: Duration,
 }
 
 impl Docker {
     /// Finds the engine (`DOCKER_HOST`, else the usual socket), checks that it can do
-    /// what the spec asks for, and sweeps what earlier runs have left.
+    /// what the spec asks for, and sweeps the leftovers of earlier runs.
     ///
     /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
     ///
@@ -54,10 +57,12 @@ impl Docker {
             Cause::Unavailable(format!("no folder for sockets can be made in {}: {error}", place.display()))
         })?;
         let (session, cache) = (Arc::new(session), environment.cache.clone());
-        Ok(Self { spec, settings, engine, session, cache, run_id: environment.run_id.clone(), versions })
+        let run_id = environment.run_id.clone();
+        let start_timeout = START_TIMEOUT;
+        Ok(Self { spec, settings, engine, session, cache, run_id, versions, start_timeout })
     }
 
-    /// The recipe of a function's image, and the digest of what it is made from.
+    /// The recipe of a function's image, and the digest of its source.
     async fn recipe(
         &self,
         function: &Function,
@@ -71,7 +76,7 @@ impl Docker {
         let node = Node::find().map_err(|reason| Cause::Unavailable(reason.to_owned()))?;
         let base = image::base(&self.engine, &node.base()?).await?;
         laps.mark("base");
-        node.recipe(function.name(), source, &base.tag)
+        node::recipe(function.name(), source, &base.tag)
     }
 
     async fn make(
@@ -91,6 +96,7 @@ impl Docker {
             run_id: self.run_id.clone(),
             name: function.name().to_owned(),
             limits: function.limits(),
+            start_timeout: self.start_timeout,
         });
         let holder = match self.settings.network {
             Network::Shared => Some(holder::start(&self.engine, shared.labels()).await?),
@@ -137,13 +143,13 @@ impl Executor for Docker {
     }
 }
 
-/// What a variant is made from; a reason if this model cannot run it.
+/// The file that a variant is made from; a reason if a container cannot run it.
 fn variant_source(function: &Function, variant: Variant) -> Result<&Path, String> {
     let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
     match variant {
         Variant::Rust => Ok(source),
         Variant::Js => Node::find().map(|_| source).map_err(str::to_owned),
-        Variant::Command => Err("a WASI command is no server that a container could run".into()),
+        Variant::Command => Err("a container runs servers, and a WASI command is not one".into()),
     }
 }
 
@@ -151,8 +157,8 @@ fn artifact(image: &Image, source_digest: String, cached: bool) -> Artifact {
     Artifact { kind: "image", source_digest, bytes: image.bytes, cached }
 }
 
-/// Checks what the spec needs of the engine; its versions and what else tells two
-/// engines apart.
+/// Checks that the engine has what the spec needs. Answers the versions and other facts
+/// that tell two engines apart.
 async fn check(engine: &Engine, settings: &Settings) -> Result<Vec<(String, String)>, Cause> {
     let (version, info) = engine.facts().await?;
     let architecture = info.architecture.unwrap_or_default();
@@ -187,4 +193,43 @@ async fn check(engine: &Engine, settings: &Settings) -> Result<Vec<(String, Stri
     ];
     facts.extend(more.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))));
     Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::query_parameters::RemoveImageOptions;
+
+    use super::*;
+
+    /// The handler never finishes loading, so its server never connects.
+    #[tokio::test]
+    async fn a_start_ends_at_its_deadline_if_no_server_connects() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::parse("docker:network=none").unwrap().resolve(crate::SETTINGS).unwrap();
+        let run_id = format!("deadline-{}", std::process::id());
+        let environment = Environment {
+            cache: Cache::new(folder.path().join("cache")),
+            run_id: run_id.clone(),
+            max_instances: 1,
+        };
+        let Ok(mut docker) = Docker::open(spec, &environment).await else {
+            eprintln!("skipped: no engine answers");
+            return;
+        };
+        let path = folder.path().join("never-connects");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("function.toml"), "description = \"test\"\n").unwrap();
+        let code = "setInterval(() => {}, 1000); await new Promise(() => {});";
+        std::fs::write(path.join("handler.js"), code).unwrap();
+        let function = Function::load(&path).unwrap();
+        docker.start_timeout = Duration::from_secs(3);
+        let prepared = docker.prepare(&function, Variant::Js, &mut Laps::begin()).await.unwrap();
+        let error = prepared.start(&mut Laps::begin()).await.err().unwrap();
+        drop(prepared);
+        docker.close().await.unwrap();
+        let (recipe, _) = docker.recipe(&function, Variant::Js, &mut Laps::begin()).await.unwrap();
+        let tag = recipe.tag();
+        docker.engine.api.remove_image(&tag, None::<RemoveImageOptions>, None).await.unwrap();
+        assert_eq!(error.cause, Cause::DeadlineExceeded(Duration::from_secs(3)));
+    }
 }

@@ -1,8 +1,7 @@
 //! The idle container whose network namespace the instances of a function join.
 //!
-//! Its only process is a program of two instructions, so that it holds next to no
-//! memory: an ELF file written down by hand, because nothing that a compiler makes
-//! is as small, and no image can be had from a registry.
+//! Its only process is a program that waits, so that it holds next to no memory. The
+//! program is an ELF file written by hand: a compiler makes none that is as small.
 
 use std::collections::HashMap;
 
@@ -10,15 +9,16 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 
 use crate::container::Container;
 use crate::engine::{Engine, EngineError};
-use crate::image::{self, Recipe};
+use crate::image;
+use crate::recipe::{HOLDER, Recipe};
 
-/// Where the program is mapped; any page that Linux lets a process map will do.
+/// The address of the program; Linux takes any page.
 const BASE: u64 = 0x0040_0000;
 /// Sizes from the ELF specification (ELF-64 Object File Format 1.5, tables 2 and 15).
 const FILE_HEADER_BYTES: u64 = 64;
 const PROGRAM_HEADER_BYTES: u64 = 56;
 
-/// `pause()` for ever; 34 is its number in the x86-64 system call table.
+/// Calls `pause()` for ever; 34 is its number in the x86-64 system call table.
 const CODE: [u8; 9] = [
     0xb8, 34, 0, 0, 0, // again: mov eax, 34
     0x0f, 0x05, // syscall
@@ -30,8 +30,7 @@ pub(crate) async fn start(
     engine: &Engine,
     labels: HashMap<String, String>,
 ) -> Result<Container, EngineError> {
-    let dockerfile = "FROM scratch\nCOPY root/ /\nENTRYPOINT [\"/hold\"]\n";
-    let recipe = Recipe::of_bytes("holder", dockerfile.into(), vec![("hold", program())]);
+    let recipe = Recipe::with_file(&HOLDER, "holder", Vec::new(), "hold", program());
     let image = image::base(engine, &recipe).await?;
     let body = ContainerCreateBody {
         image: Some(image.tag),
@@ -40,6 +39,7 @@ pub(crate) async fn start(
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             readonly_rootfs: Some(true),
+            ipc_mode: Some("none".into()),
             cap_drop: Some(vec!["ALL".into()]),
             security_opt: Some(vec!["no-new-privileges".into()]),
             ..HostConfig::default()
@@ -97,7 +97,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut process = Command::new(&path).spawn().unwrap();
         let wchan = format!("/proc/{}/stat", process.id());
-        // Polls until it sleeps; a program that faults becomes a zombie instead.
+        // A program that faults becomes a zombie; one that works sleeps.
         let state = loop {
             let stat = std::fs::read_to_string(&wchan).unwrap();
             match stat.rsplit_once(") ").unwrap().1.chars().next().unwrap() {

@@ -1,48 +1,22 @@
-//! Images: from a recipe to what the engine has under its tag.
+//! Images: building them from recipes, and finding them by their tags.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bollard::query_parameters::{BuildImageOptions, ListImagesOptions, RemoveImageOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use isolab_core::cache::{Cache, digest};
+use isolab_core::cache::Cache;
 
 use crate::container::LABEL_FUNCTION;
 use crate::engine::{Engine, EngineError, is_absent};
+use crate::recipe::Recipe;
 
-/// The kind of cache entry that remembers which image was built here.
+/// The kind of cache entry that holds the id of an image.
 const CACHE_KIND: &str = "docker-image";
 
-/// How long an image that is just being built may be without its tag.
+/// How long an image may be without a tag while it is built.
 const TAGGING: Duration = Duration::from_mins(1);
-
-/// What an image is made of.
-pub(crate) struct Recipe {
-    /// The repository below `isolab/`.
-    pub(crate) name: String,
-    /// Stands for everything in the image: images with the same one are the same.
-    pub(crate) digest: String,
-    /// Finds the files below `root/`.
-    pub(crate) dockerfile: String,
-    pub(crate) files: Vec<File>,
-}
-
-/// A file of an image.
-pub(crate) struct File {
-    /// The path in the image, from its root, without the first slash.
-    pub(crate) path: String,
-    pub(crate) content: Content,
-}
-
-pub(crate) enum Content {
-    Bytes(Vec<u8>),
-    /// A file of the host, read when the image is built.
-    Host(PathBuf),
-}
 
 /// An image that the engine has.
 #[derive(Clone, Debug)]
@@ -52,54 +26,7 @@ pub(crate) struct Image {
     id: String,
 }
 
-impl Recipe {
-    /// A recipe whose files are all at hand, named by their content.
-    pub(crate) fn of_bytes(name: &str, dockerfile: String, files: Vec<(&str, Vec<u8>)>) -> Self {
-        let parts = files.iter().flat_map(|(path, bytes)| [path.as_bytes(), bytes.as_slice()]);
-        let digest = digest(std::iter::once(dockerfile.as_bytes()).chain(parts));
-        let file =
-            |(path, bytes): (&str, Vec<u8>)| File { path: path.to_owned(), content: Content::Bytes(bytes) };
-        Self { name: repository(name), digest, dockerfile, files: files.into_iter().map(file).collect() }
-    }
-
-    pub(crate) fn tag(&self) -> String {
-        format!("isolab/{}:{}", self.name, &self.digest[..12])
-    }
-
-    /// The tar archive that the engine builds from.
-    fn context(&self) -> io::Result<Vec<u8>> {
-        let mut archive = tar::Builder::new(Vec::new());
-        append(&mut archive, "Dockerfile", self.dockerfile.as_bytes())?;
-        for File { path, content } in &self.files {
-            let path = format!("root/{path}");
-            match content {
-                Content::Bytes(bytes) => append(&mut archive, &path, bytes)?,
-                Content::Host(file) => append(&mut archive, &path, &fs::read(file)?)?,
-            }
-        }
-        archive.into_inner()
-    }
-}
-
-fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(bytes.len() as u64);
-    // Readable and executable for the container's user, whoever that is.
-    header.set_mode(0o755);
-    archive.append_data(&mut header, path, bytes)
-}
-
-/// A name as repositories may have it; the digest in the tag keeps apart what this
-/// makes equal.
-fn repository(name: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    let plain = name.to_ascii_lowercase().replace(|letter| !is_plain(letter), "-");
-    // Separators may stand neither at an end nor together.
-    let words: Vec<_> = plain.split('-').filter(|word| !word.is_empty()).collect();
-    if words.is_empty() { "function".into() } else { words.join("-") }
-}
-
-/// The image of a recipe that is no function's: built once and for all runs.
+/// The image of a recipe that does not belong to one function: built once for all runs.
 pub(crate) async fn base(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
     match find(engine, &recipe.tag()).await? {
         Some(image) => Ok(image),
@@ -107,9 +34,9 @@ pub(crate) async fn base(engine: &Engine, recipe: &Recipe) -> Result<Image, Engi
     }
 }
 
-/// The image of a function, and whether it was found. It counts as found only if
-/// `cache` knows it: an empty cache means that everything is made anew, although
-/// engines share images between all their users.
+/// The image of a function, and whether it was found. It counts as found only if `cache`
+/// knows it: with an empty cache everything is built anew, although an engine shares its
+/// images between all its users.
 pub(crate) async fn of_function(
     engine: &Engine,
     recipe: &Recipe,
@@ -125,7 +52,7 @@ pub(crate) async fn of_function(
                 remove_untagged(engine, &old.id).await;
             }
             if let Err(error) = cache.store(CACHE_KIND, &recipe.digest, image.id.as_bytes()) {
-                tracing::warn!(%error, "an image could not be noted, and will be built again");
+                tracing::warn!(%error, "the id of an image could not be kept, so it will be built again");
             }
             Ok((image, false))
         }
@@ -145,27 +72,49 @@ async fn find(engine: &Engine, tag: &str) -> Result<Option<Image>, EngineError> 
 }
 
 async fn build(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
-    let refused = |reason: String| EngineError::Refused { action: "build an image", reason };
-    let context = recipe.context().map_err(|error| refused(error.to_string()))?;
+    let failed = |reason: String| EngineError::Build { recipe: recipe.place(), reason };
+    let context = recipe.context().map_err(|error| failed(error.to_string()))?;
     let tag = recipe.tag();
     let options = BuildImageOptions {
         t: Some(tag.clone()),
         nocache: true,
         rm: true,
         forcerm: true,
+        buildargs: Some(
+            recipe.arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        ),
         labels: Some(HashMap::from([(LABEL_FUNCTION.to_owned(), recipe.name.clone())])),
         ..BuildImageOptions::default()
     };
-    let mut steps =
-        engine.api.build_image(options, None, Some(bollard::body_full(Bytes::from(context)))).boxed();
+    let body = bollard::body_full(Bytes::from(context));
+    let mut steps = engine.api.build_image(options, None, Some(body)).boxed();
+    let mut newest = None;
     while let Some(step) = steps.next().await {
-        step.map_err(engine.refused("build an image"))?;
+        match step {
+            Ok(step) => newest = step.stream.as_deref().and_then(layer).or(newest),
+            Err(error) => {
+                // The steps before this one have left images without a tag.
+                if let Some(id) = newest {
+                    remove_untagged(engine, &id).await;
+                }
+                return Err(match engine.refused("build an image")(error) {
+                    EngineError::Refused { reason, .. } => failed(reason),
+                    other => other,
+                });
+            }
+        }
     }
-    find(engine, &tag).await?.ok_or_else(|| refused(format!("it was built, but there is no {tag}")))
+    find(engine, &tag).await?.ok_or_else(|| failed(format!("it was built, but there is no {tag}")))
 }
 
-/// Removes the images that newer ones have taken the tag from, where no container
-/// needs them any more.
+/// The id of the image that a step of a build has made, from a line of the engine's output.
+fn layer(line: &str) -> Option<String> {
+    let id = line.trim().strip_prefix("---> ")?;
+    id.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| id.to_owned())
+}
+
+/// Removes the images that have lost their tag to newer ones, unless a container needs
+/// them.
 pub(crate) async fn sweep(engine: &Engine) -> Result<(), EngineError> {
     let filters = [("dangling", "true"), ("label", LABEL_FUNCTION)];
     let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
@@ -181,9 +130,14 @@ pub(crate) async fn sweep(engine: &Engine) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Removes an image, unless a container of another process still needs it: then the
-/// next sweep does.
+/// Removes an image that has no tag, with those below it. One that a container of another
+/// process still needs is left to the next sweep.
 async fn remove_untagged(engine: &Engine, id: &str) {
+    let has_tag =
+        engine.api.inspect_image(id).await.map(|image| !image.repo_tags.unwrap_or_default().is_empty());
+    if has_tag.unwrap_or(true) {
+        return;
+    }
     if let Err(error) = engine.api.remove_image(id, None::<RemoveImageOptions>, None).await {
         tracing::debug!(%error, id, "an older image stays");
     }
@@ -192,36 +146,42 @@ async fn remove_untagged(engine: &Engine, id: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine;
+    use crate::recipe::Folder;
 
-    fn recipe(name: &str, dockerfile: &str, file: &[u8]) -> Recipe {
-        Recipe::of_bytes(name, dockerfile.into(), vec![("server", file.to_vec())])
+    static BROKEN: Folder = Folder {
+        name: "broken",
+        files: &[("Dockerfile", b"FROM scratch\nLABEL isolab.broken=1\nCOPY server /\nCOPY absent /\n")],
+    };
+
+    /// Images of [`BROKEN`], those without a tag included.
+    async fn left(engine: &Engine) -> usize {
+        let filters = HashMap::from([("label".to_owned(), vec!["isolab.broken=1".to_owned()])]);
+        let options = ListImagesOptions { all: true, filters: Some(filters), ..ListImagesOptions::default() };
+        engine.api.list_images(Some(options)).await.unwrap().len()
     }
 
-    #[test]
-    fn a_tag_stands_for_the_content() {
-        let tag = recipe("hello-rust", "FROM scratch", b"1").tag();
-        assert!(
-            tag.starts_with("isolab/hello-rust:") && tag.len() == "isolab/hello-rust:".len() + 12,
-            "{tag}"
-        );
-        assert_eq!(recipe("hello-rust", "FROM scratch", b"1").tag(), tag);
-        assert_ne!(recipe("hello-rust", "FROM scratch", b"2").tag(), tag);
-        assert_ne!(recipe("hello-rust", "FROM other", b"1").tag(), tag);
-    }
-
-    #[test]
-    fn any_name_makes_a_repository() {
-        for (name, plain) in [("My_Fn-rust", "my-fn-rust"), ("__", "function"), ("été-js", "t-js")] {
-            assert_eq!(repository(name), plain);
+    #[tokio::test]
+    async fn a_recipe_that_does_not_build_says_what_to_do_and_leaves_nothing() {
+        let Ok(engine) = Engine::connect(&engine::host()).await else {
+            eprintln!("skipped: no engine answers");
+            return;
+        };
+        let recipe = Recipe::with_file(&BROKEN, "broken", Vec::new(), "server", b"elf".to_vec());
+        let error = build(&engine, &recipe).await.unwrap_err();
+        let text = error.to_string();
+        for word in ["docker/guests/broken", "absent", "mend"] {
+            assert!(text.contains(word), "{text}");
         }
+        assert_eq!(left(&engine).await, 0);
     }
 
     #[test]
-    fn a_context_is_a_tar_archive_with_the_files_below_root() {
-        let context = recipe("f", "FROM scratch", b"elf").context().unwrap();
-        let mut archive = tar::Archive::new(context.as_slice());
-        let paths =
-            archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
-        assert_eq!(paths.collect::<Vec<_>>(), ["Dockerfile", "root/server"]);
+    fn the_images_of_steps_are_found_in_the_output() {
+        assert_eq!(layer(" ---> 0123456789ab\n"), Some("0123456789ab".into()));
+        for line in ["Step 1/2 : FROM scratch", " ---> Using cache", " --->", " ---> Running in 0123456789ab"]
+        {
+            assert_eq!(layer(line), None, "{line}");
+        }
     }
 }

@@ -40,8 +40,8 @@ impl Instance for DockerInstance {
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
-        // A server whose connection is closed would connect again: it keeps its own until
-        // it is gone.
+        // A server whose connection is closed connects again: it would do that while it is
+        // removed.
         let Self { shared, container, endpoint, connection } = *self;
         let removed = container.remove().await;
         laps.mark("remove");
@@ -61,7 +61,7 @@ impl DockerInstance {
         Ok(response)
     }
 
-    /// Why the server hung up: it died, or the function broke off its answer.
+    /// Why the server closed the connection: it died, or the function broke off its answer.
     async fn cause_of_silence(&self) -> Cause {
         match self.container.await_death(self.shared.limits).await {
             Ok(Some(cause)) => cause,

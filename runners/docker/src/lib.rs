@@ -2,22 +2,22 @@
 //!
 //! | phase | what happens | where |
 //! |---|---|---|
-//! | prepare | the variant becomes an image `FROM scratch`, tagged by its content | `native`, `node`, `image` |
-//! | start | create + start + connect until the server in the container listens | `prepared`, `container` |
-//! | invoke | one HTTP/1.1 exchange over a kept connection | `connection`, `instance` |
-//! | stop | kill + remove, in one call | `container` |
+//! | prepare | builds an image from a recipe of `docker/guests`, tagged by its content | `native`, `node`, `recipe`, `image` |
+//! | start | creates and starts a container, and waits until its server connects | `prepared`, `container`, `endpoint` |
+//! | invoke | one HTTP/1.1 exchange over a kept connection | `instance`, `connection` |
+//! | stop | kills and removes the container, in one call | `container` |
 //!
-//! A container has no capability, cannot gain privileges, sees a read-only root and
-//! runs as nobody, under limits of memory, processors and processes. Its server
-//! listens on a Unix socket in a folder shared with the host (`session`), so it
-//! needs no network. Setting up even an empty network namespace is half of what an
-//! engine does to start a container, hence the default `network=shared`: the
-//! instances of one function join one namespace, with nothing but a loopback in it,
-//! that an idle container (`holder`) keeps open.
+//! A container has no capability, cannot gain privileges, sees a read-only root and has
+//! no place where it can write. It runs as nobody, under limits of memory, processors and
+//! processes. Its server connects to a Unix socket of the host (`socket`), so it needs no
+//! network. To set up even an empty network namespace is half of an engine's work at a
+//! start. Hence the default `network=shared`: the instances of one function join one
+//! namespace, which has only a loopback, and which an idle container (`holder`) keeps open.
 //!
-//! Containers outlive their maker. So each carries the run's id and the identity of
-//! the process that made it, and [`sweep`](sweep()) removes those of a run and those
-//! whose process is gone; images stay, as a cache.
+//! Containers outlive the process that made them. So each carries the run's id and its
+//! session's name (`session`), which tells whether the process is gone. [`sweep`](sweep())
+//! removes the containers of a run, and those whose process is gone. Images stay, as a
+//! cache.
 
 mod connection;
 mod container;
@@ -31,6 +31,7 @@ mod native;
 mod node;
 mod outside;
 mod prepared;
+mod recipe;
 mod session;
 mod settings;
 mod socket;

@@ -1,5 +1,5 @@
-//! The `js` variant: the handler and a small server around it, on an image that
-//! holds the host's Node and the libraries it needs.
+//! The variant `js`: the handler and the server that calls it, on an image with the
+//! host's Node and its libraries.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,12 @@ use isolab_core::Cause;
 use isolab_core::cache::digest;
 use serde::Deserialize;
 
-use crate::image::{Content, File, Recipe};
+use crate::recipe::{Added, Content, NODE, NODE_BASE, Recipe};
 
-const SERVER: &str = include_str!("../../../docker/guests/node/server.mjs");
+/// Where the recipe `node` finds Node in its image.
+const PROGRAM: &str = "/usr/bin/node";
 
-/// The first with `fetch`'s classes and `ServerResponse.appendHeader`.
+/// The first version with the classes of `fetch` and `ServerResponse.appendHeader`.
 const LEAST_MAJOR: u32 = 18;
 
 const MISSING: &str = "the images of `js` are made of the host's Node, and there is no `node` on PATH: \
@@ -26,14 +27,14 @@ const MISSING: &str = "the images of `js` are made of the host's Node, and there
 /// The host's Node.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Node {
-    /// The program itself, also where `node` is a wrapper.
+    /// The program itself, even if `node` on the PATH is a wrapper.
     #[serde(rename = "execPath")]
     program: PathBuf,
     pub(crate) version: String,
 }
 
 impl Node {
-    /// Looks for Node, once a process; a reason if there is none that will do.
+    /// Looks for Node, once in each process; a reason if there is none that can be used.
     pub(crate) fn find() -> Result<&'static Self, &'static str> {
         static FOUND: OnceLock<Result<Node, String>> = OnceLock::new();
         FOUND.get_or_init(ask).as_ref().map_err(String::as_str)
@@ -45,7 +46,7 @@ impl Node {
         let failed = |error: io::Error| Cause::Artifact(format!("Node cannot be put into an image: {error}"));
         let mut hosts: BTreeSet<PathBuf> = libraries(&self.program).map_err(failed)?;
         hosts.insert(self.program.clone());
-        // Tells the loader where libraries lie that are not in its standard folders.
+        // The loader finds libraries outside of its standard folders by this file.
         hosts.extend(Some(PathBuf::from("/etc/ld.so.cache")).filter(|cache| cache.is_file()));
         let mut parts = vec![self.version.clone()];
         for host in &hosts {
@@ -58,37 +59,27 @@ impl Node {
                 facts.mtime_nsec()
             ));
         }
-        // Scanned only now: what is named in the files changes with them.
+        // These paths are in the files above, so the digest stands for them already.
         hosts.extend(externals(&hosts).map_err(failed)?);
-        Ok(Recipe {
-            name: "node".into(),
-            digest: digest(parts.iter().map(String::as_bytes)),
-            dockerfile: "FROM scratch\nCOPY root/ /\n".into(),
-            files: hosts.into_iter().map(file).collect(),
-        })
+        let mut added: Vec<Added> = hosts.into_iter().map(host_file).collect();
+        if self.program != Path::new(PROGRAM) {
+            added.push(Added {
+                path: below_root(Path::new(PROGRAM)),
+                content: Content::Link(self.program.clone()),
+            });
+        }
+        let identity: Vec<_> = parts.iter().map(String::as_bytes).collect();
+        Ok(Recipe::new(&NODE_BASE, "node", Vec::new(), &identity, added))
     }
+}
 
-    /// The recipe of a function's image on top of `base`, and the handler's digest.
-    pub(crate) fn recipe(
-        &self,
-        function: &str,
-        handler: &Path,
-        base_tag: &str,
-    ) -> Result<(Recipe, String), Cause> {
-        let code = fs::read(handler)
-            .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", handler.display())))?;
-        let program = self.program.display();
-        let dockerfile =
-            format!("FROM {base_tag}\nCOPY root/ /\nENTRYPOINT [\"{program}\", \"/function/server.mjs\"]\n");
-        let source = digest([code.as_slice()]);
-        let files = vec![
-            ("function/handler.js", code),
-            // Without it Node would take `handler.js` for CommonJS.
-            ("function/package.json", br#"{"type":"module"}"#.to_vec()),
-            ("function/server.mjs", SERVER.as_bytes().to_vec()),
-        ];
-        Ok((Recipe::of_bytes(&format!("{function}-js"), dockerfile, files), source))
-    }
+/// The recipe of a function's image on top of the base, and the handler's digest.
+pub(crate) fn recipe(function: &str, handler: &Path, base_tag: &str) -> Result<(Recipe, String), Cause> {
+    let code = fs::read(handler)
+        .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", handler.display())))?;
+    let source = digest([code.as_slice()]);
+    let arguments = vec![("BASE", base_tag.to_owned())];
+    Ok((Recipe::with_file(&NODE, &format!("{function}-js"), arguments, "handler.js", code), source))
 }
 
 fn ask() -> Result<Node, String> {
@@ -108,9 +99,14 @@ fn ask() -> Result<Node, String> {
     Ok(node)
 }
 
-fn file(host: PathBuf) -> File {
-    let path = host.to_string_lossy().trim_start_matches('/').to_owned();
-    File { path, content: Content::Host(host) }
+/// A file of the host at its own path in the image.
+fn host_file(host: PathBuf) -> Added {
+    Added { path: below_root(&host), content: Content::Host(host) }
+}
+
+/// The place in the recipe `node-base` of the file that lies at `path` in the image.
+fn below_root(path: &Path) -> String {
+    format!("root{}", path.display())
 }
 
 /// The shared libraries of a program and its loader, as `ldd` finds them.
@@ -120,7 +116,7 @@ fn libraries(program: &Path) -> io::Result<BTreeSet<PathBuf>> {
     if let Some(missing) = text.lines().find(|line| line.contains("not found")) {
         return Err(io::Error::other(format!("a library is missing: {}", missing.trim())));
     }
-    // Nothing on stdout: the program is static.
+    // For a static program there is nothing on stdout.
     Ok(parse_libraries(&text))
 }
 
@@ -134,8 +130,8 @@ fn parse_libraries(text: &str) -> BTreeSet<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-/// Scripts that a Node keeps outside of its binary, as Debian's does: their paths
-/// are compiled into it, and it does not begin without them.
+/// Scripts that lie outside of the binary, as in Debian. Their paths are compiled into the
+/// binary, and Node does not start without them.
 fn externals(binaries: &BTreeSet<PathBuf>) -> io::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
     for binary in binaries {
@@ -147,7 +143,7 @@ fn externals(binaries: &BTreeSet<PathBuf>) -> io::Result<BTreeSet<PathBuf>> {
     Ok(found)
 }
 
-/// The strings of a binary that are absolute paths of scripts.
+/// The strings in a binary that are absolute paths of scripts.
 fn script_paths(binary: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
     const PREFIX: &[u8] = b"/usr/share/nodejs/";
     let strings = binary.split(|byte| *byte == 0).filter(|string| string.starts_with(PREFIX));

@@ -1,7 +1,7 @@
-//! Where a container costs the host something: its control groups and its shim.
+//! The parts of a container outside of this process: its control groups and its shim.
 //!
-//! Read from `/proc` and not asked of the engine: the shim carries the container's
-//! id on its command line, and its children are in the container's control groups.
+//! They are read from `/proc`, which is faster than to ask the engine. A shim carries the
+//! container's id on its command line, and its children are in the container's groups.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +12,12 @@ use isolab_core::Outside;
 /// The controllers whose figures the harness reads.
 const CONTROLLERS: [&str; 2] = ["memory", "cpuacct"];
 
-/// How every shim's command begins; what follows names the runtime. The kernel cuts
-/// it to these 15 bytes.
+/// The name of every shim's command. The kernel cuts it to 15 bytes; the rest would name
+/// the runtime.
 const SHIM: &str = "containerd-shim";
 
-/// What the host holds for a container. Empty where the engine's processes cannot be
-/// seen, as from within another process namespace.
+/// The control groups and the shim of a container. There are none where the engine's
+/// processes cannot be seen, as in another process namespace.
 pub(crate) fn of_container(id: &str) -> Outside {
     let shims: Vec<u32> = processes().filter(|process| is_shim_of(*process, id)).collect();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -86,7 +86,7 @@ fn folder(controller: &str, membership: &str, mounts: &[Mount<'_>]) -> Option<Pa
 /// A mounted hierarchy of control groups.
 struct Mount<'a> {
     kind: &'a str,
-    /// What of the hierarchy is mounted: all of it, unless this is a container too.
+    /// The group that is mounted: `/`, unless this process is in a container too.
     root: &'a str,
     point: &'a str,
     options: &'a str,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hierarchy_mounted_in_part_shows_only_what_is_below_it() {
+    fn a_hierarchy_mounted_in_part_shows_only_the_groups_below() {
         let mounts = "30 23 0:26 /docker/outer /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let expected = BTreeSet::from([PathBuf::from("/sys/fs/cgroup/docker/inner")]);
         assert_eq!(folders("0::/docker/outer/docker/inner\n", mounts), expected);

@@ -1,4 +1,4 @@
-//! A function with its image: from here instances are started.
+//! A function with its image, from which instances are started.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use crate::session::Session;
 use crate::settings::{Network, Settings};
 use crate::socket::HostSocket;
 
-/// Node on a loaded machine takes seconds; what takes longer than this hangs.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a start may take. Node on a loaded machine takes seconds; a server that
+/// takes longer than this never connects.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all instances of a function share.
 pub(crate) struct Shared {
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) run_id: String,
     pub(crate) name: String,
     pub(crate) limits: Limits,
+    pub(crate) start_timeout: Duration,
 }
 
 impl Shared {
@@ -60,8 +62,9 @@ impl Prepared for PreparedDocker {
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        let started = tokio::time::timeout(START_TIMEOUT, self.start_container(laps)).await;
-        let instance = started.unwrap_or(Err(Cause::DeadlineExceeded(START_TIMEOUT)));
+        let timeout = self.shared.start_timeout;
+        let started = tokio::time::timeout(timeout, self.start_container(laps)).await;
+        let instance = started.unwrap_or(Err(Cause::DeadlineExceeded(timeout)));
         instance.map_err(|cause| self.shared.error(Phase::Start, cause))
     }
 }
@@ -99,7 +102,7 @@ impl PreparedDocker {
     async fn bridge_address(&self, container: &Container) -> Result<String, Cause> {
         match container.address().await {
             Ok(address) => Ok(address),
-            // A dead container has no address, and its death is the better reason.
+            // A dead container has no address, and the cause of its death says more.
             Err(error) => Err(container.cause_of_death(self.shared.limits).await?.unwrap_or(error.into())),
         }
     }

@@ -4,25 +4,25 @@ use isolab_core::Setting;
 use isolab_core::Spec;
 use isolab_core::spec::Values;
 
-/// What may be written behind `docker:`.
+/// The settings that a spec may have after `docker:`.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "network",
         default: "shared",
         values: Values::OneOf(&["shared", "none", "bridge"]),
-        help: "one empty namespace for all instances of a function, an empty one each, or the engine's bridge",
+        help: "one empty namespace for all instances of a function, an empty one for each, or the engine's bridge",
     },
     Setting {
         name: "runtime",
         default: "runc",
         values: Values::Text,
-        help: "the OCI runtime, by the name under which the engine knows it",
+        help: "the OCI runtime, by its name in the engine's configuration",
     },
     Setting {
         name: "cpus",
         default: "1",
         values: Values::Number(1, 1024),
-        help: "processors' worth of time that an instance may use",
+        help: "processors that an instance may use",
     },
     Setting {
         name: "pids",
@@ -32,14 +32,15 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// How an instance is reached and what else it can reach.
+/// The network namespace of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Network {
-    /// The namespace of the function's holder.
+    /// The namespace that the function's holder keeps open.
     Shared,
     /// An empty namespace of its own.
     None,
-    /// The engine's default bridge: reached by TCP, and able to reach out.
+    /// The engine's default bridge. The host reaches the instance by TCP, and the instance
+    /// reaches other hosts.
     Bridge,
 }
 

@@ -1,10 +1,10 @@
-//! Handlers that misbehave, and what holds them.
+//! Handlers that fail, and the causes that their failures have.
 
 use crate::support::{Lab, get, stop};
 use isolab_core::{Cause, Variant};
 
 #[tokio::test]
-async fn a_container_that_dies_at_start_says_why() {
+async fn a_container_that_dies_at_its_start_has_a_cause() {
     let Some(mut lab) = Lab::open("docker").await else { return };
     let function = lab.handler("dies-at-start", "", "throw new Error('no will to live');");
     let error = lab.start(&function, Variant::Js).await.err().unwrap();
@@ -43,11 +43,11 @@ export default { async fetch(request) { return ways[new URL(request.url).pathnam
 "#;
 
 #[tokio::test]
-async fn each_way_to_fail_has_its_cause() {
+async fn each_failure_has_its_cause() {
     let Some(mut lab) = Lab::open("docker").await else { return };
     let function = lab.handler("misbehaves", "", MISBEHAVES);
     let mut instance = lab.start(&function, Variant::Js).await.unwrap();
-    // What only fails a request leaves the server as it is.
+    // After a failed request the server goes on.
     assert!(
         matches!(get(&mut *instance, "/throw").await, Err(Cause::Trapped(text)) if text.contains("RangeError: too far, ä\u{fffd}"))
     );

@@ -1,4 +1,4 @@
-//! What the tests share: an opened executor that leaves nothing behind.
+//! An opened executor that leaves nothing behind, and what else the tests share.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,12 +18,12 @@ pub(crate) struct Lab {
     pub(crate) docker: Docker,
     pub(crate) run_id: String,
     folder: tempfile::TempDir,
-    /// Functions whose images are of no use after the test.
+    /// The repositories of images that are removed after the test.
     scratch: Vec<String>,
 }
 
 impl Lab {
-    /// `None`, after saying so, where there is no engine and none is required.
+    /// `None`, with a message, where no engine answers and none is required.
     pub(crate) async fn open(spec: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let environment = environment(&folder.path().join("cache"));
@@ -69,7 +69,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // The test's runtime may be unwinding, so the cleaning has its own.
+        // The test may be panicking, so the cleaning has a runtime of its own.
         let (run_id, scratch) = (self.run_id.clone(), std::mem::take(&mut self.scratch));
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -120,7 +120,7 @@ pub(crate) async fn containers(run_id: &str) -> Vec<String> {
     listed.into_iter().filter_map(|container| container.id).collect()
 }
 
-/// Whether a skipped test is a failed one.
+/// Whether a test fails that cannot run.
 fn is_required() -> bool {
     std::env::var("ISOLAB_REQUIRE")
         .is_ok_and(|names| names.split(',').any(|name| name == isolab_docker::NAME))
@@ -141,7 +141,7 @@ async fn remove_images(repository: &str) {
     }
 }
 
-/// Where a test's own functions and cache lie.
+/// A folder for a test's own functions, and the path of a cache in it.
 pub(crate) fn cache_folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
