@@ -5,7 +5,7 @@
 ISOLAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Large files that outlive a checkout: a V8 build, cargo's target folder in CI.
 ISOLAB_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/isolab
-# What outlives a run and is not a cache: logs, and the key of cached artifacts.
+# Files that outlive a run but are not a cache: logs, and the key of cached artifacts.
 ISOLAB_STATE=${XDG_STATE_HOME:-$HOME/.local/state}/isolab
 export ISOLAB_ROOT ISOLAB_CACHE ISOLAB_STATE
 

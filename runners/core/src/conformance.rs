@@ -24,14 +24,14 @@ use crate::{
     Cause, Executor, Function, Instance, Laps, Library, Prepared, Request, Response, Variant, guest, message,
 };
 
-/// What came of one check in one cell.
+/// The outcome of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should be.
+    /// The check passed.
     Passed,
-    /// Not run, for this reason.
+    /// The cell cannot run, for this reason.
     Skipped(String),
-    /// Not as it should be.
+    /// The check failed, for this reason.
     Failed(String),
 }
 
@@ -40,7 +40,7 @@ pub enum Outcome {
 pub struct Check {
     /// `function/variant: check`.
     pub name: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -88,10 +88,10 @@ pub fn library() -> Result<Library, LoadError> {
 }
 
 /// Fails the calling test unless a native call of `native` answers every case of
-/// the function in `folder`: what the crate of a Rust function tests itself with.
+/// the function in `folder`. The crates of Rust functions test themselves with it.
 ///
 /// # Panics
-/// In that case, and if there is no case.
+/// If an answer differs, and if there is no case.
 pub fn assert_native(folder: &str, native: Native) {
     let function = Function::load(Path::new(folder)).expect("a function");
     assert!(!function.cases().is_empty(), "{} has no cases", function.name());

@@ -1,4 +1,4 @@
-//! What went wrong: where in the life cycle, and why.
+//! Errors of a phase, with their causes.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Making the artifact; once a function.
+    /// Makes the artifact; once for each function.
     Prepare,
-    /// Until the instance can answer; once an instance.
+    /// Starts an instance, until it can answer; once for each instance.
     Start,
-    /// One request.
+    /// Answers one request.
     Invoke,
-    /// Ending the instance.
+    /// Ends the instance.
     Stop,
 }
 
@@ -34,13 +34,13 @@ impl fmt::Display for Phase {
 /// Why a phase failed; each cause has one HTTP status in the front end.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Cause {
-    /// The function broke its sandbox's rules, panicked or threw.
+    /// The function broke a rule of its sandbox, panicked or threw.
     #[error("the function trapped: {0}")]
     Trapped(String),
-    /// The sandbox itself ended, such as a container that died.
+    /// The sandbox itself ended; for example, a container died.
     #[error("the sandbox crashed: {0}")]
     Crashed(String),
-    /// The deadline passed before an answer.
+    /// The deadline passed before the response.
     #[error("no answer within the deadline of {0:?}")]
     DeadlineExceeded(Duration),
     /// The memory limit, in bytes, was reached.
@@ -49,8 +49,8 @@ pub enum Cause {
     /// The response is larger than its limit, in bytes.
     #[error("the response is larger than the limit of {0} bytes")]
     ResponseTooLarge(u64),
-    /// The function answered something that is no HTTP response.
-    #[error("the function's answer is no response: {0}")]
+    /// The function's answer is not an HTTP response.
+    #[error("the function's answer is not a response: {0}")]
     InvalidResponse(String),
     /// The artifact cannot be made from the variant.
     #[error("the artifact cannot be made: {0}")]
@@ -58,10 +58,10 @@ pub enum Cause {
     /// The model cannot run here: no engine, no permission.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// A limit of the executor itself, such as its number of instances.
+    /// The executor's own limit was reached, such as its number of instances.
     #[error("over capacity: {0}")]
     OverCapacity(String),
-    /// A failure of the executor that is none of the above.
+    /// Any other failure of the executor.
     #[error("the executor failed: {0}")]
     Internal(String),
 }
@@ -93,9 +93,9 @@ pub struct Error {
     pub executor: String,
     /// The function's name.
     pub function: String,
-    /// Why.
+    /// Why the phase failed.
     pub cause: Cause,
-    /// What the reader can do about it, as a sentence without a full stop.
+    /// Advice to the reader, as a sentence without a full stop.
     pub hint: Option<String>,
 }
 
@@ -105,7 +105,7 @@ impl Error {
         Self { phase, executor: executor.to_string(), function: function.to_owned(), cause, hint: None }
     }
 
-    /// Adds what the reader can do.
+    /// Adds advice to the reader.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,8 +1,8 @@
-//! Building the artifacts that a Rust function is given to executors as.
+//! Builds Rust functions as Wasm modules and as native servers.
 //!
-//! Cargo does the work, with the one configuration of `functions/guest.toml` for
-//! every target, and knows what is up to date. The lab's own build of a function
-//! (as a library, for `direct`) is not touched.
+//! Cargo builds them, with the configuration `functions/guest.toml` for every target, unless
+//! they are up to date. The lab's own build of a function, as a library for `direct`, is
+//! separate.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// What a function's crate is compiled to.
+/// The target of a function's crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A core Wasm module with WASI preview 1 imports at most.
@@ -21,7 +21,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The name by which rustc knows it.
+    /// Its name for rustc.
     pub fn triple(self) -> &'static str {
         match self {
             Self::Wasm => "wasm32-wasip1",
@@ -53,9 +53,9 @@ impl Target {
 pub struct BuildError {
     /// The function's `Cargo.toml`.
     pub manifest: PathBuf,
-    /// For what it was built.
+    /// The target's name for rustc.
     pub triple: &'static str,
-    /// What Cargo said.
+    /// Cargo's output, or another reason.
     pub reason: String,
 }
 
@@ -126,8 +126,10 @@ pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
     let made = artifacts.iter().filter(|artifact| artifact.manifest_path == manifest);
     made.filter_map(|artifact| target.makes(artifact)).next_back().ok_or_else(|| {
         let reason = match target {
-            Target::Wasm => "no Wasm module came out; the crate needs `crate-type = [\"cdylib\", \"rlib\"]`",
-            Target::Server => "no server came out; the crate needs a binary with `isolab_sdk::serve!`",
+            Target::Wasm => {
+                "Cargo made no Wasm module; the crate needs `crate-type = [\"cdylib\", \"rlib\"]`"
+            }
+            Target::Server => "Cargo made no server; the crate needs a binary with `isolab_sdk::serve!`",
         };
         failed(reason.to_owned())
     })
@@ -135,8 +137,8 @@ pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
 
 /// Builds one crate with the profile and flags of every guest.
 ///
-/// `arguments` choose the target and what to build; environment variables that an
-/// outer Cargo has set for its own build are taken away.
+/// `arguments` choose the target and the artifacts. Variables that an outer Cargo has set for
+/// its own build are removed.
 pub fn cargo(manifest: &Path, arguments: &[OsString]) -> Result<Vec<CompilerArtifact>, String> {
     let folder = manifest.parent().ok_or("a manifest lies in a folder")?;
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -163,8 +165,8 @@ pub fn cargo(manifest: &Path, arguments: &[OsString]) -> Result<Vec<CompilerArti
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Where guests are built: a folder of its own below the target folder, so that a
-/// build of guests never waits for the lock of the lab's own build.
+/// The folder for guests, below the target folder. It is separate, so that a build of guests
+/// never waits for the lock of the lab's own build.
 fn target_dir() -> PathBuf {
     let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
     let base = if base.is_absolute() { base } else { workspace().join(base) };
@@ -174,11 +176,11 @@ fn target_dir() -> PathBuf {
 /// One artifact as Cargo reports it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct CompilerArtifact {
-    /// The manifest of the crate it was made from.
+    /// The manifest of the crate.
     pub manifest_path: PathBuf,
-    /// The files made.
+    /// The files that Cargo made.
     pub filenames: Vec<PathBuf>,
-    /// The binary, if it is one.
+    /// The binary, if the artifact is one.
     pub executable: Option<PathBuf>,
 }
 

@@ -1,14 +1,13 @@
-//! Named stretches within a phase.
+//! Named parts of a phase.
 
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-/// Laps of one phase. The caller makes it at the phase's beginning; the executor
-/// marks where one stretch ends and the next begins.
+/// The laps of one phase. The caller begins them with the phase; the executor marks the end
+/// of each lap.
 ///
-/// Marks beyond the eighth are dropped: laps explain a phase, and a phase that
-/// needs more is two.
+/// Marks after the eighth are dropped.
 #[derive(Clone, Debug)]
 pub struct Laps {
     begun: Instant,
@@ -21,7 +20,7 @@ impl Laps {
         Self { begun: Instant::now(), marks: ArrayVec::new() }
     }
 
-    /// Ends the current lap, which is thereby named, and begins the next.
+    /// Ends the current lap under this name, and begins the next.
     pub fn mark(&mut self, lap: &'static str) {
         let _ = self.marks.try_push((lap, Instant::now()));
     }
@@ -38,8 +37,8 @@ impl Laps {
     }
 }
 
-/// A duration in the unit of records and rows. What is longer than five centuries counts
-/// as that.
+/// A duration in nanoseconds, the unit of records and rows. Durations beyond five centuries
+/// become the largest number.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_beyond_the_room_are_dropped() {
+    fn marks_after_the_eighth_are_dropped() {
         let mut laps = Laps::begin();
         for _ in 0..20 {
             laps.mark("lap");

@@ -1,16 +1,16 @@
 //! The contract between the code that isolates and the code that measures.
 //!
-//! An *executor* implements one isolation model. Each phase of its life cycle
-//! yields the receiver of the next, so that a wrong order cannot be written:
+//! An *executor* implements one isolation model. Each phase of its life cycle returns the
+//! receiver of the next, so the compiler refuses a wrong order:
 //!
 //! ```text
 //! Executor ──prepare──► Prepared ──start──► Instance ──invoke*──► stop
-//!  one a process         one a function      one sandbox, one request at a time
+//!  one per process       one per function    one sandbox, one request at a time
 //! ```
 //!
 //! Where to look:
 //!
-//! - [`executor`]: the three traits, and what they take and give.
+//! - [`executor`]: the three traits, with their parameters and results.
 //! - [`spec`]: `wasm:compiler=winch` on the command line, checked and completed.
 //! - [`function`]: the lab's functions and a user's own, with their cases and limits.
 //! - [`guest`]: building the Wasm module and the native server of a function.
@@ -19,11 +19,11 @@
 //!   generator.
 //! - [`laps`]: named stretches within a phase. Executors mark them, the front end
 //!   reads the clock; an executor never measures itself.
-//! - [`error`]: what went wrong, by phase and cause.
-//! - [`cache`]: artifacts kept on disk under the digest of what they were made from.
+//! - [`error`]: errors by phase and cause.
+//! - [`cache`]: artifacts on disk, under the digest of their source and sealed with a key.
 //! - [`direct`]: the executor that isolates nothing, the floor to compare with.
 //! - [`conformance`]: the suite that every executor must pass.
-//! - [`wasi`]: what engines that give a guest WASI have in common.
+//! - [`wasi`]: error numbers for engines that offer WASI.
 //!
 //! This crate depends on no engine.
 

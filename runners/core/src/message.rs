@@ -1,4 +1,4 @@
-//! The request and the response between the front end and an executor.
+//! Requests and responses between the front end and an executor.
 
 use std::borrow::Cow;
 
@@ -7,28 +7,28 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::Cause;
 
-/// A request as an executor is given it. Cheap to clone: the body is shared.
+/// A request to an executor. Clones share the body.
 ///
-/// Header values are visible ASCII (the front end refuses others), so that every
-/// model can show the function the same text.
+/// Header values are visible ASCII (the front end refuses others), so that functions see the
+/// same text in every model.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// All headers, as they came.
+    /// All headers, unchanged.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
     uri: Uri,
-    /// How many bytes of the path name the function and are not shown to it.
+    /// How many bytes of the path name the function. The function does not see them.
     mount_len: usize,
 }
 
 impl Request {
-    /// A request whose path's first `mount_len` bytes only chose the function.
+    /// A request. The first `mount_len` bytes of its path only chose the function.
     ///
     /// # Panics
-    /// If `mount_len` lies beyond the path or inside a segment.
+    /// If `mount_len` is beyond the path or inside a segment.
     pub fn mounted(method: Method, uri: Uri, headers: HeaderMap, body: Bytes, mount_len: usize) -> Self {
         let below = &uri.path()[mount_len..];
         assert!(
@@ -38,7 +38,7 @@ impl Request {
         Self { method, headers, body, uri, mount_len }
     }
 
-    /// A request whose path is all for the function.
+    /// A request whose whole path is for the function.
     pub fn new(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Self {
         Self::mounted(method, uri, headers, body, 0)
     }
@@ -56,7 +56,7 @@ impl Request {
         self.uri.query().unwrap_or_default()
     }
 
-    /// The URL that a JavaScript handler sees, the same behind every executor.
+    /// The URL that a JavaScript handler sees, the same with every executor.
     pub fn url(&self) -> String {
         let (path, query) = (self.path(), self.query());
         let mut url = String::with_capacity(17 + path.len() + query.len());
@@ -85,11 +85,10 @@ impl Request {
     }
 }
 
-/// A response as an executor gives it.
+/// A response of an executor.
 pub type Response = http::Response<Bytes>;
 
-/// Makes a [`Response`] of the parts that cross a sandbox's wall; refuses what is
-/// no HTTP.
+/// Makes a [`Response`] of the parts that a guest returned. Refuses parts that HTTP forbids.
 pub fn response<N, V>(
     status: u16,
     headers: impl IntoIterator<Item = (N, V)>,
@@ -112,29 +111,28 @@ fn assemble<N: AsRef<[u8]>>(
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
-        .ok_or_else(|| invalid(format!("{status} is no status of a final response")))?;
+        .ok_or_else(|| invalid(format!("{status} is not the status of a final response")))?;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
         let name = name.as_ref();
         let name = HeaderName::from_bytes(name)
-            .map_err(|_| invalid(format!("`{}` is no header's name", String::from_utf8_lossy(name))))?;
+            .map_err(|_| invalid(format!("`{}` is not a header name", String::from_utf8_lossy(name))))?;
         let value = HeaderValue::from_maybe_shared(value)
             .map_err(|_| invalid(format!("the value of header `{name}` has characters that HTTP forbids")))?;
-        // A map of headers has an end, and a hostile function knows it.
+        // A map of headers has a largest size, which a hostile function may exceed.
         let added = response.headers_mut().try_append(name, value);
-        added.map_err(|_| invalid("it has more headers than can be held".into()))?;
+        added.map_err(|_| invalid("it has too many headers".into()))?;
     }
     Ok(response)
 }
 
-/// Makes a [`Response`] of what a Rust function returned, and holds it to its
-/// limit in bytes.
+/// Makes a [`Response`] of a Rust function's response, whose body may have `limit_bytes`.
 pub fn from_guest(guest: isolab_sdk::Response, limit_bytes: u64) -> Result<Response, Cause> {
     if guest.body.len() as u64 > limit_bytes {
         return Err(Cause::ResponseTooLarge(limit_bytes));
     }
-    // What a function has as a constant is not copied.
+    // Constants of the function are not copied.
     let shared = |value| match value {
         Cow::Borrowed(text) => Bytes::from_static(str::as_bytes(text)),
         Cow::Owned(text) => Bytes::from(String::into_bytes(text)),
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_sees_only_what_is_below_its_name() {
+    fn a_function_sees_only_the_path_below_its_name() {
         let request = mounted("/hello/a/b?x=1", 6);
         assert_eq!((request.path(), request.query()), ("/a/b", "x=1"));
         assert_eq!(request.url(), "http://localhost/a/b?x=1");
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_refused() {
+    fn parts_that_http_forbids_are_refused() {
         let none: [(&str, &str); 0] = [];
         assert!(matches!(response(99, none, Bytes::new()), Err(Cause::InvalidResponse(_))));
         assert!(matches!(response(200, [("a b", "c")], Bytes::new()), Err(Cause::InvalidResponse(_))));

@@ -1,4 +1,4 @@
-//! When an instance is used again: a policy of the pool, unknown to executors.
+//! How often an instance is used: a policy of the pool, unknown to executors.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Reuse {
-    /// One request, one sandbox.
+    /// One request per instance.
     Fresh,
-    /// Always.
+    /// Any number of requests.
     Warm,
-    /// This many times, at least twice.
+    /// This many requests, at least two.
     Times(u64),
 }
 
@@ -28,9 +28,9 @@ impl Reuse {
     }
 }
 
-/// A text that is no reuse policy.
+/// A text that is not a reuse policy.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no reuse policy: use `fresh`, `warm` or `reuse:N` with N of at least 1")]
+#[error("`{0}` is not a reuse policy: use `fresh`, `warm` or `reuse:N` with N of at least 1")]
 pub struct ReuseError(String);
 
 impl FromStr for Reuse {

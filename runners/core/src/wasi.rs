@@ -1,19 +1,19 @@
-//! What engines that give a guest WASI preview 1 have in common.
+//! Shared by the engines that offer WASI preview 1.
 
-/// Error numbers (`wasi_snapshot_preview1.witx`, `errno`), as far as a function meets
-/// them that has no files and no network.
+/// The error numbers (`wasi_snapshot_preview1.witx`, `errno`) that a function without files
+/// and network can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Errno {
     /// No error.
     Success = 0,
-    /// There is no such descriptor.
+    /// The descriptor does not exist.
     Badf = 8,
-    /// An address outside of the guest's memory.
+    /// An address is outside of the guest's memory.
     Fault = 21,
-    /// An argument that is not allowed.
+    /// An argument is not allowed.
     Inval = 28,
-    /// A call that the sandbox does not have.
+    /// The sandbox does not have this call.
     Nosys = 52,
     /// A stream has no position.
     Spipe = 70,

@@ -1,4 +1,4 @@
-//! What holds for every instance of a function.
+//! Rules for every instance of a function.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use isolab_core::{Cause, Error, Limits, Phase};
 
 use crate::isolate::watchdog::Watchdog;
 
-/// The executor and the function that errors name, and what each instance is held to.
+/// The names for errors, and the limits of each instance.
 #[derive(Clone)]
 pub(crate) struct Rules {
     /// The executor's spec, in short form.

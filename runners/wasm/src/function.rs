@@ -23,7 +23,7 @@ pub(crate) struct PreparedFunction {
     exports: Exports,
 }
 
-/// What a function's module exports.
+/// The exports of a function's module.
 struct Exports {
     memory: MemoryExport,
     request: FunctionExport<u32, u32>,

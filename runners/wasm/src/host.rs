@@ -21,9 +21,9 @@ impl AsMut<Wasi> for Host {
 /// refused anything: a trap that follows is then due to the limit.
 pub(crate) struct MemoryLimit {
     limit_bytes: usize,
-    /// What was granted, whether or not the growth then succeeded. Wasmtime reports a growth
-    /// that failed without saying which one, and a guest could make it report one that was
-    /// never granted, so nothing is taken back.
+    /// The granted bytes, whether or not the growth then succeeded. Wasmtime reports a failed
+    /// growth without its size, and a guest can make it report one that was never granted. So
+    /// nothing is taken back.
     granted_bytes: usize,
     refused: bool,
 }

@@ -11,7 +11,7 @@ use crate::host::{Host, MemoryLimit};
 use crate::ticker::Ticker;
 use crate::wasi::{Stdout, Wasi};
 
-/// What holds for every instance of a function.
+/// Rules for every instance of a function.
 pub(crate) struct Rules {
     /// The executor's spec, in short form.
     executor: String,

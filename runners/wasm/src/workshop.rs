@@ -1,4 +1,4 @@
-//! What modules are compiled and linked with.
+//! Compiles and links modules.
 
 use std::sync::Arc;
 

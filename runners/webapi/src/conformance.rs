@@ -1,5 +1,4 @@
-//! Handlers that test the web API from the inside, for every engine that is given
-//! one.
+//! Handlers that test the web API from the inside, in every engine.
 //!
 //! Each is an ordinary handler: dispatch a GET of `http://localhost/` with a header
 //! `x-test` to it, and it answers JSON, `{"ran": 12, "failed": [{"name": …, "error": …}]}`.
@@ -10,15 +9,15 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, String)> {
     TESTS.iter().map(|(name, tests)| (*name, format!("{HARNESS}{tests}")))
 }
 
-/// What [`handlers`] answer when no test failed, with how many tests there are;
-/// otherwise the names and errors of those that did, one a line.
+/// Checks the answer of one of the [`handlers`]: the number of tests if all passed, or else
+/// the names and errors of the failed ones, one per line.
 ///
 /// # Errors
-/// The failures, or an answer that is not of the expected form.
+/// The failures, or that the answer does not have the expected form.
 pub fn check(body: &str) -> Result<u32, String> {
     let answer = body.strip_prefix(r#"{"ran":"#).and_then(|rest| rest.split_once(r#","failed":["#));
     let (ran, failed) = answer.ok_or_else(|| format!("not the answer of a conformance handler: {body}"))?;
-    let ran = ran.parse().map_err(|_| format!("`{ran}` is no number of tests"))?;
+    let ran = ran.parse().map_err(|_| format!("`{ran}` is not a number of tests"))?;
     match failed.strip_suffix("]}") {
         Some("") if ran > 0 => Ok(ran),
         failures => Err(failures.unwrap_or(failed).replace("},{", "}\n{")),

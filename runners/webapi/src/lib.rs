@@ -1,17 +1,17 @@
-//! The part of the web platform's API that a JavaScript handler may use, the same
-//! in every engine of the lab.
+//! The part of the web API that a JavaScript handler may use, the same in every engine of the
+//! lab.
 //!
 //! A handler is an ES module, `export default { async fetch(request, env, ctx) {…} }`.
-//! Node brings its own web API; V8 and `QuickJS` have none, and are both given this
-//! one: [`SCRIPTS`], classic scripts that define `Headers`, `URL`,
+//! Node has its own web API. V8 and `QuickJS` have none, and both get this one: [`SCRIPTS`] are
+//! classic scripts that define `Headers`, `URL`,
 //! `URLSearchParams`, `Request`, `Response`, `TextEncoder`, `TextDecoder` and
 //! `console` on the global, as the WHATWG standards say. There are no streams,
-//! `Blob` or `FormData`; what would need them throws a `TypeError` that says so.
+//! `Blob` or `FormData`; methods that would need them throw a `TypeError` that says so.
 //!
-//! # What an embedder does
+//! # Embedding
 //!
-//! 1. Put an object `__host` on the global with five functions, whose halves in
-//!    Rust are here. Strings that the scripts pass are well-formed.
+//! 1. Put an object `__host` with five functions on the global. This crate has their Rust
+//!    halves. Strings that the scripts pass are well-formed.
 //!
 //!    | function | answers |
 //!    |---|---|
@@ -20,11 +20,10 @@
 //!    | `encodeUtf8(string)` | a `Uint8Array` of its own |
 //!    | `decodeUtf8(bytes, fatal, ignoreBOM)` | [`decode_utf8`]: a string; throws a `TypeError` for [`NotUtf8`] |
 //!    | `log(level, text)` | nothing; `level` is `debug`, `error`, `info`, `log` or `warn` |
-//! 2. Evaluate [`SCRIPTS`] in order. `__host` is gone afterwards; the functions
-//!    live on in closures.
+//! 2. Evaluate [`SCRIPTS`] in order. They remove `__host`, and keep its functions in closures.
 //! 3. Take `__isolab` from the global: `dispatch(handler, method, url, headers, body)`
 //!    answers `[status, [name, value, …], body]` or a promise of it, and
-//!    `describe(thrown)` makes a text of an exception.
+//!    `describe(thrown)` returns an exception as text.
 //!
 //! [`conformance`] has handlers that test the result from the inside.
 

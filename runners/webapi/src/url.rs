@@ -2,15 +2,15 @@
 
 use url::{Url, quirks};
 
-/// The parts that [`parse_url`] answers, by the names that the class `URL` has for
-/// them and in that order.
+/// The names of the parts that [`parse_url`] returns, in its order. They are properties of the
+/// class `URL`.
 pub const URL_PARTS: [&str; 11] = [
     "href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search",
     "hash",
 ];
 
-/// The [`URL_PARTS`] of `href`, resolved against `base` if there is one; `None` if
-/// one of the two is no URL.
+/// The [`URL_PARTS`] of `href`, resolved against `base` if there is one. `None` if one of them
+/// is not a URL.
 pub fn parse_url(href: &str, base: Option<&str>) -> Option<[String; 11]> {
     let base = match base {
         Some(base) => Some(Url::parse(base).ok()?),
@@ -19,12 +19,12 @@ pub fn parse_url(href: &str, base: Option<&str>) -> Option<[String; 11]> {
     Url::options().base_url(base.as_ref()).parse(href).ok().map(|url| parts(&url))
 }
 
-/// The parts of `href` after the setter of `part` was given `value`. Like the
-/// setters it ignores a value that does not fit; `None` only if the part is `href`
-/// and the value no URL, or if there is no such setter.
+/// The parts of `href` after `part` was set to `value`. An invalid value is ignored, as by the
+/// setters of the class. `None` if `part` is `href` and the value is not a URL, or if there is
+/// no such setter.
 pub fn set_url(href: &str, part: &str, value: &str) -> Option<[String; 11]> {
     let mut url = Url::parse(href).ok()?;
-    // A refused value leaves the URL as it was, and so does its setter in the standard.
+    // An invalid value leaves the URL unchanged, as in the standard.
     let _ignored = match part {
         "href" => return parse_url(value, None),
         "protocol" => quirks::set_protocol(&mut url, value),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn setters_ignore_what_does_not_fit() {
+    fn setters_ignore_invalid_values() {
         let set = |part, value| set_url("http://h:81/p?q#f", part, value).map(|parts| parts[0].clone());
         assert_eq!(set("port", "80").as_deref(), Some("http://h/p?q#f"));
         assert_eq!(set("port", "x").as_deref(), Some("http://h:81/p?q#f"));
@@ -120,7 +120,7 @@ mod tests {
         }
 
         #[test]
-        fn no_setter_makes_something_that_is_no_url(
+        fn every_setter_makes_a_url(
             part in prop::sample::select(URL_PARTS.as_slice()), value in ".*",
         ) {
             if let Some(parts) = set_url("http://u:p@h:81/p?q#f", part, &value) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Bytes that should have been UTF-8, decoded with `fatal`.
+/// The bytes are not UTF-8, and were decoded with `fatal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUtf8;
 
@@ -14,8 +14,8 @@ impl std::fmt::Display for NotUtf8 {
 
 impl std::error::Error for NotUtf8 {}
 
-/// The text of `bytes`. A byte order mark at the beginning is dropped unless
-/// `ignore_bom`; what is not UTF-8 becomes U+FFFD, or an error if `fatal`.
+/// The text of `bytes`. Drops a byte order mark at the beginning unless `ignore_bom`. Bytes that
+/// are not UTF-8 become U+FFFD, or an error if `fatal`.
 pub fn decode_utf8(bytes: &[u8], fatal: bool, ignore_bom: bool) -> Result<Cow<'_, str>, NotUtf8> {
     let mark = if ignore_bom { None } else { bytes.strip_prefix(b"\xef\xbb\xbf") };
     let bytes = mark.unwrap_or(bytes);

@@ -34,7 +34,7 @@ pub enum KeyError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
@@ -68,7 +68,7 @@ fn read_or_make(path: &Path) -> io::Result<[u8; LEN]> {
     match read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make(path)?;
-            // What counts is the file that every process reads, whoever made it.
+            // Read again: another process may have made the file first.
             read(path)
         }
         found => found,
@@ -99,7 +99,7 @@ fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut bytes = [0; LEN];
     getrandom::fill(&mut bytes)?;
-    // Temporary files are made with the mode 0600.
+    // A temporary file has the mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&bytes)?;
     file.as_file().sync_all()?;

@@ -1,12 +1,12 @@
-//! Artifacts kept on disk under the digest of what they were made from.
+//! Artifacts on disk, each under the digest of its source.
 //!
-//! Executors map cached machine code and let V8 read cached heaps: a forged entry would run
-//! code in the host. So every entry begins with a seal, a digest of its kind, its name and its
-//! bytes that only a holder of the secret [`key`] can compute. A writer of the cache folder
-//! who does not know the key can delete entries, but cannot have the host use one of theirs.
+//! Executors run cached machine code, and V8 reads cached heaps: a forged entry would run code
+//! in the host. So every entry begins with a seal, a digest of its kind, its name and its bytes
+//! that only a holder of the secret key can compute. A writer of the cache folder who does not
+//! know the key can delete entries, but the host refuses forged ones.
 //!
-//! [`Cache::load`] reads an entry once and gives the bytes that it verified. To open the file
-//! again by its path would trust whoever replaced it in between.
+//! [`Cache::load`] reads an entry once and returns the bytes that it verified. A caller that
+//! opened the file again by its path would trust whoever replaced it in between.
 
 mod key;
 
@@ -39,7 +39,7 @@ pub enum CacheError {
     Write {
         /// The entry.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         error: io::Error,
     },
@@ -62,13 +62,13 @@ impl Cache {
         &self.dir
     }
 
-    /// Where the entry `digest` of this `kind` lies or would lie.
+    /// The path of the entry `digest` of this `kind`, whether or not it exists.
     pub fn path(&self, kind: &str, digest: &str) -> PathBuf {
         self.dir.join(kind).join(digest)
     }
 
-    /// The bytes of an entry; `None` if it has to be made, because there is none or because
-    /// its seal does not hold. The log names entries that were refused.
+    /// The bytes of an entry; `None` if it has to be made, because it is missing or its seal
+    /// is not valid. The log names refused entries.
     pub fn load(&self, kind: &str, digest: &str) -> Option<Vec<u8>> {
         let path = self.path(kind, digest);
         match self.read(&path, kind, digest) {

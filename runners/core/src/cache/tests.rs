@@ -1,4 +1,4 @@
-//! What a cache gives back, and what it refuses.
+//! A cache returns what it stored, and refuses everything else.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -74,8 +74,7 @@ fn a_damaged_or_truncated_entry_is_refused_and_can_be_stored_again() {
     assert_eq!(lab.cache.load(KIND, "a").as_deref(), Some(b"bytes".as_slice()));
 }
 
-/// What a writer of the folder can compute: the digest without the key, or with a key of
-/// their own.
+/// A writer of the folder can compute the digest without the key, or with another key.
 #[test]
 fn a_forged_entry_is_refused() {
     let lab = Lab::new();

@@ -6,7 +6,7 @@ use super::natives;
 use crate::isolate::Failure;
 use crate::isolate::exception;
 
-/// What a context holds once it is booted.
+/// The values of a booted context.
 pub(crate) struct Booted<'s> {
     /// `dispatch(handler, method, url, headers, body)` of the web API.
     pub(crate) dispatch: v8::Local<'s, v8::Function>,

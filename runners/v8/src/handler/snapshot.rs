@@ -44,7 +44,7 @@ fn key(source: &str) -> Result<String, Cause> {
     Ok(digest(fixed.into_iter().map(str::as_bytes).chain(scripts)))
 }
 
-/// What tells this binary from any other build of it.
+/// Identifies this build of the binary.
 fn binary() -> Result<&'static str, Cause> {
     static BINARY: OnceLock<Result<String, String>> = OnceLock::new();
     let identity = || {
@@ -95,7 +95,7 @@ pub(crate) fn as_artifact(cause: Cause) -> Cause {
     }
 }
 
-/// What [`boot`] made, in a context from a snapshot.
+/// The values that [`boot`] made, in a context from a snapshot.
 pub(crate) fn restore<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<Booted<'s>, Failure> {
     let lost = |error: v8::DataError| Cause::Internal(format!("the snapshot lacks a value: {error}"));
     let dispatch = scope.get_context_data_from_snapshot_once(DISPATCH).map_err(lost)?;

@@ -92,7 +92,7 @@ impl Isolate {
         Ok((v8::Global::new(scope, context), result))
     }
 
-    /// What [`v8::Isolate::set_slot`] has kept with the isolate for its callbacks.
+    /// The value that [`v8::Isolate::set_slot`] stored for callbacks.
     pub(crate) fn slot<T: 'static>(&self) -> Option<&T> {
         self.owned.get_slot()
     }

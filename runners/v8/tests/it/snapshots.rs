@@ -1,4 +1,4 @@
-//! Snapshots between two runs, and what they may not hold.
+//! Snapshots in the cache, and objects that a snapshot cannot hold.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn count(letter: char) -> String {
     format!("let count = 0; export default {{ fetch() {{ return new Response(`{letter}${{++count}}`) }} }}")
 }
 
-/// What a handler answers first, and whether its snapshot was found.
+/// The first answer of a handler, and whether its snapshot was found.
 async fn first_answer(executor: &V8, folder: &Path, source: &str) -> (String, bool) {
     let prepared = prepare(executor, &handler(folder, "", source)).await.unwrap();
     let mut instance = start(&*prepared).await;
@@ -52,8 +52,8 @@ async fn a_snapshot_is_made_once_and_again_if_it_is_damaged() {
     }
 }
 
-/// What a writer of the cache folder can do: put a snapshot under another name, with a
-/// checksum that they have computed, or with the seal of another entry.
+/// A writer of the cache folder can put a snapshot under another name, with a checksum of
+/// their own or with the seal of another entry.
 #[tokio::test]
 async fn a_forged_snapshot_is_refused_and_made_again() {
     let folder = tempfile::tempdir().unwrap();

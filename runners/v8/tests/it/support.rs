@@ -1,4 +1,4 @@
-//! What the tests of the executor share.
+//! Shared by the tests of the executor.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) fn get(uri: &str) -> Request {
     Request::new(Method::GET, uri.parse::<Uri>().unwrap(), HeaderMap::new(), Bytes::new())
 }
 
-/// What a handler of this source answers to one request to a fresh instance.
+/// The answer of a handler with this source, from a fresh instance.
 pub(crate) async fn answer(limits: &str, source: &str, request: Request) -> Result<Response, Error> {
     let folder = tempfile::tempdir().unwrap();
     let prepared = prepare(&open("v8", folder.path()), &handler(folder.path(), limits, source)).await?;

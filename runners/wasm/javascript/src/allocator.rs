@@ -1,10 +1,10 @@
-//! One heap for both languages: Rust allocates where QuickJS does, so that a fresh
-//! instance touches the pages of one heap instead of two.
+//! One heap for both languages: Rust allocates from the heap of QuickJS, so that a fresh
+//! instance uses the pages of one heap instead of two.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;
 
-/// What every pointer from `malloc` is aligned to on this target.
+/// The alignment of every pointer from `malloc` on this target.
 const MALLOC_ALIGN: usize = 16;
 
 // From the C library that comes with `rquickjs-sys`.

@@ -1,4 +1,4 @@
-//! A handler in its engine.
+//! An engine with a handler.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,20 +16,18 @@ use crate::Platform;
 use crate::host;
 use crate::random::Random;
 
-/// How deep JavaScript may nest, in bytes of the stack that C's variables lie on;
-/// beyond it is a `RangeError`.
+/// How deep JavaScript may nest, in bytes of C's stack. Deeper calls throw a `RangeError`.
 ///
-/// In Wasm that is 1 MiB of the linear memory (`build.toml`), but most of a frame is
-/// the compiled code's own, on Wasmtime's stack of 512 KiB, which must not run out
-/// first: 192 KiB would be too much, as `isolab-wasm`'s `tests/javascript.rs` shows.
+/// In Wasm, C's stack has 1 MiB of the linear memory (`build.toml`). But most of a frame is on
+/// Wasmtime's own stack of 512 KiB, which must not run out first: 192 KiB here would be too
+/// much, as the tests `javascript` of `isolab-wasm` show.
 const STACK_BYTES: usize = 128 << 10;
 
-/// How much a handler may allocate before the first collection. `QuickJS` would
-/// collect after 256 KiB altogether, that is during the first request of every
-/// instance.
+/// How many bytes a handler may allocate before the first collection. `QuickJS` would collect
+/// after 256 KiB in total, during the first request of every instance.
 const GARBAGE_BYTES: usize = 1 << 20;
 
-/// Why a handler has no answer, as a text for people: what was thrown and where.
+/// Why a handler failed, as text: the exception and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(pub String);
 
@@ -43,7 +41,7 @@ impl std::error::Error for Failure {}
 
 /// An engine with one handler, already evaluated.
 pub struct Engine {
-    // Values first: they must be gone before the context they live in.
+    // Values are dropped before their context.
     dispatch: Persistent<Function<'static>>,
     describe: Persistent<Function<'static>>,
     handler: Persistent<Value<'static>>,
@@ -61,7 +59,7 @@ impl Engine {
     /// the handler.
     ///
     /// # Errors
-    /// If the module cannot be compiled, throws, or waits for what never comes.
+    /// If the module cannot be compiled, throws, or never settles.
     pub fn load(source: &str, platform: Platform) -> std::result::Result<Self, Failure> {
         let start = || {
             let runtime = Runtime::new()?;
@@ -89,8 +87,8 @@ impl Engine {
     /// Answers one request.
     ///
     /// # Errors
-    /// If the handler throws, rejects, answers no response, or never settles. The
-    /// engine can go on after that; what state the handler is in is its own affair.
+    /// If the handler throws, rejects, never settles, or answers with anything but a response.
+    /// The engine can go on. The state of the handler is its own affair.
     pub fn answer(&self, request: &Request<'_>) -> std::result::Result<Response, Failure> {
         self.context.with(|ctx| {
             self.dispatch(&ctx, request)
@@ -110,7 +108,7 @@ impl Engine {
             bytes => TypedArray::<u8>::new_copy(ctx.clone(), bytes)?.into_value(),
         };
         let answer: Value<'_> = dispatch.call((handler, request.method, url(request), headers, body))?;
-        // To the last job, also what the handler left to be done after its answer.
+        // Also runs the jobs that the handler left for after its answer.
         while ctx.execute_pending_job() {}
         let settled = match answer.as_promise() {
             Some(promise) => promise.result().unwrap_or(Err(Error::WouldBlock))?,
@@ -120,13 +118,13 @@ impl Engine {
     }
 }
 
-/// The URL that a handler sees, the same behind every executor.
+/// The URL that a handler sees, the same with every executor.
 fn url(request: &Request<'_>) -> String {
     let mark = if request.query.is_empty() { "" } else { "?" };
     ["http://localhost", request.path, mark, request.query].concat()
 }
 
-/// Evaluates the web API's scripts; answers their `dispatch` and `describe`.
+/// Evaluates the scripts of the web API, and returns their `dispatch` and `describe`.
 fn web_api(
     ctx: &Ctx<'_>,
     platform: Platform,
@@ -145,7 +143,7 @@ fn web_api(
     Ok((Persistent::save(ctx, dispatch), Persistent::save(ctx, describe)))
 }
 
-/// Evaluates the handler's module; answers its default export.
+/// Evaluates the handler's module, and returns its default export.
 fn evaluate<'js>(ctx: &Ctx<'js>, source: &str) -> Result<Value<'js>> {
     let (module, evaluated) = Module::declare(ctx.clone(), "handler.js", source)?.eval()?;
     evaluated.finish::<()>()?;
@@ -171,7 +169,7 @@ fn response(answer: &Array<'_>) -> Result<Response> {
 
 fn body(value: &Value<'_>) -> Result<Vec<u8>> {
     if let Some(text) = value.as_string() {
-        // Only a string with lone surrogates has no form in UTF-8; `toWellFormed` gives it one.
+        // Only a string with lone surrogates has no UTF-8 form. `toWellFormed` replaces them.
         let well_formed = || {
             let text = value.clone().into_js(value.ctx())?;
             let prototype: Object<'_> = value.ctx().eval("String.prototype")?;

@@ -1,4 +1,4 @@
-//! What the module exports.
+//! The exports of the module.
 
 use std::cell::OnceCell;
 
@@ -10,15 +10,15 @@ use crate::{Engine, Failure, Platform};
 const PLATFORM: Platform = Platform { log, seed: wasi::random };
 
 thread_local! {
-    // A reference, because an engine in a thread-local would have to be dropped with the thread.
+    // A leaked reference: an engine in a thread-local would need a destructor.
     static ENGINE: OnceCell<&'static Engine> = const { OnceCell::new() };
 }
 
 isolab_sdk::export!(handle);
 
 unsafe extern "C" {
-    /// Made by the linker: runs what C wants run before everything else. A module in
-    /// which nobody calls it is taken for a command, and every export wrapped as a `main`.
+    /// Made by the linker: runs the constructors of C. If nothing calls it, the linker takes
+    /// the module for a command and wraps every export like a `main`.
     fn __wasm_call_ctors();
 }
 

@@ -1,10 +1,10 @@
-//! The five functions that the web API's scripts ask of an embedder.
+//! The five functions that the scripts of the web API need from an embedder.
 
 use isolab_webapi::{decode_utf8, parse_url, set_url};
 use rquickjs::prelude::Opt;
 use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 
-/// What an engine needs of the world around it.
+/// The functions of the host that an engine needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Platform {
     /// Takes a line of the console: its level, and the text without a line break.

@@ -1,18 +1,16 @@
-//! A JavaScript engine that, compiled to Wasm, is to the `wasm` executor just what a
-//! Rust function is.
+//! A JavaScript engine that the `wasm` executor runs, compiled to Wasm, like a Rust function.
 //!
-//! [`Engine`] is QuickJS-ng with the web API of `isolab-webapi` and one handler in
-//! it. It runs on any target, and its tests run natively. Compiled to
-//! `wasm32-unknown-unknown` the crate is a core module with these exports:
+//! [`Engine`] is QuickJS-ng with the web API of `isolab-webapi` and one handler. It runs on any
+//! target, and its tests run natively. Compiled to `wasm32-unknown-unknown`, the crate is a
+//! core module with these exports:
 //!
 //! | export | |
 //! |---|---|
-//! | `wizer-initialize()` | reads a handler's source from standard input, and loads it |
+//! | `wizer-initialize()` | reads a handler's source from standard input and loads it |
 //! | `isolab_request(len) -> ptr`, `isolab_handle() -> ptr` | as in every function: `isolab_sdk::wasm` |
 //!
-//! An embedder lets Wizer call the first one, and has a module in which the engine
-//! has started and the handler has been evaluated; its first request is a request
-//! like any other.
+//! An embedder has Wizer call the first one. In the resulting module the engine has started
+//! and the handler is evaluated.
 //!
 //! A handler that throws, or whose promise can never settle, is reported on
 //! standard error and ends in a trap. The imports are four of WASI preview 1:

@@ -1,8 +1,8 @@
 //! `Math.random`.
 //!
-//! `QuickJS` seeds its own from the clock when a context is made. In a module that
-//! was initialised ahead that is once for all instances, and each would draw the
-//! same numbers. This one asks for its seed at the first draw.
+//! `QuickJS` seeds its own generator from the clock when a context is made. In a pre-initialised
+//! module that happens once for all instances, and all would draw the same numbers. This
+//! generator asks for its seed at the first draw.
 
 use std::cell::Cell;
 use std::rc::Rc;

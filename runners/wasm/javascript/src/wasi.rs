@@ -1,8 +1,7 @@
 //! The four functions of WASI preview 1 that the module imports
 //! (<https://github.com/WebAssembly/WASI/blob/v0.2.1/legacy/preview1/docs.md>).
 //!
-//! They are declared here instead of taken from a C library for WASI, because then
-//! there are these four and no more.
+//! They are declared here. A C library for WASI would import more.
 
 /// A stream of the process, by its file descriptor.
 #[derive(Clone, Copy)]
@@ -46,8 +45,8 @@ pub(crate) fn input() -> Vec<u8> {
     }
 }
 
-/// Writes a text and a line break. What the stream does not take is lost: there is
-/// nobody to tell.
+/// Writes a text and a line break. Text that the stream does not take is lost, because there
+/// is nowhere to report it.
 pub(crate) fn print(stream: Stream, text: &str) {
     let mut line = Vec::with_capacity(text.len() + 1);
     line.extend_from_slice(text.as_bytes());

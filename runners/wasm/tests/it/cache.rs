@@ -1,4 +1,4 @@
-//! Compiled code between two runs.
+//! Compiled code in the cache.
 
 use std::fs;
 use std::path::PathBuf;
@@ -67,8 +67,8 @@ fn letter(letter: char) -> String {
     )
 }
 
-/// What a writer of the cache folder can do: put machine code under another name, with a
-/// checksum that they have computed, or with the seal of another entry.
+/// A writer of the cache folder can put machine code under another name, with a checksum of
+/// their own or with the seal of another entry.
 #[test]
 fn forged_code_is_refused_and_made_again() {
     let folder = tempfile::tempdir().unwrap();

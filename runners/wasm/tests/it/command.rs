@@ -118,7 +118,7 @@ fn more_than_the_limit_on_stdout_is_an_error() {
 }
 
 #[test]
-fn what_is_no_command_is_refused_with_the_reason() {
+fn a_module_that_is_not_a_command_is_refused_with_the_reason() {
     let lab = Lab::new();
     assert!(lab.refused("(module WRITE)").contains("`_start`"));
     assert!(lab.refused(r#"(module (func (export "_start")))"#).contains("`memory`"));
@@ -131,7 +131,7 @@ fn what_is_no_command_is_refused_with_the_reason() {
 }
 
 #[test]
-fn bytes_that_are_no_module_are_refused() {
+fn bytes_that_are_not_a_module_are_refused() {
     let lab = Lab::new();
     for bytes in [b"".as_slice(), b"not wasm", b"\0asm\x01\0\0\0\xff\xff"] {
         let path = lab.folder.path().join("bad.wasm");
@@ -143,7 +143,7 @@ fn bytes_that_are_no_module_are_refused() {
 }
 
 #[test]
-fn a_file_is_no_descriptor_that_there_is() {
+fn opening_a_file_fails_with_a_bad_descriptor() {
     let opens = r#"(module
         (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
         (import "wasi_snapshot_preview1" "path_open"

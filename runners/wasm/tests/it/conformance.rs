@@ -7,7 +7,7 @@ use isolab_core::{Cache, Cause, Environment, Library, Spec, Variant, conformance
 use isolab_wasm::{SETTINGS, Wasm};
 
 /// The cache stays from one run to the next: compiling the JavaScript engine for every
-/// handler takes minutes, and `tests/cache.rs` is where the cache itself is tested.
+/// handler takes minutes, and the module `cache` tests the cache itself.
 fn pass(spec: &str, library: &Library) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let report = ready(conformance::run(&open(spec, folder), library));
@@ -35,7 +35,7 @@ fn threads_share_what_is_prepared() {
 }
 
 #[test]
-fn more_instances_than_fit_into_the_address_space_are_said_to() {
+fn more_instances_than_the_address_space_holds_are_refused_with_advice() {
     let spec = Spec::parse("wasm").unwrap().resolve(SETTINGS).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path());

@@ -1,5 +1,5 @@
-//! JavaScript handlers in the engine that is compiled to Wasm: what they keep from
-//! being evaluated once, and how they fail.
+//! JavaScript handlers in the engine that is compiled to Wasm: their state after evaluation,
+//! and their failures.
 
 use std::fs;
 use std::path::Path;
@@ -33,13 +33,13 @@ fn post(body: &str) -> Request {
     )
 }
 
-/// What a handler says that fails: it traps, and the reason ends with standard error.
+/// The message of a handler that failed: it traps, and the reason ends with standard error.
 fn said(reason: &str) -> String {
     let (_, said) = reason.split_once("instruction executed: ").unwrap_or(("", reason));
     said.to_owned()
 }
 
-/// The body of an answer, or what the handler says.
+/// The body of an answer, or the message of the handler.
 fn text(answer: Result<Response, Error>) -> Result<String, String> {
     match answer {
         Ok(response) => Ok(String::from_utf8(response.into_body().to_vec()).unwrap()),
@@ -48,7 +48,7 @@ fn text(answer: Result<Response, Error>) -> Result<String, String> {
     }
 }
 
-/// What is logged while `work` runs, a line each.
+/// Runs `work`, and returns the lines that it logs.
 fn logged<T>(work: impl FnOnce() -> T) -> (T, String) {
     let log = tempfile::NamedTempFile::new().unwrap();
     let subscriber = tracing_subscriber::fmt()
@@ -81,7 +81,7 @@ fn a_handler_answers_from_its_snapshot() {
 }
 
 #[test]
-fn instances_share_what_was_evaluated_but_not_their_chance_and_time() {
+fn instances_share_evaluated_values_but_not_random_numbers_and_time() {
     let prepared = handler(
         "const early = [Math.random(), Date.now()];
          let uses = 0;
@@ -121,7 +121,7 @@ fn a_handler_that_fails_says_why() {
     let thrown = failure("/?throw");
     assert!(thrown.starts_with("RangeError: too far\n") && thrown.contains("handler.js:3"), "{thrown}");
     assert_eq!(failure("/?never"), "the handler's promise never settles");
-    assert!(failure("/").starts_with("TypeError: the handler's answer is no Response"));
+    assert!(failure("/").starts_with("TypeError: the handler's answer is not a Response"));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn endless_recursion_is_an_error() {
         let caught = run(&format!("try {{ {code} }} catch ({{ name }}) {{ name }}"));
         assert_eq!(caught.unwrap(), "RangeError", "{code}");
     }
-    // What the engine itself does recursively may end at Wasmtime's limit instead.
+    // Recursion in the engine itself may reach Wasmtime's limit first.
     for code in [
         "let s = []; for (let i = 0; i < 1e5; i++) s = [s]; JSON.stringify(s)",
         "JSON.parse('['.repeat(1e6))",

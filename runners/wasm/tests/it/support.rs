@@ -1,4 +1,4 @@
-//! What the integration tests share.
+//! Shared by the integration tests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
     Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8 }).unwrap()
 }
 
-/// What this executor answers is there at the first poll.
+/// The result of a future that is ready at the first poll.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("this executor never waits")
 }

@@ -12,7 +12,7 @@ test("a body is read as text, JSON, bytes and buffer", async () => {
   for (const body of bodies(BYTES)) equal(await body.arrayBuffer(), BYTES.buffer);
 });
 
-test("text drops a byte order mark and replaces what is no UTF-8", async () => {
+test("text drops a byte order mark and replaces malformed UTF-8", async () => {
   for (const body of bodies(BYTES)) equal(await body.text(), "a\ufffd");
   for (const body of bodies("\ufeffa\ud800")) equal(await body.text(), "a\ufffd");
   for (const body of bodies("\ufeff1")) equal(await body.json(), 1);
@@ -41,7 +41,7 @@ test("no body is empty and never used", async () => {
   }
 });
 
-test("what is no JSON rejects with a SyntaxError", async () => {
+test("malformed JSON rejects with a SyntaxError", async () => {
   for (const text of ["", "{", "a", "{} x", "\u00a0"]) for (const body of bodies(text)) await rejects(SyntaxError, body.json());
 });
 

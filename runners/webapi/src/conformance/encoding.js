@@ -31,7 +31,7 @@ test("bytes are decoded", () => {
   throws(TypeError, () => new TextDecoder().decode([97]));
 });
 
-test("what is no UTF-8 is replaced or refused", () => {
+test("malformed UTF-8 is replaced or refused", () => {
   // The Unicode standard, section 3.9, table 3-8.
   equal(decode([0x61, 0xf1, 0x80, 0x80, 0xe1, 0x80, 0xc2, 0x62, 0x80, 0x63, 0x80, 0xbf, 0x64]),
     "a\ufffd\ufffd\ufffdb\ufffdc\ufffd\ufffdd");

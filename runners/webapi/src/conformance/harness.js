@@ -1,5 +1,5 @@
-// A handler that tests the web API from the inside: its answer says in JSON which
-// of the tests below failed. The tests are written from the standards.
+// A handler that tests the web API from the inside. It answers in JSON with the failures of the
+// tests below, which are written from the standards.
 
 export default {
   async fetch(request, env, ctx) {

@@ -5,7 +5,7 @@ test("names are matched in any case and shown in lower case", () => {
   equal([...headers], [["x-one", "1"]]);
 });
 
-test("what is absent is null", () => equal(new Headers().get("x"), null));
+test("an absent header is null", () => equal(new Headers().get("x"), null));
 
 test("iteration is sorted and combines", () => {
   const headers = new Headers([["b", "1"], ["a", "2"], ["B", "3"]]);
@@ -54,7 +54,7 @@ test("values are stripped of outer white space", () => {
   equal(new Headers({ a: "caf\xe9" }).get("a"), "caf\xe9");
 });
 
-test("names and values that are no HTTP are refused", () => {
+test("names and values that HTTP forbids are refused", () => {
   for (const name of ["", " ", "a b", "a:", "é", "(a)", "a\n"]) {
     throws(TypeError, () => new Headers({ [name]: "1" }));
     throws(TypeError, () => new Headers().get(name));
@@ -78,7 +78,7 @@ test("a Headers is made of Headers, pairs, any iterable and records", () => {
   equal([...new Headers(undefined)], []);
 });
 
-test("a record's hidden properties are no headers", () => {
+test("headers ignore the hidden properties of a record", () => {
   equal([...new Headers(Object.create({}, { hidden: { value: "1" } }))], []);
 });
 

@@ -28,7 +28,7 @@ test("a status without a body refuses one", () => {
   throws(TypeError, () => Response.json({}, { status: 204 }));
 });
 
-test("settings that are none are refused", () => {
+test("invalid settings are refused", () => {
   throws(TypeError, () => new Response("", 1));
   throws(TypeError, () => new Response("", { statusText: "a\nb" }));
   throws(TypeError, () => new Response("", { statusText: "Ā" }));

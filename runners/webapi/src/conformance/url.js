@@ -40,7 +40,7 @@ test("references are resolved", () => {
   equal(new URL("http://other/", "http://h/").href, "http://other/");
 });
 
-test("what is no URL is refused", () => {
+test("a text that is not a URL is refused", () => {
   for (const text of ["", "a", "/a", "http://", "http://a b", "http://[1", "http://a:99999", "http://%"]) {
     throws(TypeError, () => new URL(text));
     equal(URL.canParse(text), false);

@@ -1,8 +1,8 @@
 "use strict";
-// What Request and Response have in common: https://fetch.spec.whatwg.org/#body-mixin
+// Shared by Request and Response: https://fetch.spec.whatwg.org/#body-mixin
 //
-// A body is a string, a Uint8Array or null. A string stays one until somebody
-// wants its bytes: the host writes it out as UTF-8 itself.
+// A body is a string, a Uint8Array or null. A string is converted only when a handler reads its
+// bytes: the host encodes a response's string as UTF-8 itself.
 ((internal) => {
   const { bytesOf, host, isObject, isSearchParams } = internal;
 
@@ -10,7 +10,7 @@
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const MARK = 0xfeff;
 
-  /** The body that a BodyInit stands for. */
+  /** The body of a BodyInit. */
   internal.bodyFrom = (init) => {
     if (typeof init === "string") return init;
     const bytes = bytesOf(init);
@@ -21,7 +21,7 @@
     return `${init}`;
   };
 
-  /** The media type that a BodyInit brings along, or null. */
+  /** The media type of a BodyInit, or null. */
   internal.typeFrom = (init) => {
     if (typeof init === "string") return TEXT;
     if (bytesOf(init) !== undefined) return null;
@@ -30,7 +30,7 @@
 
   internal.copyBody = (body) => (typeof body === "object" && body !== null ? body.slice() : body);
 
-  // "UTF-8 decode" drops a byte order mark, which encoding a string would have made of its U+FEFF.
+  // "UTF-8 decode" drops a byte order mark: encoding the string would turn its U+FEFF into one.
   function asText(body) {
     if (body === null) return "";
     if (typeof body !== "string") return host.decodeUtf8(body, false, false);

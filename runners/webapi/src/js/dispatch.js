@@ -1,12 +1,12 @@
 "use strict";
-// The host's way into a handler. Of all that the scripts share, only this stays
-// reachable, as `__isolab`.
+// The host calls handlers through these functions. They stay reachable, as `__isolab`;
+// everything else that the scripts share does not.
 ((internal) => {
   const { describeError, flatten, inspect, isObject, requestFrom } = internal;
 
   const environment = Object.freeze({});
   const context = Object.freeze({
-    // An instance lives as long as its pool likes, and its jobs run before the answer leaves.
+    // Nothing to do: jobs run before the answer leaves, and the pool decides how long an instance lives.
     waitUntil(_promise) {},
     passThroughOnException() {},
   });
@@ -27,10 +27,10 @@
       return typeof answer?.then === "function" ? Promise.resolve(answer).then(flatten) : flatten(answer);
     },
 
-    /** What was thrown, as text for the host's error: `Name: message` and the stack. */
+    /** A thrown value as text for the host's error: `Name: message` and the stack. */
     describe(thrown) {
       try {
-        return thrown instanceof Error ? describeError(thrown) : `${inspect(thrown)} was thrown, which is no Error`;
+        return thrown instanceof Error ? describeError(thrown) : `${inspect(thrown)} was thrown, which is not an Error`;
       } catch {
         return "something was thrown that cannot be shown";
       }

@@ -1,19 +1,19 @@
 "use strict";
 // Headers: https://fetch.spec.whatwg.org/#headers-class
 //
-// A list of headers is one flat array, name, value, name, value: that is how the
-// host gives them and takes them, so most requests never see a Headers object.
+// A list of headers is one flat array: name, value, name, value. The host uses the same form, so
+// most requests need no Headers object.
 ((internal) => {
   const { expose, isObject, makeIterable, need, pairOf } = internal;
 
   const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-  // Nothing to strip and nothing to refuse: what nearly every value looks like.
+  // Nearly all values match this: nothing to strip, and nothing to refuse.
   const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
   const OUTER_SPACE = /^[\t\n\r ]+|[\t\n\r ]+$/g;
   const REFUSED = /[\0\n\r]|[^\0-\xff]/;
 
-  // Names are few and come again with every response; a bound keeps a handler
-  // that makes them up from filling the memory.
+  // The same few names come with every response. The bound keeps a handler that invents names
+  // from filling the memory.
   const MOST_KNOWN_NAMES = 64;
   const knownNames = new Map();
 
@@ -21,7 +21,7 @@
     const known = knownNames.get(name);
     if (known !== undefined) return known;
     const text = `${name}`;
-    if (!TOKEN.test(text)) throw new TypeError(`${JSON.stringify(text)} is no header name`);
+    if (!TOKEN.test(text)) throw new TypeError(`${JSON.stringify(text)} is not a header name`);
     const lower = text.toLowerCase();
     if (knownNames.size < MOST_KNOWN_NAMES) knownNames.set(text, lower);
     return lower;
@@ -31,7 +31,7 @@
     const text = `${value}`;
     if (PLAIN.test(text)) return text;
     const stripped = text.replace(OUTER_SPACE, "");
-    if (REFUSED.test(stripped)) throw new TypeError(`${JSON.stringify(text)} is no header value`);
+    if (REFUSED.test(stripped)) throw new TypeError(`${JSON.stringify(text)} is not a header value`);
     return stripped;
   }
 
@@ -60,14 +60,14 @@
     list.length = end;
   }
 
-  /** Appends what a HeadersInit holds. */
+  /** Appends the headers of a HeadersInit. */
   function fill(list, init) {
     if (!isObject(init)) throw new TypeError("headers must be an object, a list of pairs or Headers");
     const other = init instanceof Headers ? listOf(init) : undefined;
     if (other !== undefined) {
       for (const item of other) list.push(item);
     } else if (init[Symbol.iterator] == null) {
-      // Web IDL refuses keys that are symbols; to look for them would take longer than all the rest.
+      // Web IDL refuses symbols as keys. Looking for them would take longer than all the rest.
       for (const [name, value] of Object.entries(init)) list.push(normalName(name), normalValue(value));
     } else {
       for (const item of init) {

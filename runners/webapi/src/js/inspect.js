@@ -1,12 +1,12 @@
 "use strict";
-// How a value looks in a line of the console or in the report of an exception.
-// The standard leaves this to each implementation.
+// Formats values for the console and for reports of exceptions. The standard leaves the form to
+// each implementation.
 ((internal) => {
   const MOST_DEPTH = 3;
   const MOST_ITEMS = 100;
   const NAME = /^[A-Za-z_$][\w$]*$/;
 
-  /** `value` as text; strings are quoted. Never throws for what getters do: they are not called. */
+  /** `value` as text, with quoted strings. Never calls getters, so they cannot make it throw. */
   internal.inspect = (value) => show(value, []);
 
   function show(value, around) {
@@ -86,7 +86,7 @@
     const title = error.message === "" ? `${error.name}` : `${error.name}: ${error.message}`;
     const { stack } = error;
     if (typeof stack !== "string" || stack.trim() === "") return title;
-    // V8 begins a stack with the title, QuickJS does not.
+    // V8's stack begins with the title, that of QuickJS does not.
     return stack.startsWith(title) ? stack.trimEnd() : `${title}\n${stack.trimEnd()}`;
   };
 })(globalThis.__isolab);

@@ -1,6 +1,6 @@
 "use strict";
-// What the other scripts share, and the conversions that Web IDL makes at every
-// entrance. `dispatch.js`, the last script, takes all of it off the global again.
+// Shared by the other scripts: the conversions of Web IDL, and helpers. `dispatch.js`, the last
+// script, removes all of it from the global.
 Object.defineProperty(globalThis, "__isolab", {
   configurable: true,
   writable: true,
@@ -8,8 +8,8 @@ Object.defineProperty(globalThis, "__isolab", {
 });
 
 ((internal) => {
-  // QuickJS brings these of the web's interfaces along, V8 does not: a handler that
-  // uses them would run in one engine only.
+  // QuickJS has these interfaces of the web, V8 does not. A handler that uses them would run in
+  // one engine only.
   for (const name of ["DOMException", "atob", "btoa", "performance", "queueMicrotask"]) delete globalThis[name];
 
   const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
@@ -28,7 +28,7 @@ Object.defineProperty(globalThis, "__isolab", {
     return undefined;
   };
 
-  /** Throws what Web IDL asks for when a call leaves required arguments out. */
+  /** Throws the error of Web IDL if a call lacks required arguments. */
   internal.need = (given, count, operation) => {
     if (given.length < count) {
       throw new TypeError(`${operation} needs ${count} argument${count === 1 ? "" : "s"}, not ${given.length}`);
@@ -53,9 +53,8 @@ Object.defineProperty(globalThis, "__isolab", {
   };
 
   /**
-   * Makes a class iterable over pairs. `entryAt(target, index)` answers the pair
-   * at a place, undefined behind the last one: iteration sees changes that are
-   * made on its way, as the standard wants it.
+   * Makes a class iterable over pairs. `entryAt(target, index)` returns the pair at an index, or
+   * undefined after the last one. As in the standard, an iteration sees changes made during it.
    */
   internal.makeIterable = (Class, entryAt) => {
     const iterator = iteratorOver(Class, entryAt);

@@ -4,7 +4,7 @@
   const { bodyFrom, copyBody, expose, fillHeaders, hasHeader, hrefOf, isObject } = internal;
   const { mixBody, need, takeBody, typeFrom, wrapHeaders } = internal;
 
-  // Only these scripts hold it, so only they can make a request of raw parts.
+  // Only these scripts have it, so only they can make a request of raw parts.
   const RAW = Symbol("raw");
   const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
   const NORMALISED = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
@@ -14,7 +14,7 @@
     const text = `${value}`;
     const upper = text.toUpperCase();
     if (!METHOD.test(text) || FORBIDDEN.has(upper)) {
-      throw new TypeError(`${JSON.stringify(text)} is no method of a request`);
+      throw new TypeError(`${JSON.stringify(text)} is not a method of a request`);
     }
     return NORMALISED.has(upper) ? upper : text;
   }

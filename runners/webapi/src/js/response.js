@@ -33,7 +33,7 @@
       };
       internal.flatten = (response) => {
         if (!isObject(response) || !(#status in response)) {
-          throw new TypeError("the handler's answer is no Response");
+          throw new TypeError("the handler's answer is not a Response");
         }
         if (response.#status === 0) throw new TypeError("the handler's answer is an error response");
         return [response.#status, response.#list, take(response)];
@@ -66,7 +66,7 @@
       need(arguments, 1, "Response.redirect");
       const { href } = new URL(usvString(url));
       const code = statusFrom(status);
-      if (!REDIRECT.has(code)) throw new RangeError(`${status} is no status of a redirect`);
+      if (!REDIRECT.has(code)) throw new RangeError(`${status} is not the status of a redirect`);
       const response = new Response(null, { status: code });
       response.#list.push("location", href);
       response.#headers = wrapHeaders(response.#list, true);
@@ -117,7 +117,7 @@
       const { headers, status, statusText } = init;
       if (status !== undefined) {
         const code = statusFrom(status);
-        if (code < 200 || code > 599) throw new RangeError(`${status} is no status of a response`);
+        if (code < 200 || code > 599) throw new RangeError(`${status} is not the status of a response`);
         this.#status = code;
       }
       if (statusText !== undefined) {

@@ -26,7 +26,7 @@
     try {
       return decodeURIComponent(spaced);
     } catch {
-      // A stray `%`, or bytes that are no UTF-8: both are errors only to ECMAScript.
+      // A stray `%`, or bytes that are not UTF-8, are errors to ECMAScript only.
       return host.decodeUtf8(percentDecode(host.encodeUtf8(spaced)), false, true);
     }
   }
@@ -45,7 +45,7 @@
     return bytes.subarray(0, end);
   }
 
-  // What encodeURIComponent leaves and the standard's percent-encode set does not.
+  // The characters that encodeURIComponent leaves and the standard's percent-encode set encodes.
   function encode(text) {
     return encodeURIComponent(text)
       .replace(/[!'()~]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
@@ -64,7 +64,7 @@
     const iterate = init[Symbol.iterator];
     const pairs = iterate == null ? Object.entries(init) : [...init].map((item) => pairOf(item, "URLSearchParams"));
     const list = pairs.map(([name, value]) => [usvString(name), usvString(value)]);
-    // Two names of a record can become one when lone surrogates are replaced; the last wins.
+    // Replacing lone surrogates can make two names of a record equal; the last one wins.
     return iterate == null ? [...new Map(list)] : list;
   }
 
@@ -72,7 +72,7 @@
 
   class URLSearchParams {
     #list;
-    /** Tells the URL that owns these parameters of their new form. */
+    /** Updates the URL that owns these parameters. */
     #changed = undefined;
 
     static {

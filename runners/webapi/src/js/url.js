@@ -1,9 +1,9 @@
 "use strict";
-// URL: https://url.spec.whatwg.org/#url-class; the host parses and serialises.
+// URL: https://url.spec.whatwg.org/#url-class. The host parses and serialises.
 ((internal) => {
   const { expose, host, need, paramsOf, resetParams, usvString } = internal;
 
-  // The order in which the host answers them.
+  // In the order in which the host returns them.
   const PARTS = [
     "href",
     "origin",
@@ -20,9 +20,9 @@
   const HREF = PARTS.indexOf("href");
   const SEARCH = PARTS.indexOf("search");
 
-  // The URL of nearly every request. Where parsing could change nothing (no dot
-  // segment, nothing to encode, no empty query), its parts are cut out here,
-  // which is cheaper than eleven strings through the wall.
+  // The URL of nearly every request. If parsing would change nothing (no dot segment, nothing to
+  // encode, no empty query), its parts are cut out here, which is cheaper than eleven strings
+  // from the host.
   const PLAIN = /^http:\/\/localhost(\/[\w~!$&'()*+,;=:@/-]*)(\?[\w~!$&()*+,;=:@/?.%-]+)?$/;
 
   function parsePlain(text) {

@@ -1,19 +1,18 @@
-//! The conformance tests against Node's own web API: an independent judge of
-//! whether they say what the standards say.
+//! Runs the conformance tests against Node's own web API, to check the tests themselves.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use isolab_webapi::conformance;
 
-/// The first version of Node with all that the tests use.
+/// The first version of Node with everything that the tests use.
 const OLDEST_NODE: u32 = 20;
 
-/// Tests in which Node is known to depart from the standard, at least in version 20.
+/// Tests in which Node departs from the standard, at least in version 20.
 const NODE_DEPARTS: [&str; 3] = [
-    // Web IDL: a record has the enumerable properties only.
-    "a record's hidden properties are no headers",
-    // URL: what is percent-decoded is the UTF-8 of the whole string.
+    // Web IDL: a record has enumerable properties only.
+    "headers ignore the hidden properties of a record",
+    // URL: percent-decoding applies to the UTF-8 of the whole string.
     "parameters that mix characters and bytes are decoded",
     // Encoding: "UTF-8 decode" drops one byte order mark.
     "text drops one byte order mark only",

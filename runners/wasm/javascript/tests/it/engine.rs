@@ -1,4 +1,4 @@
-//! The engine as it runs natively: the web API's own tests, and how a handler fails.
+//! The conformance tests of the web API, and failures of handlers.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ fn the_web_api_keeps_the_standards() {
 }
 
 #[test]
-fn a_request_and_its_response_cross_whole() {
+fn a_request_and_its_response_are_passed_unchanged() {
     let engine = handler(
         "const { method, url, headers } = request;
          const echo = JSON.stringify([method, url, [...headers], await request.text()]);
@@ -69,11 +69,11 @@ fn bodies_of_any_kind_become_bytes() {
 }
 
 #[test]
-fn an_exception_is_told_with_name_message_and_place() {
+fn an_exception_is_reported_with_name_message_and_place() {
     let thrown = failure(&handler("throw new RangeError('too far')"));
     assert!(thrown.starts_with("RangeError: too far\n") && thrown.contains("handler.js:2"), "{thrown}");
     let thrown = failure(&handler("throw { odd: [1] }"));
-    assert_eq!(thrown, "{ odd: [ 1 ] } was thrown, which is no Error");
+    assert_eq!(thrown, "{ odd: [ 1 ] } was thrown, which is not an Error");
     let thrown = failure(&handler("throw { get name() { throw 1 }, __proto__: Error.prototype }"));
     assert_eq!(thrown, "something was thrown that cannot be shown");
     let sync = load("export default { fetch() { return Promise.reject(new TypeError('no')) } }").unwrap();
@@ -81,7 +81,7 @@ fn an_exception_is_told_with_name_message_and_place() {
 }
 
 #[test]
-fn an_answer_that_is_no_response_is_an_error() {
+fn an_answer_other_than_a_response_is_an_error() {
     for answer in ["", "return 1", "return { status: 200 }", "return Response.error()"] {
         assert!(failure(&handler(answer)).starts_with("TypeError: the handler's answer is"), "{answer}");
     }
@@ -102,7 +102,7 @@ fn an_answer_may_come_in_any_way() {
 }
 
 #[test]
-fn what_never_settles_is_told() {
+fn a_promise_that_never_settles_is_reported() {
     assert_eq!(failure(&handler("await new Promise(() => {})")), "the handler's promise never settles");
     let error = load("await new Promise(() => {}); export default {}").unwrap_err();
     assert_eq!(error.0, "the module's top-level await never settles");
@@ -187,7 +187,7 @@ fn console_lines_reach_the_platform() {
 }
 
 #[test]
-fn what_the_host_needs_is_out_of_reach() {
+fn handlers_cannot_reach_the_functions_of_the_host() {
     let engine = handler(
         "const names = Object.getOwnPropertyNames(globalThis).filter((name) => name.startsWith('__'));
          return Response.json([names, Object.keys(globalThis), Object.keys(__isolab)]);",
