@@ -1,132 +1,17 @@
-//! Charts, tables and exports of one run say the same: every number that a chart shows is
-//! looked up in the list of figures, or in the rows where the chart shows single samples.
+//! The figures that each chart must show.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use isolab_reports::figures::{Settings, Unit};
-use isolab_reports::render::html;
-use isolab_reports::render::json::{Export, Exported};
 use isolab_reports::row::{Cold, HOST};
-use isolab_reports::tables::{self, Section};
 use isolab_reports::words::units;
-use isolab_reports::{Format, RunFolder, RunStatus, Status, Summary, folder, render};
 
-use crate::fixture;
-use crate::page::document::{self, ChartTable, Document};
-use crate::page::sample;
+use super::{Number, Shown, value};
+use crate::page::document::ChartTable;
 
-/// A run as its page and its export show it.
-struct Shown<'a> {
-    folder: &'a RunFolder,
-    summary: Summary,
-    /// By group, a function and a variant, and by the executor's name.
-    figures: BTreeMap<(String, String), Vec<Exported>>,
-    sections: Vec<Section>,
-    charts: Vec<ChartTable>,
-}
-
-/// A number of a chart's table: what it is of, and its text.
-struct Number<'a> {
-    /// Function and variant.
-    group: &'a str,
-    executor: &'a str,
-    text: &'a str,
-}
-
-impl<'a> Shown<'a> {
-    fn of(folder: &'a RunFolder) -> Self {
-        let summary = Summary::of(folder);
-        let page = html::render(&summary);
-        assert_eq!(Document::parse(&page).errors, Vec::<String>::new());
-        let mut figures: BTreeMap<_, Vec<Exported>> = BTreeMap::new();
-        for figure in Export::of(&summary).figures.into_iter().filter(|figure| !figure.twin) {
-            let group = format!("{} · {}", figure.function, figure.variant);
-            let executor = summary.short_name(&figure.executor).to_owned();
-            figures.entry((group, executor)).or_default().push(figure);
-        }
-        let sections = tables::sections(&summary);
-        Self { folder, summary, figures, sections, charts: document::charts(&page) }
-    }
-
-    /// The figures of a name that an executor has for a function and a variant.
-    fn named<'b>(
-        &'b self,
-        group: &str,
-        executor: &str,
-        name: &str,
-    ) -> impl Iterator<Item = &'b Exported> + use<'b> {
-        let of_executor = self.figures.get(&(group.to_owned(), executor.to_owned()));
-        let name = name.to_owned();
-        of_executor.into_iter().flatten().filter(move |figure| figure.figure == name)
-    }
-
-    fn figure(&self, of: &Number<'_>, name: &str, settings: &Settings) -> &Exported {
-        let found = self.named(of.group, of.executor, name).find(|figure| figure.settings == *settings);
-        found.unwrap_or_else(|| panic!("there is no {name} ({settings}) of {} {}", of.group, of.executor))
-    }
-
-    /// The number is that figure, without its interval.
-    fn is(&self, number: &Number<'_>, name: &str, settings: &Settings) {
-        let figure = self.figure(number, name, settings);
-        let context = format!("{name} ({settings}) of {} {}", number.group, number.executor);
-        assert_eq!(number.text, value(figure), "{context}");
-    }
-
-    /// The number is that figure, with its interval.
-    fn is_with_interval(&self, number: &Number<'_>, name: &str, settings: &Settings) {
-        let figure = self.figure(number, name, settings);
-        let context = format!("{name} ({settings}) of {} {}", number.group, number.executor);
-        assert_eq!(number.text, with_interval(figure), "{context}");
-    }
-
-    /// The settings under which an executor had its highest rate.
-    fn best(&self, of: &Number<'_>, reuse: &str) -> Settings {
-        let rates = self.named(of.group, of.executor, "load_rate");
-        let rates = rates.filter(|rate| rate.settings.reuse.as_deref() == Some(reuse));
-        let best = rates.max_by(|a, b| a.estimate.estimate.total_cmp(&b.estimate.estimate));
-        best.unwrap_or_else(|| panic!("{} {} has no rate", of.group, of.executor)).settings.clone()
-    }
-
-    /// Every value that a setting of a phase has in this run under a reuse policy.
-    fn settings_of(&self, phase: &str, reuse: &str, of: fn(&Settings) -> Option<u64>) -> Vec<u64> {
-        let figures = self.figures.values().flatten().filter(|figure| figure.figure.starts_with(phase));
-        let figures = figures.filter(|figure| figure.settings.reuse.as_deref() == Some(reuse));
-        figures.filter_map(|figure| of(&figure.settings)).collect()
-    }
-
-    /// Checks every number of every chart, and answers how many there were.
-    fn check(&self) -> usize {
-        self.check_best_rates();
-        self.charts.iter().map(|chart| self.check_chart(chart)).sum()
-    }
-
-    fn check_chart(&self, chart: &ChartTable) -> usize {
-        let id = chart.figure.as_str();
-        match id {
-            "glance" => check_columns(chart, |of, line| self.check_glance(chart, of, line)),
-            "cold" => check_columns(chart, |of, line| self.check_cold(of, line)),
-            "twins" => check_columns(chart, |of, _| self.check_twins(chart, of)),
-            "growth" => self.check_growth(chart),
-            "calibration" => self.check_calibration(chart),
-            "first-answer" => check_lines(chart, |line| {
-                let of = Number { group: &line[0], executor: &line[1], text: &line[3] };
-                self.check_first_answer(&of, &line[2]);
-            }),
-            _ if id.starts_with("cpu-") => check_lines(chart, |line| {
-                let of = Number { group: &line[0], executor: &line[1], text: &line[3] };
-                self.check_cpu(&of, &line[2], &id[4..]);
-            }),
-            _ => check_lines(chart, |line| {
-                let name = line[1].trim_end_matches(" (could not keep up)");
-                let (executor, name) = name.split_once(' ').unwrap_or((name, ""));
-                self.check_point(id, &Number { group: &line[0], executor, text: &line[3] }, name, &line[2]);
-            }),
-        }
-    }
-
+impl Shown<'_> {
     /// Each highest rate of the tables is a point of a chart.
-    fn check_best_rates(&self) {
+    pub(super) fn check_best_rates(&self) {
         for section in &self.sections {
             for line in
                 section.tables.iter().filter(|table| table.name == "throughput").flat_map(|of| &of.lines)
@@ -145,7 +30,7 @@ impl<'a> Shown<'a> {
     }
 
     /// A point of a line at `x`, the line being named `name`.
-    fn check_point(&self, id: &str, number: &Number<'_>, name: &str, x: &str) {
+    pub(super) fn check_point(&self, id: &str, number: &Number<'_>, name: &str, x: &str) {
         let count = || Some(x.parse::<u64>().unwrap());
         let quantile = || if x == "max" { x.to_owned() } else { x.replace('.', "") };
         let (kind, reuse) = id.rsplit_once('-').unwrap_or((id, ""));
@@ -213,7 +98,7 @@ impl<'a> Shown<'a> {
         assert_eq!(number.text, cell, "{column} of {names:?}");
     }
 
-    fn check_first_answer(&self, number: &Number<'_>, part: &str) {
+    pub(super) fn check_first_answer(&self, number: &Number<'_>, part: &str) {
         let (plain, cold) = (Settings::default(), Settings::cold(Cold::Instance, None));
         let of = |name: &str, settings: &Settings| self.figure(number, name, settings).estimate.estimate;
         match part {
@@ -237,7 +122,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn check_cpu(&self, number: &Number<'_>, part: &str, reuse: &str) {
+    pub(super) fn check_cpu(&self, number: &Number<'_>, part: &str, reuse: &str) {
         let name = match part {
             "server, user" => "load_server_user_cpu",
             "server, system" => "load_server_system_cpu",
@@ -250,7 +135,7 @@ impl<'a> Shown<'a> {
         self.is(number, name, &self.best(number, reuse));
     }
 
-    fn check_glance(&self, chart: &ChartTable, of: &Number<'_>, line: &str) {
+    pub(super) fn check_glance(&self, chart: &ChartTable, of: &Number<'_>, line: &str) {
         let of = &Number { group: line, ..*of };
         match chart.title.as_str() {
             "start, median" => self.is_with_interval(of, "start_p50", &Settings::default()),
@@ -267,7 +152,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn check_cold(&self, of: &Number<'_>, line: &str) {
+    pub(super) fn check_cold(&self, of: &Number<'_>, line: &str) {
         let cached = |is_cached| Settings { cached: Some(is_cached), ..Settings::default() };
         let (name, settings) = match line {
             "prepare, nothing cached" => ("prepare_p50", cached(false)),
@@ -287,7 +172,7 @@ impl<'a> Shown<'a> {
     }
 
     /// The ratio stands in the table of A/A pairs.
-    fn check_twins(&self, chart: &ChartTable, of: &Number<'_>) {
+    pub(super) fn check_twins(&self, chart: &ChartTable, of: &Number<'_>) {
         let pairs =
             self.sections.iter().flat_map(|section| &section.tables).find(|table| table.name == "pairs");
         let executor = format!("`{}`", of.executor);
@@ -296,7 +181,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Every reading after the most invocations is a mark, and the notes are the figures of the line.
-    fn check_growth(&self, chart: &ChartTable) -> usize {
+    pub(super) fn check_growth(&self, chart: &ChartTable) -> usize {
         let mut marks: Vec<_> = chart.lines.iter().map(|line| line[..4].to_vec()).collect();
         let mut readings: Vec<Vec<String>> = Vec::new();
         let of_memory = || self.folder.rows.iter().filter(|row| row.phase == "memory" && row.twin.is_none());
@@ -337,7 +222,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Every block's calibration, to the median that the table of the host shows.
-    fn check_calibration(&self, chart: &ChartTable) -> usize {
+    pub(super) fn check_calibration(&self, chart: &ChartTable) -> usize {
         let median_ns = self.summary.calibration.as_ref().unwrap().median_ns;
         let mut rows: Vec<_> = self.folder.rows.iter().filter(|row| row.executor == HOST).collect();
         rows.sort_by_key(|row| (row.repetition, row.sample));
@@ -345,108 +230,5 @@ impl<'a> Shown<'a> {
         let expected: Vec<_> = rows.iter().map(|row| units::ratio(row.value as f64 / median_ns)).collect();
         assert_eq!(shown, expected);
         shown.len()
-    }
-}
-
-/// Calls `check` with every cell of a table whose columns are executors, and with the name of
-/// the cell's line; answers how many there were.
-fn check_columns(chart: &ChartTable, check: impl Fn(&Number<'_>, &str)) -> usize {
-    let names = usize::from(chart.head[0] == "panel") + 1;
-    let mut count = 0;
-    for line in &chart.lines {
-        let group = if names == 2 { &line[0] } else { &chart.title };
-        for (executor, text) in chart.head.iter().zip(line).skip(names).filter(|(_, text)| *text != "–") {
-            check(&Number { group, executor, text }, &line[names - 1]);
-            count += 1;
-        }
-    }
-    count
-}
-
-fn check_lines(chart: &ChartTable, check: impl Fn(&[String])) -> usize {
-    chart.lines.iter().for_each(|line| check(line));
-    chart.lines.len()
-}
-
-fn value(figure: &Exported) -> String {
-    figure.unit.show(figure.estimate.estimate)
-}
-
-fn with_interval(figure: &Exported) -> String {
-    match (figure.estimate.low, figure.estimate.high) {
-        (Some(low), Some(high)) => {
-            format!("{} [{}, {}]", value(figure), figure.unit.show(low), figure.unit.show(high))
-        }
-        _ => value(figure),
-    }
-}
-
-#[test]
-fn charts_and_tables_of_the_fixture_agree() {
-    let folder = fixture::rows::folder();
-    let shown = Shown::of(&folder);
-    let count = shown.check();
-    assert!(count > 150, "{count} numbers");
-}
-
-#[test]
-fn charts_and_tables_of_the_sample_agree() {
-    let folder = sample::folder(1);
-    let shown = Shown::of(&folder);
-    let count = shown.check();
-    assert!(count > 4_000, "{count} numbers");
-}
-
-#[test]
-fn charts_and_tables_of_the_published_run_agree() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("published/2026-11-23-epyc-vm");
-    let folder = folder::read(&dir).unwrap();
-    let shown = Shown::of(&folder);
-    let count = shown.check();
-    assert!(count > 2_000, "{count} numbers");
-}
-
-/// The fixture, changed.
-fn changed(change: impl FnOnce(&mut RunFolder)) -> RunFolder {
-    let mut folder = fixture::rows::folder();
-    change(&mut folder);
-    folder
-}
-
-#[test]
-fn charts_and_tables_of_a_poor_run_agree() {
-    let spec = fixture::rows::WASM;
-    for (name, folder, has_numbers) in [
-        ("one repetition", changed(|folder| folder.rows.retain(|row| row.repetition == 0)), true),
-        ("no rows", changed(|folder| folder.rows.clear()), false),
-        ("one executor", changed(|folder| folder.rows.retain(|row| row.executor == spec)), true),
-        (
-            "a failed cell",
-            changed(|folder| {
-                folder.rows.retain(|row| row.executor != spec || row.phase != "load");
-                for cell in folder.run.cells.iter_mut().filter(|cell| cell.executor == spec) {
-                    (cell.status, cell.reason) = (Status::Failed, Some("it did not answer".into()));
-                }
-            }),
-            true,
-        ),
-        (
-            "an interrupted run",
-            changed(|folder| {
-                folder.run.status = RunStatus::Interrupted;
-                // In the middle of a block, and of a window's rows.
-                let half = folder.rows.len() / 2 + 3;
-                folder.rows.truncate(half);
-            }),
-            true,
-        ),
-        ("only the host", changed(|folder| folder.rows.retain(|row| row.executor == HOST)), true),
-    ] {
-        let shown = Shown::of(&folder);
-        assert_eq!(shown.check() > 0, has_numbers, "{name}");
-        for format in Format::ALL {
-            let text = render(&shown.summary, format);
-            assert!(!text.is_empty() && !text.contains("NaN"), "{name}, {format:?}");
-        }
     }
 }
