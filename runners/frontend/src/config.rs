@@ -41,7 +41,7 @@ pub struct Bounds {
     pub connections: usize,
     /// How long a connection may be without a request in work: idle, sending a head,
     /// or receiving a response. Then the server closes it, at most an eighth of this time
-    /// later. Default: 60 s.
+    /// later. At least [`Bounds::MIN_IDLE`]. Default: 60 s.
     pub idle: Duration,
     /// Live instances of one executor, over all functions and workers. Default: 1,000.
     pub instances: usize,
@@ -88,6 +88,9 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// The smallest idle time: connections are checked several times within it.
+    pub const MIN_IDLE: Duration = Duration::from_millis(1);
+
     /// The smallest bound of a head that hyper accepts, in bytes.
     pub const LEAST_HEAD_BYTES: usize = 8_192;
 }
@@ -107,8 +110,8 @@ impl Config {
         if bounds.head_bytes < Bounds::LEAST_HEAD_BYTES {
             return Err(format!("bounds.head_bytes must be at least {}", Bounds::LEAST_HEAD_BYTES));
         }
-        if bounds.idle.is_zero() {
-            return Err("bounds.idle must not be 0".into());
+        if bounds.idle < Bounds::MIN_IDLE {
+            return Err(format!("bounds.idle must be at least {:?}", Bounds::MIN_IDLE));
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! The clock: the only place of the front end that calls the four phases and times them.
+//! The clock: the only place that calls the four phases and times them.
 //!
-//! Executors never measure themselves. The server and `isolab invoke` call `prepare`,
-//! `start`, `invoke` and `stop` through here, and so do benches that report the duration
-//! of a phase.
+//! Executors never measure themselves. The server, `isolab invoke` and the bench `phases`
+//! call `prepare`, `start`, `invoke` and `stop` through here. Only the conformance suite,
+//! which times nothing, calls an executor itself.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Live {
         self.instance.memory()
     }
 
-    /// What the instance has outside of this process, and what it costs the host there.
+    /// The parts of the instance that lie outside of this process.
     pub fn outside(&self) -> Outside {
         self.instance.outside()
     }

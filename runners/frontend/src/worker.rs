@@ -70,7 +70,7 @@ async fn serve(worker: &Rc<WorkerState>, mut inbox: UnboundedReceiver<Message>) 
             },
             () = connections.one_ended(), if !connections.is_empty() => {}
             () = &mut deadline, if draining => {
-                tracing::warn!("{} requests did not end within the drain time", connections.len());
+                tracing::warn!("gave up {} of the requests in flight: the time to drain is over", connections.len());
                 connections.abort().await;
             }
         }
@@ -96,7 +96,9 @@ async fn stop_instances(worker: &WorkerState) {
         let live = pool.metrics.live.get();
         if live > 0 {
             let (function, executor) = (pool.route.function.name(), &pool.route.served.spec);
-            tracing::error!("{live} instances of `{function}` on {executor} did not stop within {bound:?}");
+            tracing::error!(
+                "stop of `{function}` on {executor}: {live} of its instances did not stop within {bound:?}"
+            );
         }
     }
 }

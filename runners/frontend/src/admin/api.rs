@@ -110,9 +110,9 @@ pub struct PhaseLine {
     pub failed: Option<String>,
 }
 
-/// How many idle instances of a function there shall be, and what they shall have done.
-/// While instances are started and invoked for it, no phase is recorded: the record would
-/// take memory that an experiment measures.
+/// Sets the number of idle instances of a function, and how often they are invoked. The
+/// phases of starting instances are not recorded: the record would take memory that an
+/// experiment measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetInstances {
@@ -134,7 +134,7 @@ pub struct Instances {
     pub live: u64,
     /// What the model knows of each one's memory, in bytes; `null` if it knows nothing.
     pub model_bytes: Vec<Option<u64>>,
-    /// What each one has outside of the server's process.
+    /// The parts of each one that lie outside of the server's process.
     pub outside: Vec<Outside>,
 }
 

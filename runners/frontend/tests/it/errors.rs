@@ -229,6 +229,7 @@ async fn bad_settings_and_missing_or_equal_executors_are_refused_when_binding() 
         (with_bounds(|bounds| bounds.connections = 0), "bounds.connections"),
         (with_bounds(|bounds| bounds.head_bytes = 8_191), "bounds.head_bytes"),
         (with_bounds(|bounds| bounds.idle = Duration::ZERO), "bounds.idle"),
+        (with_bounds(|bounds| bounds.idle = Duration::from_nanos(7)), "bounds.idle"),
     ] {
         let error = bind(bad, vec![native::direct()]).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");

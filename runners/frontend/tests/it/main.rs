@@ -5,6 +5,7 @@ mod control;
 mod drain;
 mod errors;
 mod functions;
+mod lifecycle;
 mod limits;
 mod pages;
 mod pools;

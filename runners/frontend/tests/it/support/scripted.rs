@@ -29,7 +29,7 @@ pub(crate) enum Call {
     Close,
 }
 
-/// What the executor shall do, and what it did.
+/// Instructions for the executor, and counts of its calls.
 pub(crate) struct Script {
     /// A phase that fails with this cause.
     fail: Mutex<Option<(Phase, Cause)>>,
