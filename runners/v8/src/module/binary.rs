@@ -1,9 +1,12 @@
-//! Sets the memory limit as the maximum of a module's memory.
+//! Sets the limits of a module's memory and table as their maximum.
 //!
 //! V8's own limit on Wasm memories is a flag for the whole process. The maximum in the module
 //! is exact and holds for one function: growth beyond it fails with -1, as the specification
-//! says. No other byte of the module changes. A module may have one memory, so the limit holds
-//! for all memories of an instance.
+//! says. A module may have one memory, so the limit holds for all memories of an instance.
+//!
+//! Tables are in V8's heap, but the limit of the heap does not stop their growth in time: three
+//! of them reached V8's own bound of 10 million elements, and took 1.8 GB. So a module may have
+//! one table, of at most [`TABLE_ELEMENTS`]. No other byte of the module changes.
 //!
 //! Encoding: WebAssembly core specification 2.0, §5.5.2 (sections), §5.3.7 (limits),
 //! §5.2.2 (integers).
@@ -11,26 +14,30 @@
 /// Bytes of a page of Wasm memory.
 pub(crate) const PAGE: u64 = 1 << 16;
 
+/// The most elements of a table. Large programs have about ten thousand functions.
+const TABLE_ELEMENTS: u32 = 100_000;
+
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
+const TABLE_SECTION: u8 = 4;
 const MEMORY_SECTION: u8 = 5;
 
-/// The module with a maximum of `limit_bytes` for its memory. An error says what is wrong
-/// with the module.
-pub(crate) fn limit_memory(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
+/// The module with a maximum of `limit_bytes` for its memory, and one for its table. An error
+/// says what is wrong with the module.
+pub(crate) fn set_limits(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
     let mut rest = module.strip_prefix(HEADER).ok_or("it is not a core Wasm module of version 1")?;
     let mut limited = HEADER.to_vec();
     while let Some((&id, after_id)) = rest.split_first() {
         let (len, after_len) = integer(after_id)?;
         let (section, after) = after_len.split_at_checked(len as usize).ok_or(TRUNCATED)?;
-        if id == MEMORY_SECTION {
-            limited.push(id);
-            let section = limit_section(section, limit_bytes)?;
-            put_integer(&mut limited, section.len() as u32);
-            limited.extend(section);
-            limited.extend(after);
-            return Ok(limited);
+        match id {
+            TABLE_SECTION => put_section(&mut limited, id, &limit_tables(section)?),
+            MEMORY_SECTION => {
+                put_section(&mut limited, id, &limit_memories(section, limit_bytes)?);
+                limited.extend(after);
+                return Ok(limited);
+            }
+            _ => limited.extend_from_slice(&rest[..rest.len() - after.len()]),
         }
-        limited.extend_from_slice(&rest[..rest.len() - after.len()]);
         rest = after;
     }
     Err("it has no memory of its own".into())
@@ -38,8 +45,32 @@ pub(crate) fn limit_memory(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, S
 
 const TRUNCATED: &str = "it ends in the middle of a section";
 
+/// The table section with the maximum.
+fn limit_tables(section: &[u8]) -> Result<Vec<u8>, String> {
+    const FUNCREF: u8 = 0x70;
+    const EXTERNREF: u8 = 0x6f;
+    let (count, rest) = integer(section)?;
+    if count != 1 {
+        return Err(format!("it has {count} tables instead of one"));
+    }
+    let (&kind, rest) = rest.split_first().ok_or(TRUNCATED)?;
+    let (&flags, rest) = rest.split_first().ok_or(TRUNCATED)?;
+    if !matches!((kind, flags), (FUNCREF | EXTERNREF, 0 | 1)) {
+        return Err("its table has 64-bit indices, initial values or elements of another type".into());
+    }
+    let (min, rest) = integer(rest)?;
+    let max = if flags == 1 { integer(rest)?.0 } else { u32::MAX };
+    if min > TABLE_ELEMENTS {
+        return Err(format!("its table begins with {min} elements, above the limit of {TABLE_ELEMENTS}"));
+    }
+    let mut limited = vec![1, kind, 1];
+    put_integer(&mut limited, min);
+    put_integer(&mut limited, max.min(TABLE_ELEMENTS));
+    Ok(limited)
+}
+
 /// The memory section with the maximum. Sizes in it are in pages.
-fn limit_section(section: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
+fn limit_memories(section: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
     let (count, rest) = integer(section)?;
     if count != 1 {
         return Err(format!("it has {count} memories instead of one"));
@@ -75,6 +106,12 @@ fn integer(bytes: &[u8]) -> Result<(u32, &[u8]), String> {
     Err(TRUNCATED.into())
 }
 
+fn put_section(out: &mut Vec<u8>, id: u8, section: &[u8]) {
+    out.push(id);
+    put_integer(out, section.len() as u32);
+    out.extend_from_slice(section);
+}
+
 fn put_integer(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -97,16 +134,32 @@ mod tests {
     #[test]
     fn the_maximum_is_set_or_lowered_and_nothing_else_changes() {
         let limit = 3 * PAGE + 1;
-        assert_eq!(limit_memory(&module(&[1, 0, 2]), limit), Ok(module(&[1, 1, 2, 3])));
-        assert_eq!(limit_memory(&module(&[1, 1, 2, 0x80, 1]), limit), Ok(module(&[1, 1, 2, 3])));
-        assert_eq!(limit_memory(&module(&[1, 1, 1, 2]), limit), Ok(module(&[1, 1, 1, 2])));
-        assert_eq!(limit_memory(&module(&[1, 0, 2]), 200 * PAGE), Ok(module(&[1, 1, 2, 200, 1])));
+        assert_eq!(set_limits(&module(&[1, 0, 2]), limit), Ok(module(&[1, 1, 2, 3])));
+        assert_eq!(set_limits(&module(&[1, 1, 2, 0x80, 1]), limit), Ok(module(&[1, 1, 2, 3])));
+        assert_eq!(set_limits(&module(&[1, 1, 1, 2]), limit), Ok(module(&[1, 1, 1, 2])));
+        assert_eq!(set_limits(&module(&[1, 0, 2]), 200 * PAGE), Ok(module(&[1, 1, 2, 200, 1])));
+    }
+
+    /// A module of a table section and a section with one page of memory.
+    fn with_table(table: &[u8]) -> Vec<u8> {
+        let section = [&[TABLE_SECTION, table.len() as u8], table].concat();
+        [HEADER, &section, &[MEMORY_SECTION, 4, 1, 1, 1, 1]].concat()
+    }
+
+    #[test]
+    fn the_maximum_of_a_table_is_set_or_lowered() {
+        // 100,000 is 0xa0 0x8d 0x06 in LEB128.
+        let limited = with_table(&[1, 0x70, 1, 2, 0xa0, 0x8d, 6]);
+        assert_eq!(set_limits(&with_table(&[1, 0x70, 0, 2]), PAGE), Ok(limited.clone()));
+        assert_eq!(set_limits(&with_table(&[1, 0x70, 1, 2, 0xff, 0xff, 0xff, 0x7f]), PAGE), Ok(limited));
+        let small = with_table(&[1, 0x6f, 1, 2, 3]);
+        assert_eq!(set_limits(&small, PAGE), Ok(small));
     }
 
     #[test]
     fn a_module_that_cannot_be_limited_is_refused() {
         let refused = |module: &[u8], reason: &str| {
-            let error = limit_memory(module, PAGE).unwrap_err();
+            let error = set_limits(module, PAGE).unwrap_err();
             assert!(error.contains(reason), "{error}");
         };
         refused(b"MZ", "not a core Wasm module");
@@ -114,6 +167,11 @@ mod tests {
         refused(&module(&[1, 0, 2]), "begins with 131072 bytes");
         refused(&module(&[2, 0, 1, 0, 1]), "2 memories");
         refused(&module(&[1, 3, 1, 1]), "shared");
+        refused(&with_table(&[2, 0x70, 0, 2, 0x70, 0, 2]), "2 tables");
+        refused(&with_table(&[1, 0x70, 0, 0xa1, 0x8d, 6]), "begins with 100001 elements");
+        refused(&with_table(&[1, 0x70, 4, 2]), "64-bit");
+        refused(&with_table(&[1, 0x40, 0, 0x70, 0, 2, 0xd0, 0x70, 0x0b]), "initial values");
+        refused(&with_table(&[1, 0x70]), "in the middle");
         refused(&module(&[1, 0]), "in the middle");
         refused(&module(&[1, 0, 1])[..16], "in the middle");
         refused(&module(&[1, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]), "32 bits");

@@ -41,7 +41,7 @@ impl PreparedModule {
         source_digest: String,
         laps: &mut Laps,
     ) -> Result<Self, Cause> {
-        let limited = binary::limit_memory(module, rules.limits.memory_bytes).map_err(Cause::Artifact)?;
+        let limited = binary::set_limits(module, rules.limits.memory_bytes).map_err(Cause::Artifact)?;
         let mut isolate = Isolate::new(None, rules.limits, &rules.watchdog);
         let compile = |scope: &mut v8::PinScope<'_, '_>| {
             let module = v8::WasmModuleObject::compile(scope, &limited).ok_or(Failure::Thrown)?;

@@ -1,4 +1,4 @@
-//! Modules that are refused.
+//! Modules that are refused, and the memory limit.
 
 use std::time::Duration;
 
@@ -12,10 +12,13 @@ const ONE_PAGE: &[u8] = &[5, 3, 1, 0, 1];
 const EXPORT_MEMORY: &[u8] = b"\x07\x0a\x01\x06memory\x02\0";
 
 fn refused(sections: &[&[u8]]) -> String {
-    let module = [HEADER, &sections.concat()].concat();
+    refused_whole(&[HEADER, &sections.concat()].concat())
+}
+
+fn refused_whole(module: &[u8]) -> String {
     let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
     let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
-    match PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).err() {
+    match PreparedModule::new(rules, module, String::new(), &mut Laps::begin()).err() {
         Some(Cause::Artifact(reason)) => reason,
         other => panic!("{other:?}"),
     }
@@ -38,4 +41,48 @@ fn a_module_that_imports_from_elsewhere_is_refused_with_the_import() {
 fn bytes_that_are_not_a_valid_module_are_refused() {
     assert!(refused(&[&[5, 3, 1, 0, 1, 99, 0]]).contains("CompileError"));
     assert!(refused(&[&[1, 0xff]]).contains("ends in the middle"));
+}
+
+/// The answer of a function whose call does `handle`.
+async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Response, Error> {
+    let text = format!(
+        r#"(module (memory (export "memory") 1) {definitions}
+            (func (export "isolab_request") (param i32) (result i32) i32.const 0)
+            (func (export "isolab_handle") (result i32) {handle}))"#
+    );
+    let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
+    let module = wat::parse_str(text).unwrap();
+    let prepared = PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).unwrap();
+    let mut instance = prepared.start(&mut Laps::begin()).await.unwrap();
+    let request = Request::new(http::Method::GET, "/".parse().unwrap(), http::HeaderMap::new(), Bytes::new());
+    instance.invoke(request, &mut Laps::begin()).await
+}
+
+/// Writes an empty response to 8, and its length to 4.
+const RESPOND: &str =
+    "(i32.store (i32.const 4) (i32.const 12)) (i32.store (i32.const 8) (i32.const 200)) i32.const 4";
+
+#[tokio::test]
+async fn a_module_has_one_table_which_ends_at_100_000_elements() {
+    let grow = "(loop (br_if 0 (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))))";
+    let size = "(if (i32.ne (table.size $t) (i32.const 100000)) (then unreachable))";
+    let huge =
+        "(if (i32.ne (table.grow $t (ref.null func) (i32.const -1)) (i32.const -1)) (then unreachable))";
+    let handle = format!("{huge} {grow} {size} {RESPOND}");
+    assert!(answer("(table $t 0 funcref)", &handle, Limits::default()).await.is_ok());
+    let tables = "(table 0 funcref)".repeat(100);
+    let module = wat::parse_str(format!("(module (memory 1) {tables})")).unwrap();
+    assert!(refused_whole(&module).contains("100 tables"));
+}
+
+#[tokio::test]
+async fn a_module_has_one_memory_which_ends_at_the_limit() {
+    let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
+    let grow = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))";
+    let pages = "(if (i32.ne (memory.size) (i32.const 16)) (then unreachable))";
+    assert!(answer("", &format!("{grow} {pages} {RESPOND}"), limits).await.is_ok());
+    for memory in ["(memory 1)", "(memory i64 1)", "(memory 1 1 shared)"] {
+        let module = wat::parse_str(format!("(module (memory 1) {memory})")).unwrap();
+        assert!(refused_whole(&module).contains("2 memories"), "{memory}");
+    }
 }
