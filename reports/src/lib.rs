@@ -21,6 +21,7 @@
 //! - [`rows`]: reads a run. The JSON Schemas of its files are in `reports/schema/`.
 //! - [`statistics`]: order statistics, intervals, ratios, lines.
 //! - [`figures`]: reduces rows to figures, and compares two figures.
+//! - [`conclusion`]: the five sentences and the table that a report begins with.
 //! - [`tables`]: the tables that all renderings share.
 //! - `charts`: points, bars and dots, not yet drawn.
 //! - [`mod@render`]: turns those into text.
@@ -31,6 +32,7 @@
 mod charts;
 pub mod claims;
 pub mod compare;
+pub mod conclusion;
 pub mod figures;
 pub mod render;
 pub mod rows;

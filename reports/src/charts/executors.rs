@@ -7,10 +7,6 @@ use crate::rows::{ExecutorInfo, Run};
 pub(crate) struct Executor {
     /// The short name.
     pub(crate) name: String,
-    /// Its isolation model.
-    pub(crate) model: String,
-    /// Whether it isolates nothing and serves only as a baseline.
-    pub(crate) is_baseline: bool,
     /// Its colour and marker, the same in every chart of the run.
     pub(crate) slot: u8,
 }
@@ -19,12 +15,7 @@ pub(crate) struct Executor {
 /// is a place in this list.
 pub(crate) fn executors(run: &Run) -> Vec<Executor> {
     let slots = slots(run.executors.iter().map(ExecutorInfo::is_baseline));
-    let executor = |(executor, slot): (&ExecutorInfo, u8)| Executor {
-        name: executor.name.clone(),
-        model: executor.model.clone(),
-        is_baseline: executor.is_baseline(),
-        slot,
-    };
+    let executor = |(executor, slot): (&ExecutorInfo, u8)| Executor { name: executor.name.clone(), slot };
     run.executors.iter().zip(slots).map(executor).collect()
 }
 

@@ -68,16 +68,3 @@ pub(crate) fn at_a_glance(summary: &Summary) -> Vec<(Headline, Chart)> {
     };
     Headline::ALL.into_iter().filter_map(chart).collect()
 }
-
-/// The group that the page shows first: the one that most executors measured. `hello` wins a
-/// tie, then the first by name.
-pub(crate) fn spokesman(summary: &Summary) -> Option<&Group> {
-    let measured = |group: &Group| group.executors.iter().filter(|figures| is_measured(figures)).count();
-    let rank = |group: &&Group| (measured(group), group.function == "hello");
-    summary.groups.iter().rev().max_by_key(rank).filter(|group| measured(group) > 0)
-}
-
-/// Whether an executor has any of these figures.
-pub(crate) fn is_measured(figures: &Figures) -> bool {
-    Headline::ALL.iter().any(|headline| headline.of(figures).is_some())
-}

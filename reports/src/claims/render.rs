@@ -51,9 +51,9 @@ impl fmt::Display for ClaimTally {
     }
 }
 
-const RULE: &str = "A claim is reproduced if the interval measured here, with its confidence of 95 %, meets the range \
-that agrees with what was published; the factor that may lie between them stands in brackets. The published figures are of other machines \
-and versions: claims to test, no targets.";
+const RULE: &str = "A claim is reproduced if the 95 % confidence interval that this run measured overlaps the \
+published range. The range is widened by the factor in parentheses. The published figures come from other machines and \
+versions: they are claims to test, not targets.";
 
 /// Three tables: the measured claims, the others, and the explanation of each. Empty tables
 /// are left out.
@@ -61,6 +61,7 @@ pub fn tables(checked: &[Checked]) -> Section {
     let tables = [measured(checked), not_measured(checked), explained(checked)];
     Section {
         title: "Published claims".into(),
+        lead: String::new(),
         tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
     }
 }
@@ -133,8 +134,8 @@ fn explained(checked: &[Checked]) -> Table {
     });
     Table {
         name: "claims_explained",
-        title: "What each claim is, and what answers it".into(),
-        head: head(&["claim", "says", "source", "conditions", "measured here as", "but"]),
+        title: "Each claim, its source and its figure here".into(),
+        head: head(&["claim", "says", "source", "conditions", "measured here as", "limits of the match"]),
         names: 6,
         lines: lines.collect(),
         note: String::new(),
@@ -185,7 +186,7 @@ impl fmt::Display for Certainty {
         formatter.write_str(match self {
             Self::Primary => "figure read in the source",
             Self::Abstract => "figure read in the abstract",
-            Self::Secondary => "figure read in what others write of it",
+            Self::Secondary => "figure read in another publication",
             Self::Unverified => "figure not verified",
         })
     }

@@ -49,11 +49,11 @@ pub struct Change {
     pub comparison: Comparison,
 }
 
-/// A reason why runs cannot be compared.
+/// The reason why runs cannot be compared.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    /// There are fewer than two runs.
-    #[error("comparing takes two runs or more, and there are {0}")]
+    /// Nothing to compare with.
+    #[error("a comparison needs two runs or more, but got {0}")]
     TooFew(usize),
     /// A run has another schema version.
     #[error("run {id} has schema version {found}, and the others {expected}")]
@@ -176,7 +176,7 @@ fn warnings(base: &Summary, other: &Summary) -> Vec<String> {
     versions(&mut warnings, &base.run, &other.run);
     for summary in [base, other] {
         let id = &summary.run.id;
-        warnings.extend(summary.host_warnings().map(|warning| format!("the host of run {id}: {warning}")));
+        warnings.extend(summary.host_warnings().map(|warning| format!("run {id}: {warning}")));
     }
     if base.run.prices != other.run.prices {
         warnings.push("prices differ".to_owned());
@@ -188,7 +188,7 @@ fn facts(warnings: &mut Vec<String>, what: &str, base: &Map<String, Value>, othe
     let mut names: Vec<&String> = base.keys().chain(other.keys()).collect();
     names.sort();
     names.dedup();
-    let show = |value: Option<&Value>| value.map_or_else(|| "not said".to_owned(), Value::to_string);
+    let show = |value: Option<&Value>| value.map_or_else(|| "not known".to_owned(), Value::to_string);
     for name in names.into_iter().filter(|name| base.get(*name) != other.get(*name)) {
         let (before, after) = (show(base.get(name)), show(other.get(name)));
         warnings.push(format!("{what}: {} was {before} and is {after}", facts::name(name)));

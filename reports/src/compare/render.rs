@@ -21,22 +21,22 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
     for run in &compared.runs {
         writeln!(out, "## Run {}\n", run.id)?;
         for warning in &run.warnings {
-            writeln!(out, "> **Not only the code may differ:** {warning}\n")?;
+            writeln!(out, "> **The code may not be the only difference:** {warning}\n")?;
         }
         writeln!(
             out,
-            "{}. Ratios are of the later to the earlier run, with 95 % confidence intervals.\n",
+            "{}. A ratio is the later run's figure divided by the earlier one's. Brackets hold 95 % confidence intervals.\n",
             words::capital(&run.tally().to_string())
         )?;
         let differing = lines(run, |change| change.comparison.is_difference());
         if differing.is_empty() {
-            writeln!(out, "No figure differs significantly.\n")?;
+            writeln!(out, "No difference was seen.\n")?;
         } else {
             table::bare(out, &of_lines("differences", differing))?;
         }
         let others = lines(run, |change| !change.comparison.is_difference());
         if !others.is_empty() {
-            writeln!(out, "<details><summary>Without a difference</summary>\n")?;
+            writeln!(out, "<details><summary>Figures without a visible difference</summary>\n")?;
             table::bare(out, &of_lines("equals", others))?;
             writeln!(out, "</details>\n")?;
         }

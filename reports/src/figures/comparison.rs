@@ -5,8 +5,13 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Figure, Unit};
+use super::Figure;
 use crate::statistics::{Estimate, Ratio};
+use crate::words::precision::significant;
+
+/// The smallest effect that is named, as a part: samples that are all alike would promise to
+/// show anything.
+const LEAST_EFFECT: f64 = 0.0001;
 
 /// The verdict of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -33,7 +38,7 @@ pub struct Comparison {
     pub ratio: Ratio,
     /// Its verdict.
     pub verdict: Verdict,
-    unit: Unit,
+    is_speed: bool,
     is_less_better: bool,
 }
 
@@ -52,7 +57,7 @@ impl Comparison {
             Some(interval) if (interval.high < 1.0) == figure.is_less_better() => Verdict::Better,
             Some(_) => Verdict::Worse,
         };
-        Some(Self { ratio, verdict, unit: figure.unit, is_less_better: figure.is_less_better() })
+        Some(Self { ratio, verdict, is_speed: figure.is_speed(), is_less_better: figure.is_less_better() })
     }
 
     /// Whether the comparison shows a difference.
@@ -66,13 +71,20 @@ impl Comparison {
         if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
     }
 
-    /// The verdict in words: `faster` and `slower` for durations and rates, `less` and `more`
-    /// for everything else.
+    /// Where no difference was seen, the smallest one that would have been, in percent: see
+    /// [`Ratio::smallest_effect`].
+    pub fn least_visible(&self) -> Option<String> {
+        let effect = self.ratio.smallest_effect().filter(|_| self.verdict == Verdict::NoDifference)?;
+        let percent = significant(100.0 * effect.max(LEAST_EFFECT), 2);
+        Some(format!("{percent} %"))
+    }
+
+    /// The verdict in at most three words: `faster` and `slower` of durations that pass and rates,
+    /// `less` and `more` of everything else.
     pub fn words(&self) -> &'static str {
-        let is_speed = matches!(self.unit, Unit::Nanoseconds | Unit::PerSecond);
-        match (self.verdict, is_speed) {
-            (Verdict::Unknown, _) => "not told",
-            (Verdict::NoDifference, _) => "no significant difference",
+        match (self.verdict, self.is_speed) {
+            (Verdict::Unknown, _) => "no verdict",
+            (Verdict::NoDifference, _) => "no difference seen",
             (Verdict::Better, true) => "faster",
             (Verdict::Worse, true) => "slower",
             (verdict, false) if (verdict == Verdict::Better) == self.is_less_better => "less",
@@ -112,18 +124,23 @@ impl fmt::Display for ComparisonTally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} comparisons, {} of them with a difference; if nothing differed, chance would show about {:.0}",
+            "{} comparisons, {} of them with a difference; if nothing differed, chance alone would show about {}",
             self.comparisons,
             self.differences,
-            self.false_differences().ceil()
+            of_chance(self.false_differences())
         )
     }
+}
+
+/// An expected number of comparisons, with no digit that means nothing.
+pub(crate) fn of_chance(expected: f64) -> String {
+    if expected < 1.0 { significant(expected, 1) } else { format!("{expected:.0}") }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::figures::{DENSITY, Settings};
+    use crate::figures::{DENSITY, Settings, Unit};
     use crate::statistics::{Bootstrap, Samples};
 
     pub(crate) fn figure(name: &str, unit: Unit, around: f64) -> Figure {
@@ -148,16 +165,26 @@ pub(crate) mod tests {
 
     #[test]
     fn every_kind_of_figure_has_its_words() {
-        let equal = (Verdict::NoDifference, "no significant difference");
+        let equal = (Verdict::NoDifference, "no difference seen");
         assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 200.0]), (Verdict::Better, "faster"));
         assert_eq!(of("start_p50", Unit::Nanoseconds, [200.0, 100.0]), (Verdict::Worse, "slower"));
         assert_eq!(of("start_p50", Unit::Nanoseconds, [100.0, 100.0]), equal);
         assert_eq!(of("load_rate", Unit::PerSecond, [200.0, 100.0]), (Verdict::Better, "faster"));
         assert_eq!(of("load_rate", Unit::PerSecond, [100.0, 200.0]), (Verdict::Worse, "slower"));
+        assert_eq!(of("load_cpu", Unit::Nanoseconds, [100.0, 200.0]), (Verdict::Better, "less"));
         assert_eq!(of("memory_slope", Unit::Bytes, [100.0, 200.0]), (Verdict::Better, "less"));
         assert_eq!(of("memory_slope", Unit::Bytes, [200.0, 100.0]), (Verdict::Worse, "more"));
         assert_eq!(of(DENSITY, Unit::Count, [200.0, 100.0]), (Verdict::Better, "more"));
         assert_eq!(of(DENSITY, Unit::Count, [100.0, 200.0]), (Verdict::Worse, "less"));
+    }
+
+    #[test]
+    fn chance_is_expected_to_show_one_difference_in_twenty() {
+        let expected = |comparisons| ComparisonTally { comparisons, differences: 0 }.to_string();
+        for (comparisons, shown) in [(120, "about 6"), (106, "about 5"), (9, "about 0.5"), (1400, "about 70")]
+        {
+            assert!(expected(comparisons).ends_with(shown), "{}", expected(comparisons));
+        }
     }
 
     #[test]
@@ -176,7 +203,7 @@ pub(crate) mod tests {
         let many = figure("start_p50", Unit::Nanoseconds, 200.0);
         single.estimate = Bootstrap::default().median(&Samples::new([vec![1.0]])).unwrap();
         let comparison = Comparison::of(&single, &many).unwrap();
-        assert_eq!((comparison.verdict, comparison.words()), (Verdict::Unknown, "not told"));
+        assert_eq!((comparison.verdict, comparison.words()), (Verdict::Unknown, "no verdict"));
         let mut tally = ComparisonTally::default();
         tally.add(&comparison);
         assert_eq!(tally, ComparisonTally::default());

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::rows::row::Cold;
 use crate::statistics::{Bootstrap, Estimate, Outliers, Samples};
-use crate::words::units;
+use crate::words::{precision, units};
 
 /// One figure of an executor.
 #[derive(Clone, Debug)]
@@ -113,7 +113,12 @@ impl Figure {
         self.unit != Unit::PerSecond && self.name != DENSITY
     }
 
-    /// Whether it is one of the few figures by which runs are compared.
+    /// Whether it says how fast something is: a rate, or a time that passes. Processor time is used up.
+    pub fn is_speed(&self) -> bool {
+        self.unit == Unit::PerSecond || self.unit == Unit::Nanoseconds && !self.name.ends_with("_cpu")
+    }
+
+    /// Whether it is one of the few that runs are compared by. The others explain these.
     pub fn is_headline(&self) -> bool {
         const HEADLINES: [&str; 10] = [
             "prepare_p50",
@@ -131,7 +136,13 @@ impl Figure {
         HEADLINES.contains(&self.name.as_str()) || self.name == MEMORY_SLOPE
     }
 
-    /// A value of this figure with its unit.
+    /// Its value in the digits that its interval supports.
+    pub fn about(&self) -> String {
+        let Estimate { value, interval, .. } = self.estimate;
+        self.unit.show_to(value, precision::digits(value, interval))
+    }
+
+    /// A value of this figure as people read it.
     pub fn show(&self, value: f64) -> String {
         self.unit.show(value)
     }
@@ -155,6 +166,16 @@ impl Unit {
             Self::Part => units::percent(value),
             Self::Microjoules => units::energy(value),
             Self::Currency => units::number(value),
+        }
+    }
+
+    /// A value with a number of significant digits.
+    pub fn show_to(self, value: f64, digits: u32) -> String {
+        match self {
+            Self::Nanoseconds => units::duration_to(value, digits),
+            Self::Bytes => units::bytes_to(value, digits),
+            Self::PerSecond | Self::Count | Self::Currency => precision::significant(value, digits),
+            Self::Part | Self::Microjoules => self.show(value),
         }
     }
 

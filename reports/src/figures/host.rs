@@ -57,8 +57,8 @@ impl Calibration {
         let than = if self.trend < 0.0 { "less" } else { "more" };
         self.is_drifting().then(|| {
             format!(
-                "it was not the same all the time: a fixed loop between the blocks took times that lie {} of \
-                 their median apart, and {} {than} in the last third of the run than in the first",
+                "the host's speed drifted: a calibration loop varied by {}, and took {} {than} time in the last \
+                 third of the run than in the first",
                 units::percent(self.spread),
                 units::percent(self.trend.abs()),
             )

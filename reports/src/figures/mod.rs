@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+pub(crate) use comparison::of_chance;
 pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};

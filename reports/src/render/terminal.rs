@@ -1,7 +1,8 @@
-//! A run as a table for a terminal.
+//! A run for a terminal: its conclusion and one table.
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
+use crate::conclusion::{Conclusion, Sentence};
 use crate::figures::{Figures, Settings, Summary};
 use crate::tables::Table;
 use crate::tables::cells::value;
@@ -14,7 +15,7 @@ const HEAD: [&str; 9] = [
     "executor",
     "start p50",
     "start p99",
-    "memory/instance",
+    "memory each",
     "fresh req/s",
     "warm req/s",
     "warm p99",
@@ -31,7 +32,21 @@ pub fn render(summary: &Summary, width: Option<u16>) -> String {
         }
     }
     let head = HEAD.map(Into::into).to_vec();
-    of_table(&Table { name: "run", head, names: 2, lines, ..crate::tables::Table::default() }, width)
+    let table = of_table(&Table { name: "run", head, names: 2, lines, ..Table::default() }, width);
+    format!("{}\n\n{table}", conclusion(summary, width))
+}
+
+/// The sentences with what each is about at the left.
+fn conclusion(summary: &Summary, width: Option<u16>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(TableStyle::new());
+    // A terminal has no code font, so backticks would only be noise.
+    let line = |one: &Sentence| [one.subject.title().to_owned(), one.short().replace('`', "")];
+    table.add_rows(Conclusion::of(summary).sentences.iter().map(line));
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table.trim_fmt()
 }
 
 /// Any table for a terminal.

@@ -1,14 +1,12 @@
 //! The text of a table's cells.
 
 use super::NONE;
-use crate::figures::{Comparison, Figure, Verdict};
+use crate::figures::{Comparison, Figure};
 use crate::statistics::{Interval, Ratio};
+use crate::words::precision::Rounded;
 use crate::words::units;
 
-/// The smallest effect that a report names.
-const LEAST_EFFECT: f64 = 0.0001;
-
-/// A figure with its interval, if it has one.
+/// A figure with its interval, if it has one that is not itself.
 pub(crate) fn figure(figure: Option<&Figure>) -> String {
     figure.map_or_else(
         || NONE.into(),
@@ -29,19 +27,27 @@ pub(crate) fn value(figure: Option<&Figure>) -> String {
     figure.map_or_else(|| NONE.into(), |figure| figure.show(figure.estimate.value))
 }
 
-/// A ratio with its interval.
-pub(crate) fn ratio(Ratio { value, interval }: Ratio) -> String {
-    with_interval(value, interval, units::ratio)
+/// A ratio with its interval, in the digits that the interval supports.
+pub(crate) fn ratio(ratio: Ratio) -> String {
+    match Rounded::of(ratio) {
+        Rounded { ends: Some([low, high]), value } => format!("{value}× [{low}, {high}]"),
+        Rounded { ends: None, .. } => units::ratio(ratio.value),
+    }
 }
 
-/// A verdict; without a difference, also the smallest one that the run could have shown.
+/// A ratio without its interval, in the digits that the interval supports.
+pub(crate) fn bare_ratio(ratio: Ratio) -> String {
+    match ratio.interval {
+        Some(_) => format!("{}×", Rounded::of(ratio).value),
+        None => units::ratio(ratio.value),
+    }
+}
+
+/// A verdict. Where no difference was seen, also the smallest one that would have been.
 pub(crate) fn verdict(comparison: &Comparison) -> String {
-    match (comparison.verdict, comparison.ratio.smallest_effect()) {
-        (Verdict::NoDifference, Some(effect)) => {
-            // Equal samples would promise to show any difference.
-            format!("{} (from {} on)", comparison.words(), units::percent(effect.max(LEAST_EFFECT)))
-        }
-        _ => comparison.words().to_owned(),
+    match comparison.least_visible() {
+        Some(effect) => format!("{} (less than {effect} would not show)", comparison.words()),
+        None => comparison.words().to_owned(),
     }
 }
 

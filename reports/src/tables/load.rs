@@ -59,7 +59,7 @@ pub(super) fn best(group: &Group) -> Table {
         names: 3,
         lines,
         note:
-            "At the number of connections with the highest rate. Each window of a load is a sample. CPU is \
+            "Each executor at the number of connections that gives it the highest rate. Each window of a load is a sample. CPU is \
                that of the server, its containers and their helpers."
                 .into(),
         is_detail: false,
@@ -87,12 +87,12 @@ pub(super) fn price(summary: &Summary, group: &Group) -> Table {
     Table {
         name: "price",
         title: format!("Price of a million requests, in {}", prices.currency),
-        head: head(&["executor", "reuse", "connections", "price", "to the best"]),
+        head: head(&["executor", "reuse", "connections", "price", "ratio to the best"]),
         names: 3,
         lines: lines.collect(),
         note: format!(
             "Derived, not measured: {PRICE_FORMULA}. CPU time and median latency are those of the load with \
-             the fewest connections, GiB held is the memory of one more live instance after the most \
+             the fewest connections. GiB held is the memory of one more live instance after the most \
              invocations. A CPU second is priced at {}, a GiB second at {} ({}).",
             prices.per_cpu_second, prices.per_gib_second, prices.source
         ),
@@ -122,7 +122,7 @@ pub(super) fn every(group: &Group) -> Table {
     });
     Table {
         name: "loads",
-        title: "Every number of connections".into(),
+        title: "Closed loop at every number of connections".into(),
         head: head(&[
             "executor",
             "reuse",
@@ -136,7 +136,7 @@ pub(super) fn every(group: &Group) -> Table {
         ]),
         names: 3,
         lines: lines.collect(),
-        note: "Medians over the windows.".into(),
+        note: "Each figure is the median over the windows of a load.".into(),
         is_detail: true,
     }
 }
@@ -167,31 +167,32 @@ pub(super) fn resources(group: &Group) -> Table {
     });
     Table {
         name: "resources",
-        title: "What a request costs".into(),
+        title: "Resources per request".into(),
         head: head(&[
             "executor",
             "reuse",
             "connections",
-            "CPU in all",
+            "CPU, total",
             "user",
             "system",
             "server",
             "control group",
             "helpers",
-            "daemons",
+            "engine's daemons",
             "minor faults",
             "major faults",
-            "switches",
+            "context switches",
             "energy",
         ]),
         names: 3,
         lines: lines.collect(),
         note:
-            "Per answer, in the windows of the closed loop. CPU in all is that of server, control group and \
-               helpers; the container engine's daemons serve others too and stand apart. User and system \
-               time split that of server and control group in the proportion of the kernel's clock ticks. \
-               Each column is a median by itself. Faults and switches are the server's. Energy is that of the \
-               processor packages, everything on the machine included, where the host counts it."
+            "Per answer, in the windows of the closed loop. Total CPU covers the server, the control group and \
+               the helpers. The container engine's daemons serve others too, so they stand apart. User and \
+               system time split the time of server and control group in the proportion of the kernel's clock \
+               ticks. Each column is a median of its own, so columns need not add up. Faults and context \
+               switches are the server's. Energy is that of the processor packages with everything on the \
+               machine, where the host counts it."
                 .into(),
         is_detail: true,
     }
@@ -218,11 +219,11 @@ pub(super) fn bursts(group: &Group) -> Table {
     }
     Table {
         name: "bursts",
-        title: "Bursts: so many requests at once, from idle".into(),
+        title: "Bursts: many requests at once to an idle server".into(),
         head: head(&[
             "executor",
             "reuse",
-            "at once",
+            "requests at once",
             "until the last answer",
             "against the best",
             "latency p50",
@@ -231,7 +232,7 @@ pub(super) fn bursts(group: &Group) -> Table {
         ]),
         names: 3,
         lines,
-        note: "Each burst is a sample.".into(),
+        note: "Each burst is a sample. Its duration ends with the last answer.".into(),
         is_detail: true,
     }
 }

@@ -33,17 +33,18 @@ pub(super) fn slopes(group: &Group) -> Table {
             "per live instance",
             "against the best",
             "intercept",
-            "with no instance",
-            "live at most",
+            "without instances",
+            "most live instances",
         ]),
         names: 2,
         lines,
         note:
-            "The slope of what the host pays over one and more live instances, by least squares within each \
-               repetition, and the mean of the repetitions' slopes. The interval is Student's: of one \
-               repetition that of the regression, of several also of their differences. The host pays the \
-               server's proportional set size, control groups without inactive file pages, and helper \
-               processes."
+            "Memory per live instance is the slope of the host's memory over one and more live instances: a \
+               least-squares line for each repetition, and the mean of their slopes. The intercept is where \
+               that line meets zero instances. Intervals are Student's. With one repetition they cover the \
+               noise of the regression, with several also the differences between repetitions. The host's \
+               memory is the server's proportional set size, control groups without inactive file pages, and \
+               helper processes."
                 .into(),
         is_detail: false,
     }
@@ -73,16 +74,16 @@ pub(super) fn readings(group: &Group) -> Table {
         head: head(&[
             "executor",
             "invoked before",
-            "the host in all",
+            "host, total",
             "server, private",
             "control group",
             "helpers",
-            "as the model says",
+            "as the engine reports",
         ]),
         names: 2,
         lines,
-        note: "Slopes like those above. Private is what would be free if the server's process ended; what \
-               the model says is its own account and is only shown to compare."
+        note: "Slopes, as in the table of memory per live instance. Private memory is what the host would get back \
+               if the server's process ended. What the engine reports is its own account, shown to compare."
             .into(),
         is_detail: true,
     }
@@ -100,14 +101,14 @@ pub(super) fn density(group: &Group) -> Table {
     };
     Table {
         name: "density",
-        title: "Density: live instances until a limit".into(),
+        title: "Density: how many instances fit".into(),
         head: head(&["executor", "live instances", "against the best", "ended by"]),
         names: 1,
         lines: group.executors.iter().filter_map(line).collect(),
         note:
-            "Instances were started until the memory they hold, or the 99th percentile of answers from all \
-               of them in turn, passed the limit that the settings below name. Where the set number or the \
-               time ended it, more would have fitted."
+            "Instances were started until their memory, or the 99th percentile of the latency of all of them \
+               in turn, passed the limit that the settings below name. Where the maximum of instances or the \
+               time limit ended the search, more would fit."
                 .into(),
         is_detail: true,
     }
@@ -117,8 +118,8 @@ fn name(limit: Limit) -> &'static str {
     match limit {
         Limit::Memory => "memory",
         Limit::Latency => "latency",
-        Limit::Instances => "the set number of instances",
-        Limit::Time => "time",
+        Limit::Instances => "maximum of instances",
+        Limit::Time => "time limit",
     }
 }
 

@@ -39,7 +39,9 @@ pub struct Table {
 pub struct Section {
     /// The title.
     pub title: String,
-    /// The tables, each with at least one line.
+    /// What must be known to read its tables, in whole sentences; empty if nothing.
+    pub lead: String,
+    /// The tables; none of them is without lines.
     pub tables: Vec<Table>,
 }
 
@@ -91,6 +93,7 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
     ];
     Section {
         title: title(group),
+        lead: String::new(),
         tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
     }
 }

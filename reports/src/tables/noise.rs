@@ -9,7 +9,8 @@ use crate::words::units;
 pub(super) fn section(summary: &Summary) -> Section {
     let tables = [host(summary), pairs(summary)];
     Section {
-        title: "What noise alone does".into(),
+        title: "Noise".into(),
+        lead: String::new(),
         tables: tables.into_iter().filter(|table| !table.lines.is_empty()).collect(),
     }
 }
@@ -35,9 +36,12 @@ fn pairs(summary: &Summary) -> Table {
     Table {
         name: "pairs",
         title: "A/A pairs: identical cells against each other".into(),
-        head: head(&["function", "executor", "figure", "one", "the other", "ratio", "verdict"]),
+        head: head(&["function", "executor", "figure", "first", "second", "ratio", "verdict"]),
         names: 3,
-        note: format!("Measured in the same run as if they were two: {}.", tally(summary)),
+        note: format!(
+            "Each pair is one cell that the run measured twice, as if it were two: {}.",
+            tally(summary)
+        ),
         lines,
         is_detail: true,
     }
@@ -51,7 +55,7 @@ pub(super) fn tally(summary: &Summary) -> ComparisonTally {
     tally
 }
 
-/// The fixed loop between the blocks.
+/// The calibration loop between the blocks.
 fn host(summary: &Summary) -> Table {
     let line = |host: &Calibration| {
         vec![
@@ -64,13 +68,13 @@ fn host(summary: &Summary) -> Table {
     };
     Table {
         name: "host",
-        title: "The host: a fixed loop between the cells".into(),
-        head: head(&["blocks", "median", "spread", "last third to the first", "the host"]),
+        title: "The host: a calibration loop between the cells".into(),
+        head: head(&["blocks", "median", "spread", "last third against the first", "the host's speed"]),
         names: 1,
         lines: summary.calibration.as_ref().map(line).into_iter().collect(),
         note: format!(
-            "Spread is from the 5th to the 95th percentile, as a part of the median. Beyond {} the host is \
-             said to have drifted: differences of that size may be its own.",
+            "The spread reaches from the 5th to the 95th percentile, as a percentage of the median. Beyond {} the \
+             host drifted: the host itself may cause differences of that size.",
             units::percent(DRIFT)
         ),
         is_detail: false,

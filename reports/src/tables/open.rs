@@ -47,8 +47,8 @@ pub(super) fn offered(group: &Group) -> Table {
         names: 3,
         lines: lines.collect(),
         note:
-            "Load is the part of the highest rate of the closed loop. Dropped are requests that were never \
-               sent, late ones were sent after they were due; both as parts of those offered."
+            "Load is a percentage of the executor's own highest rate in the closed loop. Dropped requests were \
+               never sent. Late ones were sent after their time. Both are percentages of the offered requests."
                 .into(),
         is_detail: true,
     }
@@ -58,7 +58,7 @@ pub(super) fn offered(group: &Group) -> Table {
 pub(super) fn latencies(group: &Group) -> Table {
     let mut lines = Vec::new();
     for (executor, rate) in loops(group) {
-        for (kind, from) in [("latency", "when it was due"), ("service", "when it was sent")] {
+        for (kind, from) in [("latency", "intended time"), ("service", "real time")] {
             let at = |name: &str| executor.figure(&format!("open_{kind}_{name}"), &rate.settings);
             if at("p50").is_none() {
                 continue;
@@ -80,12 +80,12 @@ pub(super) fn latencies(group: &Group) -> Table {
     Table {
         name: "open_latency",
         title: "Open loop: latency".into(),
-        head: head(&["executor", "reuse", "load", "latency from", "p50", "p90", "p99", "p99.9", "max"]),
+        head: head(&["executor", "reuse", "load", "latency from the", "p50", "p90", "p99", "p99.9", "max"]),
         names: 4,
         lines,
         note:
-            "A user waits from when a request was due. From when it was sent hides the queue before a slow \
-               server (coordinated omission) and is only shown to compare."
+            "A user waits from the time at which a request was meant to be sent. Latency from the real time of \
+               sending hides the queue before a slow server (coordinated omission). It is shown to compare."
                 .into(),
         is_detail: true,
     }

@@ -1,11 +1,10 @@
 //! The executors of one group side by side, with verdicts.
 
-use super::cells::verdict;
+use super::cells::{bare_ratio, verdict};
 use super::code;
 use super::{NONE, Section, Table};
 use crate::figures::{Comparison, Figure, Figures, Group, Verdict};
 use crate::rows::row::Cold;
-use crate::words::units;
 
 /// Finds the figure of a column.
 type Pick = fn(&Figures) -> Option<&Figure>;
@@ -25,21 +24,22 @@ const COLUMNS: [(&str, Pick); 6] = [
 
 /// The overviews of all groups.
 pub(super) fn section(groups: &[Group]) -> Section {
-    let mut tables: Vec<Table> = groups.iter().map(table).filter(|table| !table.lines.is_empty()).collect();
-    if let Some(last) = tables.last_mut() {
-        NOTE.clone_into(&mut last.note);
-        if groups.iter().flat_map(comparisons).any(|comparison| comparison.verdict != Verdict::Unknown) {
-            last.note.push_str(VERDICTS);
-        }
+    let tables: Vec<Table> = groups.iter().map(table).filter(|table| !table.lines.is_empty()).collect();
+    let mut lead = COLUMNS_EXPLAINED.to_owned();
+    if groups.iter().flat_map(comparisons).any(|comparison| comparison.verdict != Verdict::Unknown) {
+        lead.push_str(VERDICTS);
     }
-    Section { title: "Overview".into(), tables }
+    Section { title: "All functions side by side".into(), lead, tables }
 }
 
-const NOTE: &str = "Each figure with its ratio to the best model that isolates (in bold). Medians; rates at the \
-number of connections that gives the highest. Intervals are in the tables below.";
+const COLUMNS_EXPLAINED: &str = "`start` is the time until a new instance of a prepared function can answer. \
+`first answer` is what a client waits for such an instance and its answer. `memory per live instance` is what the \
+host pays for one more instance, after the most invocations that were measured. `requests/s` counts right answers \
+at the number of connections with the highest rate: `fresh` starts an instance for each request, `warm` uses \
+instances again. `CPU per request` is that of the server, its containers and their helpers. Each cell holds the \
+median and its ratio to the best executor that isolates (in bold). The tables further below have the intervals.";
 
-const VERDICTS: &str = " Behind each ratio stands its verdict, and behind \"no significant difference\" the smallest \
-effect that this run could have seen.";
+const VERDICTS: &str = " A verdict stands behind each ratio.";
 
 fn table(group: &Group) -> Table {
     let columns: Vec<_> = COLUMNS
@@ -88,13 +88,13 @@ fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
     match Comparison::of(figure, best) {
         None => value,
         Some(comparison) if comparison.verdict == Verdict::Unknown => {
-            format!("{value}, {}", units::ratio(comparison.ratio.value))
+            format!("{value}, {}", bare_ratio(comparison.ratio))
         }
         Some(comparison) if comparison.verdict == Verdict::NoDifference => {
             format!("{value}, {}", verdict(&comparison))
         }
         Some(comparison) => {
-            format!("{value}, {} {}", units::ratio(comparison.factor().value), comparison.words())
+            format!("{value}, {} {}", bare_ratio(comparison.factor()), comparison.words())
         }
     }
 }
@@ -114,23 +114,23 @@ mod tests {
         };
         assert_eq!(
             of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]),
-            ["500 ns, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+            ["500 ns, 40.0× faster", "40.0× [40.0, 40.0] faster"]
         );
         assert_eq!(
             of("start_p50", Unit::Nanoseconds, [20_000.0, 500.0]),
-            ["20.0 µs, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+            ["20.0 µs, 40.0× slower", "40.0× [40.0, 40.0] slower"]
         );
         assert_eq!(
             of("load_rate", Unit::PerSecond, [50.0, 2_000.0]),
-            ["50.0, 40.0× slower", "40.0× [40.0×, 40.0×] slower"]
+            ["50.0, 40.0× slower", "40.0× [40.0, 40.0] slower"]
         );
         assert_eq!(
             of("load_rate", Unit::PerSecond, [2_000.0, 50.0]),
-            ["2\u{2009}000, 40.0× faster", "40.0× [40.0×, 40.0×] faster"]
+            ["2,000, 40.0× faster", "40.0× [40.0, 40.0] faster"]
         );
         assert_eq!(
             of("memory_slope", Unit::Bytes, [1024.0, 4096.0]),
-            ["1.00 KiB, 4.00× less", "4.00× [4.00×, 4.00×] less"]
+            ["1.00 KiB, 4.00× less", "4.00× [4.00, 4.00] less"]
         );
     }
 }

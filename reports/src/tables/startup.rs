@@ -43,9 +43,9 @@ pub(super) fn phases(group: &Group) -> Table {
         ]),
         names: 1,
         lines: group.executors.iter().filter_map(line).collect(),
-        note: "Medians as the front end's clock sees them. `start` is measured with everything prepared. Without a \
-               figure for what is cached, a model keeps nothing that another server process could use; without \
-               one for nothing cached, it has nothing to keep."
+        note: "Medians by the front end's clock. `start` is measured with everything prepared. A dash under \
+               `prepare, cached` means that the executor keeps nothing that another server process could use. A \
+               dash under `prepare, nothing cached` means that it has nothing to keep."
             .into(),
         is_detail: false,
     }
@@ -83,19 +83,19 @@ pub(super) fn answers(group: &Group) -> Table {
         let warm = executor.named("response_p50").filter(|figure| figure.settings.cold.is_none());
         for response in warm {
             let reuse = response.settings.reuse.as_deref().unwrap_or_default();
-            line(&format!("nothing ({reuse})"), &response.settings);
+            line(&format!("nothing cold ({reuse})"), &response.settings);
         }
     }
     Table {
         name: "answers",
         title: "Answers by what was cold".into(),
-        head: head(&["executor", "cold", "p50", "p50 against the best", "p90", "p99"]),
+        head: head(&["executor", "what was cold", "p50", "p50 against the best", "p90", "p99"]),
         names: 2,
         lines,
-        note: "As a client on the same machine sees them, one request at a time. A cold host is timed from \
-               the spawning of the server's process, with its artifact cached; a cold function from the \
-               first request in a server that listens; a cold instance from a request that finds the \
-               function prepared. Each instance proves by its count of uses that it was cold."
+        note: "Latency as a client on the same machine sees it, one request at a time. A cold host is timed from \
+               the start of the server's process, with the artifact cached. A cold function is timed from the \
+               first request for it in a server that listens. A cold instance is timed from a request that \
+               finds the function prepared. Each instance proves by its count of uses that it was cold."
             .into(),
         is_detail: false,
     }
@@ -118,7 +118,8 @@ pub(super) fn laps(group: &Group) -> Table {
         head: head(&["executor", "phase", "lap", "settings", "p50"]),
         names: 4,
         lines,
-        note: "Laps explain a phase and are not compared between models: each model has its own.".into(),
+        note: "Laps explain a phase. Each model has its own laps, so do not compare them between models."
+            .into(),
         is_detail: true,
     }
 }

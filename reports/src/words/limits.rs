@@ -2,25 +2,24 @@
 
 /// One paragraph each.
 pub const LIMITS: &[&str] = &[
-    "The figures hold for this machine, these versions and these settings; ratios travel further than \
-     figures.",
-    "Intervals come from a bootstrap on two levels: repetitions are resampled, then the samples within \
-     each (Davison and Hinkley 1997, §3.8; Kalibera and Jones 2013), and what that misses of few \
-     repetitions is made up for by Student's factor (Hesterberg 2015). A figure is the mean over the \
-     repetitions of each one's median or percentile. Ratios are resampled on both sides independently.",
-    "Where repetitions contradict each other, as they do near saturation, that gives intervals over orders \
-     of magnitude, with ends that nothing could reach: such a figure is not known.",
-    "Intervals speak of the noise within this run, not of another machine, and not of what is the same in all \
-     of its repetitions, such as how the binary was linked.",
-    "\"No significant difference\" is no proof that there is none. The smallest effect that is named with \
-     it, √(high / low) − 1 of the ratio's interval, would have been seen in about half of all such runs.",
-    "`start` ends when the instance can answer. What an image registry, a scheduler or a network would \
-     add is not in it, and images, snapshots and compiled code are on the local disk already.",
-    "Memory is what the host pays for one more live instance: proportional set size of the server, \
-     control group without inactive file pages, and the helper processes of a container. Memory that the \
-     kernel shares or keeps for itself beyond that is not seen.",
-    "A closed loop waits for the server under overload, and so hides what a queue of users would have \
-     suffered; an open loop does not.",
-    "Speed says nothing about how strong the wall is. `direct` has none at all and is no model to choose; \
-     it is there to show what the front end itself costs.",
+    "The figures hold for this machine, these versions and these settings. Ratios carry over to other machines \
+     better than figures do.",
+    "A figure is the mean of the repetitions' medians or percentiles. Intervals come from a bootstrap on two \
+     levels: it resamples the repetitions, and then the samples within each (Davison and Hinkley 1997, §3.8; \
+     Kalibera and Jones 2013). Student's factor makes up for few repetitions (Hesterberg 2015). Both sides of a \
+     ratio are resampled independently.",
+    "Repetitions contradict each other near saturation. The interval then spans orders of magnitude, and no server \
+     could reach its ends. The run does not know such a figure.",
+    "Intervals cover the noise within this run. They do not cover another machine, or anything that is the same in \
+     all repetitions, such as how the binary was linked.",
+    "\"No difference seen\" does not prove that two executors are equal. The percentage behind it is √(high / low) − 1 \
+     of the ratio's interval. About half of all such runs would have shown a difference of that size.",
+    "`start` ends when the instance can answer. It leaves out an image registry, a scheduler and a network. Images, \
+     snapshots and compiled code are on the local disk already.",
+    "Memory is what the host pays for one more live instance: proportional set size of the server, control group \
+     without inactive file pages, and the helper processes of a container. It leaves out other memory of the kernel.",
+    "A closed loop waits for an overloaded server, and so hides how long a queue of users would have waited. An \
+     open loop shows it.",
+    "Speed says nothing about the strength of the isolation. `direct` isolates nothing: it shows what the front end \
+     itself costs, and is not an executor to choose.",
 ];

@@ -2,6 +2,7 @@
 
 pub(crate) mod facts;
 pub mod limits;
+pub mod precision;
 pub mod units;
 
 /// `text` in one line.
@@ -14,7 +15,12 @@ pub(crate) fn title(function: &str, variant: &str) -> String {
     format!("{function} · {variant}")
 }
 
-/// `text` with a capital first letter.
+/// `text` with a capital first and a full stop at its end.
+pub(crate) fn sentence(text: &str) -> String {
+    format!("{}.", capital(text.trim_end_matches('.')))
+}
+
+/// `text`, beginning with a capital.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

@@ -1,28 +1,37 @@
-//! Numbers with three significant digits and a unit.
+//! Numbers as people read them: a unit, and three significant digits unless told otherwise.
 
-/// A duration, from nanoseconds.
+use super::precision::{rounded, significant, thousands};
+
+/// Units of durations, in nanoseconds.
+const DURATIONS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+/// Binary units, in bytes.
+const BYTES: [(&str, f64); 4] = [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
+/// Units of energy, in microjoules.
+const ENERGIES: [(&str, f64); 3] = [("µJ", 1.0), ("mJ", 1e3), ("J", 1e6)];
+
+/// A duration in nanoseconds.
 pub fn duration(ns: f64) -> String {
-    scaled(ns, &[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)])
+    scaled(ns, &DURATIONS, digits)
 }
 
-/// An amount of memory, from bytes, in binary units.
+/// A duration in nanoseconds, with a number of significant digits.
+pub fn duration_to(ns: f64, count: u32) -> String {
+    scaled(rounded(ns, count), &DURATIONS, |value| significant(value, count))
+}
+
+/// Bytes, in binary units.
 pub fn bytes(bytes: f64) -> String {
-    scaled(bytes, &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)])
+    scaled(bytes, &BYTES, digits)
 }
 
-/// A rate per second, with a thin space between thousands.
+/// Bytes in binary units, with a number of significant digits.
+pub fn bytes_to(bytes: f64, count: u32) -> String {
+    scaled(bytes, &BYTES, |value| significant(value, count))
+}
+
+/// A rate per second, with a comma between thousands.
 pub fn rate(per_second: f64) -> String {
-    if per_second < 100.0 {
-        return digits(per_second);
-    }
-    let plain = format!("{per_second:.0}");
-    let groups: Vec<&str> = {
-        let first = plain.len() % 3;
-        let (head, tail) = plain.split_at(first);
-        let tail = tail.as_bytes().chunks(3).map(|group| std::str::from_utf8(group).unwrap_or_default());
-        std::iter::once(head).filter(|head| !head.is_empty()).chain(tail).collect()
-    };
-    groups.join("\u{2009}")
+    if per_second < 100.0 { digits(per_second) } else { thousands(&format!("{per_second:.0}")) }
 }
 
 /// A multiple of another quantity.
@@ -31,7 +40,7 @@ pub fn ratio(ratio: f64) -> String {
     if (ratio - 1.0).abs() < 0.005 && ratio.to_bits() != 1f64.to_bits() {
         return format!("{ratio:.4}×");
     }
-    format!("{}×", digits(ratio))
+    format!("{}×", thousands(&digits(ratio)))
 }
 
 /// A number of things, which may be a mean.
@@ -46,7 +55,7 @@ pub fn percent(part: f64) -> String {
 
 /// An energy, from microjoules.
 pub fn energy(microjoules: f64) -> String {
-    scaled(microjoules, &[("µJ", 1.0), ("mJ", 1e3), ("J", 1e6)])
+    scaled(microjoules, &ENERGIES, digits)
 }
 
 /// A bare number, such as a price.
@@ -54,11 +63,11 @@ pub fn number(value: f64) -> String {
     digits(value)
 }
 
-fn scaled(value: f64, units: &[(&str, f64)]) -> String {
-    // A value that would round to 1000 belongs to the next unit.
+fn scaled(value: f64, units: &[(&str, f64)], number: impl Fn(f64) -> String) -> String {
+    // A value that would be shown as 1000 or more belongs to the next unit.
     let fits = |(_, size): &&(&str, f64)| value.abs() >= size * 0.9995;
     let (unit, size) = units.iter().rev().find(fits).unwrap_or(&units[0]);
-    format!("{} {unit}", digits(value / size))
+    format!("{} {unit}", number(value / size))
 }
 
 /// Three significant digits, without an exponent.
@@ -90,13 +99,15 @@ mod tests {
         assert_eq!(bytes(-2_097_152.0), "-2.00 MiB");
         assert_eq!(
             [0.5, 87.3, 987.0, 87_800.0, 1_234_567.0].map(rate),
-            ["0.50", "87.3", "987", "87\u{2009}800", "1\u{2009}234\u{2009}567"]
+            ["0.50", "87.3", "987", "87,800", "1,234,567"]
         );
         assert_eq!(
             [0.000_512, 0.05, 0.9987, 1.0, 12.34, 2345.0].map(ratio),
-            ["0.000512×", "0.0500×", "0.9987×", "1.00×", "12.3×", "2345×"]
+            ["0.000512×", "0.0500×", "0.9987×", "1.00×", "12.3×", "2,345×"]
         );
-        assert_eq!([3.0, 1500.0, 2.5].map(count), ["3", "1\u{2009}500", "2.50"]);
+        assert_eq!([5123.0, 12_500.0, 96e6].map(|ns| duration_to(ns, 1)), ["5 µs", "10 µs", "100 ms"]);
+        assert_eq!([20.1, 1434.0].map(|kib| bytes_to(kib * 1024.0, 2)), ["20 KiB", "1.4 MiB"]);
+        assert_eq!([3.0, 1500.0, 2.5].map(count), ["3", "1,500", "2.50"]);
         assert_eq!([0.05, 1.0].map(percent), ["5.00 %", "100 %"]);
         assert_eq!(energy(1500.0), "1.50 mJ");
     }

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod claims;
+mod conclusion;
 mod fixture;
 mod page;
 mod statistics;

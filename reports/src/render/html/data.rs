@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::figure::items;
-use crate::charts::{Axis, Bar, Chart, DotRow, Executor, Line, Panel};
-use crate::tables::cells::with_interval;
-use crate::tables::{NONE, Table, head};
+use crate::charts::{Axis, AxisUnit, Bar, Chart, DotRow, Executor, Line, Panel};
+use crate::statistics::Ratio;
+use crate::tables::{NONE, Table, cells, head};
 
 /// The number of samples behind each mark.
 pub(super) fn samples(charts: &[Chart]) -> String {
@@ -25,8 +25,8 @@ pub(super) fn samples(charts: &[Chart]) -> String {
     let counts: BTreeSet<usize> = counts.collect();
     let samples = match (counts.first(), counts.last()) {
         (Some(1), Some(1)) => "Each mark is one sample.".into(),
-        (Some(least), Some(most)) if least == most => format!("Each mark is of {least} samples."),
-        (Some(least), Some(most)) => format!("Each mark is of {least} to {most} samples."),
+        (Some(least), Some(most)) if least == most => format!("Each mark stands for {least} samples."),
+        (Some(least), Some(most)) => format!("Each mark stands for {least} to {most} samples."),
         _ => return String::new(),
     };
     if charts.iter().any(has_intervals) {
@@ -85,7 +85,7 @@ fn bars_grid(panels: &[Panel<Bar>], executors: &[Executor]) -> Table {
             })
         })
     });
-    let head = head(&["panel", "executor", "part", "its own length", "samples"]);
+    let head = head(&["panel", "executor", "part", "duration", "samples"]);
     Table { head, names: 3, lines: lines.collect(), ..Table::default() }
 }
 
@@ -96,7 +96,10 @@ fn dots_grid(x: &Axis, panels: &[Panel<DotRow>], executors: &[Executor]) -> Tabl
         let dot = row.dots.iter().find(|dot| dot.executor == executor);
         dot.map_or_else(
             || NONE.into(),
-            |dot| with_interval(dot.value, dot.interval, |value| x.unit.show(value)),
+            |dot| match x.unit {
+                AxisUnit::Ratio => cells::ratio(Ratio { value: dot.value, interval: dot.interval }),
+                unit => cells::with_interval(dot.value, dot.interval, |value| unit.show(value)),
+            },
         )
     };
     let lines = panels.iter().flat_map(|panel| {

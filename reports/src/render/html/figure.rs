@@ -72,7 +72,7 @@ pub(super) fn render(figure: &ChartFigure, executors: &[Executor]) -> Markup {
                 p.note { (figure.settings) " " (data::samples(&figure.charts)) }
             }
             details {
-                summary { "Table of what is drawn" }
+                summary { "The figures of this chart" }
                 @for chart in &figure.charts { (table::titled(&data::table(chart, executors))) }
             }
         }
@@ -143,7 +143,7 @@ fn each<T>(
                 @if !y_title.is_empty() { p.axis { "↑ " (y_title) } }
                 svg.chart role="img" viewBox={ "0 0 " (width) " " (height) } aria-labelledby={ (title) "t " (title) "d" } {
                     title id={ (title) "t" } { (panel.title) }
-                    desc id={ (title) "d" } { @if !y_title.is_empty() { (words::capital(y_title)) ". " } "All values are in the table below the charts." }
+                    desc id={ (title) "d" } { @if !y_title.is_empty() { (words::capital(y_title)) ". " } "The table below the charts has all values." }
                     (drawn(&elements))
                 }
                 (below(panel))

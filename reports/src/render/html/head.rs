@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::rich;
 use crate::figures::Summary;
 use crate::rows::Run;
-use crate::words::facts;
+use crate::words::{self, facts};
 
 /// Forbids all requests; the browser of every reader enforces it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -31,11 +31,6 @@ pub(super) fn header(run: &Run) -> Markup {
             div {
                 p.kicker { "isolab · run " (run.id) }
                 h1 { "What isolation cost" }
-                p.prose {
-                    "One request, the same bytes in answer, " (run.executors.len()) " executors behind one HTTP "
-                    "front end: what each takes to start, what memory it holds, how much work it does. Only what "
-                    "stands in one panel or table may be compared: the variants differ in language."
-                }
                 p.facts { @for fact in facts(run) { span { (fact) } } }
             }
             (themes())
@@ -74,8 +69,8 @@ pub(super) fn banner(summary: &Summary) -> Markup {
         @if let Some(status) = facts::warning(summary.run.status) { p.banner role="note" { strong { (status) } } }
         @if warnings.peek().is_some() {
             div.banner role="note" {
-                strong { "The machine was not a quiet one while this was measured." }
-                ul { @for warning in warnings { li { (rich(&warning)) } } }
+                strong { "The machine was not quiet during this run." }
+                @for warning in warnings { " " (rich(&words::sentence(&warning))) }
             }
         }
     }

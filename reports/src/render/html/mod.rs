@@ -4,6 +4,7 @@
 //! only from the style sheet, which follows the reader's theme or the page's own switch. A
 //! policy in the page's head makes the browser refuse every request.
 
+mod conclusion;
 mod data;
 mod figure;
 mod head;
@@ -59,6 +60,7 @@ fn render_page(page: &Page<'_>) -> String {
                 div.columns {
                     (contents(&sections, page))
                     main {
+                        (conclusion::render(page.summary))
                         (overview::render(&executors, page.summary))
                         @for section in &sections { (figure::section(section, &executors)) }
                         (tables(page.sections))
@@ -77,6 +79,7 @@ fn contents(sections: &[figure::ChartSection], page: &Page<'_>) -> Markup {
     html! {
         nav aria-label="Contents" {
             ol {
+                li { a href="#conclusion" { "Conclusion" } }
                 li { a href="#overview" { "Overview" } }
                 @for section in sections { li { a href={ "#" (section.id) } { (section.title) } } }
                 @if !page.sections.is_empty() { li { a href="#figures" { "All figures" } } }
@@ -96,6 +99,7 @@ fn tables(sections: &[Section]) -> Markup {
                 @for section in sections {
                     details open {
                         summary { h3 { (rich(&section.title)) } }
+                        @if !section.lead.is_empty() { p.note { (rich(&section.lead)) } }
                         @for table in section.tables.iter().filter(|table| !table.is_detail) { (table::titled(table)) }
                         (details(&section.tables))
                     }
@@ -122,7 +126,7 @@ fn limits(limits: &[&str]) -> Markup {
     html! {
         @if !limits.is_empty() {
             section #limits {
-                h2 { "What the numbers do not say" }
+                h2 { "What these numbers do not say" }
                 ul.prose { @for limit in limits { li { (rich(limit)) } } }
             }
         }
@@ -139,11 +143,23 @@ fn rich(text: &str) -> Markup {
     let parts: Vec<_> = text.split('`').collect();
     // A backtick without its partner is a plain character.
     if parts.len().is_multiple_of(2) {
+        return bold(text);
+    }
+    html! {
+        @for (place, part) in parts.iter().enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (bold(part)) }
+        }
+    }
+}
+
+fn bold(text: &str) -> Markup {
+    let parts: Vec<_> = text.split("**").collect();
+    if parts.len().is_multiple_of(2) {
         return html! { (text) };
     }
     html! {
         @for (place, part) in parts.iter().enumerate() {
-            @if place % 2 == 1 { code { (part) } } @else { (part) }
+            @if place % 2 == 1 { strong { (part) } } @else { (part) }
         }
     }
 }
@@ -153,8 +169,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backticks_make_code_in_pairs() {
+    fn backticks_make_code_and_asterisks_bold_in_pairs() {
         assert_eq!(rich("a `b<` c").into_string(), "a <code>b&lt;</code> c");
         assert_eq!(rich("it`s").into_string(), "it`s");
+        assert_eq!(rich("**7 µs**, `**`").into_string(), "<strong>7 µs</strong>, <code>**</code>");
+        assert_eq!(rich("2 ** 3").into_string(), "2 ** 3");
     }
 }

@@ -16,43 +16,43 @@ pub(super) fn all(summary: &Summary) -> Vec<ChartSection> {
         section(
             "startup",
             "Startup",
-            "Phases are compared between models; laps only explain what is inside of one.",
+            "Compare phases between models. Laps only explain one phase of one model.",
             starts(summary),
         ),
         section(
             "latency",
             "Latency by percentile",
-            "The axis stretches towards the tail: each nine is as wide as the one before it.",
+            "The axis stretches towards the tail: p90, p99 and p99.9 are equally far apart.",
             latencies(summary),
         ),
         section(
             "memory",
             "Memory",
-            "What the host pays, the server with its containers and their shims: where a line starts is the price of the model, how it rises is the price of one more instance.",
+            "The memory of the server, its containers and their shims. A line starts at the memory of the server without instances. Its slope is the memory of one more instance.",
             memories(summary),
         ),
         section(
             "load",
             "Load",
-            "A closed loop waits for the server; an open loop does not, and counts from the moment at which a request should have been sent.",
+            "A closed loop waits for the server. An open loop does not: it measures latency from the time at which a request should have been sent.",
             loads(summary),
         ),
         section(
             "edges",
             "Bursts and density",
-            "How the models behave at an edge: many requests at once from idle, and more and more instances until a bound is reached.",
+            "Two extremes: many requests at once to an idle server, and more and more instances until a limit.",
             edges(summary),
         ),
         section(
             "cpu",
             "Processor time",
-            "Bars show shares, so that microseconds and milliseconds can stand side by side; the figure at the right is the whole.",
+            "Bars show shares, so that microseconds and milliseconds fit side by side. The figure at the right is the total.",
             processor(summary),
         ),
         section(
             "noise",
             "Noise",
-            "What differs here differs by itself: no difference between models below this size means anything.",
+            "These differences come from noise alone. A difference between executors that is not larger means nothing.",
             noises(summary),
         ),
     ];
@@ -98,20 +98,20 @@ fn starts(summary: &Summary) -> Vec<Option<ChartFigure>> {
             "first-answer",
             "From nothing to the first answer of an instance",
             startup::first_answer(summary),
-            "Time runs to the right on a logarithmic scale: each part reaches from the moment at which it begins to \
-             that at which it ends. The scale has no zero, so the first part begins at the left edge however short \
-             it is; read where a part ends, and compare lengths as factors. Breaks in a part are its laps. Parts \
-             are medians of their own, which add up only nearly to the median at the right.",
+            "Time runs to the right on a logarithmic scale. Each part reaches from its beginning to \
+             its end. The scale has no zero, so the first part begins at the left edge, however short \
+             it is. Read where a part ends, and compare lengths as factors. Breaks in a part are its laps. Parts \
+             are medians of their own, so their sum is only near the median at the right.",
             "Reuse fresh, one request at a time, the function prepared; each instance was used once.",
         ),
         figure(
             "cold",
             "Kinds of cold",
             startup::kinds_of_cold(summary),
-            "From the top: less and less has to be made before an answer. Cold host: from the spawning of the \
-             server's process on. Cold function: the first request for it in a server that listens. Cold instance: \
-             the function is prepared. Median of each, as the client sees it.",
-            "One request at a time. A first answer counts only if the instance says that it was used once.",
+            "Each line has less to prepare than the one above it. Cold host: from the start of the \
+             server's process. Cold function: from the first request for it in a server that listens. Cold instance: \
+             from a request that finds the function prepared. Medians, as the client sees them.",
+            "One request at a time. A first answer counts only if the instance says that this was its first use.",
         ),
     ]
 }
@@ -123,9 +123,9 @@ fn latencies(summary: &Summary) -> Vec<Option<ChartFigure>> {
         let plural = if connections == 1 { "" } else { "s" };
         figure(
             &format!("closed-percentiles-{reuse}"),
-            &format!("{}: while nothing waits", kind(reuse)),
+            &format!("{}: without a queue", kind(reuse)),
             Some(chart),
-            "Time from sending to the whole answer, from p10 to the greatest that was seen. The flatter a line, the \
+            "Time from sending a request to its whole answer, from p10 to the maximum. The flatter a line, the \
              more alike the answers. Each point is the median over windows of that window's percentile.",
             &format!("Closed loop, reuse {reuse}, {connections} connection{plural}."),
         )
@@ -135,11 +135,11 @@ fn latencies(summary: &Summary) -> Vec<Option<ChartFigure>> {
         let (chart, percent) = latency::open(summary, reuse, HALF)?;
         figure(
             &format!("open-percentiles-{reuse}"),
-            &format!("{}: at {percent} % of what it can do", kind(reuse)),
+            &format!("{}: at {percent} % of the highest rate", kind(reuse)),
             Some(chart),
-            "From the intended moment of sending (solid), and from the real one (dashed), which hides what a request \
-             waited before the generator could send it. Where the two part, a queue stood.",
-            &format!("Open loop, reuse {reuse}, {percent} % of the closed loop's highest rate, each model by its own."),
+            "Solid: from the intended time of sending. Dashed: from the real one, which hides how long a request \
+             waited before the load generator could send it. Where the two lines part, requests queued.",
+            &format!("Open loop, reuse {reuse}, {percent} % of each executor's own highest rate in the closed loop."),
         )
         .map(|figure| if reuse == "fresh" { figure.secondary() } else { figure })
     });
@@ -151,11 +151,11 @@ fn memories(summary: &Summary) -> Vec<Option<ChartFigure>> {
         "growth",
         "Memory against live instances",
         memory::growth(summary),
-        "Marks are what was measured, lines the least-squares fit, the median over the repetitions; on logarithmic scales a straight fit \
-         bends where the instances begin to outweigh what the server holds anyway. Below each panel: the slope, and \
-         where the line meets no instance.",
-        "Proportional set size of the server, control groups without inactive file pages, helper processes; after \
-         the most invocations that were measured; fit over one and more live instances, for each repetition.",
+        "Marks are measured values, lines are least-squares fits (the median over the repetitions). On logarithmic scales a straight fit \
+         bends where the instances begin to outweigh the server's own memory. Below each panel: the slope, and \
+         where the line meets zero instances.",
+        "Proportional set size of the server, control groups without inactive file pages, and helper processes, after \
+         the most invocations that were measured. One fit for each repetition, over one and more live instances.",
     )]
 }
 
@@ -169,14 +169,14 @@ fn loads(summary: &Summary) -> Vec<Option<ChartFigure>> {
                 &format!("throughput-{reuse}"),
                 &format!("{name}: throughput"),
                 load::throughput(summary, reuse),
-                "Right answers in a second against connections that are always busy.",
+                "Right answers per second against the number of connections that are always busy.",
                 &settings,
             ),
             figure(
                 &format!("closed-latency-{reuse}"),
                 &format!("{name}: latency"),
                 load::closed_latency(summary, reuse),
-                "Latency against connections. Once the server is busy, more connections only wait longer.",
+                "Latency against the number of connections. Once the server is busy, more connections only wait longer.",
                 &settings,
             )
             .map(ChartFigure::secondary),
@@ -187,23 +187,23 @@ fn loads(summary: &Summary) -> Vec<Option<ChartFigure>> {
         let name = kind(reuse);
         let settings = format!(
             "Open loop, reuse {reuse}, at fixed rates. Hollow marks: requests were dropped, or fewer than {:.0} % of \
-             what was offered was answered.",
+             the offered requests were answered.",
             load::KEEPS_UP * 100.0
         );
         [
             figure(
                 &format!("offered-latency-{reuse}"),
-                &format!("{name}: latency at an offered rate"),
+                &format!("{name}: latency at offered rates"),
                 load::open_latency(summary, reuse),
-                "Latency from the intended moment of sending against what was offered. Where a line turns up, the \
-                 model is saturated.",
+                "Latency from the intended time of sending against the offered rate. Where a line turns up, the \
+                 server is saturated.",
                 &settings,
             ),
             figure(
                 &format!("achieved-{reuse}"),
-                &format!("{name}: answers at an offered rate"),
+                &format!("{name}: answers at offered rates"),
                 load::achieved(summary, reuse),
-                "What was answered of what was offered: a model keeps up as long as its line goes straight.",
+                "Answered against offered rate. An executor keeps up as long as its line is straight.",
                 &settings,
             )
             .map(ChartFigure::secondary),
@@ -217,24 +217,24 @@ fn edges(summary: &Summary) -> Vec<Option<ChartFigure>> {
     vec![
         figure(
             "burst",
-            "A burst from idle",
+            "A burst to an idle server",
             edges::burst(summary),
-            "Time until the last of so many requests, sent at once, was answered.",
-            "From idle; policies of reuse as in the legend.",
+            "Time until the last of many requests that were sent at once is answered.",
+            "To an idle server. The legend names the reuse policies.",
         ),
         figure(
             "density-memory",
             "Density: memory",
             edges::density_memory(summary),
-            "Memory held by server, control groups and helpers together while instances are added. Below each panel: \
-             how many were live in the end, and what ended it.",
+            "Memory of server, control groups and helpers together while instances are added. Below each panel: \
+             how many were live at the end, and the limit that ended the search.",
             bounds,
         ),
         figure(
             "density-latency",
             "Density: latency",
             edges::density_latency(summary),
-            "The 99th percentile of answers from all live instances in turn.",
+            "The 99th percentile of the latency of all live instances in turn.",
             bounds,
         )
         .map(ChartFigure::secondary),
@@ -247,8 +247,8 @@ fn processor(summary: &Summary) -> Vec<Option<ChartFigure>> {
             &format!("cpu-{reuse}"),
             kind(reuse),
             cpu::per_request(summary, reuse),
-            "Where the processor time of one request goes. At the right: all of it, and the connections at which it \
-             was measured, which are those of the highest rate.",
+            "How the processor time of one request divides. At the right: its total, and the number of connections at \
+             which it was measured, the one with the highest rate.",
             &format!(
                 "Closed loop, reuse {reuse}. User and system time of the server split its exact time in the \
                  proportion of the kernel's clock ticks. Daemons are those of the container engine."
@@ -264,7 +264,7 @@ fn noises(summary: &Summary) -> Vec<Option<ChartFigure>> {
             "calibration",
             "Drift",
             noise::calibration(summary),
-            "A loop that always does the same, timed again and again between the cells: on a quiet machine the line \
+            "The time of a calibration loop, which does the same work each time, between the cells. On a quiet machine the line \
              is flat.",
             "In the harness, on its own processor.",
         ),
@@ -272,9 +272,9 @@ fn noises(summary: &Summary) -> Vec<Option<ChartFigure>> {
             "twins",
             "A/A: the same cell twice",
             noise::twins(summary),
-            "Two identical cells in one run. All of what parts them from 1× is noise. A bar that holds 1× is a verdict of \
-             no significant difference.",
-            "Of loads, warm instances with the most connections.",
+            "Two identical cells in one run. Only noise moves them away from 1×. An interval that holds 1× means \
+             that no difference was seen.",
+            "Loads with warm instances and the most connections.",
         ),
     ]
 }

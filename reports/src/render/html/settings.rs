@@ -36,8 +36,8 @@ pub(super) fn settings(run: &Run) -> Markup {
             h2 { "Settings, machine and versions" }
             pre.scroll { code { (run.command.join(" ")) } }
             p.prose {
-                "Order of the cells shuffled with seed " (run.seed) ". Begun " (run.started) ", ended "
-                (run.ended.as_deref().unwrap_or("not yet")) "."
+                "The order of the cells was shuffled with the seed " (run.seed) ". The run began " (run.started)
+                @if let Some(ended) = &run.ended { " and ended " (ended) "." } @else { " and has not ended." }
             }
             @if !run.notes.is_empty() { ul.prose { @for note in &run.notes { li { (rich(note)) } } } }
             (table::titled(&executors(run)))
@@ -70,8 +70,8 @@ fn prices(run: &Run) -> Markup {
     let prices = &run.prices;
     html! {
         @if prices.per_cpu_second > 0.0 || prices.per_gib_second > 0.0 { p.prose {
-            "Prices of the cost model: " (prices.per_cpu_second) " " (prices.currency) " for a second of processor time, "
-            (prices.per_gib_second) " " (prices.currency) " for a GiB held for a second; from " (prices.source) "."
+            "The cost model uses " (prices.per_cpu_second) " " (prices.currency) " for a second of processor time and "
+            (prices.per_gib_second) " " (prices.currency) " for a GiB held for a second. Source: " (prices.source) "."
         } }
     }
 }

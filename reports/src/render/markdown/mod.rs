@@ -5,7 +5,8 @@ pub(crate) mod table;
 
 use std::fmt::{self, Write as _};
 
-use crate::figures::{ComparisonTally, Summary};
+use crate::conclusion::{self, Conclusion};
+use crate::figures::Summary;
 use crate::rows::Run;
 use crate::tables;
 use crate::words::limits::LIMITS;
@@ -25,53 +26,34 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
         writeln!(out, "> **{warning}**\n")?;
     }
     for warning in summary.host_warnings() {
-        writeln!(out, "> **The host: {warning}**\n")?;
+        let warning = words::sentence(&warning);
+        writeln!(out, "> **{warning}**\n")?;
     }
-    writeln!(
-        out,
-        "One function, {} executors, one HTTP front end; begun {}. Every model was given the same \
-         request and had to answer the same bytes before and while it was measured. \
-         Only rows of one table may be compared: the variants differ in language.\n",
-        run.executors.len(),
-        run.started
-    )?;
-    certainty(out, summary)?;
+    conclusion(out, summary)?;
+    writeln!(out, "## How to read this report\n\n{}\n", facts::subject(summary))?;
+    writeln!(out, "{}\n", facts::certainty(summary))?;
     for section in tables::sections(summary) {
         table::section(out, &section)?;
     }
     absent(out, run)?;
     settings::write(out, run)?;
-    writeln!(out, "## What the numbers do not say\n")?;
+    writeln!(out, "## What these numbers do not say\n")?;
     for limit in LIMITS {
         writeln!(out, "- {limit}")?;
     }
     Ok(())
 }
 
-/// How to read verdicts, and how many differences chance alone would show.
-fn certainty(out: &mut String, summary: &Summary) -> fmt::Result {
-    if summary.repetitions < 2 {
-        return writeln!(
-            out,
-            "Brackets hold 95 % confidence intervals. There was one repetition: they only know the noise \
-             within one server process, and another process may differ by more. So there are ratios and no \
-             verdicts; two repetitions or more are needed for those.\n"
-        );
+/// Five sentences and one table.
+fn conclusion(out: &mut String, summary: &Summary) -> fmt::Result {
+    writeln!(out, "## Conclusion\n")?;
+    for sentence in &Conclusion::of(summary).sentences {
+        writeln!(out, "- **{}.** {sentence}", sentence.subject.title())?;
     }
-    let pairs = match tables::tally_of_pairs(summary) {
-        ComparisonTally { comparisons: 0, .. } => {
-            "No cell was measured twice, so what noise alone does is not known.".to_owned()
-        }
-        tally => format!("Identical cells were compared too (A/A): {tally}."),
-    };
-    writeln!(
-        out,
-        "Brackets hold 95 % confidence intervals. A verdict other than \"no significant difference\" means \
-         that the interval of the ratio does not hold 1. There were {} repetitions, each in a new server \
-         process. The overviews make {}: verdicts are not corrected for their number. {pairs}\n",
-        summary.repetitions,
-        tables::tally(summary)
-    )
+    writeln!(out)?;
+    let Some(table) = conclusion::table(summary) else { return Ok(()) };
+    writeln!(out, "{}\n", conclusion::key(summary))?;
+    table::bare(out, &table)
 }
 
 /// The cells without figures, one line for each reason.

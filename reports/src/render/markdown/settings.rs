@@ -10,7 +10,7 @@ use crate::words::facts;
 pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "## Settings and versions\n")?;
     writeln!(out, "```sh\n{}\n```\n", run.command.join(" "))?;
-    writeln!(out, "Order of the cells shuffled with seed {}. Ended {}.\n", run.seed, ended(run))?;
+    writeln!(out, "The order of the cells was shuffled with the seed {}. {}\n", run.seed, ended(run))?;
     writeln!(out, "| executor | model | all settings | versions |\n|---|---|---|---|")?;
     for executor in &run.executors {
         writeln!(
@@ -31,8 +31,10 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     table(out, "Build", &run.build)
 }
 
-fn ended(run: &Run) -> &str {
-    run.ended.as_deref().unwrap_or("not yet")
+fn ended(run: &Run) -> String {
+    run.ended
+        .as_ref()
+        .map_or_else(|| "The run has not ended.".to_owned(), |time| format!("The run ended {time}."))
 }
 
 fn table(out: &mut String, title: &str, facts: &Map<String, Value>) -> fmt::Result {

@@ -7,6 +7,9 @@ use crate::tables::{Section, Table};
 /// Writes a section with its tables; the detailed ones are folded away.
 pub(crate) fn section(out: &mut String, section: &Section) -> fmt::Result {
     writeln!(out, "## {}\n", section.title)?;
+    if !section.lead.is_empty() {
+        writeln!(out, "{}\n", section.lead)?;
+    }
     section.tables.iter().try_for_each(|one| titled(out, one))
 }
 

@@ -38,7 +38,7 @@ fn section(mark: &str) -> Section {
         ..Table::default()
     };
     let title = format!("`hello`, variant `rust`{mark}");
-    Section { title, tables: vec![table] }
+    Section { title, tables: vec![table], ..Section::default() }
 }
 
 /// The sample, but only what `keep` says of one function's one variant.
