@@ -5,7 +5,7 @@
 // `notInStrings` leaves out string literals, which may hold data.
 "use strict";
 
-const START = String.raw`(?:^|(?<=^#+ )|(?<=[.!:;]["')]? ))`;
+const START = String.raw`(?:^|(?<=[.!:;]["')]? ))`;
 
 module.exports = [
   {
