@@ -6,14 +6,18 @@ const patterns = require("./patterns.js").map((entry) => ({
   regexp: new RegExp(entry.pattern, entry.exact ? "g" : "gi"),
 }));
 
+// A string of at most this many words is a title.
+const TITLE_WORDS = 7;
+
 /** Replaces code spans by an `x` of the same length, and line breaks by spaces. */
 const mask = (text) => text.replace(/(`+)[^`]+\1/g, (span) => "x".repeat(span.length)).replace(/\s/g, " ");
 
 /** Returns an array of `{ index, length, id, message }`. */
 module.exports = function find(text, { isString = false } = {}) {
   const masked = mask(text);
+  const isTitle = isString && masked.trim().split(/\s+/).length <= TITLE_WORDS;
   return patterns
-    .filter(({ notInStrings }) => !(isString && notInStrings))
+    .filter(({ notInStrings, notInTitles }) => !(isString && notInStrings) && !(isTitle && notInTitles))
     .flatMap(({ id, advice, regexp }) =>
       [...masked.matchAll(regexp)].map(({ index, 0: { length } }) => {
         const words = text.slice(index, index + length + 24).replace(/\s+/g, " ").trim();

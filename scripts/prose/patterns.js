@@ -2,7 +2,8 @@
 // comments, strings and test names.
 //
 // A pattern that begins with START matches only where a sentence begins. `exact` regards upper and lower case;
-// `notInStrings` leaves out string literals, which may hold data.
+// `notInStrings` leaves out string literals, which may hold data; `notInTitles` leaves out short ones, such as a
+// table's title.
 "use strict";
 
 const START = String.raw`(?:^|(?<=[.!:;]["')]? ))`;
@@ -20,8 +21,9 @@ module.exports = [
   },
   {
     id: "what-clause",
-    pattern: START + String.raw`(?:What|Who|Whoever|Whatever)\b(?![^.!]*\?)`,
+    pattern: START + String.raw`(?:What|Who|Whoever|Whatever)\b(?! [A-Z])(?![^.!]*\?)`,
     exact: true,
+    notInTitles: true,
     advice: "begin with the subject: not `What the host pays for …` but `The host's cost of …`",
   },
   {

@@ -122,7 +122,7 @@ function fail(outgoing, cause, text) {
 
 function describe(thrown) {
   try {
-    return thrown instanceof Error ? `${thrown.stack ?? thrown}` : `${String(thrown)} was thrown, which is no Error`;
+    return thrown instanceof Error ? `${thrown.stack ?? thrown}` : `${String(thrown)} was thrown, which is not an Error`;
   } catch {
     return "something was thrown that cannot be shown";
   }

@@ -22,7 +22,7 @@ export default {
   },
 };
 
-/** What could be written. Where an engine has no modules of Node, there is no file system either. */
+/** Returns a line for each thing that could be written. Where an engine has no modules of Node, there is no file system either. */
 async function attack() {
   let fs, http;
   try {

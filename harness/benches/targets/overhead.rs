@@ -22,7 +22,7 @@ use crate::server::Server;
 
 const TARGET: &str = "/hello?myName=World";
 /// Repetitions with new processes. The place of a process in memory alone changes a few percent,
-/// so many repetitions say more than many turns.
+/// so more repetitions help more than more turns.
 const REPETITIONS: usize = 40;
 /// Turns of load in each repetition, close together because the machine drifts.
 const TURNS: usize = 4;

@@ -20,7 +20,7 @@ use crate::socket::HostSocket;
 /// takes longer than this never connects.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What all instances of a function share.
+/// The state that all instances of a function share.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) session: Arc<Session>,

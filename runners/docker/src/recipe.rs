@@ -1,4 +1,4 @@
-//! What an image is made of: a folder of `docker/guests` and what the executor adds.
+//! The content of an image: a folder of `docker/guests`, and the files that the executor adds.
 
 use std::fs;
 use std::io;
@@ -35,7 +35,7 @@ pub(crate) struct Folder {
     pub(crate) files: &'static [(&'static str, &'static [u8])],
 }
 
-/// What an image is made of.
+/// The content of an image.
 pub(crate) struct Recipe {
     /// The repository below `isolab/`.
     pub(crate) name: String,
@@ -130,7 +130,7 @@ fn header(kind: tar::EntryType, bytes: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_size(bytes);
-    // Whoever the container's user is, it may read and execute.
+    // Any user of the container may read and execute.
     header.set_mode(0o755);
     header
 }

@@ -159,7 +159,7 @@ fn unseen() -> Cause {
     )
 }
 
-/// What a connection is like on which no response is awaited.
+/// The state of a connection on which no response is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// It can carry a request.

@@ -1,4 +1,4 @@
-//! What the acceptor and other workers can tell a worker.
+//! The messages that a worker gets from the acceptor and from other workers.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) enum Message {
     Drain(Instant),
 }
 
-/// What other threads know of a worker.
+/// A worker, as other threads know it.
 pub(crate) struct WorkerHandle {
     pub(crate) inbox: UnboundedSender<Message>,
     pub(crate) metrics: Arc<WorkerMetrics>,

@@ -38,7 +38,7 @@
 //! config, lifecycle, route ◄ telemetry ◄ inbox ◄ pool ◄ state, http ◄ admin ◄ dispatch ◄ worker ◄ shutdown ◄ server
 //! ```
 //!
-//! # What the server answers
+//! # The answers of the server
 //!
 //! | | |
 //! |---|---|

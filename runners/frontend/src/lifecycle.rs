@@ -114,7 +114,7 @@ impl Live {
         self.uses
     }
 
-    /// What the model knows about the instance's memory.
+    /// The instance's memory, as the model knows it.
     pub fn memory(&mut self) -> Memory {
         self.instance.memory()
     }

@@ -1,4 +1,4 @@
-//! What a server and each of its workers hold while they run.
+//! The state of a server and of each of its workers while they run.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

@@ -56,7 +56,7 @@ mod native {
     /// Enough to show that nothing bounds a disk, and little enough for the disk of a test.
     const FILL_BYTES: usize = 32 << 20;
 
-    /// What could be written, a line each.
+    /// Returns a line for each thing that could be written.
     pub(crate) fn attack() -> Vec<String> {
         let socket = std::env::var_os("ISOLAB_SOCKET").map(PathBuf::from);
         let shared = socket.as_ref().and_then(|socket| socket.parent()).map(Path::to_owned);

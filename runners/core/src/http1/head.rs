@@ -101,7 +101,7 @@ fn has_end(head: &[u8], searched: usize) -> bool {
     false
 }
 
-/// What a head's headers say of the body's length and of the connection.
+/// The statements of a head's headers about the body's length and the connection.
 #[derive(Default)]
 struct Lengths {
     length: Option<u64>,

@@ -1,4 +1,4 @@
-//! What the pages take and answer, for the server and for its clients.
+//! The requests and responses of the pages, for the server and for its clients.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct Function {
     pub name: String,
     /// Its variants.
     pub variants: Vec<Variant>,
-    /// What one of its instances may use.
+    /// The limits of one of its instances.
     pub limits: Limits,
     /// The number of its cases.
     pub cases: usize,
@@ -132,7 +132,7 @@ pub struct SetInstances {
 pub struct Instances {
     /// Their number.
     pub live: u64,
-    /// What the model knows of each one's memory, in bytes; `null` if it knows nothing.
+    /// Each one's memory as the model knows it, in bytes; `null` if it knows nothing.
     pub model_bytes: Vec<Option<u64>>,
     /// The parts of each one that lie outside of the server's process.
     pub outside: Vec<Outside>,

@@ -24,7 +24,7 @@ use crate::pool::tasks::Tasks;
 /// A response, as hyper writes it.
 type Answered = Result<Response<Full<Bytes>>, Infallible>;
 
-/// What the connection's owner knows of it.
+/// The connection's state, as its owner knows it.
 struct Status {
     stream: SharedStream,
     /// The tick since which no request is in work; `None` while one is.

@@ -117,7 +117,7 @@ pub struct Details {
     pub title: String,
     /// The status of the response.
     pub status: u16,
-    /// What happened to this request.
+    /// The cause in this request.
     pub detail: String,
     /// The executor's spec in short form, if the request reached one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,7 +63,7 @@ impl Drop for Place {
     }
 }
 
-/// What a request waits for: an idle instance, or the permit to start one.
+/// The thing that a request waits for: an idle instance, or the permit to start one.
 enum Granted {
     Idle(Slot),
     Place(OwnedSemaphorePermit),
@@ -119,7 +119,7 @@ impl Pool {
         self.prepared.get().expect("requests prepare before they acquire")
     }
 
-    /// How often an instance may be invoked at most; `None` is no limit.
+    /// How often an instance may be invoked at most; `None` means without limit.
     pub(crate) fn max_uses(&self) -> Option<u64> {
         self.prepared().max_uses()
     }

@@ -1,4 +1,4 @@
-//! What the pools of all workers share.
+//! The state that the pools of all workers share.
 
 use std::time::Duration;
 

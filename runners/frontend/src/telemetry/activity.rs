@@ -1,4 +1,4 @@
-//! What a worker's thread is doing, for a server that must say why a worker does not end.
+//! The present work of a worker's thread, for a server that must say why a worker does not end.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(crate) struct Activity {
     instance: AtomicU64,
 }
 
-/// What [`Activity`] held when it was read.
+/// The content of [`Activity`] when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Execution {
     /// The route's index.

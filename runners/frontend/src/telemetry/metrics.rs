@@ -112,7 +112,7 @@ impl std::ops::AddAssign for Durations {
     }
 }
 
-/// What one worker counts of one function on one executor.
+/// One worker's counts of one function on one executor.
 #[derive(Default)]
 pub(crate) struct CellMetrics {
     pub(crate) responses: Responses,
@@ -128,7 +128,7 @@ impl CellMetrics {
     }
 }
 
-/// What one worker counts.
+/// One worker's counts.
 pub(crate) struct WorkerMetrics {
     /// Connections of the worker. The acceptor counts them up, the worker down.
     pub(crate) open: AtomicUsize,

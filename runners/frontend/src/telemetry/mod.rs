@@ -1,4 +1,4 @@
-//! What workers write down while they serve: counts for `/-/metrics`, phases for
+//! The records that workers make while they serve: counts for `/-/metrics`, phases for
 //! `/-/phases`, and what each thread is doing.
 
 pub(crate) mod activity;
