@@ -73,17 +73,27 @@ fn command_in(folder: &Path) -> Result<Option<PathBuf>, LoadError> {
 /// Whether a folder is a function, whatever else lies in it. A folder with nothing but
 /// `.wasm` files may also be a folder of several commands.
 pub(super) fn is_function_folder(folder: &Path) -> bool {
-    [super::manifest::FILE, HANDLER, CRATE].iter().any(|name| folder.join(name).is_file())
+    let has = |name: &str| folder.join(name).is_file();
+    let is_crate = || has(CRATE) && !is_workspace(&cargo_manifest(folder));
+    has(super::manifest::FILE) || has(HANDLER) || is_crate()
+}
+
+/// `Cargo.toml`; empty if there is none that can be read.
+fn cargo_manifest(folder: &Path) -> toml::Table {
+    let text = std::fs::read_to_string(folder.join(CRATE)).unwrap_or_default();
+    text.parse().unwrap_or_default()
+}
+
+/// Whether a manifest is that of a workspace only, whose crates lie below it.
+fn is_workspace(manifest: &toml::Table) -> bool {
+    manifest.contains_key("workspace") && !manifest.contains_key("package")
 }
 
 /// Whether a folder has a crate that can be built for an executor; not every crate is a
 /// function.
 pub(super) fn has_function_crate(folder: &Path) -> bool {
-    let text = std::fs::read_to_string(folder.join(CRATE)).unwrap_or_default();
-    let kinds = text.parse::<toml::Table>().ok().and_then(|crate_| {
-        let kinds = crate_.get("lib")?.get("crate-type")?.as_array()?.clone();
-        Some(kinds)
-    });
+    let manifest = cargo_manifest(folder);
+    let kinds = manifest.get("lib").and_then(|lib| lib.get("crate-type")?.as_array());
     kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")))
 }
 

@@ -183,6 +183,7 @@ fn a_path_without_a_function_is_refused_with_the_reason() {
 #[test]
 fn a_folder_of_functions_is_searched_and_other_files_are_passed_over() {
     let folder = folder(&[
+        ("all/Cargo.toml", "[workspace]"),
         ("all/js/handler.js", HANDLER),
         ("all/one.js", HANDLER),
         ("all/settings.js", "module.exports = {}"),
