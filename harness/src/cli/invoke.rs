@@ -21,24 +21,20 @@ use super::values::{self, LimitArgs};
 use crate::exit::{BadInput, DONE};
 use crate::{executors, library};
 
-/// Where the output goes, and the exit codes.
-pub(super) const AFTER_HELP: &str = "\
-The response's body goes to stdout as it is; phases, status and headers go to stderr:
-  isolab invoke v8 ./handler.js --query name=Ada | jq .message
-
-Exit codes:
-  0  the function answered, whatever the status
-  1  the function failed: it trapped, or exceeded its deadline or its memory
-  2  bad input, also a function that cannot be built";
-
 /// `isolab invoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   isolab invoke wasm hello --query myName=Ada
   isolab invoke v8 json --variant js --data @request.json
+  isolab invoke v8 ./handler.js --query name=Ada | jq .message
 
-The body goes to stdout; the status and the time of each phase go to stderr.")]
+The response's body goes to stdout as it is; phases, status and headers go to stderr.
+
+Exit codes:
+  0  the function answered, whatever the status
+  1  the function failed: it trapped, or exceeded its deadline or its memory
+  2  bad input, or a function that cannot be built")]
 pub struct InvokeArgs {
     /// Executor with its settings, such as `wasm:compiler=winch`
     #[arg(value_parser = values::spec)]

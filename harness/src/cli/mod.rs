@@ -64,7 +64,6 @@ enum Command {
     /// Serve functions over HTTP
     Serve(serve::ServeArgs),
     /// Send one request to one function, and print its response
-    #[command(after_help = invoke::AFTER_HELP)]
     Invoke(invoke::InvokeArgs),
     /// Build the functions' Wasm modules and native servers
     Build(build::BuildArgs),

@@ -1,7 +1,7 @@
 //! `isolab report`: render a run again, or compare runs.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -190,8 +190,7 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// The width of the terminal, if stdout is one.
+/// The width of the terminal in columns, if stdout is one.
 pub fn columns() -> Option<u16> {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.filter(|_| std::io::stdout().is_terminal())
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }

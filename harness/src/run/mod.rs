@@ -3,7 +3,7 @@
 //! - [`request`]: what it is asked to measure.
 //! - [`availability`]: what of that this machine can run.
 //! - [`plan`] and [`preset`]: which cells, in which order, and how much of each.
-//! - [`record`] and [`folder`]: what it writes; [`utc`] for its times.
+//! - [`record`] and [`folder`]: what it writes; [`utc`] for its times. `resume` continues it.
 
 pub mod availability;
 pub mod folder;
@@ -11,4 +11,5 @@ pub mod plan;
 pub mod preset;
 pub mod record;
 pub mod request;
+mod resume;
 pub mod utc;

@@ -1,32 +1,29 @@
 //! The record of a run, which is its `run.json`: facts, and the outcome of every cell so far.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::folder::{self, RUN};
-use isolab_reports::row::HOST;
 use isolab_reports::run::{Prices, RecordedSelection, SCHEMA_VERSION};
-use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render};
+use isolab_reports::{Cell, ExecutorInfo, Format, RunStatus, Status, Summary, render};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::executors;
-use crate::exit::BadInput;
 use crate::host::machine::{Build, Machine};
 use crate::run::availability::{Availability, obstacle};
 use crate::run::folder::{FolderError, RunWriter};
-use crate::run::plan::{Block, Planned};
+use crate::run::plan::Block;
 use crate::run::preset::Preset;
-use crate::run::request::InterruptedRun;
 use crate::run::utc::Utc;
 
 /// A run that has begun.
 pub struct RunRecord {
     /// Its folder.
     pub folder: RunWriter,
-    run: isolab_reports::Run,
+    pub(super) run: isolab_reports::Run,
 }
 
 /// Everything known before the first cell is measured.
@@ -76,44 +73,6 @@ impl RunRecord {
             selection: facts.selection.clone(),
             blocks_done: Vec::new(),
         };
-        let run = Self { folder, run };
-        run.save()?;
-        Ok(run)
-    }
-
-    /// Opens the folder of an interrupted run. Rows of unfinished blocks are dropped; these
-    /// blocks are measured again.
-    ///
-    /// # Errors
-    /// If this binary or this machine is not the one that began the run.
-    pub fn resume(interrupted: InterruptedRun, plan: &[Planned], now: &RunFacts<'_>) -> Result<Self> {
-        let InterruptedRun { dir, mut run } = interrupted;
-        let differs = |what: &str| {
-            BadInput::because(format!(
-                "{} cannot be resumed: it began {what}, and all figures of a run must be comparable; begin a new run",
-                dir.display()
-            ))
-        };
-        if run.build != as_map(now.build)? {
-            return Err(differs("with another build"));
-        }
-        let machine = as_map(now.machine)?;
-        if MACHINE.iter().any(|fact| run.machine.get(*fact) != machine.get(*fact)) {
-            return Err(differs("on another machine, or another kernel"));
-        }
-        run.status = RunStatus::Running;
-        run.ended = None;
-        run.notes.push(format!("Interrupted, and resumed at {}.", Utc::now().rfc3339()));
-        let warnings = now.host_warnings.iter().filter(|warning| !run.host_warnings.contains(warning));
-        let warnings: Vec<_> = warnings.cloned().collect();
-        run.host_warnings.extend(warnings);
-        let done: HashSet<_> = plan
-            .iter()
-            .filter(|planned| run.blocks_done.contains(&planned.place))
-            .map(|planned| BlockKey::of_block(&planned.block))
-            .collect();
-        let folder =
-            RunWriter::reopen(&dir, |row| row.executor == HOST || done.contains(&BlockKey::of_row(row)))?;
         let run = Self { folder, run };
         run.save()?;
         Ok(run)
@@ -174,41 +133,6 @@ impl RunRecord {
     }
 }
 
-/// Facts about a machine that do not change while it runs.
-const MACHINE: [&str; 4] = ["cpu", "cpus_count", "memory_bytes", "kernel"];
-
-/// Identifies a block in the rows of a run.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct BlockKey {
-    executor: String,
-    function: String,
-    variant: String,
-    is_twin: bool,
-    repetition: u32,
-}
-
-impl BlockKey {
-    fn of_block(block: &Block) -> Self {
-        Self {
-            executor: format!("{:#}", block.spec),
-            function: block.function.name().to_owned(),
-            variant: block.variant.to_string(),
-            is_twin: block.is_twin,
-            repetition: block.repetition,
-        }
-    }
-
-    fn of_row(row: &Row) -> Self {
-        Self {
-            executor: row.executor.clone(),
-            function: row.function.clone(),
-            variant: row.variant.clone(),
-            is_twin: row.twin == Some(true),
-            repetition: row.repetition,
-        }
-    }
-}
-
 /// A run that has ended.
 pub struct FinishedRun {
     folder: RunWriter,
@@ -263,7 +187,7 @@ fn prices() -> Prices {
     }
 }
 
-fn as_map(value: &impl Serialize) -> Result<Map<String, Value>> {
+pub(super) fn as_map(value: &impl Serialize) -> Result<Map<String, Value>> {
     match serde_json::to_value(value)? {
         Value::Object(map) => Ok(map),
         other => anyhow::bail!("not an object: {other}"),
