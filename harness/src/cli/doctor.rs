@@ -1,7 +1,9 @@
 //! `isolab doctor`: show what this machine can run, and what to do about the rest.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
-use isolab_core::{Environment, Executor, Spec};
+use isolab_core::{Environment, Executor, Spec, Variant};
 
 use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
@@ -84,12 +86,17 @@ fn print_executor(model: &str, executor: &dyn Executor) -> Result<()> {
         executor.versions().into_iter().map(|(name, version)| format!("{name} {version}")).collect();
     print_fact(executor.spec().name(), &format!("{model}: {}", versions.join(", ")));
     print_fact("", &format!("{:#}", executor.spec()));
+    // One line for all functions that it refuses for the same reason.
+    let mut refused: BTreeMap<(Variant, String), Vec<String>> = BTreeMap::new();
     for function in library::open(&[])?.iter() {
         for variant in function.variants() {
             if let Err(reason) = executor.supports(function, variant) {
-                print_fact("", &format!("cannot run `{}` as {variant}: {reason}", function.name()));
+                refused.entry((variant, reason)).or_default().push(format!("`{}`", function.name()));
             }
         }
+    }
+    for ((variant, reason), functions) in refused {
+        print_fact("", &format!("cannot run {} as {variant}: {reason}", functions.join(", ")));
     }
     Ok(())
 }

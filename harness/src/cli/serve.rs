@@ -51,7 +51,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "POLICY", default_value = "warm")]
     pub reuse: Reuse,
     /// Address to listen on; with port 0 the system chooses the port
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
     /// More functions: a folder with handler.js or a crate, a file `NAME.js`, a WASI command `NAME.wasm`, or a folder of such
     #[arg(long, value_name = "PATH")]
@@ -80,6 +80,10 @@ pub struct ServeArgs {
     /// End when this process, the parent, ends
     #[arg(long, value_name = "PID", hide = true)]
     pub parent: Option<u32>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port; write it as `127.0.0.1:8080`"))
 }
 
 fn workers(text: &str) -> Result<usize, String> {

@@ -77,7 +77,7 @@ fn an_option_that_makes_no_sense_is_refused() {
             refused(&format!("{command} --deadline {time}"), 2, &["--deadline", time]);
         }
     }
-    refused("serve --listen here", 2, &["here"]);
+    refused("serve --listen here", 2, &["here", "127.0.0.1:8080"]);
     refused("serve --workers 0 --executor direct", 2, &["at least 1"]);
     refused("serve --functions /nowhere --executor direct", 2, &["/nowhere"]);
     refused("invoke direct hello --variant js", 2, &["cannot run"]);

@@ -68,7 +68,7 @@ fn faulty_answers_fail_the_load_and_percentiles_say_that_there_is_none() {
 }
 
 #[test]
-fn a_url_without_http_is_bad_input() {
+fn a_server_that_closes_the_connection_is_bad_input() {
     let server = Server::start(Behaviour { reply: |_| Reply::Close, ..Behaviour::default() });
     let finished = run(format!("load {} --rate 10", server.url()).split(' '));
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
