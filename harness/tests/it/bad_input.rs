@@ -47,9 +47,9 @@ fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
 
 #[test]
 fn an_option_that_makes_no_sense_is_refused() {
-    refused("bench --executor direct,direct", 2, &["asked for twice"]);
+    refused("bench --executor direct,direct", 2, &["named twice"]);
     refused("bench --executor direct: --function hello", 2, &["nothing follows the colon"]);
-    refused("bench --function hello,hello", 2, &["asked for twice"]);
+    refused("bench --function hello,hello", 2, &["named twice"]);
     refused("bench --function ./nowhere", 2, &["./nowhere"]);
     refused("bench --variant command --executor direct", 2, &["none of the functions"]);
     refused("bench --quick --full", 2, &["--full"]);
