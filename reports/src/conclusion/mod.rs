@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use crate::figures::{Group, Summary};
 
 impl Conclusion {
-    /// What a run's figures come to.
+    /// The conclusion from a run's figures.
     pub fn of(summary: &Summary) -> Self {
         let groups = headline(summary);
         let sentence = |subject, metrics: &[Metric]| standing::sentence(summary, &groups, subject, metrics);

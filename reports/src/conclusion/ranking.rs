@@ -12,7 +12,7 @@ use crate::statistics::Ratio;
 pub enum Metric {
     /// The median of `start`.
     Start,
-    /// What the host pays for one more live instance.
+    /// The host's memory for one more live instance.
     Memory,
     /// The highest rate with a fresh instance for each request.
     Fresh,
@@ -34,7 +34,7 @@ impl Metric {
         }
     }
 
-    /// What it is, within a sentence.
+    /// Its name within a sentence.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Start => "start time",
@@ -64,7 +64,7 @@ pub(super) struct Ranking<'a> {
     pub(super) absent: Vec<(&'a str, &'static str)>,
 }
 
-/// What a ranking is worth.
+/// The result of a ranking.
 #[derive(Debug)]
 pub(super) enum Outcome<'a> {
     /// Nothing was measured.
@@ -89,7 +89,7 @@ impl<'a> Ranking<'a> {
             let figure = executor.and_then(|executor| Some((executor, metric.of(executor)?)));
             let lack = lack(summary, group, &info.spec, metric);
             match (figure, lack) {
-                // A figure of a cell that failed is none to rank by.
+                // A figure of a failed cell is not ranked.
                 (Some(_), Some(why @ "failed")) | (None, Some(why)) => ranking.absent.push((&info.name, why)),
                 // A slope that is not above zero is noise about a small one.
                 (Some((_, figure)), _) if figure.estimate.value <= 0.0 => {
@@ -115,7 +115,7 @@ impl<'a> Ranking<'a> {
         order(figure, other).is_lt()
     }
 
-    /// What it is worth on a host that drifted by this part, if it did.
+    /// Its result on a host that drifted by this part, if it did.
     pub(super) fn outcome(&self, drift: Option<f64>) -> Outcome<'a> {
         let (best, others) = match self.isolating.as_slice() {
             [] => return Outcome::Absent,

@@ -153,7 +153,7 @@ fn effect(best: &One<'_>, other: &One<'_>) -> f64 {
     best.against(other).and_then(|comparison| comparison.ratio.smallest_effect()).unwrap_or(0.0)
 }
 
-/// What other functions say of a figure.
+/// A figure with other functions.
 #[derive(Debug)]
 enum Elsewhere {
     /// No other function has the figure of two executors.

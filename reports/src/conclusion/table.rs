@@ -17,7 +17,7 @@ fn head(metric: Metric) -> &'static str {
     }
 }
 
-/// What the columns are, for a reader who has not seen them before; empty without a table.
+/// The meaning of the columns, for a reader who has not seen them before; empty without a table.
 pub(crate) fn key(summary: &Summary) -> String {
     let groups = headline(summary);
     let columns = columns(&groups);

@@ -83,7 +83,7 @@ pub(super) fn readings(group: &Group) -> Table {
         names: 2,
         lines,
         note: "Slopes, as in the table of memory per live instance. Private memory is what the host would get back \
-               if the server's process ended. What the engine reports is its own account, shown to compare."
+               if the server's process ended. The engine reports its own account, shown to compare."
             .into(),
         is_detail: true,
     }

@@ -39,7 +39,7 @@ pub struct Table {
 pub struct Section {
     /// The title.
     pub title: String,
-    /// What must be known to read its tables, in whole sentences; empty if nothing.
+    /// The facts that a reader of its tables needs, in whole sentences; may be empty.
     pub lead: String,
     /// The tables; none of them is without lines.
     pub tables: Vec<Table>,

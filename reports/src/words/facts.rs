@@ -9,7 +9,7 @@ use crate::figures::{ComparisonTally, Summary};
 use crate::rows::{Run, RunStatus, Status};
 use crate::tables;
 
-/// What was measured against what, and what may be compared.
+/// The cells of a run, and the comparisons that are valid.
 pub(crate) fn subject(summary: &Summary) -> String {
     let functions: BTreeSet<&str> = summary.groups.iter().map(|group| group.function.as_str()).collect();
     let variants: BTreeSet<&str> = summary.groups.iter().map(|group| group.variant.as_str()).collect();
@@ -30,7 +30,7 @@ pub(crate) fn subject(summary: &Summary) -> String {
     )
 }
 
-/// What intervals and verdicts mean in this run, and how many of them chance alone would give.
+/// The meaning of intervals and verdicts in this run, and how many of them chance alone would give.
 pub(crate) fn certainty(summary: &Summary) -> String {
     if summary.repetitions < 2 {
         return "Brackets hold 95 % confidence intervals. There was one repetition, so they know the noise \

@@ -56,7 +56,7 @@ pub fn digits(value: f64, interval: Option<Interval>) -> u32 {
     (supported..FINEST).find(|digits| interval.holds(rounded(value, *digits))).unwrap_or(FINEST)
 }
 
-/// The value with so many significant digits.
+/// The value with this number of significant digits.
 pub fn rounded(value: f64, digits: u32) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -65,7 +65,7 @@ pub fn rounded(value: f64, digits: u32) -> f64 {
     format!("{value:.0$e}", digits.max(1) as usize - 1).parse().unwrap_or(value)
 }
 
-/// The value with so many significant digits as text, with a comma between thousands.
+/// The value with this number of significant digits as text, with a comma between thousands.
 pub fn significant(value: f64, digits: u32) -> String {
     let rounded = rounded(value, digits);
     let decimals = (digits.cast_signed() - 1 - place(rounded)).max(0);
@@ -90,7 +90,7 @@ pub(super) fn thousands(number: &str) -> String {
     text
 }
 
-/// An end of an interval, with so many digits at least.
+/// An end of an interval, with at least this number of digits.
 fn end(value: f64, least: u32) -> String {
     let is_same_side = |digits: &u32| {
         let rounded = rounded(value, *digits);

@@ -76,7 +76,7 @@ fn elsewhere() -> RunFolder {
     folder
 }
 
-/// A run whose second, identical cells are so many times slower.
+/// A run whose second, identical cells are slower by this factor.
 fn with_pairs(factor: u64) -> RunFolder {
     let mut folder = Sample::default().folder();
     let twins: Vec<Row> = folder
@@ -121,7 +121,7 @@ fn swapped_winners_are_swapped_in_the_sentences() {
         .iter()
         .map(|text| text.replace("`wasm`", "`?`").replace("`v8`", "`wasm`").replace("`?`", "`v8`"))
         .collect();
-    // What is said of the floor follows the run's order of executors and not their figures.
+    // The sentence on the floor follows the run's order of executors and not their figures.
     assert_eq!((&after[..3], &after[4]), (&renamed[..3], &renamed[4]));
     assert!(before[..4].iter().zip(&after).all(|(before, after)| before != after), "{before:?} {after:?}");
 }

@@ -5,7 +5,7 @@ use isolab_reports::{Cell, Row, RunFolder, Status};
 
 use crate::support::{self, block, number};
 
-/// What one executor is like with every function.
+/// One executor's figures, the same with every function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Made {
     pub(crate) name: &'static str,

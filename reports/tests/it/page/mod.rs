@@ -15,7 +15,7 @@ use document::Document;
 
 const LIMITS: [&str; 2] = [
     "They hold for this machine, these versions and these settings; ratios travel further than figures.",
-    "Speed says nothing about how strong the wall is. `direct` has none at all and is no model to choose.",
+    "Speed says nothing about how strong the wall is. `direct` has no wall at all and is not a model to choose.",
 ];
 
 /// A page with a table of two lines, whose cells end with `mark`.

@@ -37,7 +37,7 @@ addEventListener("load", () => {
     });
   }
 
-  // What reaches out of its own box, where boxes stand side by side.
+  // Texts that reach out of their own box, where boxes stand side by side.
   const beyond = [...document.querySelectorAll(".tile, .legend, .notes, .panel")]
     .filter((box) => box.scrollWidth > box.clientWidth + 1)
     .map((box) => box.textContent.slice(0, 60));
