@@ -120,8 +120,8 @@ mod tests {
         assert!(!counter.is_open());
 
         let outcome = counter.take();
-        let counted: Vec<_> = outcome.windows.iter().map(|w| (w.duration.as_millis(), w.responses)).collect();
-        assert_eq!(counted, [(12, 2), (13, 2)]);
+        let windows: Vec<_> = outcome.windows.iter().map(|w| (w.duration.as_millis(), w.responses)).collect();
+        assert_eq!(windows, [(12, 2), (13, 2)]);
         assert!((11_900_000..12_100_000).contains(&outcome.windows[0].quantile_ns(1.0)));
         assert!(outcome.faultless().unwrap_err().to_string().ends_with("the first: 500"));
         assert_eq!(boundaries, 3);
