@@ -1,4 +1,4 @@
-//! What isolation costs: the executors that isolate against the one that does not.
+//! The cost of isolation: the executors that isolate against the one that does not.
 
 use super::ranking::{Lead, Metric, Ranking, drift};
 use super::sentence::{One, Sentence, Subject, Words, list};

@@ -13,7 +13,7 @@ pub struct Conclusion {
     pub sentences: [Sentence; 5],
 }
 
-/// What a sentence answers.
+/// The question that a sentence answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Which executor starts fastest.
@@ -22,7 +22,7 @@ pub enum Subject {
     Memory,
     /// Which executor answers most requests.
     Throughput,
-    /// What isolation costs against no isolation.
+    /// The cost of isolation against no isolation.
     Floor,
     /// How far the run can be trusted.
     Trust,
@@ -44,7 +44,7 @@ impl Subject {
 /// One sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sentence {
-    /// What it answers.
+    /// The question that it answers.
     pub subject: Subject,
     parts: Vec<Part>,
 }
@@ -97,7 +97,7 @@ pub enum End {
     High,
 }
 
-/// What names one figure of a run.
+/// The name of one figure of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FigureRef {
     /// The function's name.
@@ -108,7 +108,7 @@ pub struct FigureRef {
     pub executor: String,
     /// The figure's name.
     pub figure: String,
-    /// What tells it from others of its name.
+    /// The settings that tell it from others of its name.
     pub settings: Settings,
 }
 

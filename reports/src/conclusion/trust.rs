@@ -61,7 +61,7 @@ fn host(summary: &Summary) -> Vec<Words> {
     clauses
 }
 
-/// What identical cells that were measured twice say.
+/// The sentence on identical cells that were measured twice.
 fn pairs(summary: &Summary) -> Words {
     let tally = tables::tally_of_pairs(summary);
     if tally.comparisons == 0 {
