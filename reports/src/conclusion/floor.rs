@@ -79,11 +79,11 @@ fn compared(
     }
     for (names, why) in [
         (drowned, "differ from `direct` by less than the host drifted"),
-        (unproved, "have too few repetitions for a verdict against `direct`"),
-        (ahead, "are ahead of `direct`, which isolation cannot explain"),
+        (unproved, "need more repetitions for a verdict against `direct`"),
+        (ahead, "are better than those of `direct`, which isolation cannot explain"),
     ] {
         if !names.is_empty() {
-            clauses.push(Words::default().say(&format!("{}: {why}", list(&names, "and"))));
+            clauses.push(Words::default().say(&format!("the figures of {} {why}", list(&names, "and"))));
         }
     }
     clauses

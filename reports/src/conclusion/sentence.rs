@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::figures::{Comparison, Figure, Figures, Group, Settings};
 use crate::statistics::{Interval, Ratio};
-use crate::words::precision::Rounded;
+use crate::words::precision::{self, Rounded};
 
 /// The five sentences, in the order in which they are read.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,7 +238,8 @@ impl Words {
         let of = |end| Source::Figure(one.reference(), end);
         let words = self.number(one.figure.about(), of(End::Value));
         let Some(Interval { low, high }) = one.figure.estimate.interval else { return words };
-        let [low, high] = [low, high].map(|value| one.figure.unit.show_to(value, 2));
+        let digits = precision::digits(one.figure.estimate.value, one.figure.estimate.interval).max(2);
+        let [low, high] = [low, high].map(|value| one.figure.unit.show_to(value, digits));
         words.aside(Self::default().number(low, of(End::Low)).say(" to ").number(high, of(End::High)))
     }
 

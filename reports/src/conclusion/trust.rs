@@ -50,13 +50,9 @@ fn host(summary: &Summary) -> Vec<Words> {
     });
     let warnings = summary.run.host_warnings.len();
     if warnings > 0 {
-        let things = if warnings == 1 { " other warning" } else { " other warnings" };
-        clauses.push(
-            Words::default()
-                .say("read the ")
-                .count(warnings, Source::HostWarnings)
-                .say(&format!("{things} about the host above")),
-        );
+        let things =
+            if warnings == 1 { " warning about the host stands" } else { " warnings about the host stand" };
+        clauses.push(Words::default().count(warnings, Source::HostWarnings).say(&format!("{things} above")));
     }
     clauses
 }

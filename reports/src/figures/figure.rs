@@ -174,7 +174,8 @@ impl Unit {
         match self {
             Self::Nanoseconds => units::duration_to(value, digits),
             Self::Bytes => units::bytes_to(value, digits),
-            Self::PerSecond | Self::Count | Self::Currency => precision::significant(value, digits),
+            Self::PerSecond => format!("{}/s", precision::significant(value, digits)),
+            Self::Count | Self::Currency => precision::significant(value, digits),
             Self::Part | Self::Microjoules => self.show(value),
         }
     }
