@@ -4,6 +4,7 @@ pub mod csv;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod reading;
 pub(crate) mod svg;
 pub mod terminal;
 

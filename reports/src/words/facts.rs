@@ -1,59 +1,9 @@
-//! A run's facts besides its figures, as text: what it compared, its settings, machine and
-//! versions, and the cells that were not measured.
-
-use std::collections::BTreeSet;
+//! A run's facts besides its figures, as text: its settings, machine and versions, and the
+//! cells that were not measured.
 
 use serde_json::Value;
 
-use crate::figures::{ComparisonTally, Summary};
 use crate::rows::{Run, RunStatus, Status};
-use crate::tables;
-
-/// The cells of a run, and the comparisons that are valid.
-pub(crate) fn subject(summary: &Summary) -> String {
-    let functions: BTreeSet<&str> = summary.groups.iter().map(|group| group.function.as_str()).collect();
-    let variants: BTreeSet<&str> = summary.groups.iter().map(|group| group.variant.as_str()).collect();
-    let executors: BTreeSet<&str> =
-        summary.groups.iter().flat_map(|group| &group.executors).map(|one| one.spec.as_str()).collect();
-    let compared = if variants.len() > 1 {
-        " Compare executors within one variant only: the variants differ in language."
-    } else {
-        ""
-    };
-    format!(
-        "{}, {} and {} behind one HTTP front end, begun {}. Every executor got the same requests. Its answers \
-         were compared byte by byte with the expected ones, before and during the measurement.{compared}",
-        counted(functions.len(), "function"),
-        counted(variants.len(), "variant"),
-        counted(executors.len(), "executor"),
-        summary.run.started
-    )
-}
-
-/// The meaning of intervals and verdicts in this run, and how many of them chance alone would give.
-pub(crate) fn certainty(summary: &Summary) -> String {
-    if summary.repetitions < 2 {
-        return "Brackets hold 95 % confidence intervals. There was one repetition, so they know the noise \
-                within one server process. Another process may differ by more. The report therefore \
-                shows ratios and no verdicts. Two repetitions or more are needed for a verdict."
-            .to_owned();
-    }
-    let pairs = match tables::tally_of_pairs(summary) {
-        ComparisonTally { comparisons: 0, .. } => {
-            "No cell was measured twice, so it is not known what noise alone does.".to_owned()
-        }
-        tally => format!("Identical cells were compared too (A/A): {tally}."),
-    };
-    format!(
-        "Brackets hold 95 % confidence intervals. A ratio has only the digits that its interval supports. A verdict \
-         such as `faster` or `more` means that the interval of the ratio does not hold 1. `no difference seen` \
-         means that it does; the percentage behind it is the smallest difference that the run could have shown. \
-         The run has {} repetitions, each in a new server process. The overviews make {}. Verdicts are \
-         not corrected for their number. {pairs}",
-        summary.repetitions,
-        tables::tally(summary)
-    )
-}
 
 /// A number of things, such as `1 function` or `4 functions`.
 pub(crate) fn counted(count: usize, thing: &str) -> String {

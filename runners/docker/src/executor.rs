@@ -12,10 +12,11 @@ use isolab_core::{
 use crate::engine::{self, Engine};
 use crate::image::{self, Image};
 use crate::node::{self, Node};
-use crate::prepared::{PreparedDocker, START_TIMEOUT, Shared};
+use crate::prepared::PreparedDocker;
 use crate::recipe::Recipe;
 use crate::session::Session;
 use crate::settings::{Network, Settings};
+use crate::shared::{START_TIMEOUT, Shared};
 use crate::{holder, native, sweep};
 
 /// The architecture that the images are built for.

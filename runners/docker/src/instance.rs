@@ -9,7 +9,7 @@ use crate::connection::{Connection, Failure};
 use crate::container::Container;
 use crate::endpoint::Endpoint;
 use crate::outside;
-use crate::prepared::Shared;
+use crate::shared::Shared;
 
 pub(crate) struct DockerInstance {
     pub(crate) shared: Arc<Shared>,

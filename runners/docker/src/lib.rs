@@ -34,6 +34,7 @@ mod prepared;
 mod recipe;
 mod session;
 mod settings;
+mod shared;
 mod socket;
 mod sweep;
 

@@ -1,51 +1,17 @@
 //! A function with its image, from which instances are started.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use isolab_core::{Artifact, Cause, Error, Instance, Laps, Limits, Phase, Prepared};
+use isolab_core::{Artifact, Cause, Error, Instance, Laps, Phase, Prepared};
 
-use crate::container::{Confinement, Container, LABEL_FUNCTION, LABEL_RUN, LABEL_SESSION};
+use crate::container::{Confinement, Container};
 use crate::endpoint::Endpoint;
-use crate::engine::Engine;
 use crate::image::Image;
 use crate::instance::DockerInstance;
-use crate::session::Session;
-use crate::settings::{Network, Settings};
+use crate::settings::Network;
+use crate::shared::Shared;
 use crate::socket::HostSocket;
-
-/// How long a start may take. Node on a loaded machine takes seconds; a server that
-/// takes longer than this never connects.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The state that all instances of a function share.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) session: Arc<Session>,
-    pub(crate) settings: Settings,
-    pub(crate) spec: String,
-    pub(crate) run_id: String,
-    pub(crate) name: String,
-    pub(crate) limits: Limits,
-    pub(crate) start_timeout: Duration,
-}
-
-impl Shared {
-    pub(crate) fn labels(&self) -> HashMap<String, String> {
-        let labels = [
-            (LABEL_RUN, self.run_id.clone()),
-            (LABEL_SESSION, self.session.name.to_string()),
-            (LABEL_FUNCTION, self.name.clone()),
-        ];
-        labels.into_iter().map(|(label, value)| (label.to_owned(), value)).collect()
-    }
-
-    pub(crate) fn error(&self, phase: Phase, cause: impl Into<Cause>) -> Error {
-        Error::new(phase, &self.spec, &self.name, cause.into())
-    }
-}
 
 pub(crate) struct PreparedDocker {
     pub(crate) shared: Arc<Shared>,

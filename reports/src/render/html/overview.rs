@@ -8,14 +8,15 @@ use super::sections::settings;
 use crate::charts::Executor;
 use crate::charts::overview::at_a_glance;
 use crate::figures::Summary;
-use crate::words::{self, facts};
+use crate::render::reading;
+use crate::words;
 
 pub(super) fn render(executors: &[Executor], summary: &Summary) -> Markup {
     html! {
         section #overview {
             h2 { "Overview" }
-            p.prose { (facts::subject(summary)) }
-            p.prose { (rich(&facts::certainty(summary))) }
+            p.prose { (reading::subject(summary)) }
+            p.prose { (rich(&reading::certainty(summary))) }
             @if let Some(glance) = glance(summary) { (figure::render(&glance, executors)) }
             @else { p.prose { "This run has no figure for start time, memory or requests per second." } }
         }

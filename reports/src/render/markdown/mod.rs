@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 
 use crate::conclusion::{self, Conclusion};
 use crate::figures::Summary;
+use crate::render::reading;
 use crate::rows::Run;
 use crate::tables;
 use crate::words::limits::LIMITS;
@@ -30,8 +31,8 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
         writeln!(out, "> **{warning}**\n")?;
     }
     conclusion(out, summary)?;
-    writeln!(out, "## How to read this report\n\n{}\n", facts::subject(summary))?;
-    writeln!(out, "{}\n", facts::certainty(summary))?;
+    writeln!(out, "## How to read this report\n\n{}\n", reading::subject(summary))?;
+    writeln!(out, "{}\n", reading::certainty(summary))?;
     for section in tables::sections(summary) {
         table::section(out, &section)?;
     }

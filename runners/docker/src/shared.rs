@@ -1,0 +1,43 @@
+//! The state that a prepared function shares with its instances.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use isolab_core::{Cause, Error, Limits, Phase};
+
+use crate::container::{LABEL_FUNCTION, LABEL_RUN, LABEL_SESSION};
+use crate::engine::Engine;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// How long a start may take. Node on a loaded machine takes seconds; a server that
+/// takes longer than this never connects.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The state that all instances of a function share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) session: Arc<Session>,
+    pub(crate) settings: Settings,
+    pub(crate) spec: String,
+    pub(crate) run_id: String,
+    pub(crate) name: String,
+    pub(crate) limits: Limits,
+    pub(crate) start_timeout: Duration,
+}
+
+impl Shared {
+    pub(crate) fn labels(&self) -> HashMap<String, String> {
+        let labels = [
+            (LABEL_RUN, self.run_id.clone()),
+            (LABEL_SESSION, self.session.name.to_string()),
+            (LABEL_FUNCTION, self.name.clone()),
+        ];
+        labels.into_iter().map(|(label, value)| (label.to_owned(), value)).collect()
+    }
+
+    pub(crate) fn error(&self, phase: Phase, cause: impl Into<Cause>) -> Error {
+        Error::new(phase, &self.spec, &self.name, cause.into())
+    }
+}
