@@ -47,9 +47,11 @@ impl Ratio {
     /// About half of all such runs would find an effect of this size, because it puts the end
     /// of the interval on 1. Four of five would find one 1.4 times as large (in logarithms):
     /// (1.96 + 0.84) / 1.96.
+    ///
+    /// `None` without an interval, or if the effect leaves the range of floating-point numbers.
     pub fn smallest_effect(&self) -> Option<f64> {
         let Interval { low, high } = self.interval?;
-        Some((high / low).sqrt() - 1.0)
+        Some((high / low).sqrt() - 1.0).filter(|effect| effect.is_finite())
     }
 }
 
@@ -93,6 +95,13 @@ mod tests {
     fn a_ratio_is_turned_with_its_interval() {
         let of = |value, low, high| Ratio { value, interval: Some(Interval { low, high }) };
         assert_eq!(of(0.625, 0.5, 0.8).reciprocal(), of(1.6, 1.25, 2.0));
+    }
+
+    #[test]
+    fn an_interval_too_wide_for_a_number_has_no_smallest_effect() {
+        let of = |low, high| Ratio { value: 1.0, interval: Some(Interval { low, high }) }.smallest_effect();
+        assert_eq!(of(1e-160, 1e160), None);
+        assert_eq!(of(0.25, 4.0), Some(3.0));
     }
 
     proptest! {
