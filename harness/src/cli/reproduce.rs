@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use isolab_core::spec::nearest;
 use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::Experiment;
-use isolab_reports::claims::{self, Need};
+use isolab_reports::claims::{self, Answer, Claim, Need};
 use isolab_reports::run::RecordedSelection;
 use isolab_reports::{Summary, folder};
 
@@ -23,11 +24,17 @@ use crate::{executors, library};
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
     /// Check the figures of this run instead of measuring
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["quick", "out", "seed", "strict"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["quick", "full", "out", "seed", "strict"])]
     pub run: Option<PathBuf>,
-    /// Measure a little of everything
-    #[arg(long)]
+    /// Claims to check, by the names in `claims.md` [default: all]
+    #[arg(long, value_name = "CLAIM", value_delimiter = ',')]
+    pub claim: Vec<String>,
+    /// Measure a little of everything: at most 3 minutes
+    #[arg(long, conflicts_with = "full")]
     pub quick: bool,
+    /// Measure for publication: at most 75 minutes [default: at most 15 minutes]
+    #[arg(long)]
+    pub full: bool,
     /// Seed of the order in which cells are measured [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -47,12 +54,12 @@ const JSON: &str = "claims.json";
 /// verdict. A claim that does not hold here is a result, not a failure.
 pub fn run(arguments: &ReproduceArgs) -> Result<u8> {
     super::log_to_stderr();
-    let claims = claims::all().context("cannot read the claims")?;
+    let claims = chosen(claims::all().context("cannot read the claims")?, &arguments.claim)?;
     let (summary, dir, code) = if let Some(dir) = &arguments.run {
         let run = folder::read(dir).map_err(|error| BadInput::because(error.to_string()))?;
         (Summary::of(&run), dir.clone(), DONE)
     } else {
-        let finished = measure(arguments, &claims::needs(&claims))?;
+        let finished = measure(arguments, &claims)?;
         let code = session::conclude(&finished, arguments.strict);
         (finished.summary().clone(), finished.dir().to_owned(), code)
     };
@@ -68,8 +75,32 @@ pub fn run(arguments: &ReproduceArgs) -> Result<u8> {
     Ok(code)
 }
 
-fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<FinishedRun> {
-    let blocks = blocks(needs)?;
+/// The claims of these names, or all of them if there are none.
+fn chosen(mut claims: Vec<Claim>, names: &[String]) -> Result<Vec<Claim>> {
+    let known: Vec<&str> = claims.iter().map(|claim| claim.id.as_str()).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        let hint = nearest(name, &known);
+        return Err(BadInput::because(format!("there is no claim `{name}`{hint}; `claims.md` lists them")));
+    }
+    claims.retain(|claim| names.is_empty() || names.contains(&claim.id));
+    Ok(claims)
+}
+
+/// Why none of these claims can be measured: the things that they would take.
+fn out_of_reach(claims: &[Claim]) -> anyhow::Error {
+    let lacking = claims.iter().map(|claim| match &claim.answer {
+        Answer::Cannot(obstacle) => format!("`{}` would take {}", claim.id, obstacle.takes),
+        Answer::Measured { .. } => format!("this binary lacks an executor of `{}`", claim.id),
+    });
+    anyhow::anyhow!("nothing can be measured: {}", lacking.collect::<Vec<_>>().join("; "))
+}
+
+fn measure(arguments: &ReproduceArgs, claims: &[Claim]) -> Result<FinishedRun> {
+    let needs = claims::needs(claims);
+    let blocks = blocks(&needs)?;
+    if blocks.is_empty() {
+        return Err(out_of_reach(claims));
+    }
     let paths: Vec<PathBuf> = needs.iter().filter_map(|need| folder_of(&need.function)).collect();
     let unique = |mut paths: Vec<PathBuf>| {
         paths.sort();
@@ -83,7 +114,11 @@ fn measure(arguments: &ReproduceArgs, needs: &[Need]) -> Result<FinishedRun> {
             // Such a run cannot be resumed: its blocks follow from the claims.
             recorded: RecordedSelection::default(),
             functions: unique(paths),
-            preset: if arguments.quick { preset::QUICK } else { preset::DEFAULT },
+            preset: match (arguments.quick, arguments.full) {
+                (true, _) => preset::QUICK,
+                (_, true) => preset::FULL,
+                _ => preset::DEFAULT,
+            },
             seed: arguments.seed.unwrap_or_else(rand::random),
             is_explicit: false,
             interrupted: None,
@@ -132,7 +167,7 @@ fn blocks(needs: &[Need]) -> Result<Vec<Block>> {
     for block in &mut blocks {
         // A block that needs no reuse policy still needs a cell, for its outcome.
         if block.reuses.is_empty() {
-            block.reuses.push(Reuse::Warm);
+            block.reuses.push(if block.variant.answers_once() { Reuse::Fresh } else { Reuse::Warm });
         }
     }
     Ok(blocks)
@@ -184,10 +219,13 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
 mod tests {
     use super::*;
 
+    fn all() -> Vec<Claim> {
+        claims::all().unwrap()
+    }
+
     #[test]
     fn every_claim_can_be_planned() {
-        let needs = claims::needs(&claims::all().unwrap());
-        let blocks = blocks(&needs).unwrap();
+        let blocks = blocks(&claims::needs(&all())).unwrap();
         for block in &blocks {
             assert!(block.function.source(block.variant).is_some(), "{}", block.name());
             assert!(block.has(Experiment::Startup) && !block.reuses.is_empty(), "{}", block.name());
@@ -196,5 +234,30 @@ mod tests {
             let names: Vec<_> = blocks.iter().map(Block::name).collect();
             assert!(names.contains(&"wasm fibonacci-40 rust".to_owned()), "{names:?}");
         }
+    }
+
+    /// The command that a report gives for a claim that its run lacks must measure this claim.
+    #[test]
+    fn each_claim_alone_is_planned_or_says_what_it_would_take() {
+        let is_complete = cfg!(all(feature = "wasm", feature = "v8", feature = "docker"));
+        for claim in all() {
+            let chosen = chosen(all(), std::slice::from_ref(&claim.id)).unwrap();
+            assert_eq!(chosen, std::slice::from_ref(&claim));
+            let is_planned = !blocks(&claims::needs(&chosen)).unwrap().is_empty();
+            match &claim.answer {
+                Answer::Measured { .. } => assert!(is_planned || !is_complete, "{}", claim.id),
+                Answer::Cannot(obstacle) => {
+                    assert!(!is_planned, "{}", claim.id);
+                    assert!(out_of_reach(&chosen).to_string().contains(&obstacle.takes), "{}", claim.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_claim_is_bad_input_with_the_nearest_name() {
+        let error = chosen(all(), &["runc-strat".to_owned()]).unwrap_err();
+        assert_eq!(crate::exit::code(&error), crate::exit::BAD_INPUT);
+        assert!(error.to_string().contains("did you mean `runc-start`?"), "{error}");
     }
 }

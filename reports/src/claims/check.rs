@@ -1,50 +1,18 @@
 //! Compares claims with a run.
 
-use std::fmt;
-
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Claim, Published, PublishedUnit, Quantity};
+use super::Quantity;
+use super::claim::{Answer, Claim, Obstacle, ObstacleKind, PublishedUnit};
+use super::verdict::{Position, Verdict};
 use crate::figures::{Figures, Summary, Unit};
 use crate::rows::{Cell, Status};
 use crate::statistics::{Estimate, Interval, Ratio};
 use crate::words;
 
-/// Whether a run reproduces a claim.
-///
-/// # The rule
-///
-/// The published statement accepts a range: `about v` accepts `v / within` to `v × within`,
-/// `between a, b` accepts `a / within` to `b × within`, `below v` accepts everything up to
-/// `v × within`, and `at_least v` everything from `v / within` on. The claim is reproduced if
-/// the measured 95 % confidence interval shares a value with that range, ends included. The
-/// measured value takes the place of a missing interval.
-///
-/// A run with wide intervals therefore contradicts few claims: read the interval beside the
-/// verdict. A claim that is not reproduced is not refuted either: it was published for another
-/// machine and other versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reproduction {
-    /// The measured interval agrees with the published statement.
-    Reproduced,
-    /// The measured interval does not agree.
-    NotReproduced,
-    /// The run has no figure to compare, for this reason.
-    NotMeasurable(String),
-}
-
-impl fmt::Display for Reproduction {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Reproduced => "reproduced",
-            Self::NotReproduced => "not reproduced",
-            Self::NotMeasurable(_) => "not measurable here",
-        })
-    }
-}
-
 /// The measured value for a claim, in the claim's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Measured {
     /// The quantity.
     pub value: f64,
@@ -63,46 +31,60 @@ pub struct Checked {
     pub claim: Claim,
     /// The measured value; `None` if there is none.
     pub measured: Option<Measured>,
+    /// How its interval lies to the published range; `None` without an interval.
+    pub position: Option<Position>,
     /// The outcome.
-    pub verdict: Reproduction,
+    pub verdict: Verdict,
+}
+
+/// Why a run has no figure for a claim.
+enum Lack {
+    /// Another run on this machine can have it.
+    InRun(String),
+    /// This machine cannot run the executor, for this reason.
+    OnMachine { spec: String, reason: String },
 }
 
 /// Compares claims with a run, in the order of the claims.
 pub fn check(claims: &[Claim], summary: &Summary) -> Vec<Checked> {
-    let checked = claims.iter().map(|claim| {
-        let (measured, verdict) = match judge(claim, summary) {
-            Ok((measured, verdict)) => (Some(measured), verdict),
-            Err(reason) => (None, Reproduction::NotMeasurable(reason)),
-        };
-        Checked { claim: claim.clone(), measured, verdict }
-    });
-    checked.collect()
+    claims.iter().map(|claim| of_claim(claim, summary)).collect()
 }
 
-fn judge(claim: &Claim, summary: &Summary) -> Result<(Measured, Reproduction), String> {
-    let (measure, over) = match &claim.answer {
-        Answer::Absent(reason) => return Err(reason.clone()),
-        Answer::Measured { measure, over } => (measure, over),
-    };
-    let published = claim.published.as_ref().ok_or("no number is at hand to hold it against")?;
-    let parts = measure.iter().map(|quantity| estimate(quantity, published, summary));
-    let parts: Vec<&Estimate> = parts.collect::<Result<_, _>>()?;
-    let measured = match (over, parts.as_slice()) {
-        (Some(over), [above]) => {
-            let below = estimate(over, published, summary)?;
-            let ratio = Ratio::of(above, below).ok_or("one of the two quantities is not above zero")?;
-            Measured::new(ratio.value, ratio.interval)
+fn of_claim(claim: &Claim, summary: &Summary) -> Checked {
+    let (measured, (position, verdict)) = match &claim.answer {
+        Answer::Cannot(obstacle) => (None, (None, Verdict::Cannot(obstacle.clone()))),
+        Answer::Measured { measure, over } => {
+            match measure_claim(measure, over.as_ref(), claim.published.unit, summary) {
+                Ok(measured) => (Some(measured), Verdict::of(measured.interval(), &claim.published)),
+                Err(lack) => (None, (None, lack.verdict(&claim.id))),
+            }
         }
-        (_, [one]) => Measured::new(one.value, one.interval),
+    };
+    Checked { claim: claim.clone(), measured, position, verdict }
+}
+
+fn measure_claim(
+    measure: &[Quantity],
+    over: Option<&Quantity>,
+    unit: PublishedUnit,
+    summary: &Summary,
+) -> Result<Measured, Lack> {
+    let parts = measure.iter().map(|quantity| estimate(quantity, unit, summary));
+    let parts: Vec<&Estimate> = parts.collect::<Result<_, _>>()?;
+    match (over, parts.as_slice()) {
+        (Some(over), [above]) => {
+            let below = estimate(over, unit, summary)?;
+            let ratio = Ratio::of(above, below);
+            let ratio = ratio.ok_or_else(|| Lack::in_run("one of the two quantities is not above zero"))?;
+            Ok(Measured::new(ratio.value, ratio.interval))
+        }
+        (_, [one]) => Ok(Measured::new(one.value, one.interval)),
         (_, parts) => {
             let sum = Estimate::made_of(parts, |parts| parts.iter().sum());
-            let sum = sum.ok_or("there is nothing to add up")?;
-            Measured::new(sum.value, sum.interval)
+            let sum = sum.ok_or_else(|| Lack::in_run("there is nothing to add up"))?;
+            Ok(Measured::new(sum.value, sum.interval))
         }
-    };
-    let verdict =
-        if measured.agrees_with(published) { Reproduction::Reproduced } else { Reproduction::NotReproduced };
-    Ok((measured, verdict))
+    }
 }
 
 impl Measured {
@@ -114,26 +96,43 @@ impl Measured {
         }
     }
 
-    /// The rule of [`Reproduction`].
-    fn agrees_with(&self, published: &Published) -> bool {
-        let (least, greatest) = published.accepts();
-        self.low.unwrap_or(self.value) <= greatest && self.high.unwrap_or(self.value) >= least
+    fn interval(&self) -> Option<(f64, f64)> {
+        self.low.zip(self.high)
+    }
+}
+
+impl Lack {
+    fn in_run(reason: impl Into<String>) -> Self {
+        Self::InRun(reason.into())
+    }
+
+    fn verdict(self, id: &str) -> Verdict {
+        match self {
+            Self::InRun(reason) => {
+                Verdict::NotInRun { reason, command: format!("isolab reproduce --claim {id}") }
+            }
+            Self::OnMachine { spec, reason } => Verdict::Cannot(Obstacle {
+                kind: ObstacleKind::Software,
+                takes: format!("a machine that can run `{spec}`"),
+                because: reason,
+            }),
+        }
     }
 }
 
 /// The estimate of a quantity, or the reason why the run has none.
 fn estimate<'a>(
     quantity: &Quantity,
-    published: &Published,
+    unit: PublishedUnit,
     summary: &'a Summary,
-) -> Result<&'a Estimate, String> {
+) -> Result<&'a Estimate, Lack> {
     let Quantity { executor, variant, figure, .. } = quantity;
     let function = quantity.function_name();
     let infos = &summary.run.executors;
     let info = infos.iter().find(|info| info.name == *executor || info.spec == *executor);
-    let info = info.ok_or_else(|| format!("the run was without the executor `{executor}`"))?;
+    let info = info.ok_or_else(|| Lack::InRun(format!("the run was without the executor `{executor}`")))?;
     if let Some(reason) = &info.unavailable {
-        return Err(format!("`{executor}`: {reason}"));
+        return Err(Lack::OnMachine { spec: executor.clone(), reason: words::one_line(reason) });
     }
     let is_of_cell = |cell: &&Cell| {
         cell.executor == info.spec
@@ -146,15 +145,15 @@ fn estimate<'a>(
     let lacking = cells.iter().find(|cell| cell.status != Status::Ok);
     // Phases are measured once for all policies: one good cell proves that they were.
     if let Some(cell) = lacking.filter(|_| cells.iter().all(|cell| cell.status != Status::Ok)) {
-        return Err(format!("`{executor}`: {}", why(cell)));
+        return Err(Lack::InRun(format!("`{executor}`: {}", why(cell))));
     }
     let group = summary.groups.iter().find(|group| group.function == function && group.variant == *variant);
     let figures: Option<&Figures> =
         group.and_then(|group| group.executors.iter().find(|executor| executor.spec == info.spec));
     let found = figures.and_then(|figures| quantity.pick(figures));
-    let found = found.ok_or_else(|| format!("the run has no {quantity}"))?;
-    if !is_counted_in(found.unit, published.unit) {
-        return Err(format!("`{figure}` is counted in {}", found.unit.name()));
+    let found = found.ok_or_else(|| Lack::InRun(format!("the run has no {quantity}")))?;
+    if !is_counted_in(found.unit, unit) {
+        return Err(Lack::InRun(format!("`{figure}` is counted in {}", found.unit.name())));
     }
     Ok(&found.estimate)
 }

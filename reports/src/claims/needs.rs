@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Answer, Claim};
+use super::Claim;
 use crate::rows::Experiment;
 
 /// A cell, and an experiment that it needs.
@@ -27,14 +27,13 @@ pub struct Need {
 pub fn needs(claims: &[Claim]) -> Vec<Need> {
     let mut needs = BTreeSet::new();
     for claim in claims {
-        let Answer::Measured { measure, over } = &claim.answer else { continue };
-        for quantity in measure.iter().chain(over) {
+        for quantity in claim.answer.quantities() {
             let Some(experiment) = Experiment::of(&quantity.figure) else { continue };
             needs.insert(Need {
                 executor: quantity.executor.clone(),
                 function: quantity.function.clone(),
                 variant: quantity.variant.clone(),
-                reuse: quantity.reuse.clone(),
+                reuse: quantity.reuse_needed(),
                 experiment,
             });
         }

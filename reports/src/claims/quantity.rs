@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figure, Figures, Settings};
@@ -11,7 +12,7 @@ use crate::rows::row::Cold;
 ///
 /// A setting that is left out does not apply, as in [`Settings`]. If `connections` or
 /// `invocations` is left out, any value matches: see [`Quantity::pick`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quantity {
     /// The executor spec in short form: settings with their default value left out.
@@ -43,6 +44,13 @@ impl Quantity {
     /// The function's name, as rows have it: the last part of its folder.
     pub fn function_name(&self) -> &str {
         self.function.rsplit('/').next().unwrap_or(&self.function)
+    }
+
+    /// The reuse policy of the cell that has it. Calls of an instance that was used before exist
+    /// in warm cells only, although their figure has no reuse policy.
+    pub(super) fn reuse_needed(&self) -> Option<String> {
+        let is_later_call = self.figure.starts_with("invoke_") && self.cold.is_none();
+        self.reuse.clone().or_else(|| is_later_call.then(|| "warm".to_owned()))
     }
 
     /// Picks the figure among those of its executor: with the most invocations, and at the

@@ -1,64 +1,25 @@
-//! Checked claims as tables and as JSON.
+//! Checked claims as tables.
 
 use std::fmt;
 
-use serde::Serialize;
-
-use super::check::Measured;
-use super::data::{Certainty, Published, PublishedUnit, Source, Statement};
-use super::{Answer, Checked, Claim, Reproduction};
+use super::claim::{Answer, Certainty, ObstacleKind, Published, PublishedUnit, Source, Statement};
+use super::{Checked, Claim, ClaimTally, Measured, Verdict};
 use crate::figures::Unit;
 use crate::render::markdown::table;
 use crate::render::terminal;
 use crate::tables::{NONE, Section, Table, head};
 use crate::words::units;
 
-/// The number of claims by outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ClaimTally {
-    /// Claims that the run agrees with.
-    pub reproduced: usize,
-    /// Claims that the run does not agree with.
-    pub not_reproduced: usize,
-    /// Claims without a measured value.
-    pub not_measurable: usize,
-}
+/// The rule of [`Verdict`] for readers of a table.
+const RULE: &str = "Read this with the 95 % confidence interval of this run. `reproduced`: the published range contains \
+the interval. `better` and `worse`: the interval lies apart from the range, on its better or worse side. `undecided`: \
+they overlap, or the run has no interval. The range is widened by the factor in parentheses. The published figures come \
+from other machines and versions: they are claims to test, not targets.";
 
-impl ClaimTally {
-    /// Counts the outcomes.
-    pub fn of(checked: &[Checked]) -> Self {
-        let mut tally = Self::default();
-        for one in checked {
-            *match one.verdict {
-                Reproduction::Reproduced => &mut tally.reproduced,
-                Reproduction::NotReproduced => &mut tally.not_reproduced,
-                Reproduction::NotMeasurable(_) => &mut tally.not_measurable,
-            } += 1;
-        }
-        tally
-    }
-}
-
-impl fmt::Display for ClaimTally {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reproduced, not_reproduced, not_measurable } = self;
-        write!(
-            formatter,
-            "{} published claims: {reproduced} reproduced, {not_reproduced} not reproduced, {not_measurable} not \
-             measurable here",
-            reproduced + not_reproduced + not_measurable
-        )
-    }
-}
-
-const RULE: &str = "A claim is reproduced if the 95 % confidence interval that this run measured overlaps the \
-published range. The range is widened by the factor in parentheses. The published figures come from other machines and \
-versions: they are claims to test, not targets.";
-
-/// Three tables: the measured claims, the others, and the explanation of each. Empty tables
-/// are left out.
+/// Four tables: the measured claims, those that another run can measure, those that this machine
+/// cannot measure, and the explanation of each. Empty tables are left out.
 pub fn tables(checked: &[Checked]) -> Section {
-    let tables = [measured(checked), not_measured(checked), explained(checked)];
+    let tables = [measured(checked), not_in_run(checked), cannot(checked), explained(checked)];
     Section {
         title: "Published claims".into(),
         lead: String::new(),
@@ -89,10 +50,11 @@ pub fn table(checked: &[Checked], width: Option<u16>) -> String {
 fn measured(checked: &[Checked]) -> Table {
     let lines = checked.iter().filter_map(|one| {
         let measured = one.measured?;
-        let published = one.claim.published.as_ref()?;
+        let published = &one.claim.published;
         Some(vec![
             one.claim.id.clone(),
             one.verdict.to_string(),
+            one.position.map_or(NONE.into(), |position| position.to_string()),
             shown(published),
             published.unit.show(measured.value),
             interval(published.unit, measured),
@@ -101,27 +63,54 @@ fn measured(checked: &[Checked]) -> Table {
     Table {
         name: "claims",
         title: "Published against measured".into(),
-        head: head(&["claim", "verdict", "published", "measured", "interval"]),
-        names: 2,
+        head: head(&["claim", "verdict", "interval is", "published", "measured", "interval"]),
+        names: 3,
         lines: lines.collect(),
         note: RULE.into(),
         is_detail: false,
     }
 }
 
-fn not_measured(checked: &[Checked]) -> Table {
+fn not_in_run(checked: &[Checked]) -> Table {
     let lines = checked.iter().filter_map(|one| match &one.verdict {
-        Reproduction::NotMeasurable(reason) => {
-            let published = one.claim.published.as_ref().map_or(NONE.into(), shown);
-            Some(vec![one.claim.id.clone(), published, reason.clone()])
+        Verdict::NotInRun { reason, command } => Some(vec![
+            one.claim.id.clone(),
+            shown(&one.claim.published),
+            reason.clone(),
+            format!("`{command}`"),
+        ]),
+        _ => None,
+    });
+    Table {
+        name: "claims_not_in_run",
+        title: "Not in this run".into(),
+        head: head(&["claim", "published", "reason", "command"]),
+        names: 4,
+        lines: lines.collect(),
+        ..Table::default()
+    }
+}
+
+fn cannot(checked: &[Checked]) -> Table {
+    let lines = checked.iter().filter_map(|one| match &one.verdict {
+        Verdict::Cannot(obstacle) => {
+            let because = if obstacle.because.is_empty() { NONE } else { &obstacle.because };
+            let line = [
+                &*one.claim.id,
+                &shown(&one.claim.published),
+                &*obstacle.kind.to_string(),
+                &obstacle.takes,
+                because,
+            ];
+            Some(line.map(str::to_owned).to_vec())
         }
         _ => None,
     });
     Table {
-        name: "claims_not_measurable",
-        title: "Not measurable here".into(),
-        head: head(&["claim", "published", "reason"]),
-        names: 3,
+        name: "claims_cannot",
+        title: "Cannot be measured here".into(),
+        head: head(&["claim", "published", "lacks", "it would take", "because"]),
+        names: 5,
         lines: lines.collect(),
         ..Table::default()
     }
@@ -163,7 +152,7 @@ fn interval(unit: PublishedUnit, measured: Measured) -> String {
 
 fn how(claim: &Claim) -> String {
     match &claim.answer {
-        Answer::Absent(_) => NONE.into(),
+        Answer::Cannot(_) => NONE.into(),
         Answer::Measured { measure, over } => {
             let parts: Vec<String> = measure.iter().map(ToString::to_string).collect();
             let parts = parts.join(" + ");
@@ -192,6 +181,19 @@ impl fmt::Display for Certainty {
     }
 }
 
+impl fmt::Display for ObstacleKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Engine => "engine",
+            Self::Hardware => "hardware",
+            Self::Network => "network",
+            Self::Software => "software",
+            Self::Instrument => "instrument",
+            Self::Source => "source",
+        })
+    }
+}
+
 impl PublishedUnit {
     /// A value with its unit.
     fn show(self, value: f64) -> String {
@@ -202,58 +204,4 @@ impl PublishedUnit {
             Self::Ratio => units::ratio(value),
         }
     }
-}
-
-/// The exported claims.
-#[derive(Serialize)]
-struct Exported<'a> {
-    run: &'a str,
-    confidence: f64,
-    tally: ClaimTally,
-    claims: Vec<ExportedClaim<'a>>,
-}
-
-#[derive(Serialize)]
-struct ExportedClaim<'a> {
-    #[serde(flatten)]
-    claim: &'a Claim,
-    /// The range that agrees with the claim; the upper end is left out if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accepts: Option<Accepts>,
-    measured: Option<Measured>,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Accepts {
-    low: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    high: Option<f64>,
-}
-
-/// The claims and outcomes as JSON. `run` is the run's id.
-pub fn json(checked: &[Checked], run: &str) -> String {
-    let claims = checked.iter().map(|one| {
-        let (verdict, reason) = match &one.verdict {
-            Reproduction::Reproduced => ("reproduced", None),
-            Reproduction::NotReproduced => ("not_reproduced", None),
-            Reproduction::NotMeasurable(reason) => ("not_measurable", Some(reason.as_str())),
-        };
-        let accepts = one.claim.published.as_ref().map(|published| {
-            let (low, high) = published.accepts();
-            Accepts { low, high: Some(high).filter(|high| high.is_finite()) }
-        });
-        ExportedClaim { claim: &one.claim, accepts, measured: one.measured, verdict, reason }
-    });
-    let exported = Exported {
-        run,
-        confidence: crate::statistics::CONFIDENCE,
-        tally: ClaimTally::of(checked),
-        claims: claims.collect(),
-    };
-    let text =
-        serde_json::to_string_pretty(&exported).expect("a struct of texts and finite numbers serialises");
-    text + "\n"
 }

@@ -17,24 +17,26 @@ pub(crate) fn parse(claims: &str) -> Result<Vec<Claim>, ClaimError> {
     claims::parse(&(SOURCE.to_owned() + claims))
 }
 
+/// A published number that a claim may have.
+const PUBLISHED: &str = "published = { unit = 'ns', about = 5.0, within = 2.0 }";
+
+/// An answer that a claim may have instead of a figure.
+pub(crate) const CANNOT: &str = "cannot = { kind = 'engine', takes = 'another engine' }";
+
 #[test]
 fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
     let refused = |rest: &str, reason: &str| {
         let error = parse(&claim("a-claim", rest)).unwrap_err().to_string();
         assert!(error.contains("`a-claim`") && error.contains(reason), "{error}");
     };
-    let published = "published = { unit = 'ns', about = 5.0, within = 2.0 }";
     let measure = format!("measure = [{START}]");
-    refused("", "a `published` number");
-    refused(published, "`measure` or `absent`");
-    refused(&format!("{published}\n{measure}\nabsent = 'no'"), "excludes");
-    refused(&format!("{published}\n{measure}\nover = {START}"), "`ratio`");
-    refused(&published.replace("ns", "ratio").replace("publ", &format!("{measure}\npubl")), "`ratio`");
-    refused(
-        &format!("{}\nmeasure = [{START}, {START}]\nover = {START}", published.replace("ns", "ratio")),
-        "sum",
-    );
-    refused(&format!("{published}\n{}", measure.replace("start", "strat")), "no experiment");
+    let ratio = PUBLISHED.replace("ns", "ratio").replace("2.0 }", "2.0, better = 'less' }");
+    refused(PUBLISHED, "`measure` or `cannot`");
+    refused(&format!("{PUBLISHED}\n{measure}\n{CANNOT}"), "excludes");
+    refused(&format!("{PUBLISHED}\n{measure}\nover = {START}"), "`ratio`");
+    refused(&format!("{ratio}\n{measure}"), "`ratio`");
+    refused(&format!("{ratio}\nmeasure = [{START}, {START}]\nover = {START}"), "sum");
+    refused(&format!("{PUBLISHED}\n{}", measure.replace("start", "strat")), "no experiment");
     for (published, reason) in [
         ("unit = 'ns'", "one of"),
         ("unit = 'ns', about = 1.0, below = 2.0, within = 1.0", "one of"),
@@ -45,15 +47,23 @@ fn a_bad_claim_is_refused_by_its_id_and_with_the_reason() {
         ("unit = 'ns', below = 0.0", "above zero"),
         ("unit = 'ns', at_least = nan", "above zero"),
         ("unit = 'ns', at_least = 0.0", "above zero"),
+        ("unit = 'ns', below = 1.0, better = 'less'", "leave out `better`"),
+        ("unit = 'ratio', below = 1.0", "needs `better`"),
     ] {
         refused(&format!("published = {{ {published} }}\n{measure}"), reason);
     }
-    let twice = claim("a", "absent = 'no'").repeat(2);
+    let good = format!("{PUBLISHED}\n{CANNOT}");
+    let twice = claim("a", &good).repeat(2);
     assert!(parse(&twice).unwrap_err().to_string().contains("another claim"));
-    let stranger = claim("a", "absent = 'no'").replace("'s'", "'t'");
+    let stranger = claim("a", &good).replace("'s'", "'t'");
     assert!(parse(&stranger).unwrap_err().to_string().contains("no source `t`"));
-    let unnamed = claim("A claim", "absent = 'no'");
+    let unnamed = claim("A claim", &good);
     assert!(parse(&unnamed).unwrap_err().to_string().contains("hyphens"));
-    let unknown = parse(&claim("a", "colour = 'red'")).unwrap_err();
-    assert!(matches!(unknown, ClaimError::Form(_)) && unknown.to_string().contains("colour"), "{unknown}");
+    let form = |text: &str, word: &str| {
+        let error = parse(text).unwrap_err();
+        assert!(matches!(error, ClaimError::Form(_)) && error.to_string().contains(word), "{error}");
+    };
+    form(&claim("a", "colour = 'red'"), "colour");
+    form(&claim("a", CANNOT), "published");
+    form(&claim("a", &good).replace("'engine'", "'luck'"), "luck");
 }
