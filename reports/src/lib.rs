@@ -43,5 +43,6 @@ pub mod words;
 pub use figures::Summary;
 pub use render::{Format, render};
 pub use rows::{
-    Cell, ExecutorInfo, Experiment, ReadError, Row, Run, RunFolder, RunStatus, Status, folder, row, run,
+    Cell, ExecutorInfo, Experiment, Latencies, ReadError, Row, Run, RunFolder, RunStatus, Status, folder,
+    row, run,
 };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use isolab_core::Reuse;
 use isolab_reports::Row;
 
-use super::load::{PATIENCE, add_latencies, expected, is_spinning};
+use super::load::{PATIENCE, expected, is_spinning};
 use super::rows::Rows;
 use super::{Bench, BlockProfile};
 use crate::load::burst::{self, Burst};
@@ -46,7 +46,7 @@ pub fn measure(
                 Row { connections: Some(*requests as u64), ..rows.row_of(reuse, "burst", round.into()) };
             rows.add(&row, "responses_count", outcome.responses);
             rows.add_duration(&row, outcome.duration);
-            add_latencies(rows, &row, "latency", &outcome.latency_ns);
+            rows.add_latencies(&row, "latency_count", &outcome.latency_ns);
         }
         rows.commit()?;
     }

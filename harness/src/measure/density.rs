@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use isolab_core::{Phase, Reuse};
 use isolab_frontend::admin::api::PhaseLine;
-use isolab_reports::Row;
 use isolab_reports::row::Limit;
+use isolab_reports::{Latencies, Row};
 
 use super::rows::Rows;
 use super::{Bench, BlockProfile};
@@ -33,15 +33,18 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
     let mut live = 1;
     let mut kept = Point { live: 0, held_bytes: 0 };
     let (end, limit) = loop {
-        let (held, mut p99_ns) = exercise(bench, &child, &mut client, live)?;
-        if is_slow(p99_ns, &bounds) {
+        let (held, mut latencies_ns) = exercise(bench, &child, &mut client, live)?;
+        if is_slow(p99(&latencies_ns), &bounds) {
             // Once more: a single interruption by the host is not the model's fault.
-            p99_ns = p99_ns.min(exercise(bench, &child, &mut client, live)?.1);
+            let again_ns = exercise(bench, &child, &mut client, live)?.1;
+            latencies_ns = std::cmp::min_by_key(latencies_ns, again_ns, |latencies_ns| p99(latencies_ns));
         }
+        let p99_ns = p99(&latencies_ns);
         let point = Point { live, held_bytes: held.total_bytes().saturating_sub(idle.total_bytes()) };
         let row = Row { live_instances: Some(live), ..rows.row("density", 0) };
         rows.add(&row, "held_bytes", point.held_bytes);
         rows.add(&row, "latency_p99_ns", p99_ns);
+        rows.add_latencies(&row, "latency_count", latencies_ns.iter().copied().collect::<Latencies>());
         if is_slow(p99_ns, &bounds) {
             break (kept, Limit::Latency);
         }
@@ -62,15 +65,15 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
     child.stop()
 }
 
-/// Invokes `live` instances in turn. Returns the memory held before, and the 99th percentile in
-/// nanoseconds.
-fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, u64)> {
+/// Invokes `live` instances in turn. Returns the memory held before, and the durations in
+/// nanoseconds, in ascending order.
+fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, Vec<u64>)> {
     let context = || format!("{live} live instances");
     // Memory first: the server records the answers that follow in its own memory.
     let instances = control::instances(client, bench.function(), live, 1).with_context(context)?;
     let held = control::places(child.pid(), &instances).held()?;
     control::exercised(client, bench.function(), live, ROUNDS).with_context(context)?;
-    Ok((held, p99(&control::phases(client)?, live)?))
+    Ok((held, answers(&control::phases(client)?, live)?))
 }
 
 fn is_slow(p99_ns: u64, bounds: &preset::Density) -> bool {
@@ -94,15 +97,20 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
     Err(if fit < bounds.instances { Limit::Memory } else { Limit::Instances })
 }
 
-/// The 99th percentile, by nearest rank, of the answers of all live instances in turn.
-fn p99(lines: &[PhaseLine], live: u64) -> Result<u64> {
+/// The durations of the last answers of all live instances in turn, in ascending order.
+fn answers(lines: &[PhaseLine], live: u64) -> Result<Vec<u64>> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
     let counted = (live * ROUNDS) as usize;
     ensure!(durations.len() >= counted, "{} answers instead of {counted}", durations.len());
     let mut last = durations.split_off(durations.len() - counted);
     last.sort_unstable();
-    Ok(last[(last.len() * 99).div_ceil(100) - 1])
+    Ok(last)
+}
+
+/// The 99th percentile by nearest rank.
+fn p99(sorted_ns: &[u64]) -> u64 {
+    sorted_ns[(sorted_ns.len() * 99).div_ceil(100) - 1]
 }
 
 #[cfg(test)]

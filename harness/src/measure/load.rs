@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use isolab_core::Reuse;
 use isolab_reports::Row;
-use isolab_reports::row::LATENCIES;
 
 use super::cost::{self, Meter};
 use super::rows::Rows;
@@ -106,15 +104,5 @@ fn load(bench: &Bench<'_>, profile: &BlockProfile, child: &Child, connections: u
 fn add_window(rows: &mut Rows<'_>, row: &Row, window: &ClosedWindow) {
     rows.add(row, "responses_count", window.responses);
     rows.add_duration(row, window.duration);
-    add_latencies(rows, row, "latency", &window.latency_ns);
-}
-
-/// Adds the points of a distribution of latencies that the rows have.
-pub fn add_latencies(rows: &mut Rows<'_>, row: &Row, name: &str, latency_ns: &Histogram<u64>) {
-    if latency_ns.is_empty() {
-        return;
-    }
-    for (point, quantile) in LATENCIES {
-        rows.add(row, &format!("{name}_{point}_ns"), latency_ns.value_at_quantile(quantile));
-    }
+    rows.add_latencies(row, "latency_count", &window.latency_ns);
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::Row;
-use isolab_reports::row::LATENCIES;
 
 use super::cost::{self, Meter};
 use super::load::{Capacity, PATIENCE, expected, is_spinning};
@@ -93,15 +92,8 @@ fn add_window(rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
     rows.add(row, "dropped_count", window.dropped);
     rows.add(row, "late_count", window.late);
     rows.add_duration(row, window.duration);
-    for (point, quantile) in LATENCIES {
-        // A quantile among dropped requests has no value, and is left out.
-        if let Some(latency_ns) = window.latency_at(quantile) {
-            rows.add(row, &format!("latency_{point}_ns"), latency_ns);
-        }
-        if let Some(service_ns) = window.service_at(quantile) {
-            rows.add(row, &format!("service_{point}_ns"), service_ns);
-        }
-    }
+    rows.add_latencies(row, "latency_count", &window.latency_ns);
+    rows.add_latencies(row, "service_count", &window.service_ns);
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use isolab_core::Reuse;
 use isolab_core::laps::nanoseconds;
 use isolab_frontend::admin::api::PhaseLine;
-use isolab_reports::Row;
 use isolab_reports::row::Cold;
+use isolab_reports::{Latencies, Row};
 
 use crate::run::folder::{FolderError, RunWriter};
 use crate::run::plan::Block;
@@ -52,6 +52,13 @@ impl<'a> Rows<'a> {
     /// Adds a duration to the step.
     pub fn add_duration(&mut self, row: &Row, duration: Duration) {
         self.add(row, "duration_ns", nanoseconds(duration));
+    }
+
+    /// Adds a distribution of latencies to the step, and their number under `metric`.
+    pub fn add_latencies(&mut self, row: &Row, metric: &str, latencies: impl Into<Latencies>) {
+        let latencies = latencies.into();
+        let count = latencies.count();
+        self.add(&Row { histogram: Some(latencies), ..row.clone() }, metric, count);
     }
 
     /// Adds a phase with its laps to the step.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use isolab_reports::row::{Cold, HOST};
-use isolab_reports::{Row, RunStatus, Status, folder};
+use isolab_reports::{Latencies, Row, RunStatus, Status, folder};
 
 use crate::support::{can_run, finish, isolab, one_run_at_a_time, run, write_function};
 
@@ -76,13 +76,16 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
         for metric in ["pss_bytes", "private_bytes"] {
             assert_eq!(count(of(), "memory", metric), 8, "four counts of instances, invoked 0 and 1 times");
         }
-        for metric in ["responses_count", "duration_ns", "latency_p50_ns", "latency_p99_ns", "cpu_ns"] {
+        for metric in ["responses_count", "duration_ns", "latency_count", "cpu_ns"] {
             assert_eq!(count(of(), "load", metric), 12, "{metric}: two policies, two loads, three windows");
         }
-        for metric in ["offered_count", "dropped_count", "late_count", "service_p50_ns", "user_cpu_ns"] {
+        for metric in ["offered_count", "dropped_count", "late_count", "latency_count", "service_count"] {
             assert_eq!(count(of(), "open", metric), 8, "{metric}: two policies, two rates, two windows");
         }
-        assert_eq!(count(of(), "burst", "latency_p99_ns"), 4, "two policies, one number, two rounds");
+        assert_eq!(count(of(), "burst", "latency_count"), 4, "two policies, one number, two rounds");
+        for row in of().filter(|row| row.metric == "latency_count" || row.metric == "service_count") {
+            assert_eq!(row.histogram.as_ref().map(Latencies::count), Some(row.value), "{row:?}");
+        }
         assert_eq!(count(of(), "density", "instances_count"), 1);
         let colds: BTreeSet<_> = of().filter_map(|row| row.cold).collect();
         assert_eq!(colds, BTreeSet::from([Cold::Host, Cold::Function, Cold::Instance]));

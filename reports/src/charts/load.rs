@@ -3,9 +3,6 @@
 use super::{Axis, AxisUnit, Chart, Line, Panel, Point, lines, panels};
 use crate::figures::{Figure, Figures, Summary};
 
-/// A server that answers less than this part of the offered requests cannot keep up.
-pub(crate) const KEEPS_UP: f64 = 0.95;
-
 /// The figure that a line shows, the line's name, and whether the line is dashed.
 type Drawn = (&'static str, &'static str, bool);
 
@@ -71,10 +68,8 @@ fn of_each(
     })
 }
 
-/// Whether a window of this load dropped requests, or the server answered too few of them.
+/// Whether a repetition of this load could not keep up.
 fn is_saturated(figures: &Figures, load: &Figure) -> bool {
-    let of = |name| figures.figure(name, &load.settings);
-    let dropped = of("open_dropped").is_some_and(|dropped| dropped.samples.iter().any(|part| part > 0.0));
-    let rates = of("open_rate").zip(of("open_offered"));
-    dropped || rates.is_some_and(|(rate, offered)| rate.estimate.value < KEEPS_UP * offered.estimate.value)
+    let saturated = figures.figure("open_saturated", &load.settings);
+    saturated.is_some_and(|saturated| saturated.estimate.value > 0.0)
 }

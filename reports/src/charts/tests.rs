@@ -133,17 +133,26 @@ fn a_server_that_answers_less_than_is_offered_is_saturated() {
             at(rate, "latency_p99_ns", 1000 * rate),
         ]
     };
-    let rows = [load(100, 100, 0), load(200, 191, 0), load(300, 299, 1), load(400, 379, 0)].concat();
-    let line = only_line(load::open_latency(&Summary::of(&folder(rows)), "warm"));
+    let rows = [load(1000, 1000, 0), load(2000, 1910, 0), load(3000, 2999, 1), load(4000, 3790, 0)].concat();
+    let summary = Summary::of(&folder(rows));
+    let line = only_line(load::achieved(&summary, "warm"));
     let saturated: Vec<_> = line.points.iter().map(|point| (point.x, point.saturated)).collect();
-    assert_eq!(saturated, [(100.0, false), (200.0, false), (300.0, true), (400.0, true)]);
+    assert_eq!(saturated, [(1000.0, false), (2000.0, false), (3000.0, true), (4000.0, true)]);
+    let line = only_line(load::open_latency(&summary, "warm"));
+    let latencies: Vec<_> = line.points.iter().map(|point| (point.x, point.y)).collect();
+    assert_eq!(latencies, [(1000.0, 1e6), (2000.0, 2e6)], "a saturated server has no latency");
 }
 
 #[test]
 fn repetitions_of_one_load_are_one_point() {
     // Each repetition offers parts of its own capacity.
     let at = |repetition: u32, percent: u64, rate: u64, p99| {
-        let numbers = [("duration_ns", 1_000_000_000), ("offered_count", rate), ("latency_p99_ns", p99)];
+        let numbers = [
+            ("duration_ns", 1_000_000_000),
+            ("offered_count", rate),
+            ("responses_count", rate),
+            ("latency_p99_ns", p99),
+        ];
         numbers.map(|(metric, value)| Row {
             repetition,
             load_percent: Some(percent),
@@ -152,28 +161,26 @@ fn repetitions_of_one_load_are_one_point() {
         })
     };
     let rows = [
-        at(0, 50, 100, 1000),
-        at(0, 90, 180, 5000),
-        at(1, 50, 200, 3000),
-        at(1, 90, 360, 9000),
-        at(2, 50, 120, 2300),
-        at(2, 90, 198, 9700),
+        at(0, 50, 1000, 1000),
+        at(0, 90, 1800, 5000),
+        at(1, 50, 2000, 3000),
+        at(1, 90, 3600, 9000),
+        at(2, 50, 1200, 2300),
+        at(2, 90, 1980, 9700),
     ]
     .concat();
     let line = only_line(load::open_latency(&Summary::of(&folder(rows)), "warm"));
     let points: Vec<_> = line.points.iter().map(|point| (point.x, point.y, point.samples)).collect();
     // The mean over the repetitions, as in the tables.
-    assert_eq!(points, [(140.0, 2100.0, 3), (246.0, 7900.0, 3)]);
+    assert_eq!(points, [(1400.0, 2100.0, 3), (2460.0, 7900.0, 3)]);
 }
 
 #[test]
 fn percentiles_lie_as_far_apart_as_their_nines() {
     let at = |metric: &str, value| Row { connections: Some(1), ..row("load", metric, value) };
-    let rows = LATENCIES
-        .iter()
-        .zip(1..)
-        .map(|((name, _), value)| at(&format!("latency_{name}_ns"), value))
-        .collect();
+    let latencies =
+        LATENCIES.iter().zip(1..).map(|((name, _), value)| at(&format!("latency_{name}_ns"), value));
+    let rows = latencies.chain([at("responses_count", 10_000)]).collect();
     let (chart, connections) = latency::closed(&Summary::of(&folder(rows)), "warm").unwrap();
     assert_eq!(connections, 1);
     let points = only_line(Some(chart)).points;

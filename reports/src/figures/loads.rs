@@ -1,19 +1,24 @@
 //! Figures of closed loops, open loops and bursts.
 
-use super::samples::{Numbers, Sorted, each};
+use std::collections::BTreeMap;
+
+use super::latency;
+use super::samples::{Histograms, Key, Numbers, Sorted, Windows, each};
+use super::saturation::Saturation;
 use super::{Figure, Unit};
-use crate::rows::row::LATENCIES;
 use crate::statistics::{Bootstrap, Samples};
 
 /// A figure of one window.
 type Formula = fn(&Numbers<'_>) -> Option<f64>;
 
 /// Figures that combine several numbers of a window.
-const FORMULAS: [(&str, Unit, Formula); 18] = [
+const FORMULAS: [(&str, Unit, Formula); 20] = [
     ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
     ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
     ("dropped", Unit::Part, |window| part(window, "dropped_count")),
     ("late", Unit::Part, |window| part(window, "late_count")),
+    ("late_waiting", Unit::Part, |window| part(window, "late_waiting_count")),
+    ("generator_late", Unit::Part, |window| part(window, "generator_late_count")),
     ("cpu", Unit::Nanoseconds, |window| {
         per_response(window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns"])
     }),
@@ -53,14 +58,46 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
                     add(format!("{phase}_{name}"), unit, each(windows, formula));
                 }
             }
-            for kind in ["latency", "service"] {
-                for (name, _) in LATENCIES {
-                    let metric = format!("{kind}_{name}_ns");
-                    let samples = each(windows, |window| window.get(metric.as_str()).copied());
-                    add(format!("{phase}_{kind}_{name}"), Unit::Nanoseconds, samples);
-                }
+            let saturation = if phase == "open" { Saturation::of(windows) } else { Saturation::default() };
+            if phase == "open" {
+                figures.push(saturation.figure(key.settings()));
             }
+            figures.extend(latencies(sorted, key, windows, &saturation, bootstrap));
         }
+    }
+    figures
+}
+
+/// The percentiles of the repetitions that were not saturated.
+fn latencies(
+    sorted: &Sorted<'_>,
+    key: &Key<'_>,
+    windows: &Windows<'_>,
+    saturation: &Saturation,
+    bootstrap: &mut Bootstrap,
+) -> Vec<Figure> {
+    let unsaturated = windows.iter().filter(|((repetition, _), _)| !saturation.holds(*repetition));
+    let windows: Windows<'_> = unsaturated.map(|(place, window)| (*place, window.clone())).collect();
+    let offered = latency::sums(&windows, "offered_count");
+    let mut figures = Vec::new();
+    for (kind, metric) in [("latency", "latency_count"), ("service", "service_count")] {
+        let name = format!("{}_{kind}", key.phase);
+        let Some(histograms) = sorted.histograms(key, metric) else {
+            figures.extend(latency::of_windows(&name, kind, &key.settings(), &windows, bootstrap));
+            continue;
+        };
+        let histograms: Histograms<'_> = histograms
+            .iter()
+            .filter(|(repetition, _)| !saturation.holds(**repetition))
+            .map(|(repetition, windows)| (*repetition, windows.clone()))
+            .collect();
+        let recorded = latency::sums(&windows, metric);
+        let without = |repetition| {
+            let of = |sums: &BTreeMap<u32, f64>| sums.get(&repetition).copied().unwrap_or_default();
+            (of(&offered) - of(&recorded)).max(0.0) as u64
+        };
+        let repetitions = latency::merged(&histograms, without);
+        figures.extend(latency::figures(&name, &key.settings(), &repetitions, bootstrap));
     }
     figures
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure::{DENSITY, MEMORY_HELD};
-use super::samples::{Numbers, Sorted, each};
+use super::latency;
+use super::samples::{Key, Numbers, Sorted, Windows, each};
 use super::{Figure, Settings, Unit};
-use crate::statistics::{Bootstrap, Estimate, Samples, line};
+use crate::statistics::{Bootstrap, Estimate, Samples, carries, line};
 
 /// A reading of memory: a part of it, or all of the host's.
 type Reading = fn(&Numbers<'_>) -> Option<f64>;
@@ -89,6 +90,29 @@ fn idle(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Option<Figure> {
     Some(Figure { outliers: None, ..figure })
 }
 
+/// How often every instance answered at each number, in runs that do not say it.
+const ROUNDS: u64 = 3;
+
+/// The latencies of all live instances in turn.
+fn density_latency(
+    sorted: &Sorted<'_>,
+    key: &Key<'_>,
+    windows: &Windows<'_>,
+    bootstrap: &mut Bootstrap,
+) -> Vec<Figure> {
+    let settings = key.settings();
+    if let Some(histograms) = sorted.histograms(key, "latency_count") {
+        let repetitions = latency::merged(histograms, |_| 0);
+        let figures = latency::figures("density_latency", &settings, &repetitions, bootstrap);
+        let is_wanted = |figure: &Figure| figure.name.ends_with("_p50") || figure.name.ends_with("_p99");
+        return figures.into_iter().filter(is_wanted).collect();
+    }
+    let is_carried = key.live_instances.is_some_and(|live| carries((live * ROUNDS) as f64, 0.99));
+    let samples = each(windows, |window| window.get("latency_p99_ns").copied().filter(|_| is_carried));
+    let name = "density_latency_p99".to_owned();
+    Figure::median(name, settings, Unit::Nanoseconds, samples, bootstrap).into_iter().collect()
+}
+
 /// The number of live instances in the end; memory and latency on the way there.
 fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
@@ -97,13 +121,10 @@ fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
         for ((repetition, _), window) in windows {
             ends.entry(*repetition).or_default().extend(window.get("instances_count").copied());
         }
-        let curves =
-            [("held", "held_bytes", Unit::Bytes), ("latency_p99", "latency_p99_ns", Unit::Nanoseconds)];
-        for (name, metric, unit) in curves {
-            let samples = each(windows, |window| window.get(metric).copied());
-            let (name, settings) = (format!("density_{name}"), key.settings());
-            figures.extend(Figure::median(name, settings, unit, samples, bootstrap));
-        }
+        let held = each(windows, |window| window.get("held_bytes").copied());
+        let (name, settings) = ("density_held".to_owned(), key.settings());
+        figures.extend(Figure::median(name, settings, Unit::Bytes, held, bootstrap));
+        figures.extend(density_latency(sorted, key, windows, bootstrap));
     }
     let ends = Samples::new(ends.into_values());
     let most = Figure::median(DENSITY.to_owned(), Settings::default(), Unit::Count, ends, bootstrap);

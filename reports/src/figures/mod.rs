@@ -8,10 +8,12 @@ pub(crate) mod comparison;
 mod cost;
 mod figure;
 mod host;
+mod latency;
 mod loads;
 mod memory;
 mod phases;
 mod samples;
+mod saturation;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +24,7 @@ pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
 pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
+pub use saturation::SATURATED;
 
 use crate::rows::row::{Cold, HOST, Limit};
 use crate::rows::run::Prices;
@@ -40,6 +43,8 @@ pub struct Summary {
     pub calibration: Option<Calibration>,
     /// The number of repetitions in the rows.
     pub repetitions: usize,
+    /// Whether the rows keep whole distributions of latencies, which runs of older versions do not.
+    pub has_distributions: bool,
 }
 
 /// The executors that ran one variant of one function: these may be compared.
@@ -100,6 +105,7 @@ impl Summary {
             groups: groups.collect(),
             run: folder.run.clone(),
             calibration: Calibration::of(&folder.rows),
+            has_distributions: folder.rows.iter().any(|row| row.histogram.is_some()),
             repetitions: folder.rows.iter().map(|row| row.repetition as usize + 1).max().unwrap_or_default(),
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Settings;
-use crate::rows::Row;
 use crate::rows::row::Cold;
+use crate::rows::{Latencies, Row};
 use crate::statistics::Samples;
 
 /// Distinguishes samples of different quantities; borrows from the rows.
@@ -31,6 +31,9 @@ pub(super) struct Series(BTreeMap<u32, Vec<f64>>);
 /// Samples of several numbers, by repetition and place in it.
 pub(super) type Windows<'a> = BTreeMap<(u32, u64), Numbers<'a>>;
 
+/// Distributions of the windows of one load, by repetition.
+pub(super) type Histograms<'a> = BTreeMap<u32, Vec<&'a Latencies>>;
+
 /// All rows of a block.
 #[derive(Debug, Default)]
 pub(super) struct Sorted<'a> {
@@ -38,6 +41,8 @@ pub(super) struct Sorted<'a> {
     pub(super) series: BTreeMap<(Key<'a>, &'a str), Series>,
     /// Samples of several numbers: all other experiments.
     pub(super) windows: BTreeMap<Key<'a>, Windows<'a>>,
+    /// Distributions of latencies, by the metric of their number.
+    histograms: BTreeMap<(Key<'a>, &'a str), Histograms<'a>>,
 }
 
 impl<'a> Sorted<'a> {
@@ -49,12 +54,21 @@ impl<'a> Sorted<'a> {
             if matches!(row.phase.as_str(), "load" | "open" | "burst" | "memory" | "density") {
                 let windows = sorted.windows.entry(key).or_default();
                 windows.entry((row.repetition, row.sample)).or_default().insert(&row.metric, value);
+                if let Some(latencies) = &row.histogram {
+                    let histograms = sorted.histograms.entry((key, row.metric.as_str())).or_default();
+                    histograms.entry(row.repetition).or_default().push(latencies);
+                }
             } else {
                 let series = sorted.series.entry((key, row.metric.as_str())).or_default();
                 series.0.entry(row.repetition).or_default().push(value);
             }
         }
         sorted
+    }
+
+    /// The distributions of a load's windows under a metric, if its rows have them.
+    pub(super) fn histograms(&self, key: &Key<'a>, metric: &'a str) -> Option<&Histograms<'a>> {
+        self.histograms.get(&(*key, metric))
     }
 
     /// The windows of an experiment.

@@ -30,6 +30,21 @@ pub(crate) fn subject(summary: &Summary) -> String {
 
 /// The meaning of intervals and verdicts in this run, and how many of them chance alone would give.
 pub(crate) fn certainty(summary: &Summary) -> String {
+    format!("{} {}", verdicts(summary), percentiles(summary))
+}
+
+/// Which answers a percentile of latencies is of.
+fn percentiles(summary: &Summary) -> &'static str {
+    if summary.has_distributions {
+        "A percentile of latencies is that of all answers of a repetition together, and the figure is the mean over \
+         the repetitions."
+    } else {
+        "This run kept percentiles of single windows and no distributions: a percentile of latencies is the median over \
+         the windows, and stands only where each window alone has enough answers."
+    }
+}
+
+fn verdicts(summary: &Summary) -> String {
     if summary.repetitions < 2 {
         return "Brackets hold 95 % confidence intervals. There was one repetition, so they know the noise \
                 within one server process. Another process may differ by more. The report therefore \

@@ -6,14 +6,16 @@
 //! | `start`, `invoke`, `stop` | `duration_ns` | `instance`, `uses`, `sample` |
 //! | `start.<lap>` and so on | `duration_ns` | as its phase |
 //! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
-//! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_*_ns`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
-//! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_*_ns` from the intended and `service_*_ns` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
-//! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_*_ns` | `reuse`, `connections` |
+//! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_count`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
+//! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_count` from the intended and `service_count` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
+//! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
 //! | `memory` | `pss_bytes` and `private_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `model_bytes` | `live_instances`, `invocations` |
-//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
+//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
-//! `*` is one of [`LATENCIES`].
+//! The value of `latency_count` and `service_count` is the number of latencies, and their
+//! `histogram` holds the whole distribution ([`Latencies`]). Rows of older runs have
+//! `latency_*_ns` and `service_*_ns` instead, `*` being one of [`LATENCIES`].
 //!
 //! The cost of a load or an open loop, between the ends of a window:
 //!
@@ -30,7 +32,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The quantiles of latencies that rows keep: the name in a metric, and the quantile.
+use super::Latencies;
+
+/// The quantiles of latencies that reports show and that rows of older runs keep: the name in a
+/// figure or metric, and the quantile.
 pub const LATENCIES: [(&str, f64); 9] = [
     ("p10", 0.1),
     ("p25", 0.25),
@@ -103,6 +108,11 @@ pub struct Row {
     /// Whether `prepare` found its artifact in the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<bool>,
+    /// The distribution behind the value, which is its number of latencies: an `HdrHistogram` of
+    /// nanoseconds with two significant digits, in its compressed V2 form, as base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub histogram: Option<Latencies>,
     /// How the measuring binary was built.
     pub build: String,
 }

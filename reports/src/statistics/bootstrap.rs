@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution, Normal};
+use rand_distr::{Beta, Distribution as _, Normal, StandardNormal};
 
 use super::estimate::Spread;
-use super::quantile::{Ranks, quantile};
-use super::{Estimate, Samples};
+use super::quantile::{Ranks, carries, quantile};
+use super::{Distribution, Estimate, Samples, distribution};
 
 /// Resamples of one figure.
 pub const RESAMPLES: usize = 1000;
@@ -28,15 +28,11 @@ pub const RESAMPLES: usize = 1000;
 /// The seed of everything that is drawn.
 const SEED: u64 = 0x0069_736F_6C61_6221;
 
-/// The number of samples of a repetition that must lie beyond a quantile for an interval. The
-/// extremes cannot be resampled (Davison & Hinkley, §2.6.1): with fewer samples beyond it, most
-/// resamples return the greatest sample.
-const BEYOND: f64 = 5.0;
-
 /// Makes estimates, and keeps its draws for the next one of the same shape.
 #[derive(Clone, Debug, Default)]
 pub struct Bootstrap {
     plans: HashMap<Shape, Arc<[Draw]>>,
+    deviates: HashMap<usize, Arc<[Deviate]>>,
 }
 
 /// The input that determines the draws.
@@ -56,56 +52,67 @@ struct Draw {
 
 impl Bootstrap {
     /// A quantile of samples with its interval: the mean of the repetitions' quantiles; for the
-    /// quantile 1 the greatest of all samples. `None` if there are no samples.
+    /// quantile 1 the greatest of all samples. `None` if a repetition has too few samples for it
+    /// ([`carries`]).
     pub fn estimate(&mut self, samples: &Samples, at: f64) -> Option<Estimate> {
         let repetitions = samples.repetitions();
-        let quantiles: Vec<f64> = repetitions.iter().filter_map(|samples| quantile(samples, at)).collect();
-        let count = repetitions.len() as f64;
         if at >= 1.0 {
-            let greatest = quantiles.into_iter().max_by(f64::total_cmp)?;
+            let greatest = samples.iter().max_by(f64::total_cmp)?;
             return Some(Estimate::without_interval(greatest, samples.len(), repetitions.len()));
         }
-        if quantiles.is_empty() {
+        let fewest = repetitions.iter().map(Vec::len).min()? as f64;
+        if !carries(fewest, at) {
             return None;
         }
-        let value = quantiles.iter().sum::<f64>() / count;
-        let fewest = repetitions.iter().map(Vec::len).min()? as f64;
-        if at > 0.5 && fewest * (1.0 - at) < BEYOND {
-            return Some(Estimate::without_interval(value, samples.len(), repetitions.len()));
-        }
+        let quantiles: Vec<f64> = repetitions.iter().filter_map(|samples| quantile(samples, at)).collect();
         let plan = self.plan(repetitions, at);
-        let drawn = |draw: &Draw| {
+        let draws = plan.iter().map(|draw| {
             let samples = &repetitions[draw.repetition as usize];
-            f64::midpoint(samples[draw.low as usize], samples[draw.high as usize])
-        };
-        let mut within = vec![Moments::default(); repetitions.len()];
-        let mut replicates = Vec::with_capacity(RESAMPLES);
-        for resample in plan.chunks(repetitions.len()) {
-            let mut sum = 0.0;
-            for draw in resample {
-                let value = drawn(draw);
-                within[draw.repetition as usize].add(value);
-                sum += value;
-            }
-            replicates.push(sum / count);
+            let value = f64::midpoint(samples[draw.low as usize], samples[draw.high as usize]);
+            (draw.repetition as usize, value)
+        });
+        Some(resampled(&quantiles, samples.len(), draws))
+    }
+
+    /// A quantile of one distribution for each repetition, with its interval, as
+    /// [`estimate`](Self::estimate). `None` also if it has no value in a repetition.
+    ///
+    /// The order statistics are drawn as those of single samples are. A Beta variable is the
+    /// part X / (X + Y) of two Gamma variables, and each of those comes from a normal deviate by
+    /// E. B. Wilson and M. M. Hilferty (The Distribution of Chi-Square, PNAS 17, 1931), so that
+    /// all figures share their deviates.
+    pub fn quantile(&mut self, repetitions: &[Distribution], at: f64) -> Option<Estimate> {
+        let fewest = repetitions.iter().map(Distribution::count).min_by(f64::total_cmp)?;
+        if !carries(fewest, at) {
+            return None;
         }
-        let between = quantiles.iter().map(|quantile| (quantile - value).powi(2)).sum::<f64>() / count;
-        let within = within.iter().map(Moments::variance).sum::<f64>() / count;
-        let square = value * value;
-        let relative = |variance: f64| if square > 0.0 { variance / count / square } else { 0.0 };
-        let spread = Spread {
-            replicates,
-            between: relative(between),
-            within: relative(within),
-            repetitions: count,
-            freedom: (samples.len() - repetitions.len()) as f64,
-        };
-        Some(Estimate::new(value, samples.len(), spread))
+        let quantiles = repetitions.iter().map(|one| one.quantile(at)).collect::<Option<Vec<_>>>()?;
+        let orders: Vec<_> = repetitions.iter().map(|one| GammaOrder::of(one.count(), at)).collect();
+        let deviates = self.deviates(repetitions.len());
+        let draws = deviates.iter().map(|deviate| {
+            let repetition = deviate.repetition as usize;
+            (repetition, repetitions[repetition].at(orders[repetition].place(*deviate)))
+        });
+        let samples = repetitions.iter().map(Distribution::count).sum::<f64>() as usize;
+        Some(resampled(&quantiles, samples, draws))
     }
 
     /// The median of samples with its interval.
     pub fn median(&mut self, samples: &Samples) -> Option<Estimate> {
         self.estimate(samples, 0.5)
+    }
+
+    fn deviates(&mut self, repetitions: usize) -> Arc<[Deviate]> {
+        let deviates = || {
+            let mut random = ChaCha8Rng::seed_from_u64(SEED);
+            let deviate = |_| Deviate {
+                repetition: random.random_range(0..repetitions) as u32,
+                below: StandardNormal.sample(&mut random),
+                above: StandardNormal.sample(&mut random),
+            };
+            (0..RESAMPLES * repetitions).map(deviate).collect()
+        };
+        Arc::clone(self.deviates.entry(repetitions).or_insert_with(deviates))
     }
 
     fn plan(&mut self, repetitions: &[Vec<f64>], at: f64) -> Arc<[Draw]> {
@@ -125,6 +132,37 @@ impl Bootstrap {
         };
         Arc::clone(self.plans.entry(shape.clone()).or_insert_with(draws))
     }
+}
+
+/// The mean of the repetitions' quantiles, and its scatter over resamples. `draws` are the
+/// repetitions of every resample, one after the other, each with the quantile of its own.
+fn resampled(quantiles: &[f64], samples: usize, draws: impl Iterator<Item = (usize, f64)>) -> Estimate {
+    let count = quantiles.len() as f64;
+    let value = quantiles.iter().sum::<f64>() / count;
+    let mut within = vec![Moments::default(); quantiles.len()];
+    let mut replicates = Vec::with_capacity(RESAMPLES);
+    let (mut sum, mut summed) = (0.0, 0);
+    for (repetition, value) in draws {
+        within[repetition].add(value);
+        sum += value;
+        summed += 1;
+        if summed == quantiles.len() {
+            replicates.push(sum / count);
+            (sum, summed) = (0.0, 0);
+        }
+    }
+    let between = quantiles.iter().map(|quantile| (quantile - value).powi(2)).sum::<f64>() / count;
+    let within = within.iter().map(Moments::variance).sum::<f64>() / count;
+    let square = value * value;
+    let relative = |variance: f64| if square > 0.0 { variance / count / square } else { 0.0 };
+    let spread = Spread {
+        replicates,
+        between: relative(between),
+        within: relative(within),
+        repetitions: count,
+        freedom: samples as f64 - count,
+    };
+    Estimate::new(value, samples, spread)
 }
 
 /// Normal deviates of a quantity of which only the standard error is known.
@@ -168,6 +206,43 @@ impl Orders {
         });
         (place(first), place(next))
     }
+}
+
+/// One drawn repetition of a resample of distributions, and the normal deviates behind its order
+/// statistic.
+#[derive(Clone, Copy, Debug)]
+struct Deviate {
+    repetition: u32,
+    below: f64,
+    above: f64,
+}
+
+/// The place of a resample's quantile among the samples of a distribution.
+#[derive(Clone, Copy, Debug)]
+struct GammaOrder {
+    count: f64,
+    /// The parameters of the Beta distribution.
+    below: f64,
+    above: f64,
+}
+
+impl GammaOrder {
+    #[expect(clippy::float_cmp, reason = "one half is exact; the median lies between two order statistics")]
+    fn of(count: f64, at: f64) -> Self {
+        let rank = if at == 0.5 { f64::midpoint(count, 1.0) } else { distribution::rank(count, at) };
+        Self { count, below: rank, above: count + 1.0 - rank }
+    }
+
+    fn place(self, deviate: Deviate) -> f64 {
+        let (below, above) = (gamma(self.below, deviate.below), gamma(self.above, deviate.above));
+        self.count * below / (below + above)
+    }
+}
+
+/// A Gamma variable of this shape from a normal deviate (Wilson and Hilferty 1931).
+fn gamma(shape: f64, deviate: f64) -> f64 {
+    let root = 1.0 - 1.0 / (9.0 * shape) + deviate / (3.0 * shape.sqrt());
+    shape * root.max(1e-3).powi(3)
 }
 
 /// Mean and variance of a stream: D. E. Knuth, The Art of Computer Programming, vol. 2,
@@ -261,8 +336,46 @@ mod tests {
         let hundred = Samples::new([(1..=100).map(f64::from).collect(), vec![500.0; 100]]);
         let greatest = bootstrap.estimate(&hundred, 1.0).unwrap();
         assert_eq!((greatest.value, greatest.interval), (500.0, None));
-        assert!(bootstrap.estimate(&hundred, 0.99).unwrap().interval.is_none());
+        assert!(bootstrap.estimate(&hundred, 0.99).is_none(), "one sample lies beyond it");
         assert!(bootstrap.estimate(&hundred, 0.9).unwrap().interval.is_some());
+    }
+
+    #[test]
+    fn order_statistics_of_a_distribution_are_drawn_as_scipy_says() {
+        // scipy.stats.beta.ppf([0.025, 0.5, 0.975], k, n + 1 - k), and the deviation of that Beta.
+        for (count, at, expected, deviation_of) in [
+            (500.0, 0.99, [0.976_818_6, 0.988_667_3, 0.995_583_8], 0.004_855_0),
+            (100_000.0, 0.999, [0.998_783_9, 0.998_993_3, 0.999_177_3], 0.000_100_4),
+            (200.0, 0.5, [0.431_121_7, 0.5, 0.568_878_3], 0.035_179_9),
+        ] {
+            let order = GammaOrder::of(count, at);
+            let deviates = Bootstrap::default().deviates(20);
+            let mut drawn: Vec<f64> = deviates.iter().map(|deviate| order.place(*deviate) / count).collect();
+            drawn.sort_by(f64::total_cmp);
+            let spread = deviation(&drawn);
+            assert!((spread / deviation_of - 1.0).abs() < 0.03, "{spread} of {count} at {at}");
+            for (part, expected) in [0.025, 0.5, 0.975].into_iter().zip(expected) {
+                let found = quantile(&drawn, part).unwrap();
+                assert!((found - expected).abs() < 0.1 * deviation_of, "{found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_distribution_and_its_samples_have_the_same_interval() {
+        let repetition = |shift: u64| (0..2_000).map(move |place| 1_000 + shift + place * 37 % 2_000);
+        let samples = Samples::new([0, 40].map(|shift| repetition(shift).map(|x| x as f64).collect()));
+        let of = |shift| Distribution::of(repetition(shift).map(|value| (value, 1, 1)), 0);
+        let mut bootstrap = Bootstrap::default();
+        for at in [0.1, 0.5, 0.9, 0.99] {
+            let single = bootstrap.estimate(&samples, at).unwrap();
+            let merged = bootstrap.quantile(&[of(0), of(40)], at).unwrap();
+            assert!((single.value - merged.value).abs() <= 0.5, "{} {}", single.value, merged.value);
+            let width = |estimate: &Estimate| estimate.interval.map(|one| one.high / one.low).unwrap();
+            assert!((width(&single) / width(&merged) - 1.0).abs() < 0.05, "{single:?} {merged:?}");
+        }
+        assert!(bootstrap.quantile(&[of(0), of(40)], 0.999).is_none(), "two samples lie beyond it");
+        assert!(bootstrap.quantile(&[], 0.5).is_none());
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! normal; the factor for few repetitions is Student's.
 
 mod bootstrap;
+mod distribution;
 mod estimate;
 mod line;
 mod outliers;
@@ -24,10 +25,11 @@ mod quantile;
 mod ratio;
 
 pub use bootstrap::{Bootstrap, RESAMPLES};
+pub use distribution::Distribution;
 pub use estimate::{Estimate, Interval, Spread};
 pub use line::{LineFit, line};
 pub use outliers::Outliers;
-pub use quantile::quantile;
+pub use quantile::{BEYOND, carries, quantile};
 pub use ratio::Ratio;
 
 /// The confidence of all intervals.

@@ -11,6 +11,20 @@ pub fn quantile(sorted: &[f64], quantile: f64) -> Option<f64> {
     Some(f64::midpoint(sorted[low], sorted[high]))
 }
 
+/// The number of samples that must lie beyond a quantile. The extremes cannot be resampled
+/// (Davison & Hinkley, §2.6.1): with fewer samples beyond it, most resamples return the greatest
+/// sample, and the quantile is the luck of a few.
+pub const BEYOND: f64 = 5.0;
+
+/// Whether this many samples carry a quantile: at least [`BEYOND`] of them lie beyond it. The
+/// median needs only one sample.
+#[expect(clippy::float_cmp, reason = "one half is exact, and is the only quantile with another rule")]
+pub fn carries(count: f64, quantile: f64) -> bool {
+    let beyond = count * quantile.min(1.0 - quantile);
+    // 0.01 of 500 must not be less than 5 by its last binary digit.
+    quantile == 0.5 && count >= 1.0 || beyond >= BEYOND - 1e-9
+}
+
 /// The places, counted from 0, of the two order statistics whose mean is a quantile: neighbours
 /// for the median of an even number, otherwise the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +70,14 @@ mod tests {
         let samples: Vec<f64> = (1..=100).map(f64::from).collect();
         let at = [0.1, 0.25, 0.9, 0.95, 0.99, 0.999].map(|q| quantile(&samples, q).unwrap());
         assert_eq!(at, [10.0, 25.0, 90.0, 95.0, 99.0, 100.0]);
+    }
+
+    #[test]
+    fn five_samples_beyond_it_carry_a_quantile() {
+        assert!(carries(500.0, 0.99) && !carries(499.0, 0.99));
+        assert!(carries(5_000.0, 0.999) && !carries(4_999.0, 0.999));
+        assert!(carries(50.0, 0.1) && !carries(49.0, 0.1) && carries(50.0, 0.9));
+        assert!(carries(1.0, 0.5) && !carries(0.0, 0.5) && !carries(1e9, 1.0));
     }
 
     proptest! {

@@ -27,6 +27,21 @@ pub(crate) fn value(figure: Option<&Figure>) -> String {
     figure.map_or_else(|| NONE.into(), |figure| figure.show(figure.estimate.value))
 }
 
+/// The reason for a dash under a percentile.
+pub(super) const FEW: &str =
+    "A dash stands where fewer than five answers of a repetition lie beyond the percentile.";
+
+/// A greatest value, which says nothing without the number of samples that it is the greatest of.
+pub(super) fn greatest(figure: Option<&Figure>) -> String {
+    figure.map_or_else(
+        || NONE.into(),
+        |figure| {
+            let count = units::count(figure.estimate.samples as f64);
+            format!("{} of {count}", figure.show(figure.estimate.value))
+        },
+    )
+}
+
 /// A ratio with its interval, in the digits that the interval supports.
 pub(crate) fn ratio(ratio: Ratio) -> String {
     match Rounded::of(ratio) {

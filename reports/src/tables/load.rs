@@ -1,6 +1,6 @@
 //! Closed loops, bursts, and the cost of requests.
 
-use super::cells::{against, figure, reuse, value};
+use super::cells::{FEW, against, figure, greatest, reuse, value};
 use super::code;
 use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group, PRICE_FORMULA, Summary};
@@ -58,10 +58,10 @@ pub(super) fn best(group: &Group) -> Table {
         ]),
         names: 3,
         lines,
-        note:
-            "Each executor at the number of connections that gives it the highest rate. Each window of a load is a sample. CPU is \
-               that of the server, its containers and their helpers."
-                .into(),
+        note: format!(
+            "Each executor at the number of connections that gives it the highest rate. Each window of a load is a \
+             sample of the rate. CPU is that of the server, its containers and their helpers. {FEW}"
+        ),
         is_detail: false,
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn every(group: &Group) -> Table {
             value(beside("load_latency_p90")),
             figure(beside("load_latency_p99")),
             value(beside("load_latency_p999")),
-            value(beside("load_latency_max")),
+            greatest(beside("load_latency_max")),
         ]
     });
     Table {
@@ -132,11 +132,13 @@ pub(super) fn every(group: &Group) -> Table {
             "p90",
             "p99",
             "p99.9",
-            "max",
+            "greatest, of n",
         ]),
         names: 3,
         lines: lines.collect(),
-        note: "Each figure is the median over the windows of a load.".into(),
+        note: format!(
+            "A rate is the median over the windows of a load, and a percentile is one of all their answers. {FEW}"
+        ),
         is_detail: true,
     }
 }
@@ -213,7 +215,7 @@ pub(super) fn bursts(group: &Group) -> Table {
                 against(Some(burst), best),
                 value(beside("burst_latency_p50")),
                 value(beside("burst_latency_p99")),
-                value(beside("burst_latency_max")),
+                greatest(beside("burst_latency_max")),
             ]);
         }
     }
@@ -228,11 +230,11 @@ pub(super) fn bursts(group: &Group) -> Table {
             "against the best",
             "latency p50",
             "p99",
-            "max",
+            "greatest, of n",
         ]),
         names: 3,
         lines,
-        note: "Each burst is a sample. Its duration ends with the last answer.".into(),
+        note: format!("Each burst is a sample. Its duration ends with the last answer. {FEW}"),
         is_detail: true,
     }
 }

@@ -1,9 +1,9 @@
 //! Open loops, which send requests at their due times even if the server is slow.
 
-use super::cells::{figure, reuse, value};
+use super::cells::{FEW, figure, greatest, reuse, value};
 use super::code;
 use super::{NONE, Table, head};
-use crate::figures::{Figure, Figures, Group};
+use crate::figures::{Figure, Figures, Group, SATURATED};
 
 fn loops(group: &Group) -> impl Iterator<Item = (&Figures, &Figure)> {
     group.executors.iter().flat_map(|executor| executor.named("open_rate").map(move |rate| (executor, rate)))
@@ -13,6 +13,15 @@ fn settings(figure: &Figure) -> [String; 2] {
     let percent = figure.settings.load_percent.map(|percent| format!("{percent} %"));
     let rate = figure.settings.rate_per_s.map(|rate| format!("{rate}/s"));
     [reuse(figure), percent.or(rate).unwrap_or_else(|| NONE.to_owned())]
+}
+
+/// In how many repetitions the server could not keep up, such as `1 of 3`.
+fn saturated(executor: &Figures, rate: &Figure) -> String {
+    let saturated = executor.figure("open_saturated", &rate.settings);
+    saturated.map_or_else(
+        || NONE.to_owned(),
+        |saturated| format!("{:.0} of {}", saturated.estimate.value, saturated.estimate.repetitions),
+    )
 }
 
 /// Offered, answered, dropped and late requests.
@@ -26,8 +35,11 @@ pub(super) fn offered(group: &Group) -> Table {
             load,
             value(beside("open_offered")),
             figure(Some(rate)),
+            saturated(executor, rate),
             value(beside("open_dropped")),
             value(beside("open_late")),
+            value(beside("open_late_waiting")),
+            value(beside("open_generator_late")),
             figure(beside("open_cpu")),
         ]
     });
@@ -40,16 +52,20 @@ pub(super) fn offered(group: &Group) -> Table {
             "load",
             "offered/s",
             "achieved/s",
+            "saturated in",
             "dropped",
             "late",
+            "late, no connection free",
+            "late by the generator",
             "CPU per request",
         ]),
         names: 3,
         lines: lines.collect(),
-        note:
-            "Load is a percentage of the executor's own highest rate in the closed loop. Dropped requests were \
-               never sent. Late ones were sent after their time. Both are percentages of the offered requests."
-                .into(),
+        note: format!(
+            "Load is a rate that all executors share, or a percentage of the executor's own highest rate in the \
+             closed loop. Dropped requests were never sent. Late ones were sent after their time. All are percentages \
+             of the offered requests. `saturated in` counts repetitions. {SATURATED}."
+        ),
         is_detail: true,
     }
 }
@@ -60,7 +76,8 @@ pub(super) fn latencies(group: &Group) -> Table {
     for (executor, rate) in loops(group) {
         for (kind, from) in [("latency", "intended time"), ("service", "real time")] {
             let at = |name: &str| executor.figure(&format!("open_{kind}_{name}"), &rate.settings);
-            if at("p50").is_none() {
+            // Where every repetition was saturated, one line says so.
+            if at("p50").is_none() && kind == "service" {
                 continue;
             }
             let [reuse, load] = settings(rate);
@@ -68,25 +85,38 @@ pub(super) fn latencies(group: &Group) -> Table {
                 code(executor),
                 reuse,
                 load,
+                saturated(executor, rate),
                 from.to_owned(),
                 figure(at("p50")),
                 value(at("p90")),
                 figure(at("p99")),
                 value(at("p999")),
-                value(at("max")),
+                greatest(at("max")),
             ]);
         }
     }
     Table {
         name: "open_latency",
         title: "Open loop: latency".into(),
-        head: head(&["executor", "reuse", "load", "latency from the", "p50", "p90", "p99", "p99.9", "max"]),
-        names: 4,
+        head: head(&[
+            "executor",
+            "reuse",
+            "load",
+            "saturated in",
+            "latency from the",
+            "p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "greatest, of n",
+        ]),
+        names: 5,
         lines,
-        note:
+        note: format!(
             "A user waits from the time at which a request was meant to be sent. Latency from the real time of \
-               sending hides the queue before a slow server (coordinated omission). It is shown to compare."
-                .into(),
+             sending hides the queue before a slow server (coordinated omission). It is shown to compare. Latencies are \
+             those of the repetitions that were not saturated; none has one where all were. {FEW}"
+        ),
         is_detail: true,
     }
 }

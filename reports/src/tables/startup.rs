@@ -1,6 +1,6 @@
 //! Phases and first responses.
 
-use super::cells::{against, figure, value};
+use super::cells::{FEW, against, figure, greatest, value};
 use super::code;
 use super::{NONE, Table, head};
 use crate::figures::{Figure, Figures, Group, Settings};
@@ -92,11 +92,12 @@ pub(super) fn answers(group: &Group) -> Table {
         head: head(&["executor", "what was cold", "p50", "p50 against the best", "p90", "p99"]),
         names: 2,
         lines,
-        note: "Latency as a client on the same machine sees it, one request at a time. A cold host is timed from \
+        note: format!(
+            "Latency as a client on the same machine sees it, one request at a time. A cold host is timed from \
                the start of the server's process, with the artifact cached. A cold function is timed from the \
                first request for it in a server that listens. A cold instance is timed from a request that \
-               finds the function prepared. Each instance proves by its count of uses that it was cold."
-            .into(),
+               finds the function prepared. Each instance proves by its count of uses that it was cold. {FEW}"
+        ),
         is_detail: false,
     }
 }
@@ -140,7 +141,7 @@ pub(super) fn tails(group: &Group) -> Table {
                 continue;
             };
             let at = |name: &str| executor.figure(&format!("{subject}_{name}"), &median.settings);
-            if at("p99").is_none() || subject.contains("service") {
+            if at("max").is_none() || subject.contains("service") {
                 continue;
             }
             let outliers = median.outliers.unwrap_or_default();
@@ -151,7 +152,7 @@ pub(super) fn tails(group: &Group) -> Table {
                 figure(at("p90")),
                 figure(at("p99")),
                 figure(at("p999")),
-                value(at("max")),
+                greatest(at("max")),
                 format!("{} of {}", outliers.count(), outliers.samples),
                 median.estimate.repetitions.to_string(),
             ]);
@@ -167,17 +168,17 @@ pub(super) fn tails(group: &Group) -> Table {
             "p90",
             "p99",
             "p99.9",
-            "max",
+            "greatest, of n",
             "far outliers",
             "repetitions",
         ]),
         names: 2,
         lines,
-        note: "Far outliers lie more than three interquartile ranges beyond the quartiles of their \
+        note: format!(
+            "Far outliers lie more than three interquartile ranges beyond the quartiles of their \
                repetition, on the scale of logarithms (Tukey's outer fences). They are counted and never \
-               dropped. A percentile has no interval where fewer than five samples of a repetition lie \
-               beyond it."
-            .into(),
+               dropped. {FEW}"
+        ),
         is_detail: true,
     }
 }

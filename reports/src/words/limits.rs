@@ -8,8 +8,8 @@ pub const LIMITS: &[&str] = &[
      levels: it resamples the repetitions, and then the samples within each (Davison and Hinkley 1997, §3.8; \
      Kalibera and Jones 2013). Student's factor makes up for few repetitions (Hesterberg 2015). Both sides of a \
      ratio are resampled independently.",
-    "Repetitions contradict each other near saturation. The interval then spans orders of magnitude, and no server \
-     could reach its ends. The run does not know such a figure.",
+    "Latencies are kept as histograms with two significant digits. A percentile lies at most 0.8 % from that of the \
+     single latencies.",
     "Intervals cover the noise within this run. They do not cover another machine, or anything that is the same in \
      all repetitions, such as how the binary was linked.",
     "\"No difference seen\" does not prove that two executors are equal. The percentage behind it is √(high / low) − 1 \

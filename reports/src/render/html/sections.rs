@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::figure::{ChartFigure, ChartSection};
 use crate::charts::{Chart, cpu, edges, latency, load, memory, noise, reuses, startup};
-use crate::figures::Summary;
+use crate::figures::{SATURATED, Summary};
 use crate::rows::Run;
 
 /// The load of the open loop whose percentiles are shown, in percent of capacity.
@@ -126,7 +126,7 @@ fn latencies(summary: &Summary) -> Vec<Option<ChartFigure>> {
             &format!("{}: without a queue", kind(reuse)),
             Some(chart),
             "Time from sending a request to its whole answer, from p10 to the maximum. The flatter a line, the \
-             more alike the answers. Each point is the median over windows of that window's percentile.",
+             more alike the answers. Each point is the mean of the repetitions' percentiles.",
             &format!("Closed loop, reuse {reuse}, {connections} connection{plural}."),
         )
     });
@@ -186,9 +186,7 @@ fn loads(summary: &Summary) -> Vec<Option<ChartFigure>> {
         let reuse = reuse.as_str();
         let name = kind(reuse);
         let settings = format!(
-            "Open loop, reuse {reuse}, at fixed rates. Hollow marks: requests were dropped, or fewer than {:.0} % of \
-             the offered requests were answered.",
-            load::KEEPS_UP * 100.0
+            "Open loop, reuse {reuse}, at fixed rates. Hollow marks: a repetition was saturated. {SATURATED}."
         );
         [
             figure(
@@ -234,7 +232,7 @@ fn edges(summary: &Summary) -> Vec<Option<ChartFigure>> {
             "density-latency",
             "Density: latency",
             edges::density_latency(summary),
-            "The 99th percentile of the latency of all live instances in turn.",
+            "The 99th percentile of the latency of all live instances in turn, where at least five answers lie beyond it.",
             bounds,
         )
         .map(ChartFigure::secondary),
