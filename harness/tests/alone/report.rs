@@ -182,12 +182,19 @@ fn claims_are_checked_against_a_run_and_those_it_cannot_answer_say_why() {
     let (_parent, dir) = copy();
     let finished = run(["reproduce", "--run", dir.to_str().unwrap()]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    for said in ["thesis-fibonacci-40-wasmtime", "firecracker-start", "not measurable here"] {
+    let of_another_run = "isolab reproduce --claim thesis-fibonacci-40-wasmtime";
+    let of_other_hardware = "a processor with hardware virtualisation";
+    let claims = fs::read_to_string(dir.join("claims.md")).unwrap();
+    for said in [of_another_run, of_other_hardware, "Not in this run", "Cannot be measured here"] {
+        assert!(claims.contains(said), "{said}: {claims}");
+    }
+    for said in ["thesis-fibonacci-40-wasmtime", "firecracker-start", "cannot be measured here"] {
         assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
     }
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.join("claims.json")).unwrap()).unwrap();
     assert!(json["claims"].as_array().is_some_and(|claims| claims.len() > 50), "{json}");
-    assert!(fs::read_to_string(dir.join("claims.md")).unwrap().contains("Firecracker"));
+    let one = run(["reproduce", "--run", dir.to_str().unwrap(), "--claim", "firecracker-start"]);
+    assert!(one.stdout.contains("firecracker-start") && !one.stdout.contains("runc-start"), "{one:?}");
     assert_eq!(run(["reproduce", "--run", "/nowhere"]).code, Some(2));
 }

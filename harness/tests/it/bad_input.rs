@@ -66,6 +66,9 @@ fn an_option_that_makes_no_sense_is_refused() {
     refused("report /nowhere --print markdwon", 2, &["did you mean `markdown`?"]);
     refused("report /nowhere --smallest-percent=-1", 2, &["percentage"]);
     refused("reproduce --run /nowhere --quick", 2, &["--quick"]);
+    refused("reproduce --quick --full", 2, &["--full"]);
+    refused("reproduce --claim runc-strat", 2, &["did you mean `runc-start`?"]);
+    refused("reproduce --claim firecracker-start", 1, &["hardware virtualisation"]);
     for bounds in ["0", "many", "-1", "100000000"] {
         refused(&format!("serve --instances={bounds}"), 2, &["--instances", bounds, "from 1 to"]);
     }
