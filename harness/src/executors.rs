@@ -6,13 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Result;
-use isolab_core::direct::{self, Direct, Native};
-use isolab_core::guest::{self, Target};
+use isolab_core::direct::{self, Direct};
+use isolab_core::guest::{self, Instructions, Stack, Target};
 use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
 use crate::exit::BadInput;
-use crate::library;
 
 /// An executor as the lab knows it.
 pub struct Registration {
@@ -25,7 +24,7 @@ pub struct Registration {
     /// Its settings, and how it is opened; none if it is not compiled in.
     pub build: Option<Build>,
     /// The guest to build before it can prepare a variant.
-    pub guests: fn(Variant) -> Option<Guest>,
+    pub guests: fn(&Spec, Variant) -> Option<Guest>,
 }
 
 /// The part of an executor that its cargo feature compiles in.
@@ -78,15 +77,6 @@ impl From<isolab_core::Error> for OpenError {
 type Opened = Result<Arc<dyn Executor>, OpenError>;
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
-/// The functions that `direct` calls: the lab's, and one of its instruments.
-const NATIVE: &[(&str, Native)] = &[
-    ("blake3", function_blake3::handle),
-    ("burn", function_burn::handle),
-    ("fibonacci", function_fibonacci::handle),
-    ("hello", function_hello::handle),
-    ("json", function_json::handle),
-];
-
 /// All executors, in the order in which they are shown and served.
 pub const ALL: &[Registration] = &[
     Registration {
@@ -94,8 +84,8 @@ pub const ALL: &[Registration] = &[
         model: "Wasm instance",
         feature: Some("wasm"),
         build: WASM,
-        guests: |variant| match variant {
-            Variant::Rust => Some(Guest::Crate(Target::Wasm)),
+        guests: |spec, variant| match variant {
+            Variant::Rust => Some(Guest::Crate(Target::Wasm(Stack::of(spec)))),
             Variant::Js => Some(Guest::JavascriptEngine),
             Variant::Command => None,
         },
@@ -105,14 +95,14 @@ pub const ALL: &[Registration] = &[
         model: "V8 isolate",
         feature: Some("v8"),
         build: V8,
-        guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Wasm)),
+        guests: |spec, variant| of_rust(variant, Target::Wasm(Stack::of(spec))),
     },
     Registration {
         name: "docker",
         model: "container",
         feature: Some("docker"),
         build: DOCKER,
-        guests: |variant| (variant == Variant::Rust).then_some(Guest::Crate(Target::Server)),
+        guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
     },
     Registration {
         name: "direct",
@@ -122,14 +112,16 @@ pub const ALL: &[Registration] = &[
             settings: direct::SETTINGS,
             daemons: &[],
             sweep: None,
-            open: |spec, _| {
-                let direct = Direct::new(spec, NATIVE).with_crates_in(library::own_folder());
-                Box::pin(async { Ok(Arc::new(direct) as Arc<dyn Executor>) })
-            },
+            open: |spec, _| Box::pin(async { Ok(Arc::new(Direct::new(spec)) as Arc<dyn Executor>) }),
         }),
-        guests: |_| None,
+        guests: |spec, variant| of_rust(variant, Target::Library(Instructions::of(spec))),
     },
 ];
+
+/// The guest of an executor that takes JavaScript as it stands.
+fn of_rust(variant: Variant, target: Target) -> Option<Guest> {
+    (variant == Variant::Rust).then_some(Guest::Crate(target))
+}
 
 #[cfg(feature = "wasm")]
 const WASM: Option<Build> = Some(Build {
@@ -319,18 +311,6 @@ mod tests {
         assert_eq!(exit::code(&error), exit::BAD_INPUT);
         let text = error.to_string();
         assert!(text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, direct"), "{text}");
-    }
-
-    #[test]
-    fn the_native_functions_are_those_of_the_lab() {
-        let library = isolab_core::Library::open(&[crate::library::own_folder()]).unwrap();
-        let has_rust =
-            |function: &&isolab_core::Function| function.variants().any(|variant| variant == Variant::Rust);
-        let mut names: Vec<_> =
-            library.iter().filter(has_rust).map(|function| function.name().to_owned()).collect();
-        names.push("burn".to_owned());
-        names.sort();
-        assert_eq!(names, NATIVE.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 
     #[test]

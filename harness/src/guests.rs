@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isolab_core::guest::{self, Target};
-use isolab_core::{Function, Variant};
+use isolab_core::guest::{self, Instructions, Stack, Target};
+use isolab_core::{Function, Spec, Variant};
 
-use crate::executors::{self, ALL, Guest};
+use crate::executors::{self, Guest};
 
 /// One thing to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +21,19 @@ pub struct Step {
 
 /// Everything that these executors need before they can prepare these variants of these
 /// functions, each thing once.
-pub fn steps(executors: &[&str], functions: &[Function], variants: &[Variant]) -> Vec<Step> {
-    let known = ALL.iter().filter(|known| known.build.is_some() && executors.contains(&known.name));
+pub fn steps<'a>(
+    executors: impl IntoIterator<Item = &'a Spec>,
+    functions: &[Function],
+    variants: &[Variant],
+) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for (executor, function) in
-        known.flat_map(|known| functions.iter().map(move |function| (known, function)))
-    {
-        for variant in function.variants().filter(|variant| variants.contains(variant)) {
-            let step = (executor.guests)(variant).map(|guest| step(guest, function));
-            steps.extend(step.filter(|step| !steps.contains(step)));
+    for spec in executors {
+        let Ok(known) = executors::find(spec.name()) else { continue };
+        for function in functions {
+            for variant in function.variants().filter(|variant| variants.contains(variant)) {
+                let step = (known.guests)(spec, variant).map(|guest| step(guest, function));
+                steps.extend(step.filter(|step| !steps.contains(step)));
+            }
         }
     }
     steps
@@ -43,11 +47,20 @@ fn step(guest: Guest, function: &Function) -> Step {
         Guest::Crate(target) => Step {
             guest,
             manifest: function.source(Variant::Rust).map(PathBuf::from),
-            name: match target {
-                Target::Wasm => format!("`{}` as a Wasm module", function.name()),
-                Target::Server => format!("`{}` as a native server", function.name()),
-            },
+            name: format!("`{}` as a {}", function.name(), product(target)),
         },
+    }
+}
+
+/// What a crate becomes, for people.
+fn product(target: Target) -> &'static str {
+    match target {
+        Target::Wasm(Stack::Tuned) => "Wasm module",
+        Target::Wasm(Stack::Default) => "Wasm module with the toolchain's stack",
+        Target::Server(Instructions::Baseline) => "native server",
+        Target::Server(Instructions::Native) => "native server for this processor",
+        Target::Library(Instructions::Baseline) => "native library",
+        Target::Library(Instructions::Native) => "native library for this processor",
     }
 }
 
@@ -60,7 +73,7 @@ impl Step {
             Guest::Crate(target) => {
                 let manifest = self.manifest.clone().context("a crate has a manifest")?;
                 let path = guest::build(&manifest, target)?;
-                guest::Built { manifest, triple: target.triple(), path }
+                guest::Built { manifest, target: target.name(), path }
             }
         };
         Ok(Built { took: begun.elapsed(), guest })
@@ -80,14 +93,20 @@ pub struct Built {
 mod tests {
     use super::*;
 
+    fn specs(texts: &[&str]) -> Vec<Spec> {
+        executors::specs(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
     #[test]
-    fn nothing_is_built_twice_and_direct_needs_nothing() {
+    fn nothing_is_built_twice() {
         let library = crate::library::open(&[]).unwrap();
         let functions = ["hello", "json"].map(|name| library.get(name).unwrap().clone());
-        let names = |executors: &[&str]| -> Vec<String> {
-            steps(executors, &functions, &Variant::ALL).into_iter().map(|step| step.name).collect()
+        let names = |texts: &[&str]| -> Vec<String> {
+            let steps = steps(&specs(texts), &functions, &Variant::ALL);
+            steps.into_iter().map(|step| step.name).collect()
         };
-        assert_eq!(names(&["direct"]), Vec::<String>::new());
+        assert_eq!(names(&["direct"]), ["`hello` as a native library", "`json` as a native library"]);
+        assert_eq!(names(&["direct", "direct:target=native"]).len(), 4);
         if cfg!(all(feature = "wasm", feature = "v8")) {
             let all = names(&["wasm", "v8"]);
             assert_eq!(all.len(), 3, "two modules shared by both, and the engine: {all:?}");

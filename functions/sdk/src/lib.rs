@@ -11,7 +11,7 @@
 //!     Response::text(200, format!("Hello {name}"))
 //! }
 //!
-//! isolab_sdk::export!(handle); // lib.rs: the exports of the Wasm module
+//! isolab_sdk::export!(handle); // lib.rs: the exports of the Wasm module and of the library
 //! isolab_sdk::serve!(my_function::handle); // main.rs: the server in the container
 //! ```
 //!
@@ -19,10 +19,12 @@
 //! |---|---|---|
 //! | `wasm32-wasip1` | core Wasm module, for `wasm` and `v8` alike | [`wasm`]: `isolab_request`, `isolab_handle` |
 //! | `x86_64-unknown-linux-musl` | static server, for `docker` | `server` (feature `server`): hyper on a Unix socket or a port |
-//! | the lab's own target | a library, for `direct` | the function itself |
+//! | `x86_64-unknown-linux-gnu` | native library, for `direct` | [`library`]: `isolab_call_CRATE` |
 //!
 //! [`wire`] describes how requests and responses are written as bytes.
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod library;
 mod message;
 #[cfg(feature = "server")]
 pub mod server;
@@ -32,8 +34,8 @@ pub mod wire;
 
 pub use message::{Request, Response};
 
-/// Exports a function (`fn(&Request<'_>) -> Response`) from a Wasm module; on
-/// native targets it expands to nothing.
+/// Exports a function (`fn(&Request<'_>) -> Response`) from a Wasm module or a native
+/// library.
 #[macro_export]
 macro_rules! export {
     ($handle:ident) => {
@@ -47,6 +49,16 @@ macro_rules! export {
             #[unsafe(no_mangle)]
             extern "C" fn isolab_handle() -> *const u8 {
                 $crate::wasm::handle(super::$handle)
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        mod __isolab_exports {
+            // With the crate's name, so that a program may contain several functions.
+            #[unsafe(export_name = concat!("isolab_call_", env!("CARGO_CRATE_NAME")))]
+            unsafe extern "C" fn isolab_call(request: &$crate::library::Request) {
+                // SAFETY: the host keeps to `isolab_sdk::library::Call`.
+                unsafe { $crate::library::call(request, super::$handle) }
             }
         }
     };

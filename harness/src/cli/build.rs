@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use isolab_core::Variant;
 use isolab_core::guest::{self, Built};
-use isolab_core::{Spec, Variant};
 
 use super::values::SpecList;
 use crate::exit::DONE;
@@ -28,12 +28,12 @@ pub struct BuildArgs {
 /// Builds everything that is out of date, and prints a line for each.
 pub fn run(arguments: &BuildArgs) -> Result<u8> {
     let (functions, _) = library::select(&arguments.function)?;
-    let mut names: Vec<_> = arguments.executor.iter().flat_map(|list| &list.0).map(Spec::name).collect();
-    if names.is_empty() {
-        names.extend(executors::ALL.iter().map(|known| known.name));
+    let mut specs: Vec<_> = arguments.executor.iter().flat_map(|list| list.0.clone()).collect();
+    if specs.is_empty() {
+        specs = executors::compiled_in();
     }
     let mut index = String::new();
-    for step in guests::steps(&names, &functions, &Variant::ALL) {
+    for step in guests::steps(&specs, &functions, &Variant::ALL) {
         let built = step.build().with_context(|| format!("cannot build {}", step.name))?;
         println!("{} ({:.1} s)", step.name, built.took.as_secs_f64());
         if let Some(folder) = &arguments.out {
@@ -48,7 +48,7 @@ pub fn run(arguments: &BuildArgs) -> Result<u8> {
 
 /// Copies a guest to `folder/TARGET/FILE` and returns its line for the index of that folder.
 fn copy(built: &Built, folder: &Path) -> Result<String> {
-    let name = Path::new(built.triple).join(built.path.file_name().context("a guest is a file")?);
+    let name = Path::new(built.target).join(built.path.file_name().context("a guest is a file")?);
     let copy = folder.join(&name);
     std::fs::create_dir_all(copy.parent().context("a guest lies in its target's folder")?)?;
     std::fs::copy(&built.path, &copy)?;

@@ -136,8 +136,7 @@ fn announce(preset: &Preset, blocks: usize) {
 /// the children. Cells whose guest cannot be built fail with the same reason later.
 fn build_guests(matrix: &Matrix, executors: &[Availability], index: &Path) -> Result<()> {
     let available = executors.iter().filter(|executor| executor.versions.is_ok());
-    let names: Vec<_> = available.map(|executor| executor.spec.name()).collect();
-    let steps = guests::steps(&names, &matrix.functions, &matrix.variants);
+    let steps = guests::steps(available.map(|executor| &executor.spec), &matrix.functions, &matrix.variants);
     let bar = progress_bar(steps.len(), "building");
     let mut lines = String::new();
     for step in steps {

@@ -2,12 +2,14 @@
 
 mod render;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 pub use render::{markdown, table};
 
 use crate::figures::{Comparison, ComparisonTally, Figure, Summary, Verdict};
-use crate::rows::Run;
+use crate::rows::{ExecutorInfo, Run};
 use crate::words::facts;
 
 /// Every later run compared with the first.
@@ -103,6 +105,22 @@ fn against(base: &Summary, other: &Summary) -> Result<ComparedRun, CompareError>
     Ok(ComparedRun { id: other.run.id.clone(), warnings: warnings(base, other), changes })
 }
 
+/// Whether two runs mean the same executor by a short spec and one with all settings. An older
+/// run lacks the settings that the lab has got since: there the short specs decide, because they
+/// show whatever is not the default.
+fn is_same([name_before, before]: [&str; 2], [name, after]: [&str; 2]) -> bool {
+    let settings = |spec: &str| -> BTreeMap<String, String> {
+        let pairs = spec.split_once(':').map_or("", |(_, settings)| settings).split(',');
+        pairs.filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.into(), value.into())).collect()
+    };
+    if before == after {
+        return true;
+    }
+    let (old, new) = (settings(before), settings(after));
+    let agree = |(key, value): (&String, &String)| new.get(key).is_none_or(|other| other == value);
+    name_before == name && old.len() != new.len() && old.iter().all(agree)
+}
+
 fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
     let mut changes = Vec::new();
     for group in &other.groups {
@@ -111,7 +129,10 @@ fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
         };
         let Some(group_before) = base.groups.iter().find(same_group) else { continue };
         for executor in &group.executors {
-            let Some(before) = group_before.executors.iter().find(|before| before.spec == executor.spec)
+            let Some(before) = group_before
+                .executors
+                .iter()
+                .find(|before| is_same([&before.name, &before.spec], [&executor.name, &executor.spec]))
             else {
                 continue;
             };
@@ -197,12 +218,28 @@ fn facts(warnings: &mut Vec<String>, what: &str, base: &Map<String, Value>, othe
 
 fn versions(warnings: &mut Vec<String>, base: &Run, other: &Run) {
     for executor in &other.executors {
-        let Some(before) = base.executors.iter().find(|before| before.spec == executor.spec) else {
-            continue;
-        };
+        let same =
+            |before: &&ExecutorInfo| is_same([&before.name, &before.spec], [&executor.name, &executor.spec]);
+        let Some(before) = base.executors.iter().find(same) else { continue };
         if before.versions != executor.versions {
             let (before, after) = (facts::versions(&before.versions), facts::versions(&executor.versions));
             warnings.push(format!("`{}` was {before} and is {after}", executor.name));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executor_is_the_same_before_and_after_it_got_a_setting() {
+        let same = |before, after| is_same(before, after);
+        assert!(same(["v8", "v8:snapshot=on"], ["v8", "v8:snapshot=on"]));
+        assert!(same(["v8", "v8:snapshot=on"], ["v8", "v8:snapshot=on,stack=tuned"]));
+        assert!(same(["direct", "direct"], ["direct", "direct:target=baseline"]));
+        assert!(!same(["v8", "v8:snapshot=on"], ["v8:stack=default", "v8:snapshot=on,stack=default"]));
+        assert!(!same(["v8", "v8:snapshot=on"], ["v8", "v8:snapshot=off,stack=tuned"]));
+        assert!(!same(["v8", "v8:snapshot=on"], ["v8", "v8:snapshot=off"]));
     }
 }

@@ -1,8 +1,8 @@
-//! Builds Rust functions as Wasm modules and as native servers.
+//! Builds Rust functions as Wasm modules, native servers and native libraries.
 //!
 //! Cargo builds them, with the configuration `functions/guest.toml` for every target, unless
-//! they are up to date. The lab's own build of a function, as a library for `direct`, is
-//! separate.
+//! they are up to date. Every guest is the only product of its build: Cargo does not optimise
+//! across crates (`lto`) where it also has to make an `rlib`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,50 +11,147 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The target of a function's crate.
+use crate::Spec;
+use crate::spec::{Setting, Values};
+
+/// The target of a function's crate, with the choice that it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A core Wasm module with WASI preview 1 imports at most.
-    Wasm,
+    Wasm(Stack),
     /// A static native server.
-    Server,
+    Server(Instructions),
+    /// A native library that a process of the host loads.
+    Library(Instructions),
+}
+
+/// The size of a Wasm module's stack. The linker puts it below the module's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// 32 KiB: see `functions/guest-stack.toml`.
+    Tuned,
+    /// The toolchain's 1 MiB.
+    Default,
+}
+
+/// The processors that native code runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// Every x86-64 processor.
+    Baseline,
+    /// Those that have all instructions of the machine that builds.
+    Native,
+}
+
+/// The setting of an executor that takes Wasm modules.
+pub const STACK: Setting = Setting {
+    name: "stack",
+    default: "tuned",
+    values: Values::OneOf(&["tuned", "default"]),
+    help: "the stack of a Rust function's module: tuned is 32 KiB, so that a small function fits into one \
+           page of Wasm; default is the toolchain's 1 MiB",
+};
+
+/// The setting of an executor that takes native code.
+pub const INSTRUCTIONS: Setting = Setting {
+    name: "target",
+    default: "baseline",
+    values: Values::OneOf(&["baseline", "native"]),
+    help: "the instructions of a Rust function's native code: baseline is x86-64 as software is shipped; \
+           native is all of this processor's, as engines use that compile where they run",
+};
+
+impl Stack {
+    /// The choice of a spec that was resolved against [`STACK`].
+    pub fn of(spec: &Spec) -> Self {
+        if spec.get(STACK.name) == "default" { Self::Default } else { Self::Tuned }
+    }
+}
+
+impl Instructions {
+    /// The choice of a spec that was resolved against [`INSTRUCTIONS`].
+    pub fn of(spec: &Spec) -> Self {
+        if spec.get(INSTRUCTIONS.name) == "native" { Self::Native } else { Self::Baseline }
+    }
 }
 
 impl Target {
     /// Its name for rustc.
     pub fn triple(self) -> &'static str {
         match self {
-            Self::Wasm => "wasm32-wasip1",
-            Self::Server => "x86_64-unknown-linux-musl",
+            Self::Wasm(_) => "wasm32-wasip1",
+            Self::Server(_) => "x86_64-unknown-linux-musl",
+            Self::Library(_) => "x86_64-unknown-linux-gnu",
         }
     }
 
+    /// Its name with the choice, if that is not the default. Guests of different names lie in
+    /// different folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wasm(Stack::Tuned)
+            | Self::Server(Instructions::Baseline)
+            | Self::Library(Instructions::Baseline) => self.triple(),
+            Self::Wasm(Stack::Default) => "wasm32-wasip1+default-stack",
+            Self::Server(Instructions::Native) => "x86_64-unknown-linux-musl+native",
+            Self::Library(Instructions::Native) => "x86_64-unknown-linux-gnu+native",
+        }
+    }
+
+    /// Files in `functions` with more of Cargo's configuration than that of every guest.
+    fn configuration(self) -> Option<&'static str> {
+        match self {
+            Self::Wasm(Stack::Tuned) => Some("guest-stack.toml"),
+            Self::Server(Instructions::Native) | Self::Library(Instructions::Native) => {
+                Some("guest-native.toml")
+            }
+            Self::Wasm(Stack::Default)
+            | Self::Server(Instructions::Baseline)
+            | Self::Library(Instructions::Baseline) => None,
+        }
+    }
+
+    /// Cargo's command, and the arguments that choose the product.
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Wasm => &["--lib"],
-            Self::Server => &["--bins", "--features", "server"],
+            Self::Wasm(_) | Self::Library(_) => LIBRARY,
+            Self::Server(_) => &["build", "--bins", "--features", "server"],
         }
     }
 
     fn makes(self, artifact: &CompilerArtifact) -> Option<PathBuf> {
+        let with_extension = |extension: &str| {
+            artifact.filenames.iter().find(|file| file.extension().is_some_and(|found| found == extension))
+        };
         match self {
-            Self::Wasm => {
-                artifact.filenames.iter().find(|file| file.extension().is_some_and(|kind| kind == "wasm"))
-            }
-            Self::Server => artifact.executable.as_ref(),
+            Self::Wasm(_) => with_extension("wasm"),
+            Self::Library(_) => with_extension("so"),
+            Self::Server(_) => artifact.executable.as_ref(),
         }
         .cloned()
     }
+
+    /// Why Cargo succeeded and made nothing.
+    fn lacks(self) -> &'static str {
+        match self {
+            Self::Wasm(_) => "Cargo made no Wasm module; the crate needs a library",
+            Self::Library(_) => "Cargo made no native library; the crate needs a library",
+            Self::Server(_) => "Cargo made no server; the crate needs a binary with `isolab_sdk::serve!`",
+        }
+    }
 }
+
+/// Cargo's command and arguments for a crate's library, as the only product of its build.
+pub const LIBRARY: &[&str] = &["rustc", "--lib", "--crate-type", "cdylib"];
 
 /// A function that could not be built.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("building {} for {triple} failed: {reason}", manifest.display())]
+#[error("building {} for {target} failed: {reason}", manifest.display())]
 pub struct BuildError {
     /// The function's `Cargo.toml`.
     pub manifest: PathBuf,
-    /// The target's name for rustc.
-    pub triple: &'static str,
+    /// The target's name.
+    pub target: &'static str,
     /// Cargo's output, or another reason.
     pub reason: String,
 }
@@ -83,8 +180,8 @@ pub const INDEX: &str = "ISOLAB_GUESTS";
 pub struct Built {
     /// The `Cargo.toml` it was built from.
     pub manifest: PathBuf,
-    /// The target it was built for.
-    pub triple: &'static str,
+    /// The name of the target it was built for.
+    pub target: &'static str,
     /// The file.
     pub path: PathBuf,
 }
@@ -93,22 +190,22 @@ impl Built {
     /// Its line in an index. There, the path of a manifest may be relative to [`workspace`],
     /// and the path of a guest to the folder of the index.
     pub fn index_line(&self) -> String {
-        format!("{}\t{}\t{}\n", self.triple, self.manifest.display(), self.path.display())
+        format!("{}\t{}\t{}\n", self.target, self.manifest.display(), self.path.display())
     }
 }
 
 /// Where a guest is by the [`INDEX`], if it stands there.
-pub fn indexed(manifest: &Path, triple: &str) -> Option<PathBuf> {
+pub fn indexed(manifest: &Path, target: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os(INDEX)?);
     let index = std::fs::read_to_string(&path).ok()?;
-    let built = find(manifest, triple, &index)?;
+    let built = find(manifest, target, &index)?;
     Some(path.parent()?.join(built))
 }
 
-fn find(manifest: &Path, triple: &str, index: &str) -> Option<PathBuf> {
+fn find(manifest: &Path, target: &str, index: &str) -> Option<PathBuf> {
     let mut lines = index.lines().map(|line| line.split('\t'));
     lines.find_map(|mut fields| {
-        let is_meant = fields.next()? == triple && workspace().join(fields.next()?) == manifest;
+        let is_meant = fields.next()? == target && workspace().join(fields.next()?) == manifest;
         is_meant.then(|| fields.next().map(PathBuf::from)).flatten()
     })
 }
@@ -116,41 +213,39 @@ fn find(manifest: &Path, triple: &str, index: &str) -> Option<PathBuf> {
 /// Builds the crate of `manifest` for one target, if it is not up to date, and
 /// answers the artifact's path. A guest that stands in the [`INDEX`] is taken as it is.
 pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
-    if let Some(built) = indexed(manifest, target.triple()) {
+    if let Some(built) = indexed(manifest, target.name()) {
         return Ok(built);
     }
-    let mut arguments: Vec<OsString> = vec!["--target".into(), target.triple().into()];
-    arguments.extend(target.arguments().iter().map(OsString::from));
-    let failed = |reason| BuildError { manifest: manifest.to_owned(), triple: target.triple(), reason };
-    let artifacts = cargo(manifest, &arguments).map_err(failed)?;
+    let mut arguments: Vec<OsString> = target.arguments().iter().map(OsString::from).collect();
+    arguments.extend(["--target".into(), target.triple().into()]);
+    if let Some(file) = target.configuration() {
+        arguments.extend(["--config".into(), workspace().join("functions").join(file).into_os_string()]);
+    }
+    let failed = |reason| BuildError { manifest: manifest.to_owned(), target: target.name(), reason };
+    let artifacts = cargo(manifest, &arguments, target.name()).map_err(failed)?;
     let made = artifacts.iter().filter(|artifact| artifact.manifest_path == manifest);
-    made.filter_map(|artifact| target.makes(artifact)).next_back().ok_or_else(|| {
-        let reason = match target {
-            Target::Wasm => {
-                "Cargo made no Wasm module; the crate needs `crate-type = [\"cdylib\", \"rlib\"]`"
-            }
-            Target::Server => "Cargo made no server; the crate needs a binary with `isolab_sdk::serve!`",
-        };
-        failed(reason.to_owned())
-    })
+    made.filter_map(|artifact| target.makes(artifact))
+        .next_back()
+        .ok_or_else(|| failed(target.lacks().to_owned()))
 }
 
 /// Builds one crate with the profile and flags of every guest.
 ///
-/// `arguments` choose the target and the artifacts. Variables that an outer Cargo has set for
-/// its own build are removed.
-pub fn cargo(manifest: &Path, arguments: &[OsString]) -> Result<Vec<CompilerArtifact>, String> {
+/// `arguments` begin with Cargo's command, such as that of [`LIBRARY`]; they choose the target
+/// and the product. `target` names the folder of the build. Variables that an outer Cargo has
+/// set for its own build are removed.
+pub fn cargo(manifest: &Path, arguments: &[OsString], target: &str) -> Result<Vec<CompilerArtifact>, String> {
     let folder = manifest.parent().ok_or("a manifest lies in a folder")?;
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(folder)
-        .args(["build", "--quiet", "--profile", "guest", "--message-format", "json-render-diagnostics"])
+        .args(arguments)
+        .args(["--quiet", "--profile", "guest", "--message-format", "json-render-diagnostics"])
         .arg("--config")
         .arg(workspace().join("functions/guest.toml"))
         .arg("--manifest-path")
         .arg(manifest)
         .arg("--target-dir")
-        .arg(target_dir())
-        .args(arguments)
+        .arg(target_dir(target))
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("CARGO_TARGET_DIR")
@@ -165,12 +260,13 @@ pub fn cargo(manifest: &Path, arguments: &[OsString]) -> Result<Vec<CompilerArti
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// The folder for guests, below the target folder. It is separate, so that a build of guests
-/// never waits for the lock of the lab's own build.
-fn target_dir() -> PathBuf {
+/// The folder for the guests of a target, below the target folder. It is separate, so that a
+/// build of guests never waits for the lock of the lab's own build. Each choice has its own
+/// folder, because Cargo would put both guests at the same path.
+fn target_dir(target: &str) -> PathBuf {
     let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
     let base = if base.is_absolute() { base } else { workspace().join(base) };
-    base.join("guests")
+    base.join("guests").join(target.split_once('+').map_or("", |(_, choice)| choice))
 }
 
 /// One artifact as Cargo reports it.
@@ -190,8 +286,8 @@ mod tests {
 
     #[test]
     fn an_index_tells_guests_apart() {
-        let line = |manifest: &Path, triple, path: &str| {
-            Built { manifest: manifest.to_owned(), triple, path: path.into() }.index_line()
+        let line = |manifest: &Path, target, path: &str| {
+            Built { manifest: manifest.to_owned(), target, path: path.into() }.index_line()
         };
         let (hello, json) = (Path::new("/f/hello/Cargo.toml"), Path::new("/f/json/Cargo.toml"));
         let index = line(hello, "wasm32-wasip1", "/t/hello.wasm")

@@ -102,7 +102,8 @@ where
     assemble(status, headers.into_iter().map(copied), body)
 }
 
-fn assemble<N: AsRef<[u8]>>(
+/// Makes a [`Response`] of parts. The values of headers are not copied.
+pub(crate) fn assemble<N: AsRef<[u8]>>(
     status: u16,
     headers: impl Iterator<Item = (N, Bytes)>,
     body: Bytes,

@@ -72,7 +72,7 @@ impl Docker {
     ) -> Result<(Recipe, String), Cause> {
         let source = variant_source(function, variant).map_err(Cause::Artifact)?;
         if variant == Variant::Rust {
-            return native::recipe(function.name(), source, laps);
+            return native::recipe(function.name(), source, self.settings.instructions, laps);
         }
         let node = Node::find().map_err(|reason| Cause::Unavailable(reason.to_owned()))?;
         let base = image::base(&self.engine, &node.base()?).await?;

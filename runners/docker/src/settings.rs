@@ -2,6 +2,7 @@
 
 use isolab_core::Setting;
 use isolab_core::Spec;
+use isolab_core::guest::{self, Instructions};
 use isolab_core::spec::Values;
 
 /// The settings that a spec may have after `docker:`.
@@ -30,6 +31,7 @@ pub const SETTINGS: &[Setting] = &[
         values: Values::Number(1, 1 << 22),
         help: "processes and threads that an instance may have",
     },
+    guest::INSTRUCTIONS,
 ];
 
 /// The network namespace of an instance.
@@ -51,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) runtime: String,
     pub(crate) cpus: u64,
     pub(crate) pids: u64,
+    pub(crate) instructions: Instructions,
 }
 
 impl Settings {
@@ -61,6 +64,7 @@ impl Settings {
             _ => Network::Shared,
         };
         let (cpus, pids) = (spec.number("cpus"), spec.number("pids"));
-        Self { network, runtime: spec.get("runtime").to_owned(), cpus, pids }
+        let instructions = Instructions::of(spec);
+        Self { network, runtime: spec.get("runtime").to_owned(), cpus, pids, instructions }
     }
 }

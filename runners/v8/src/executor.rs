@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::cache::digest;
-use isolab_core::guest::{self, Target};
+use isolab_core::guest::{self, Stack, Target};
 use isolab_core::{
     Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
@@ -74,8 +74,14 @@ fn with_stack(cause: Cause, rules: &Rules, source: &str) -> Cause {
     handler::try_start(&plain).err().unwrap_or(cause)
 }
 
-fn prepare_module(rules: Rules, manifest: &Path, laps: &mut Laps) -> Result<PreparedModule, Cause> {
-    let path = guest::build(manifest, Target::Wasm).map_err(|error| Cause::Artifact(error.to_string()))?;
+fn prepare_module(
+    rules: Rules,
+    manifest: &Path,
+    stack: Stack,
+    laps: &mut Laps,
+) -> Result<PreparedModule, Cause> {
+    let path =
+        guest::build(manifest, Target::Wasm(stack)).map_err(|error| Cause::Artifact(error.to_string()))?;
     laps.mark("build");
     let module = read(&path)?;
     let source_digest = digest([module.as_slice()]);
@@ -121,7 +127,7 @@ impl Executor for V8 {
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Rust | Variant::Command => {
-                let prepared = prepare_module(rules.clone(), path, laps);
+                let prepared = prepare_module(rules.clone(), path, Stack::of(&self.spec), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
         };

@@ -37,6 +37,7 @@ mod platform;
 mod rules;
 
 use isolab_core::Setting;
+use isolab_core::guest;
 use isolab_core::spec::Values;
 
 pub use executor::V8;
@@ -46,9 +47,12 @@ pub use platform::initialise;
 pub const NAME: &str = "v8";
 
 /// The executor's settings.
-pub const SETTINGS: &[Setting] = &[Setting {
-    name: "snapshot",
-    default: "on",
-    values: Values::OneOf(&["on", "off"]),
-    help: "start handlers from a heap snapshot in which they are already evaluated",
-}];
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "snapshot",
+        default: "on",
+        values: Values::OneOf(&["on", "off"]),
+        help: "start handlers from a heap snapshot in which they are already evaluated",
+    },
+    guest::STACK,
+];

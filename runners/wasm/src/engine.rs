@@ -1,5 +1,6 @@
 //! The engine and its settings.
 
+use isolab_core::guest;
 use isolab_core::spec::Values;
 use isolab_core::{Setting, Spec};
 use wasmparser::{Parser, Payload};
@@ -31,7 +32,19 @@ pub const SETTINGS: &[Setting] = &[
                clear overwrites the lowest 256 KiB, which stay in memory, and unmaps the rest; \
                auto clears memories that begin with one Wasm page and scans larger ones",
     },
+    guest::STACK,
+    Setting {
+        name: "target",
+        default: "native",
+        values: Values::OneOf(&["native", "baseline"]),
+        help: "the instructions of compiled modules: native is all of this processor's; baseline is those of \
+               every x86-64 processor, as native code is shipped",
+    },
 ];
+
+/// The target of `target=baseline`. Wasmtime asks the processor for its instructions only where
+/// no target is named.
+const BASELINE: &str = "x86_64-unknown-linux-gnu";
 
 /// The most elements of a table, with either allocator. Large programs have about ten
 /// thousand functions.
@@ -110,6 +123,9 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         // Functions manage their linear memory themselves, and a store without a heap for
         // garbage collection is made faster.
         .gc_support(false);
+    if spec.get("target") == "baseline" {
+        config.target(BASELINE).expect("it is the name of a target");
+    }
     if spec.get("allocator") == "pooling" {
         let pool = pool(max_instances, reset);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

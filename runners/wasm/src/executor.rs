@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use isolab_core::guest::Stack;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
@@ -63,7 +64,7 @@ impl Wasm {
         let ticker = Arc::clone(&self.ticker);
         let rules = Arc::new(Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker));
         let fail = |cause| rules.error(Phase::Prepare, cause);
-        let source = Source::of(function, variant).map_err(fail)?;
+        let source = Source::of(function, variant, Stack::of(&self.spec)).map_err(fail)?;
         laps.mark("build");
         let wasm = match source.handler {
             None => source.wasm,

@@ -25,13 +25,14 @@ pub fn engine() -> Result<PathBuf, BuildError> {
     if let Some(built) = guest::indexed(&manifest, TARGET) {
         return Ok(built);
     }
-    let failed = |reason| BuildError { manifest: manifest.clone(), triple: TARGET, reason };
+    let failed = |reason| BuildError { manifest: manifest.clone(), target: TARGET, reason };
     if let Some(tool) = TOOLS.iter().find(|tool| !runs(tool)) {
         return Err(failed(format!("`{tool}`, which compiles QuickJS, is not installed; run scripts/setup")));
     }
     let config = folder.join("build.toml").into_os_string();
-    let arguments = ["--lib".into(), "--target".into(), TARGET.into(), OsString::from("--config"), config];
-    let artifacts = guest::cargo(&manifest, &arguments).map_err(failed)?;
+    let mut arguments: Vec<OsString> = guest::LIBRARY.iter().map(OsString::from).collect();
+    arguments.extend(["--target".into(), TARGET.into(), "--config".into(), config]);
+    let artifacts = guest::cargo(&manifest, &arguments, TARGET).map_err(failed)?;
     let made = artifacts.iter().filter(|artifact| artifact.manifest_path == manifest);
     made.flat_map(|artifact| &artifact.filenames)
         .find(|file| file.extension().is_some_and(|kind| kind == "wasm"))
@@ -41,7 +42,7 @@ pub fn engine() -> Result<PathBuf, BuildError> {
 
 /// The built engine, for [`guest::INDEX`].
 pub fn built(engine: PathBuf) -> Built {
-    Built { manifest: folder().join("Cargo.toml"), triple: TARGET, path: engine }
+    Built { manifest: folder().join("Cargo.toml"), target: TARGET, path: engine }
 }
 
 fn folder() -> PathBuf {

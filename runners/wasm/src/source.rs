@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use isolab_core::guest::{self, Target};
+use isolab_core::guest::{self, Stack, Target};
 use isolab_core::{Cause, Function, Variant, cache};
 
 /// The source of a variant, and the module of it before any further step.
@@ -17,13 +17,13 @@ pub(crate) struct Source {
 
 impl Source {
     /// Builds or reads a variant.
-    pub(crate) fn of(function: &Function, variant: Variant) -> Result<Self, Cause> {
+    pub(crate) fn of(function: &Function, variant: Variant, stack: Stack) -> Result<Self, Cause> {
         let path = function
             .source(variant)
             .ok_or_else(|| Cause::Artifact(format!("`{}` has no variant `{variant}`", function.name())))?;
         let (wasm, handler) = match variant {
             Variant::Rust => {
-                let built = guest::build(path, Target::Wasm);
+                let built = guest::build(path, Target::Wasm(stack));
                 (read(&built.map_err(|error| Cause::Artifact(error.to_string()))?)?, None)
             }
             Variant::Js => {

@@ -4,11 +4,24 @@ use isolab_core::conformance;
 use isolab_core::{Function, Library};
 
 async fn passes(spec: &str) {
+    passes_with(spec, &conformance::library().unwrap()).await;
+}
+
+async fn passes_with(spec: &str, library: &Library) {
     let folder = tempfile::tempdir().unwrap();
-    let report =
-        conformance::run(&crate::support::open(spec, folder.path()), &conformance::library().unwrap()).await;
+    let report = conformance::run(&crate::support::open(spec, folder.path()), library).await;
     println!("{report}");
     report.assert();
+}
+
+#[tokio::test]
+async fn with_the_stack_of_the_toolchain() {
+    let all = conformance::library().unwrap();
+    let mut library = Library::default();
+    for name in ["hello", "json", "spin", "allocate", "overrun", "recurse"] {
+        library.insert(all.get(name).unwrap().clone());
+    }
+    passes_with("v8:stack=default", &library).await;
 }
 
 #[tokio::test]

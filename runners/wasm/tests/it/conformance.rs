@@ -65,6 +65,16 @@ fn the_one_pass_compiler() {
 }
 
 #[test]
+fn the_stack_of_the_toolchain() {
+    pass("wasm:stack=default", &some(&["hello", "json", "spin", "allocate", "overrun", "recurse"]));
+}
+
+#[test]
+fn the_instructions_of_every_processor() {
+    pass("wasm:target=baseline", &some(&["hello", "blake3", "json"]));
+}
+
+#[test]
 fn memory_on_demand() {
     pass("wasm:allocator=ondemand", &some(&["hello", "remember", "spin", "allocate", "flood"]));
 }

@@ -21,7 +21,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 pub(crate) fn direct() -> Arc<dyn Executor> {
-    Arc::new(Direct::new(Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap(), FUNCTIONS))
+    Arc::new(Direct::linked(Spec::parse("direct").unwrap().resolve(SETTINGS).unwrap(), FUNCTIONS))
 }
 
 /// Answers with the parts of its request.
