@@ -161,12 +161,30 @@ const DOCKER: Option<Build> = Some(Build {
         Box::pin(async move {
             let executor = spec.to_string();
             match isolab_docker::Docker::open(spec, &environment).await {
-                Ok(docker) => Ok(Arc::new(docker) as _),
+                Ok(docker) => Ok(Arc::new(with_v8_server(docker)) as _),
                 Err(cause) => Err(OpenError { executor, cause, hint: None }),
             }
         })
     },
 });
+
+/// Tells the executor which binary has V8 in it: this one.
+#[cfg(all(feature = "docker", feature = "v8"))]
+fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
+    match std::env::current_exe() {
+        Ok(program) => {
+            let version = isolab_v8::version().to_owned();
+            docker.with_v8(isolab_docker::V8Server { program, version })
+        }
+        Err(_) => docker,
+    }
+}
+
+/// This binary has no V8.
+#[cfg(all(feature = "docker", not(feature = "v8")))]
+fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
+    docker
+}
 
 #[cfg(not(feature = "docker"))]
 const DOCKER: Option<Build> = None;
@@ -274,6 +292,41 @@ pub fn sweep<'a>(specs: impl IntoIterator<Item = &'a Spec>, run_id: &str) -> Res
     let names: BTreeSet<_> = specs.into_iter().map(Spec::name).collect();
     let builds = ALL.iter().filter(|known| names.contains(known.name)).filter_map(|known| known.build);
     builds.filter_map(|build| build.sweep).map(|sweep| sweep(run_id)).sum()
+}
+
+/// The snapshot of a handler, for an image of the V8 server.
+///
+/// # Errors
+/// If the handler throws, or this binary has no V8.
+#[cfg(feature = "v8")]
+pub fn handler_snapshot(source: &str) -> Result<Vec<u8>> {
+    Ok(isolab_v8::snapshot(source, isolab_core::Limits::default())?)
+}
+
+/// Fails: the engine is not compiled in.
+#[cfg(not(feature = "v8"))]
+pub fn handler_snapshot(_source: &str) -> Result<Vec<u8>> {
+    anyhow::bail!("V8 is not compiled in")
+}
+
+/// Serves the handler in a snapshot, as the process of a container.
+///
+/// # Errors
+/// If the handler cannot be started, or the host has set no limits.
+#[cfg(all(feature = "docker", feature = "v8"))]
+pub fn serve_snapshot(snapshot: Vec<u8>) -> Result<std::process::ExitCode> {
+    let limits = isolab_docker::guest::limits().map_err(BadInput::because)?;
+    // SAFETY: this binary made the snapshot when it made the image that both are in. A user who can
+    // change the image can run any other program in the container, too.
+    let prepared = unsafe { isolab_v8::from_snapshot(snapshot, limits) }?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    Ok(runtime.block_on(isolab_docker::guest::start(&*prepared))?())
+}
+
+/// Fails: the executors that need it are not compiled in.
+#[cfg(not(all(feature = "docker", feature = "v8")))]
+pub fn serve_snapshot(_snapshot: Vec<u8>) -> Result<std::process::ExitCode> {
+    anyhow::bail!("the executors that need it are not compiled in")
 }
 
 /// Builds the JavaScript engine that is compiled to Wasm, if it is not up to date.

@@ -52,7 +52,7 @@ fn step(guest: Guest, function: &Function) -> Step {
     }
 }
 
-/// What a crate becomes, for people.
+/// The product of a crate, for people.
 fn product(target: Target) -> &'static str {
     match target {
         Target::Wasm(Stack::Tuned) => "Wasm module",

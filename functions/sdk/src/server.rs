@@ -1,4 +1,4 @@
-//! The native server that a container runs around a function.
+//! The server that a container runs around a function.
 //!
 //! The environment says where requests come from: `ISOLAB_SOCKET` is the path of the
 //! host's Unix socket, to which the server connects; `PORT` is a TCP port, on which it
@@ -6,6 +6,7 @@
 //! request at a time.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,16 +18,30 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::task::LocalSet;
 
 use crate::{Request, Response};
 
 /// A function as the server calls it.
 pub type Handle = fn(&Request<'_>) -> Response;
 
-/// Serves until the process is killed or the host is gone; what [`crate::serve!`] calls.
+/// A response of the server.
+pub type Answer = hyper::Response<Full<Bytes>>;
+
+/// Serves a function until the process is killed or the host is gone; what [`crate::serve!`]
+/// calls.
 pub fn main(handle: Handle) -> ExitCode {
+    run(move |request| answer(request, handle))
+}
+
+/// Serves requests until the process is killed or the host is gone.
+pub fn run<A, F>(answer: A) -> ExitCode
+where
+    A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Answer> + 'static,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    match runtime.and_then(|runtime| runtime.block_on(serve(handle))) {
+    match runtime.and_then(|runtime| runtime.block_on(serve(answer))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the function's server ends: {error}");
@@ -35,53 +50,69 @@ pub fn main(handle: Handle) -> ExitCode {
     }
 }
 
-async fn serve(handle: Handle) -> io::Result<()> {
+async fn serve<A, F>(answer: A) -> io::Result<()>
+where
+    A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Answer> + 'static,
+{
     if let Some(path) = std::env::var_os("ISOLAB_SOCKET") {
-        return serve_host(Path::new(&path), handle).await;
+        return serve_host(Path::new(&path), answer).await;
     }
     let port = std::env::var("PORT").unwrap_or_default();
     let port = port.parse().map_err(|_| {
         io::Error::new(io::ErrorKind::InvalidInput, "set ISOLAB_SOCKET to a path or PORT to a port")
     })?;
-    listen(port, handle).await
+    LocalSet::new().run_until(listen(port, answer)).await
 }
 
 /// Serves the host on one connection after the other. Where the host no longer listens,
 /// nobody can ask, so that is an error.
-async fn serve_host(path: &Path, handle: Handle) -> io::Result<()> {
+async fn serve_host<A, F>(path: &Path, answer: A) -> io::Result<()>
+where
+    A: Fn(hyper::Request<Incoming>) -> F + Clone,
+    F: Future<Output = Answer>,
+{
     loop {
         let stream = UnixStream::connect(path).await.map_err(|error| {
             io::Error::new(error.kind(), format!("no connection to the host at {}: {error}", path.display()))
         })?;
-        serve_connection(stream, handle).await;
+        serve_connection(stream, answer.clone()).await;
     }
 }
 
-async fn listen(port: u16, handle: Handle) -> io::Result<()> {
+async fn listen<A, F>(port: u16, answer: A) -> io::Result<()>
+where
+    A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Answer> + 'static,
+{
     let listener = TcpListener::bind(("0.0.0.0", port)).await?;
     loop {
         let stream = listener.accept().await?.0;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve_connection(stream, handle));
+        tokio::task::spawn_local(serve_connection(stream, answer.clone()));
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, handle: Handle) {
+async fn serve_connection<A, F>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: A)
+where
+    A: Fn(hyper::Request<Incoming>) -> F,
+    F: Future<Output = Answer>,
+{
     let mut server = http1::Builder::new();
     // The front end adds the date: no other model's response has one.
     server.auto_date_header(false);
-    let service = service_fn(move |request| answer(request, handle));
+    let service = service_fn(move |request| {
+        let answering = answer(request);
+        async move { Ok::<_, Infallible>(answering.await) }
+    });
     // When a connection breaks, the server goes on with the next one.
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(
-    request: hyper::Request<Incoming>,
-    handle: Handle,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+async fn answer(request: hyper::Request<Incoming>, handle: Handle) -> Answer {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
-        return Ok(failure("the request's body was cut off"));
+        return failure("the request's body was cut off");
     };
     let body = body.to_bytes();
     let headers =
@@ -93,10 +124,10 @@ async fn answer(
         headers: headers.collect(),
         body: &body,
     };
-    Ok(convert(handle(&request)).unwrap_or_else(|_| failure("the function's headers are not valid HTTP")))
+    convert(handle(&request)).unwrap_or_else(|_| failure("the function's headers are not valid HTTP"))
 }
 
-fn convert(response: Response) -> Result<hyper::Response<Full<Bytes>>, hyper::http::Error> {
+fn convert(response: Response) -> Result<Answer, hyper::http::Error> {
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         builder = builder.header(name.as_ref(), value.as_ref());
@@ -104,7 +135,7 @@ fn convert(response: Response) -> Result<hyper::Response<Full<Bytes>>, hyper::ht
     builder.body(Full::from(response.body))
 }
 
-fn failure(reason: &'static str) -> hyper::Response<Full<Bytes>> {
+fn failure(reason: &'static str) -> Answer {
     let mut response = hyper::Response::new(Full::from(reason));
     *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
     response

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod build;
 pub mod doctor;
+pub mod guest;
 pub mod invoke;
 pub mod load;
 pub mod report;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use isolab_core::{Cache, guest};
+use isolab_core::{Cache, guest as guests};
 use tracing_subscriber::EnvFilter;
 
 use crate::run::utc::Utc;
@@ -75,6 +76,9 @@ enum Command {
     Report(report::ReportArgs),
     /// Check published figures on this machine
     Reproduce(reproduce::ReproduceArgs),
+    /// Serve one handler from inside a container
+    #[command(hide = true)]
+    Guest(guest::GuestArgs),
 }
 
 /// Runs what the command line says, and returns the exit code.
@@ -92,12 +96,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Load(arguments) => load::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Guest(arguments) => guest::run(arguments),
     }
 }
 
 /// The cache of `--cache`, by default that of the checkout.
 fn cache(folder: Option<PathBuf>) -> Cache {
-    Cache::new(folder.unwrap_or_else(|| guest::workspace().join("target/isolab-cache")))
+    Cache::new(folder.unwrap_or_else(|| guests::workspace().join("target/isolab-cache")))
 }
 
 /// A unique name for a run, or for what a server makes outside of its process: time and

@@ -10,3 +10,4 @@ mod load_command;
 mod own_functions;
 mod pages;
 mod support;
+mod v8_server;

@@ -20,6 +20,11 @@ pub const LIMITS: &[&str] = &[
      without inactive file pages, and the helper processes of a container. It leaves out other memory of the kernel.",
     "A closed loop waits for an overloaded server, and so hides how long a queue of users would have waited. An \
      open loop shows it.",
+    "The variant `js` of `docker` runs in a Node server, with another HTTP server and other web classes than `v8`: \
+     the two differ in more than isolation. `docker:javascript=v8` puts this lab's own V8 server into the container.",
+    "The stack of a Wasm module and the instructions of native code are settings (`stack`, `target`). By default, \
+     modules have a stack of 32 KiB and native code runs on every x86-64 processor, while the engines compile for \
+     this one. `wasm` and `v8` run the same bytes only if they have the same `stack`.",
     "Speed says nothing about the strength of the isolation. `direct` isolates nothing: it shows what the front end \
      itself costs, and is not an executor to choose.",
 ];

@@ -104,9 +104,14 @@ pub fn assert_native(folder: &str, native: Native) {
 
 /// Runs every check over every cell of the library.
 pub async fn run(executor: &dyn Executor, library: &Library) -> Report {
+    run_variants(executor, library, &Variant::ALL).await
+}
+
+/// Runs every check over the cells of these variants.
+pub async fn run_variants(executor: &dyn Executor, library: &Library, variants: &[Variant]) -> Report {
     let mut report = Report::default();
     for function in library.iter() {
-        for variant in function.variants() {
+        for variant in function.variants().filter(|variant| variants.contains(variant)) {
             if let Err(reason) = executor.supports(function, variant) {
                 let name = format!("{}/{variant}", function.name());
                 report.checks.push(Check { name, outcome: Outcome::Skipped(reason) });

@@ -9,15 +9,11 @@ use std::os::fd::AsFd;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use isolab_core::http1::{self, Head, ParseError, Receiver};
-use isolab_core::{Cause, Request, Response};
-use percent_encoding::percent_decode_str;
+use isolab_core::{Cause, Limits, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::failure;
 use crate::socket::{self, State};
-
-/// The header in which `server.mjs` says why there is no response: the name of a cause, a
-/// colon, and a percent-encoded text.
-const FAILURE: &str = "x-isolab-failure";
 
 /// A stream to the server in a container: a Unix socket, or TCP.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin {}
@@ -29,6 +25,7 @@ pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     output: Vec<u8>,
     receiver: Receiver,
+    limits: Limits,
 }
 
 /// Why there was no response.
@@ -64,9 +61,10 @@ impl From<io::Error> for Failure {
 }
 
 impl Connection {
-    /// A connection whose responses may have bodies of up to `limit_bytes`.
-    pub(crate) fn new(stream: impl Stream + 'static, limit_bytes: u64) -> Self {
-        Self { stream: Box::new(stream), output: Vec::new(), receiver: Receiver::new(limit_bytes) }
+    /// A connection whose responses keep to these limits.
+    pub(crate) fn new(stream: impl Stream + 'static, limits: Limits) -> Self {
+        let receiver = Receiver::new(limits.response_bytes);
+        Self { stream: Box::new(stream), output: Vec::new(), receiver, limits }
     }
 
     /// Whether the server has kept the connection open and sent nothing unasked.
@@ -81,8 +79,8 @@ impl Connection {
         http1::write_request(request, &mut self.output);
         self.stream.write_all(&self.output).await?;
         let (head, headers) = self.receive(&request.method).await?;
-        if let Some(failure) = headers.get(FAILURE) {
-            return Err(failure_cause(failure).into());
+        if let Some(told) = headers.get(failure::HEADER) {
+            return Err(failure::cause(told, self.limits).into());
         }
         let surplus = self.receiver.surplus();
         if surplus > 0 {
@@ -129,16 +127,6 @@ fn keep(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), Cause> 
     Ok(())
 }
 
-fn failure_cause(value: &HeaderValue) -> Cause {
-    let value = String::from_utf8_lossy(value.as_bytes());
-    let (kind, text) = value.split_once(':').unwrap_or(("", &value));
-    let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
-    match kind {
-        "invalid-response" => Cause::InvalidResponse(text),
-        _ => Cause::Trapped(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::Uri;
@@ -158,7 +146,7 @@ mod tests {
         let request = Request::new(Method::GET, Uri::from_static("/"), HeaderMap::new(), Bytes::new());
         tokio::select! {
             () = server => unreachable!("the server never ends"),
-            result = Connection::new(near, 10).exchange(&request) => {
+            result = Connection::new(near, Limits { response_bytes: 10, ..Limits::default() }).exchange(&request) => {
                 result.map(|(response, kept)| (response, kept.is_some()))
             }
         }

@@ -13,6 +13,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use isolab_core::{Cause, Limits};
 
 use crate::engine::{Engine, EngineError, is_absent, is_conflict};
+use crate::guest;
 use crate::session;
 use crate::settings::Settings;
 use crate::socket;
@@ -23,6 +24,8 @@ pub(crate) const LABEL_RUN: &str = "isolab.run";
 pub(crate) const LABEL_SESSION: &str = "isolab.session";
 /// Marks a container or an image with its function.
 pub(crate) const LABEL_FUNCTION: &str = "isolab.function";
+/// Marks an image with the tag of the one below it.
+pub(crate) const LABEL_BASE: &str = "isolab.base";
 
 /// Where a container sees the folder of the host's socket.
 const FOLDER: &str = "/run/isolab";
@@ -68,7 +71,7 @@ impl Confinement<'_> {
         ContainerCreateBody {
             image: Some(self.image.to_owned()),
             user: Some(format!("{user}:{group}")),
-            env: Some(vec![requests]),
+            env: Some(vec![requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))]),
             labels: Some(self.labels),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network),

@@ -24,14 +24,13 @@ impl Endpoint {
     /// A new connection to the server in `container`, as soon as there is one, unless the
     /// container dies before. The caller sets the time-out.
     pub(crate) async fn connect(&self, container: &Container, limits: Limits) -> Result<Connection, Cause> {
-        let limit_bytes = limits.response_bytes;
         let connecting = async {
             match self {
-                Self::Socket(socket) => Ok(Connection::new(socket.accept(&container.id).await?, limit_bytes)),
+                Self::Socket(socket) => Ok(Connection::new(socket.accept(&container.id).await?, limits)),
                 Self::Bridge(address) => {
                     let stream = connect_to(address).await?;
                     check_address(container, address, limits).await?;
-                    Ok(Connection::new(stream, limit_bytes))
+                    Ok(Connection::new(stream, limits))
                 }
             }
         };

@@ -15,8 +15,9 @@ use crate::node::{self, Node};
 use crate::prepared::PreparedDocker;
 use crate::recipe::Recipe;
 use crate::session::Session;
-use crate::settings::{Network, Settings};
+use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
+use crate::v8::V8Server;
 use crate::{holder, native, sweep};
 
 /// The architecture that the images are built for.
@@ -31,6 +32,7 @@ pub struct Docker {
     cache: Cache,
     run_id: String,
     versions: Vec<(String, String)>,
+    v8: Option<V8Server>,
     start_timeout: Duration,
 }
 
@@ -60,7 +62,31 @@ impl Docker {
         let (session, cache) = (Arc::new(session), environment.cache.clone());
         let run_id = environment.run_id.clone();
         let start_timeout = START_TIMEOUT;
-        Ok(Self { spec, settings, engine, session, cache, run_id, versions, start_timeout })
+        Ok(Self { spec, settings, engine, session, cache, run_id, versions, v8: None, start_timeout })
+    }
+
+    /// With a server for `javascript=v8`.
+    #[must_use]
+    pub fn with_v8(mut self, server: V8Server) -> Self {
+        self.v8 = Some(server);
+        self
+    }
+
+    /// The server for `javascript=v8`.
+    fn v8(&self) -> Result<&V8Server, &'static str> {
+        self.v8.as_ref().ok_or("`javascript=v8` needs V8 in this binary; build it with `--features v8`")
+    }
+
+    /// The file that a variant is made from; a reason if a container cannot run it.
+    fn variant_source<'a>(&self, function: &'a Function, variant: Variant) -> Result<&'a Path, String> {
+        let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
+        let obstacle = match (variant, self.settings.javascript) {
+            (Variant::Rust, _) => None,
+            (Variant::Js, Javascript::Node) => Node::find().err(),
+            (Variant::Js, Javascript::V8) => self.v8().err(),
+            (Variant::Command, _) => Some("a container runs servers, and a WASI command is not one"),
+        };
+        obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))
     }
 
     /// The recipe of a function's image, and the digest of its source.
@@ -70,14 +96,24 @@ impl Docker {
         variant: Variant,
         laps: &mut Laps,
     ) -> Result<(Recipe, String), Cause> {
-        let source = variant_source(function, variant).map_err(Cause::Artifact)?;
+        let source = self.variant_source(function, variant).map_err(Cause::Artifact)?;
         if variant == Variant::Rust {
             return native::recipe(function.name(), source, self.settings.instructions, laps);
         }
-        let node = Node::find().map_err(|reason| Cause::Unavailable(reason.to_owned()))?;
-        let base = image::base(&self.engine, &node.base()?).await?;
-        laps.mark("base");
-        node::recipe(function.name(), source, &base.tag)
+        let unavailable = |reason: &str| Cause::Unavailable(reason.to_owned());
+        match self.settings.javascript {
+            Javascript::Node => {
+                let base = image::base(&self.engine, &Node::find().map_err(unavailable)?.base()?).await?;
+                laps.mark("base");
+                node::recipe(function.name(), source, &base.tag)
+            }
+            Javascript::V8 => {
+                let v8 = self.v8().map_err(unavailable)?;
+                let base = image::base(&self.engine, &v8.base()?).await?;
+                laps.mark("base");
+                v8.recipe(function.name(), source, &base.tag)
+            }
+        }
     }
 
     async fn make(
@@ -116,12 +152,17 @@ impl Executor for Docker {
     }
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
-        variant_source(function, variant).map(|_| ())
+        self.variant_source(function, variant).map(|_| ())
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        let node = Node::find().ok().map(|node| ("node".to_owned(), node.version.clone()));
-        self.versions.iter().cloned().chain(node).collect()
+        let server = match self.settings.javascript {
+            Javascript::Node => {
+                Node::find().ok().map(|node| ("node-server".to_owned(), node.version.clone()))
+            }
+            Javascript::V8 => self.v8().ok().map(|v8| ("v8-server".to_owned(), v8.version.clone())),
+        };
+        self.versions.iter().cloned().chain(server).collect()
     }
 
     async fn prepare(
@@ -141,16 +182,6 @@ impl Executor for Docker {
         let swept = sweep::session(&self.engine, &self.session.name).await;
         self.session.close();
         swept.map(|_| ()).map_err(|error| Error::new(Phase::Stop, &self.spec, "all functions", error.into()))
-    }
-}
-
-/// The file that a variant is made from; a reason if a container cannot run it.
-fn variant_source(function: &Function, variant: Variant) -> Result<&Path, String> {
-    let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
-    match variant {
-        Variant::Rust => Ok(source),
-        Variant::Js => Node::find().map(|_| source).map_err(str::to_owned),
-        Variant::Command => Err("a container runs servers, and a WASI command is not one".into()),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{BuildImageOptions, ListImagesOptions, RemoveImageOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use isolab_core::cache::Cache;
 
-use crate::container::LABEL_FUNCTION;
+use crate::container::{LABEL_BASE, LABEL_FUNCTION};
 use crate::engine::{Engine, EngineError, is_absent};
-use crate::recipe::Recipe;
+use crate::recipe::{BASE_ARGUMENT, Recipe};
 
 /// The kind of cache entry that holds the id of an image.
 const CACHE_KIND: &str = "docker-image";
@@ -26,12 +27,47 @@ pub(crate) struct Image {
     id: String,
 }
 
+/// How long a base stays that a newer one has replaced. Another build of the lab may use it.
+const REPLACED: Duration = Duration::from_hours(24);
+
 /// The image of a recipe that does not belong to one function: built once for all runs.
 pub(crate) async fn base(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
-    match find(engine, &recipe.tag()).await? {
-        Some(image) => Ok(image),
-        None => build(engine, recipe).await,
+    if let Some(image) = find(engine, &recipe.tag()).await? {
+        return Ok(image);
     }
+    let image = build(engine, recipe).await?;
+    remove_replaced(engine, recipe).await?;
+    Ok(image)
+}
+
+/// Removes the older bases of this name, with the images on top of them: each build of the lab
+/// has a V8 server of its own, of more than 100 MB. Images that are in use stay.
+async fn remove_replaced(engine: &Engine, recipe: &Recipe) -> Result<(), EngineError> {
+    let current = recipe.tag();
+    for image in list(engine, &[("reference", recipe.repository())]).await? {
+        if age(image.created) < REPLACED || image.repo_tags.contains(&current) {
+            continue;
+        }
+        for tag in &image.repo_tags {
+            for above in list(engine, &[("label", format!("{LABEL_BASE}={tag}"))]).await? {
+                remove(engine, &above.id).await;
+            }
+        }
+        remove(engine, &image.id).await;
+    }
+    Ok(())
+}
+
+async fn list(engine: &Engine, filters: &[(&str, String)]) -> Result<Vec<ImageSummary>, EngineError> {
+    let filters = filters.iter().map(|(name, value)| ((*name).to_owned(), vec![value.clone()])).collect();
+    let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
+    engine.api.list_images(Some(options)).await.map_err(engine.refused("list its images"))
+}
+
+/// The age of an image that was made at this time, in seconds since 1970.
+fn age(created: i64) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_secs(created.unsigned_abs()))
 }
 
 /// The image of a function, and whether it was found. It counts as found only if `cache`
@@ -83,7 +119,7 @@ async fn build(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
         buildargs: Some(
             recipe.arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         ),
-        labels: Some(HashMap::from([(LABEL_FUNCTION.to_owned(), recipe.name.clone())])),
+        labels: Some(labels(recipe)),
         ..BuildImageOptions::default()
     };
     let body = bollard::body_full(Bytes::from(context));
@@ -107,6 +143,13 @@ async fn build(engine: &Engine, recipe: &Recipe) -> Result<Image, EngineError> {
     find(engine, &tag).await?.ok_or_else(|| failed(format!("it was built, but there is no {tag}")))
 }
 
+/// The labels of an image: its function, and the image below it.
+fn labels(recipe: &Recipe) -> HashMap<String, String> {
+    let base = recipe.arguments.iter().find(|(name, _)| *name == BASE_ARGUMENT);
+    let base = base.map(|(_, tag)| (LABEL_BASE.to_owned(), tag.clone()));
+    [(LABEL_FUNCTION.to_owned(), recipe.name.clone())].into_iter().chain(base).collect()
+}
+
 /// The id of the image that a step of a build has made, from a line of the engine's output.
 fn layer(line: &str) -> Option<String> {
     let id = line.trim().strip_prefix("---> ")?;
@@ -116,14 +159,9 @@ fn layer(line: &str) -> Option<String> {
 /// Removes the images that have lost their tag to newer ones, unless a container needs
 /// them.
 pub(crate) async fn sweep(engine: &Engine) -> Result<(), EngineError> {
-    let filters = [("dangling", "true"), ("label", LABEL_FUNCTION)];
-    let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
-    let options = ListImagesOptions { filters: Some(HashMap::from(filters)), ..ListImagesOptions::default() };
-    let listed = engine.api.list_images(Some(options)).await.map_err(engine.refused("list its images"))?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    for image in listed {
-        let age = now.saturating_sub(Duration::from_secs(image.created.unsigned_abs()));
-        if age > TAGGING {
+    let filters = [("dangling", "true".to_owned()), ("label", LABEL_FUNCTION.to_owned())];
+    for image in list(engine, &filters).await? {
+        if age(image.created) > TAGGING {
             remove_untagged(engine, &image.id).await;
         }
     }
@@ -135,9 +173,13 @@ pub(crate) async fn sweep(engine: &Engine) -> Result<(), EngineError> {
 async fn remove_untagged(engine: &Engine, id: &str) {
     let has_tag =
         engine.api.inspect_image(id).await.map(|image| !image.repo_tags.unwrap_or_default().is_empty());
-    if has_tag.unwrap_or(true) {
-        return;
+    if !has_tag.unwrap_or(true) {
+        remove(engine, id).await;
     }
+}
+
+/// Removes an image, unless it is in use.
+async fn remove(engine: &Engine, id: &str) {
     if let Err(error) = engine.api.remove_image(id, None::<RemoveImageOptions>, None).await {
         tracing::debug!(%error, id, "an older image stays");
     }

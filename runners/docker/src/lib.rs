@@ -2,7 +2,7 @@
 //!
 //! | phase | what happens | where |
 //! |---|---|---|
-//! | prepare | builds an image from a recipe of `docker/guests`, tagged by its content | `native`, `node`, `recipe`, `image` |
+//! | prepare | builds an image from a recipe of `docker/guests`, tagged by its content | `native`, `node`, `v8`, `recipe`, `image` |
 //! | start | creates and starts a container, and waits until its server connects | `prepared`, `container`, `endpoint` |
 //! | invoke | one HTTP/1.1 exchange over a kept connection | `instance`, `connection` |
 //! | stop | kills and removes the container, in one call | `container` |
@@ -14,6 +14,10 @@
 //! start. Hence the default `network=shared`: the instances of one function join one
 //! namespace, which has only a loopback, and which an idle container (`holder`) keeps open.
 //!
+//! The variant `js` runs in a server of the setting `javascript`: a Node server, or this lab's
+//! own (`v8`), whose process in the container is `guest`. Both are a program of the host with
+//! its libraries (`program`).
+//!
 //! Containers outlive the process that made them. So each carries the run's id and its
 //! session's name (`session`), which tells whether the process is gone. [`sweep`](sweep())
 //! removes the containers of a run, and those whose process is gone. Images stay, as a
@@ -24,6 +28,8 @@ mod container;
 mod endpoint;
 mod engine;
 mod executor;
+mod failure;
+pub mod guest;
 mod holder;
 mod image;
 mod instance;
@@ -31,17 +37,20 @@ mod native;
 mod node;
 mod outside;
 mod prepared;
+mod program;
 mod recipe;
 mod session;
 mod settings;
 mod shared;
 mod socket;
 mod sweep;
+mod v8;
 
 pub use engine::EngineError;
 pub use executor::Docker;
 pub use settings::SETTINGS;
 pub use sweep::sweep;
+pub use v8::V8Server;
 
 /// The engine's daemons, by command name. They serve every container of the host.
 pub const DAEMONS: [&str; 2] = ["dockerd", "containerd"];

@@ -1,8 +1,10 @@
 //! The content of an image: a folder of `docker/guests`, and the files that the executor adds.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use isolab_core::cache::digest;
 
@@ -11,10 +13,12 @@ pub(crate) static NATIVE: Folder = Folder {
     name: "native",
     files: &[("Dockerfile", include_bytes!("../../../docker/guests/native/Dockerfile"))],
 };
-pub(crate) static NODE_BASE: Folder = Folder {
-    name: "node-base",
-    files: &[("Dockerfile", include_bytes!("../../../docker/guests/node-base/Dockerfile"))],
+pub(crate) static BASE: Folder = Folder {
+    name: "base",
+    files: &[("Dockerfile", include_bytes!("../../../docker/guests/base/Dockerfile"))],
 };
+pub(crate) static V8: Folder =
+    Folder { name: "v8", files: &[("Dockerfile", include_bytes!("../../../docker/guests/v8/Dockerfile"))] };
 pub(crate) static NODE: Folder = Folder {
     name: "node",
     files: &[
@@ -28,6 +32,9 @@ pub(crate) static HOLDER: Folder = Folder {
     name: "holder",
     files: &[("Dockerfile", include_bytes!("../../../docker/guests/holder/Dockerfile"))],
 };
+
+/// The `ARG` that names the image below.
+pub(crate) const BASE_ARGUMENT: &str = "BASE";
 
 /// A folder that the engine is given whole.
 pub(crate) struct Folder {
@@ -58,6 +65,11 @@ pub(crate) enum Content {
     Bytes(Vec<u8>),
     /// A file of the host, read when the image is built.
     Host(PathBuf),
+    /// The output of a program of the host, which runs when the image is built.
+    Output {
+        program: PathBuf,
+        arguments: Vec<OsString>,
+    },
     /// A symbolic link that leads to this path of the image.
     Link(PathBuf),
 }
@@ -94,7 +106,12 @@ impl Recipe {
     }
 
     pub(crate) fn tag(&self) -> String {
-        format!("isolab/{}:{}", self.name, &self.digest[..12])
+        format!("{}:{}", self.repository(), &self.digest[..12])
+    }
+
+    /// The tag's part that does not change with the content.
+    pub(crate) fn repository(&self) -> String {
+        format!("isolab/{}", self.name)
     }
 
     /// The folder's place in the lab's repository.
@@ -112,6 +129,9 @@ impl Recipe {
             match content {
                 Content::Bytes(bytes) => append(&mut archive, path, bytes)?,
                 Content::Host(file) => append(&mut archive, path, &fs::read(file)?)?,
+                Content::Output { program, arguments } => {
+                    append(&mut archive, path, &output(program, arguments)?)?;
+                }
                 Content::Link(target) => {
                     let mut header = header(tar::EntryType::Symlink, 0);
                     archive.append_link(&mut header, path, target)?;
@@ -120,6 +140,15 @@ impl Recipe {
         }
         archive.into_inner()
     }
+}
+
+/// The output of a program. If it fails, the error is its last words.
+fn output(program: &Path, arguments: &[OsString]) -> io::Result<Vec<u8>> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -172,7 +201,7 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        let folders = [&HOLDER, &NATIVE, &NODE, &NODE_BASE];
+        let folders = [&BASE, &HOLDER, &NATIVE, &NODE, &V8];
         assert_eq!(names, folders.map(|folder| folder.name));
         for folder in folders {
             let embedded = folder.files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()));

@@ -32,7 +32,21 @@ pub const SETTINGS: &[Setting] = &[
         help: "processes and threads that an instance may have",
     },
     guest::INSTRUCTIONS,
+    Setting {
+        name: "javascript",
+        default: "node",
+        values: Values::OneOf(&["node", "v8"]),
+        help: "the server of the variant js: Node with its own HTTP server and web classes, or this lab's V8 \
+               server, which runs the code of the executor v8 in a container",
+    },
 ];
+
+/// The server that runs the variant `js`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Javascript {
+    Node,
+    V8,
+}
 
 /// The network namespace of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) cpus: u64,
     pub(crate) pids: u64,
     pub(crate) instructions: Instructions,
+    pub(crate) javascript: Javascript,
 }
 
 impl Settings {
@@ -65,6 +80,8 @@ impl Settings {
         };
         let (cpus, pids) = (spec.number("cpus"), spec.number("pids"));
         let instructions = Instructions::of(spec);
-        Self { network, runtime: spec.get("runtime").to_owned(), cpus, pids, instructions }
+        let javascript = if spec.get("javascript") == "v8" { Javascript::V8 } else { Javascript::Node };
+        let runtime = spec.get("runtime").to_owned();
+        Self { network, runtime, cpus, pids, instructions, javascript }
     }
 }

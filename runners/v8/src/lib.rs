@@ -17,7 +17,8 @@
 //!   many and end them in any order. `isolate::watchdog` enforces deadlines,
 //!   `isolate::budget` the memory limit; `isolate::creator` makes snapshots.
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
-//!   `natives`, and the handler; `snapshot` stores the result; `reply` reads responses.
+//!   `natives`, and the handler; `snapshot` stores the result, `portable` gives it to a server
+//!   in a container; `reply` reads responses.
 //! - `module`: the variant `rust`. `binary` sets the maximum of the memory, `linear` is the
 //!   memory, `wasi` the imports.
 //!
@@ -41,10 +42,16 @@ use isolab_core::guest;
 use isolab_core::spec::Values;
 
 pub use executor::V8;
+pub use handler::portable::{from_snapshot, snapshot};
 pub use platform::initialise;
 
 /// The executor's name.
 pub const NAME: &str = "v8";
+
+/// The version of V8.
+pub fn version() -> &'static str {
+    v8::V8::get_version()
+}
 
 /// The executor's settings.
 pub const SETTINGS: &[Setting] = &[

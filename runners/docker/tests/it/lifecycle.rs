@@ -59,6 +59,32 @@ async fn an_image_is_found_only_through_the_cache_that_knows_it() {
 }
 
 #[tokio::test]
+async fn a_server_for_this_processor_has_an_image_of_its_own() {
+    let mut digests = Vec::new();
+    for spec in ["docker", "docker:target=native"] {
+        let Some(lab) = Lab::open(spec).await else { return };
+        let json = function("json");
+        let prepared = lab.docker.prepare(&json, Variant::Rust, &mut Laps::begin()).await.unwrap();
+        digests.push(prepared.artifact().source_digest.clone());
+        let mut instance = start(&*prepared).await.unwrap();
+        for case in json.cases() {
+            let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
+            case.check(&response).unwrap_or_else(|difference| panic!("{spec} {}: {difference}", case.name));
+        }
+        stop(instance).await;
+    }
+    assert_ne!(digests[0], digests[1]);
+}
+
+#[tokio::test]
+async fn without_v8_in_this_binary_its_server_is_refused_with_advice() {
+    let Some(lab) = Lab::open("docker:javascript=v8").await else { return };
+    assert_eq!(lab.docker.supports(&function("hello"), Variant::Rust), Ok(()));
+    let reason = lab.docker.supports(&function("hello"), Variant::Js).unwrap_err();
+    assert!(reason.contains("--features v8"), "{reason}");
+}
+
+#[tokio::test]
 async fn cases_are_answered_in_every_network() {
     for network in ["bridge", "none"] {
         let Some(lab) = Lab::open(&format!("docker:network={network}")).await else { return };

@@ -2,6 +2,7 @@
 
 mod boot;
 mod natives;
+pub(crate) mod portable;
 mod reply;
 pub(crate) mod snapshot;
 

@@ -29,12 +29,17 @@ pub(crate) fn load_or_make(cache: &Cache, source: &str, rules: &Rules) -> Result
     if let Some(bytes) = cache.load(KIND, &key) {
         return Ok((Blob::new(bytes, natives::references), true));
     }
+    let blob = make(source, rules)?;
+    cache.store(KIND, &key, blob.bytes()).map_err(|error| Cause::Internal(error.to_string()))?;
+    Ok((blob, false))
+}
+
+/// Evaluates a handler and takes the heap after that.
+pub(super) fn make(source: &str, rules: &Rules) -> Result<Blob, Cause> {
     let made = create_blob(natives::references, rules.limits, &rules.watchdog, |scope, context| {
         keep(scope, context, source)
     });
-    let blob = made.map_err(as_artifact)?;
-    cache.store(KIND, &key, blob.bytes()).map_err(|error| Cause::Internal(error.to_string()))?;
-    Ok((blob, false))
+    made.map_err(as_artifact)
 }
 
 fn key(source: &str) -> Result<String, Cause> {

@@ -22,6 +22,10 @@ impl Blob {
         &self.bytes
     }
 
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Adds the snapshot to what an isolate is made with.
     ///
     /// # Safety

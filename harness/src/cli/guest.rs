@@ -1,0 +1,53 @@
+//! `isolab guest`: this binary as the server in a container. Only executors call it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+use crate::executors;
+use crate::exit::{DONE, FAILED};
+
+/// `isolab guest`.
+#[derive(Debug, Args)]
+pub struct GuestArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Evaluate a handler, and write the engine's heap after that to stdout
+    Snapshot {
+        /// The handler
+        handler: PathBuf,
+    },
+    /// Serve the handler in a snapshot to the host of this container
+    Serve {
+        /// The snapshot
+        snapshot: PathBuf,
+    },
+}
+
+/// Makes or serves a snapshot.
+///
+/// # Errors
+/// If the file cannot be read, or the handler does not start.
+pub fn run(arguments: GuestArgs) -> Result<u8> {
+    match arguments.action {
+        Action::Snapshot { handler } => {
+            let source = std::fs::read_to_string(&handler)
+                .with_context(|| format!("{} cannot be read", handler.display()))?;
+            std::io::stdout().write_all(&executors::handler_snapshot(&source)?)?;
+            Ok(DONE)
+        }
+        Action::Serve { snapshot } => {
+            let bytes =
+                std::fs::read(&snapshot).with_context(|| format!("{} cannot be read", snapshot.display()))?;
+            let ended = executors::serve_snapshot(bytes)?;
+            Ok(if ended == ExitCode::SUCCESS { DONE } else { FAILED })
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How a server in a container tells the host why there is no response.
+
+use http::HeaderValue;
+use isolab_core::{Cause, Limits};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The header: the name of a cause, a colon, and a percent-encoded text.
+pub(crate) const HEADER: &str = "x-isolab-failure";
+
+/// How many characters of a text the header has, as in `server.mjs`.
+const TEXT_CHARS: usize = 1000;
+
+/// The value of [`HEADER`] for a cause.
+pub(crate) fn value(cause: &Cause) -> HeaderValue {
+    let text = match cause {
+        Cause::Trapped(text) | Cause::InvalidResponse(text) | Cause::Crashed(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let text: String = text.chars().take(TEXT_CHARS).collect();
+    let value = format!("{}:{}", cause.name(), utf8_percent_encode(&text, NON_ALPHANUMERIC));
+    HeaderValue::from_str(&value).expect("names and percent-encoded texts are visible ASCII")
+}
+
+/// The cause in a value of [`HEADER`], which any guest may have written: it is believed about
+/// the guest alone.
+pub(crate) fn cause(value: &HeaderValue, limits: Limits) -> Cause {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (kind, text) = value.split_once(':').unwrap_or(("", &value));
+    let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
+    match kind {
+        "invalid-response" => Cause::InvalidResponse(text),
+        "out-of-memory" => Cause::OutOfMemory(limits.memory_bytes),
+        "deadline" => Cause::DeadlineExceeded(limits.deadline),
+        "response-too-large" => Cause::ResponseTooLarge(limits.response_bytes),
+        _ => Cause::Trapped(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_arrives_as_it_was_sent() {
+        let limits = Limits::default();
+        for sent in [
+            Cause::Trapped("Error: \u{e4}\r\n%".into()),
+            Cause::InvalidResponse("no".into()),
+            Cause::OutOfMemory(limits.memory_bytes),
+            Cause::DeadlineExceeded(limits.deadline),
+            Cause::ResponseTooLarge(limits.response_bytes),
+        ] {
+            assert_eq!(cause(&value(&sent), limits), sent);
+        }
+        let long = Cause::Trapped("x".repeat(5_000));
+        assert_eq!(cause(&value(&long), limits), Cause::Trapped("x".repeat(TEXT_CHARS)));
+        assert_eq!(cause(&HeaderValue::from_static("nonsense"), limits), Cause::Trapped("nonsense".into()));
+    }
+}

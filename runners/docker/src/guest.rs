@@ -1,0 +1,65 @@
+//! The server in a container around an instance of another executor.
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use isolab_core::{Cause, Error, Instance, Laps, Limits, Prepared, Request};
+use isolab_sdk::server::{self, Answer};
+use tokio::sync::Mutex;
+
+use crate::failure;
+
+/// The environment variable that tells the server a function's limits.
+pub(crate) const LIMITS: &str = "ISOLAB_LIMITS";
+
+/// The value of [`LIMITS`]: memory in bytes, deadline in nanoseconds, response in bytes.
+pub(crate) fn limits_text(limits: &Limits) -> String {
+    format!("{} {} {}", limits.memory_bytes, limits.deadline.as_nanos(), limits.response_bytes)
+}
+
+/// The limits that the host has set for this container.
+///
+/// # Errors
+/// If the environment has none: this process is not in a container of the executor.
+pub fn limits() -> Result<Limits, String> {
+    let text = std::env::var(LIMITS).unwrap_or_default();
+    let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
+    let [memory_bytes, deadline_ns, response_bytes] = numbers[..] else {
+        return Err(format!("{LIMITS} has no limits; only the executor `docker` starts this server"));
+    };
+    Ok(Limits { memory_bytes, deadline: Duration::from_nanos(deadline_ns), response_bytes })
+}
+
+/// Starts an instance and has it answer the host until the process is killed.
+///
+/// # Errors
+/// If the instance cannot be started.
+pub async fn start(prepared: &dyn Prepared) -> Result<impl FnOnce() -> ExitCode, Error> {
+    let instance = prepared.start(&mut Laps::begin()).await?;
+    let instance = Rc::new(Mutex::new(instance));
+    Ok(move || server::run(move |request| answer(request, Rc::clone(&instance))))
+}
+
+async fn answer(request: hyper::Request<Incoming>, instance: Rc<Mutex<Box<dyn Instance>>>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return refusal(&Cause::Internal("the request's body was cut off".into()));
+    };
+    let request = Request::new(parts.method, parts.uri, parts.headers, body.to_bytes());
+    let mut instance = instance.lock().await;
+    match instance.invoke(request, &mut Laps::begin()).await {
+        Ok(response) => response.map(Full::new),
+        Err(error) => refusal(&error.cause),
+    }
+}
+
+/// Tells the host why there is no response.
+fn refusal(cause: &Cause) -> Answer {
+    let mut answer = hyper::Response::new(Full::default());
+    *answer.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    answer.headers_mut().insert(failure::HEADER, failure::value(cause));
+    answer
+}

@@ -1,0 +1,103 @@
+//! A program of the host in an image, with the libraries that it loads.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::recipe::{Added, BASE, Content, Recipe};
+
+/// Where images have their program.
+const FOLDER: &str = "/usr/bin";
+
+/// A program with all that it loads. Every file has its own path in the image.
+pub(crate) struct Program {
+    path: PathBuf,
+    files: BTreeSet<PathBuf>,
+    /// Stands for the files: see [`Program::of`].
+    identity: Vec<String>,
+}
+
+impl Program {
+    /// The program at `path`. Its image is known by `version` and by the sizes and times of the
+    /// files, and not by their bytes: hashing 100 MB would be most of a cached `prepare`.
+    pub(crate) fn of(path: &Path, version: &str) -> io::Result<Self> {
+        let mut files = libraries(path)?;
+        files.insert(path.to_owned());
+        // The loader finds libraries outside of its standard folders by this file.
+        files.extend(Some(PathBuf::from("/etc/ld.so.cache")).filter(|cache| cache.is_file()));
+        let mut identity = vec![version.to_owned()];
+        for file in &files {
+            let facts = fs::metadata(file)?;
+            let (len, seconds, nanoseconds) = (facts.len(), facts.mtime(), facts.mtime_nsec());
+            identity.push(format!("{} {len} {seconds}.{nanoseconds}", file.display()));
+        }
+        Ok(Self { path: path.to_owned(), files, identity })
+    }
+
+    pub(crate) fn files(&self) -> &BTreeSet<PathBuf> {
+        &self.files
+    }
+
+    /// Adds files whose paths are in the files above, so that those stand for them.
+    pub(crate) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        self.files.extend(files);
+    }
+
+    /// The recipe of an image in which the program is `/usr/bin/NAME`.
+    pub(crate) fn recipe(self, name: &str) -> Recipe {
+        let mut added: Vec<Added> = self
+            .files
+            .into_iter()
+            .map(|file| Added { path: below_root(&file), content: Content::Host(file) })
+            .collect();
+        let link = Path::new(FOLDER).join(name);
+        if self.path != link {
+            added.push(Added { path: below_root(&link), content: Content::Link(self.path) });
+        }
+        let identity: Vec<_> = self.identity.iter().map(String::as_bytes).collect();
+        Recipe::new(&BASE, name, Vec::new(), &identity, added)
+    }
+}
+
+/// The place in the recipe `base` of the file that lies at `path` in the image.
+fn below_root(path: &Path) -> String {
+    format!("root{}", path.display())
+}
+
+/// The shared libraries of a program and its loader, as `ldd` finds them.
+fn libraries(program: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let output = Command::new("ldd").arg(program).stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if let Some(missing) = text.lines().find(|line| line.contains("not found")) {
+        return Err(io::Error::other(format!("a library is missing: {}", missing.trim())));
+    }
+    // For a static program there is nothing on stdout.
+    Ok(parse_libraries(&text))
+}
+
+/// Lines are `name => /path (address)` or `/path/of/the/loader (address)`.
+fn parse_libraries(text: &str) -> BTreeSet<PathBuf> {
+    let path = |line: &str| {
+        let line = line.rsplit_once("=> ").map_or(line, |(_, path)| path);
+        let path = line.trim().split(" (0x").next().filter(|path| path.starts_with('/'));
+        path.map(PathBuf::from)
+    };
+    text.lines().filter_map(path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_output_of_ldd_is_read() {
+        let text = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        let expected = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        assert_eq!(parse_libraries(text), BTreeSet::from(expected));
+        assert!(parse_libraries("\tstatically linked\n").is_empty());
+    }
+}
