@@ -69,6 +69,9 @@ macro_rules! export {
 #[macro_export]
 macro_rules! serve {
     ($handle:path) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::server::Allocator = $crate::server::Allocator;
+
         fn main() -> std::process::ExitCode {
             $crate::server::main($handle)
         }

@@ -22,6 +22,16 @@ use tokio::task::LocalSet;
 
 use crate::{Request, Response};
 
+/// The allocator of a function's server, in place of musl's. A Wasm guest has Doug Lea's
+/// allocator too, from the C library of WASI.
+///
+/// By callgrind, a server with it takes 12,433 instructions for a request of `hello` and
+/// 409,593 for one of `json`, against 13,202 and 414,827 with musl's, and it keeps 8 to 44 KiB
+/// less. With mimalloc, `json` takes 406,726, but each server holds 6 MiB more. The native
+/// library of `direct` has glibc's allocator, like the host: several threads call it at once,
+/// and this one has a single lock.
+pub use dlmalloc::GlobalDlmalloc as Allocator;
+
 /// A function as the server calls it.
 pub type Handle = fn(&Request<'_>) -> Response;
 
