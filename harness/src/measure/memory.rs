@@ -75,9 +75,11 @@ fn at_every_number(
         };
         rows.add(&row, "pss_bytes", held.child.pss_bytes);
         rows.add(&row, "private_bytes", held.child.private_bytes);
+        rows.add(&row, "page_tables_bytes", held.child.page_tables_bytes);
         if profile.is_outside() {
             rows.add(&row, "cgroup_bytes", held.cgroup_bytes);
-            rows.add(&row, "helpers_pss_bytes", held.helper_bytes);
+            rows.add(&row, "helpers_pss_bytes", held.helpers.pss_bytes);
+            rows.add(&row, "helpers_page_tables_bytes", held.helpers.page_tables_bytes);
         }
         if let Some(model) = instances.model_bytes.iter().copied().sum::<Option<u64>>() {
             rows.add(&row, "model_bytes", model);

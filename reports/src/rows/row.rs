@@ -9,13 +9,16 @@
 //! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_count`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
 //! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_count` from the intended and `service_count` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
 //! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
-//! | `memory` | `pss_bytes` and `private_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `model_bytes` | `live_instances`, `invocations` |
-//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
+//! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `model_bytes` (below) | `live_instances`, `invocations` |
+//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
 //! The value of `latency_count` and `service_count` is the number of latencies, and their
 //! `histogram` holds the whole distribution ([`Latencies`]). Rows of older runs have
 //! `latency_*_ns` and `service_*_ns` instead, `*` being one of [`LATENCIES`].
+//!
+//! A set size leaves out a process's page tables, so the rows have them apart. A control group
+//! counts the page tables of its processes itself: they are part of `cgroup_bytes`.
 //!
 //! The cost of a load or an open loop, between the ends of a window:
 //!

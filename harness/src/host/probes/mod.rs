@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | CPU time of a process | its CPU clock | it counts in milliseconds |
 //! | proportional and private memory | `procfs`, `smaps_rollup` | it knows resident memory, which counts shared pages in every process |
+//! | page tables of a process | `procfs`, `status` | it has none of these |
 //! | page faults, context switches, user and system time | `procfs`, `stat` and `status` | it has none of these |
 //! | memory and CPU time of a control group | the group's files | it knows memory limits only |
 //! | time that a hypervisor took (`condition`) | `procfs`, `/proc/stat` | it counts this time as use |

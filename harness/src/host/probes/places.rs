@@ -30,16 +30,17 @@ pub struct Places {
 pub struct Held {
     /// Of the child.
     pub child: Resident,
-    /// Usage of the control groups without inactive file pages.
+    /// Usage of the control groups without inactive file pages. A control group counts the page
+    /// tables of its processes itself.
     pub cgroup_bytes: u64,
-    /// Proportional set size of the helpers.
-    pub helper_bytes: u64,
+    /// Of the helpers together.
+    pub helpers: Resident,
 }
 
 impl Held {
     /// Everything that the host holds, every page once.
     pub fn total_bytes(&self) -> u64 {
-        self.child.pss_bytes + self.cgroup_bytes + self.helper_bytes
+        self.child.held_bytes() + self.cgroup_bytes + self.helpers.held_bytes()
     }
 }
 
@@ -86,7 +87,10 @@ impl Places {
             held.cgroup_bytes += bytes.unwrap_or_default();
         }
         for pid in &self.helpers {
-            held.helper_bytes += process::resident(*pid)?.pss_bytes;
+            let helper = process::resident(*pid)?;
+            held.helpers.pss_bytes += helper.pss_bytes;
+            held.helpers.private_bytes += helper.private_bytes;
+            held.helpers.page_tables_bytes += helper.page_tables_bytes;
         }
         Ok(held)
     }
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn a_process_with_nothing_outside_is_the_whole_cost() {
         let held = Places::child(std::process::id()).held().unwrap();
-        assert!(held.child.pss_bytes > 0);
-        assert_eq!(held.total_bytes(), held.child.pss_bytes);
+        assert!(held.child.pss_bytes > 0 && held.child.page_tables_bytes > 0);
+        assert_eq!(held.total_bytes(), held.child.pss_bytes + held.child.page_tables_bytes);
     }
 }
