@@ -100,6 +100,7 @@ fn measure(spec: &str) -> Result<u8> {
         cache: Cache::new(guest::workspace().join("target/isolab-cache")),
         run_id: format!("phases-{}", std::process::id()),
         max_instances: INSTANCES,
+        guest_cpu: None,
     };
     let thread = Thread::new()?;
     let executor = match thread.block_on(executors::open(spec, &environment)) {

@@ -12,6 +12,7 @@ use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
 use crate::exit::BadInput;
+use crate::host::probes::daemons::Daemons;
 
 /// An executor as the lab knows it.
 pub struct Registration {
@@ -35,6 +36,12 @@ pub struct Build {
     /// Command names of the daemons that serve every instance on this host. Their CPU time
     /// is shown by itself and belongs to no instance.
     pub daemons: &'static [&'static str],
+    /// Command names of the processes that the daemons start for an instance, as the kernel cuts
+    /// them: 15 bytes.
+    pub helpers: &'static [&'static str],
+    /// Specs whose start a reader should see beside that of the default: they do work in `start`
+    /// that the default does in `prepare`, or the other way round.
+    pub beside: &'static [&'static str],
     /// Removes what a run has left outside of its processes, and counts it; `None` if
     /// nothing outlives a process.
     sweep: Option<fn(&str) -> Result<usize>>,
@@ -111,6 +118,8 @@ pub const ALL: &[Registration] = &[
         build: Some(Build {
             settings: direct::SETTINGS,
             daemons: &[],
+            helpers: &[],
+            beside: &[],
             sweep: None,
             open: |spec, _| Box::pin(async { Ok(Arc::new(Direct::new(spec)) as Arc<dyn Executor>) }),
         }),
@@ -127,6 +136,8 @@ fn of_rust(variant: Variant, target: Target) -> Option<Guest> {
 const WASM: Option<Build> = Some(Build {
     settings: isolab_wasm::SETTINGS,
     daemons: &[],
+    helpers: &[],
+    beside: &[],
     sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
@@ -140,6 +151,8 @@ const WASM: Option<Build> = None;
 const V8: Option<Build> = Some(Build {
     settings: isolab_v8::SETTINGS,
     daemons: &[],
+    helpers: &[],
+    beside: &[],
     sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
@@ -153,6 +166,8 @@ const V8: Option<Build> = None;
 const DOCKER: Option<Build> = Some(Build {
     settings: isolab_docker::SETTINGS,
     daemons: &isolab_docker::DAEMONS,
+    helpers: &isolab_docker::HELPERS,
+    beside: &["docker:network=none", "docker:network=bridge"],
     sweep: Some(|run_id| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(isolab_docker::sweep(run_id))?)
@@ -235,6 +250,18 @@ pub fn compiled_in() -> Vec<Spec> {
         .collect()
 }
 
+/// The specs whose start is shown beside that of the default specs.
+pub fn beside() -> Vec<Spec> {
+    let builds = ALL.iter().filter_map(|known| known.build);
+    let specs = builds.flat_map(|build| build.beside.iter().map(move |spec| (spec, build.settings)));
+    specs
+        .map(|(spec, settings)| {
+            let spec = Spec::parse(spec).and_then(|spec| spec.resolve(settings));
+            spec.expect("a registered spec has settings of its executor")
+        })
+        .collect()
+}
+
 /// Checks a spec's name and settings and fills in the rest.
 pub fn resolve(spec: Spec) -> Result<Spec> {
     let known = find(spec.name())?;
@@ -279,9 +306,14 @@ fn build(spec: &Spec) -> Option<Build> {
     find(spec.name()).ok().and_then(|known| known.build)
 }
 
-/// Command names of the daemons that serve every instance of this executor on this host.
-pub fn daemons(spec: &Spec) -> &'static [&'static str] {
-    build(spec).map_or(&[], |build| build.daemons)
+/// Whether daemons serve the instances of this executor.
+pub fn has_daemons(spec: &Spec) -> bool {
+    build(spec).is_some_and(|build| !build.daemons.is_empty())
+}
+
+/// The daemons that serve every instance of this executor on this host.
+pub fn daemons(spec: &Spec) -> Daemons {
+    build(spec).map_or_else(Daemons::default, |build| Daemons::find(build.daemons, build.helpers))
 }
 
 /// Removes what a run of these executors has left outside of its processes, and counts it.
@@ -367,13 +399,21 @@ mod tests {
     }
 
     #[test]
+    fn the_specs_beside_differ_from_the_defaults() {
+        let (beside, defaults) = (beside(), compiled_in());
+        assert_eq!(beside.is_empty(), !cfg!(feature = "docker"));
+        assert!(beside.iter().all(|spec| !defaults.contains(spec)), "{beside:?}");
+    }
+
+    #[test]
     fn daemons_and_sweeping_are_those_of_the_executor() {
         let direct = Spec::parse("direct").unwrap();
-        assert_eq!((daemons(&direct), sweep([&direct], "no run").unwrap()), (&[][..], 0));
+        assert_eq!((daemons(&direct).pids, sweep([&direct], "no run").unwrap()), (Vec::new(), 0));
         if cfg!(feature = "docker") {
             let docker = Spec::parse("docker").unwrap();
-            assert!(daemons(&docker).contains(&"dockerd"));
+            assert!(build(&docker).unwrap().daemons.contains(&"dockerd"));
             assert!(build(&docker).unwrap().sweep.is_some());
+            assert!(daemons(&docker).helper_names.iter().all(|name| name.len() <= 15));
         }
     }
 

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use isolab::host::affinity::Pinning;
+use isolab_reports::run::Placement;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
@@ -46,7 +47,7 @@ type Comparison = fn(Option<Pinning>) -> Result<()>;
 fn compare(words: &[String]) -> Result<()> {
     let words: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    let pinning = Pinning::choose();
+    let pinning = Pinning::choose(Placement::Engine);
     if pinning.is_none() {
         eprintln!("this process may use only one processor: nothing is pinned");
     }

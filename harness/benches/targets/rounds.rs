@@ -63,6 +63,7 @@ impl Lab {
             cache: &cache,
             run_id: &format!("targets-{}", std::process::id()),
             cpu: pinning.map(|pinning| pinning.server_cpu),
+            guest_cpu: None,
             control,
             log: &folder.path().join("log"),
             guests: None,

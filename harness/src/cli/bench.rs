@@ -6,8 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use isolab_core::{Reuse, Variant};
 use isolab_reports::Experiment;
+use isolab_reports::run::Placement;
 
 use super::values::{self, SpecList};
+use crate::executors;
 use crate::exit::BadInput;
 use crate::run::plan::{Block, twins};
 use crate::run::preset;
@@ -49,6 +51,10 @@ pub struct BenchArgs {
     /// Seed of the order in which cells are measured [default: random]
     #[arg(long, value_name = "N", help_heading = HOW)]
     pub seed: Option<u64>,
+    /// Processors: `together` keeps server and instances on one, containers included; with `engine`, the
+    /// container engine places its containers
+    #[arg(long, value_name = "RULE", default_value = "together", value_parser = values::placement, help_heading = HOW)]
+    pub placement: Placement,
     /// Refuse to measure on a busy host, or on one whose frequency follows its load
     #[arg(long, help_heading = HOW)]
     pub strict: bool,
@@ -60,7 +66,7 @@ pub struct BenchArgs {
         long,
         value_name = "RUN",
         help_heading = WHERE,
-        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "out"]
+        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "placement", "out"]
     )]
     pub resume: Option<PathBuf>,
     /// Folder for artifacts while measuring; each block gets a new one in it [default: a temporary folder]
@@ -105,11 +111,16 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
         variants: arguments.variant,
         reuses: arguments.reuse,
         experiments: arguments.only,
+        placement: arguments.placement,
     };
-    RunRequest::new(choice, preset, arguments.seed.unwrap_or_else(rand::random))
+    let request = RunRequest::new(choice, preset, arguments.seed.unwrap_or_else(rand::random))?;
+    let has_beside = preset.has_beside
+        && !request.is_explicit
+        && request.matrix.experiments.contains(&Experiment::Startup);
+    Ok(if has_beside { request.with_beside(executors::beside()) } else { request })
 }
 
-/// Every block of one repetition, twins last.
+/// Every block of one repetition; twins last but for executors of which only the start is measured.
 fn blocks(request: &RunRequest) -> Result<Vec<Block>> {
     let mut blocks: Vec<_> = request.matrix.blocks(request.preset.is_narrow).collect();
     if blocks.is_empty() {
@@ -118,5 +129,6 @@ fn blocks(request: &RunRequest) -> Result<Vec<Block>> {
     if request.preset.has_twins {
         blocks.extend(twins(&blocks));
     }
+    blocks.extend(request.matrix.blocks_beside());
     Ok(blocks)
 }

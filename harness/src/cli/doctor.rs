@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use isolab_core::{Environment, Executor, Spec, Variant};
+use isolab_reports::run::Placement;
 
 use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
@@ -58,7 +59,8 @@ fn print_fact(name: &str, value: &str) {
 /// Prints each executor. Returns whether all of them can run.
 async fn print_executors() -> Result<bool> {
     println!("\nexecutors");
-    let environment = Environment { cache: super::cache(None), run_id: super::run_id(), max_instances: 1 };
+    let environment =
+        Environment { cache: super::cache(None), run_id: super::run_id(), max_instances: 1, guest_cpu: None };
     let mut all_run = true;
     for known in executors::ALL {
         let Some(build) = known.build else {
@@ -103,7 +105,7 @@ fn print_executor(model: &str, executor: &dyn Executor) -> Result<()> {
 
 fn advice(machine: &Machine) -> Vec<String> {
     let mut advice = Vec::new();
-    if Pinning::choose().is_none() {
+    if Pinning::choose(Placement::Together).is_none() {
         advice.push(
             "use at least two processors: server and load generator share one here, and slow each other down"
                 .into(),

@@ -70,8 +70,12 @@ pub fn run(arguments: InvokeArgs) -> Result<u8> {
     let mut function = library::find(&arguments.function)?;
     function.set_default_limits(arguments.limits.limits());
     let request = request(&arguments.query, arguments.data)?;
-    let environment =
-        Environment { cache: super::cache(arguments.cache), run_id: super::run_id(), max_instances: 1 };
+    let environment = Environment {
+        cache: super::cache(arguments.cache),
+        run_id: super::run_id(),
+        max_instances: 1,
+        guest_cpu: None,
+    };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let response = LocalSet::new().block_on(&runtime, async {

@@ -196,6 +196,7 @@ fn matrix(blocks: &[Block]) -> Matrix {
         variants: Vec::new(),
         reuses: Vec::new(),
         experiments: Vec::new(),
+        beside: Vec::new(),
     };
     for block in blocks {
         add(&mut matrix.specs, block.spec.clone());

@@ -77,6 +77,9 @@ pub struct ServeArgs {
     /// Keep the server on one processor
     #[arg(long, value_name = "N", hide = true)]
     pub cpu: Option<usize>,
+    /// Keep instances outside of the server's process on one processor
+    #[arg(long, value_name = "N", hide = true)]
+    pub guest_cpu: Option<usize>,
     /// End when this process, the parent, ends
     #[arg(long, value_name = "PID", hide = true)]
     pub parent: Option<u32>,
@@ -121,6 +124,7 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
         cache: super::cache(arguments.cache),
         run_id: arguments.run_id.unwrap_or_else(super::run_id),
         max_instances: config.bounds.instances,
+        guest_cpu: arguments.guest_cpu,
     };
     let specs: Vec<_> = arguments.executor.into_iter().flat_map(|list| list.0).collect();
     executors::all_differ(&specs)?;

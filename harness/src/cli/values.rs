@@ -10,6 +10,7 @@ use clap::Args;
 use isolab_core::spec::nearest;
 use isolab_core::{Limits, Spec};
 use isolab_reports::Experiment;
+use isolab_reports::run::Placement;
 
 use crate::executors;
 
@@ -36,6 +37,15 @@ pub fn experiment(text: &str) -> Result<Experiment, String> {
         let names = Experiment::ALL.map(|experiment| experiment.to_string());
         let (nearest, names) = (nearest(text, &names), names.join(", "));
         format!("there is no experiment `{text}`{nearest}; there are: {names}")
+    })
+}
+
+/// A placement: `together`.
+pub fn placement(text: &str) -> Result<Placement, String> {
+    let found = Placement::ALL.into_iter().find(|placement| placement.name() == text);
+    found.ok_or_else(|| {
+        let names = Placement::ALL.map(Placement::name);
+        format!("there is no placement `{text}`{}; there are: {}", nearest(text, &names), names.join(", "))
     })
 }
 

@@ -1,6 +1,7 @@
-//! Processors: one for the server, another for the load generator.
+//! Processors: one for the server and its instances, another for the load generator.
 
 use anyhow::{Context, Result};
+use isolab_reports::run::Placement;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
@@ -8,17 +9,22 @@ use serde::Serialize;
 /// The processors of a measurement, by the kernel's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pinning {
-    /// The server's processor. Containers run where their engine puts them.
+    /// The server's processor.
     pub server_cpu: usize,
+    /// The processor of instances outside of the server's process; none if their engine chooses.
+    pub guest_cpu: Option<usize>,
     /// The load generator's processor.
     pub load_cpu: usize,
 }
 
 impl Pinning {
-    /// One processor for each, if this process may use two.
-    pub fn choose() -> Option<Self> {
+    /// The processors of a rule, if this process may use two.
+    pub fn choose(placement: Placement) -> Option<Self> {
         match usable()[..] {
-            [server_cpu, load_cpu, ..] => Some(Self { server_cpu, load_cpu }),
+            [server_cpu, load_cpu, ..] => {
+                let guest_cpu = (placement == Placement::Together).then_some(server_cpu);
+                Some(Self { server_cpu, guest_cpu, load_cpu })
+            }
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use isolab_reports::Experiment;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile, burst, identity, load, open};
+use super::{Bench, BlockProfile, burst, identity, load, open, steady};
 use crate::http1::{Client, Wire};
 use crate::run::preset::SLOW_START;
 use crate::server::child::Child;
@@ -17,10 +17,13 @@ use crate::server::control;
 /// Warm answers that are measured no matter how long they take.
 const FEWEST: u64 = 5;
 
+/// Answers of one window of the warm-up, whose median counts.
+const WARM_UP_ANSWERS: usize = 25;
+
 /// Measures everything that depends on the reuse policy.
 pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, reuse: Reuse, rows: &mut Rows<'_>) -> Result<()> {
     let child = bench.child(reuse, bench.cache, true)?;
-    let mut client = child.connect()?;
+    let mut client = bench.client(&child)?;
     if is_checked_elsewhere(bench, profile, reuse) {
         identity::check(&mut client, bench.function(), bench.load_case())?;
     } else {
@@ -74,8 +77,17 @@ fn warm_answers(
     let amounts = bench.amounts(profile);
     let case = bench.load_case();
     let wire = Wire::of_case(case, bench.function(), &client.host())?;
-    client.send(&wire)?;
-    control::phases(client)?;
+    let warmed_up = steady::until_steady(&amounts.warm_up, || {
+        let mut durations = Vec::with_capacity(WARM_UP_ANSWERS);
+        for _ in 0..WARM_UP_ANSWERS {
+            durations.push(client.send(&wire)?.duration.as_secs_f64());
+        }
+        // The server's record of phases has an end.
+        control::phases(client)?;
+        durations.sort_by(f64::total_cmp);
+        Ok((vec![durations[WARM_UP_ANSWERS / 2]], WARM_UP_ANSWERS as u64))
+    })?;
+    warmed_up.add(rows, &rows.row_of(reuse, "response", 0));
     let begun = Instant::now();
     for sample in 0..u64::from(amounts.warm_answers) {
         if sample >= FEWEST && begun.elapsed() > amounts.warm_time {

@@ -1,6 +1,6 @@
 //! The host's cost of answers between two instants, as rows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use isolab_core::Reuse;
@@ -11,13 +11,12 @@ use super::rows::Rows;
 use super::{Bench, BlockProfile};
 use crate::executors;
 use crate::host::probes::places::{Places, Spent};
-use crate::host::probes::process;
 use crate::server::child::Child;
 use crate::server::control;
 
 /// The places where CPU time is spent under a load. The time of instances inside of the server
 /// is part of the server's. Warm external instances are started first, one per connection; each
-/// cgroup is read. Fresh ones come and go, so only their parent cgroup sees all of them.
+/// cgroup is read. Fresh ones come and go, so only the cgroup around them sees all of them.
 pub fn places(
     bench: &Bench<'_>,
     profile: &BlockProfile,
@@ -32,12 +31,12 @@ pub fn places(
             child.pid(),
             &control::instances(&mut client, bench.function(), connections as u64, 1)?,
         );
-    } else {
+    } else if profile.is_outside() {
         places.cgroups.clone_from(&profile.around);
+        places.passing = Some(profile.passing.clone());
     }
     if profile.is_outside() {
-        places.daemons =
-            executors::daemons(&bench.block.spec).iter().flat_map(|name| process::named(name)).collect();
+        places.daemons = executors::daemons(&bench.block.spec).pids;
     }
     places.packages = bench.lab.packages.cloned();
     Ok(places)
@@ -47,7 +46,7 @@ pub fn places(
 /// because a load cannot handle one at a boundary.
 pub struct Meter<'a> {
     places: &'a Places,
-    spent: Vec<Spent>,
+    spent: Vec<(Instant, Spent)>,
     failed: Option<anyhow::Error>,
 }
 
@@ -60,18 +59,34 @@ impl<'a> Meter<'a> {
     /// Reads now.
     pub fn read(&mut self) {
         match self.places.spent() {
-            Ok(spent) => self.spent.push(spent),
+            Ok(spent) => self.spent.push((Instant::now(), spent)),
             Err(error) => self.failed = Some(error),
         }
     }
 
-    /// The cost of each window, in order.
+    /// The cost of each window, in order. The first window only warms up.
     pub fn windows(self) -> Result<Vec<Cost>> {
-        match self.failed {
-            Some(error) => Err(error.context("CPU time under load")),
-            None => {
-                Ok(self.spent.windows(2).map(|pair| Cost::between(self.places, &pair[0], &pair[1])).collect())
-            }
+        if let Some(error) = self.failed {
+            return Err(error.context("CPU time under load"));
+        }
+        let pairs = self.spent.windows(2);
+        let mut windows: Vec<_> =
+            pairs.map(|pair| Cost::between(self.places, &pair[0].1, &pair[1].1)).collect();
+        if self.places.passing.is_some() {
+            self.spread_helpers(&mut windows);
+        }
+        Ok(windows)
+    }
+
+    /// Spreads the CPU time of helpers evenly over the windows behind the first: it is counted
+    /// when a helper has ended, which is often in a later window than its instance.
+    fn spread_helpers(&self, windows: &mut [Cost]) {
+        let [_, (begun, earlier), .., (ended, later)] = &self.spent[..] else { return };
+        let all = self.places.helper(earlier, later);
+        let lengths = self.spent.windows(2).map(|pair| pair[1].0.duration_since(pair[0].0));
+        for (window, length) in windows.iter_mut().zip(lengths).skip(1) {
+            let part = length.as_secs_f64() / ended.duration_since(*begun).as_secs_f64();
+            window.helper = all.map(|all| all.mul_f64(part));
         }
     }
 }
@@ -81,13 +96,15 @@ impl<'a> Meter<'a> {
 pub struct Cost {
     earlier: Spent,
     later: Spent,
+    helper: Option<Duration>,
     energy_uj: Option<u64>,
 }
 
 impl Cost {
     fn between(places: &Places, earlier: &Spent, later: &Spent) -> Self {
         let energy_uj = places.energy_uj(earlier, later);
-        Self { earlier: earlier.clone(), later: later.clone(), energy_uj }
+        let helper = places.helper(earlier, later);
+        Self { earlier: earlier.clone(), later: later.clone(), helper, energy_uj }
     }
 
     /// CPU time of the server.
@@ -108,14 +125,43 @@ impl Cost {
         rows.add(row, "voluntary_switches_count", count(|spent| spent.counters.voluntary_switches));
         rows.add(row, "involuntary_switches_count", count(|spent| spent.counters.involuntary_switches));
         if profile.is_outside() {
-            rows.add(row, "cgroup_cpu_ns", time(|spent| spent.cgroup.total));
-            rows.add(row, "cgroup_user_cpu_ns", time(|spent| spent.cgroup.user));
-            rows.add(row, "cgroup_system_cpu_ns", time(|spent| spent.cgroup.system));
-            rows.add(row, "helpers_cpu_ns", time(|spent| spent.helper));
+            // A part that nothing counts has no row.
+            if let Some((earlier, later)) = self.earlier.cgroup.zip(self.later.cgroup) {
+                let time = |later: Duration, earlier| nanoseconds(later.saturating_sub(earlier));
+                rows.add(row, "cgroup_cpu_ns", time(later.total, earlier.total));
+                rows.add(row, "cgroup_user_cpu_ns", time(later.user, earlier.user));
+                rows.add(row, "cgroup_system_cpu_ns", time(later.system, earlier.system));
+            }
+            if let Some(helper) = self.helper {
+                rows.add(row, "helpers_cpu_ns", nanoseconds(helper));
+            }
             rows.add(row, "daemon_cpu_ns", time(|spent| spent.daemon));
         }
         if let Some(energy_uj) = self.energy_uj {
             rows.add(row, "energy_uj", energy_uj);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::probes::daemons::Counter;
+    use crate::host::probes::places::Passing;
+
+    #[test]
+    fn helpers_that_come_and_go_are_spread_over_the_windows_that_count() {
+        let mut places = Places::child(std::process::id());
+        places.passing = Some(Passing::By(Counter::Groups(Vec::new())));
+        let begun = Instant::now();
+        // The window that warms up, and two more of which the second sees all helpers end.
+        let spent = [(0, 0), (1, 5), (2, 5), (4, 65)].map(|(at, helper)| {
+            let mut spent = Spent::default();
+            spent.helper = Some(Duration::from_millis(helper));
+            (begun + Duration::from_secs(at), spent)
+        });
+        let meter = Meter { places: &places, spent: spent.to_vec(), failed: None };
+        let helpers: Vec<_> = meter.windows().unwrap().iter().map(|cost| cost.helper.unwrap()).collect();
+        assert_eq!(helpers[1..], [20, 40].map(Duration::from_millis));
     }
 }

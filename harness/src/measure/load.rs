@@ -8,7 +8,7 @@ use isolab_reports::Row;
 
 use super::cost::{self, Meter};
 use super::rows::Rows;
-use super::{Bench, BlockProfile, identity};
+use super::{Bench, BlockProfile, identity, steady};
 use crate::http1::Wire;
 use crate::load::Expected;
 use crate::load::closed::{self, ClosedLoad, ClosedWindow, Span};
@@ -35,6 +35,11 @@ pub fn measure(
     for connections in bench.amounts(profile).load.connections {
         let places = cost::places(bench, profile, reuse, child, *connections)?;
         let load = load(bench, profile, child, *connections)?;
+        let bounds = bench.amounts(profile).warm_up;
+        if let Some(warmed_up) = steady::under_load(&load, reuse, profile.invoke, &bounds)? {
+            let row = Row { connections: Some(*connections as u64), ..rows.row_of(reuse, "load", 0) };
+            warmed_up.add(rows, &row);
+        }
         let mut meter = Meter::new(&places, load.windows.len());
         let outcome = closed::run(&load, || meter.read())?;
         let outcome = outcome.faultless().with_context(|| format!("{connections} connections"))?;
@@ -78,9 +83,9 @@ pub fn expected(bench: &Bench<'_>, child: &Child) -> Result<(Wire, Expected)> {
     Ok((request, Expected { status, body: body.cloned().unwrap_or_default(), is_strict }))
 }
 
-/// Whether the load generator has a processor to itself: containers run on it too.
+/// Whether the load generator has a processor to itself.
 pub fn is_spinning(bench: &Bench<'_>, profile: &BlockProfile) -> bool {
-    bench.lab.pinning.is_some() && !profile.is_outside()
+    bench.lab.pinning.is_some_and(|pinning| pinning.guest_cpu.is_some() || !profile.is_outside())
 }
 
 fn load(bench: &Bench<'_>, profile: &BlockProfile, child: &Child, connections: usize) -> Result<ClosedLoad> {

@@ -8,6 +8,9 @@
 //! | [`cell`]: [`identity`] and warm answers | one for each reuse policy | every case, compared byte by byte |
 //! | [`cell`]: [`load`], [`open`], [`burst`] | another | answers under load, and their [`cost`] |
 //!
+//! [`outside`] finds what a block's instances have outside of the server, and [`steady`] warms
+//! instances up.
+//!
 //! The first three do not depend on reuse, and are measured once for all cells of a block. If a
 //! step fails, its cells are `failed` and the run goes on.
 
@@ -19,8 +22,10 @@ pub mod identity;
 pub mod load;
 pub mod memory;
 pub mod open;
+pub mod outside;
 pub mod rows;
 pub mod startup;
+pub mod steady;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +35,8 @@ use isolab_core::{Case, Reuse};
 
 use crate::host::affinity::Pinning;
 use crate::host::probes::energy::Packages;
+use crate::host::probes::places::Passing;
+use crate::http1::Client;
 use crate::interrupt;
 use crate::run::plan::Block;
 use crate::run::preset::{Amounts, Preset};
@@ -40,7 +47,7 @@ use crate::server::child::{Child, ChildOptions};
 pub struct Lab<'a> {
     /// The amounts to measure.
     pub preset: &'a Preset,
-    /// The processors of server and load generator; none if there is only one processor.
+    /// The processors of server, instances and load generator; none if there is only one processor.
     pub pinning: Option<Pinning>,
     /// Counters of energy, where the host has them.
     pub packages: Option<&'a Packages>,
@@ -72,15 +79,18 @@ pub struct BlockProfile {
     pub start: Duration,
     /// Median time of an instance's first `invoke`.
     pub invoke: Duration,
-    /// The parents of the instances' control groups, if instances are outside of the server's
-    /// process.
+    /// Whether instances hold something outside of the server's process.
+    is_outside: bool,
+    /// The control groups around all instances of the run, if there are such.
     pub around: Vec<PathBuf>,
+    /// The count of helpers of instances that come and go.
+    pub passing: Passing,
 }
 
 impl BlockProfile {
     /// Whether instances hold something outside of the server's process.
     pub fn is_outside(&self) -> bool {
-        !self.around.is_empty()
+        self.is_outside
     }
 }
 
@@ -100,10 +110,22 @@ impl<'a> Bench<'a> {
             cache,
             run_id: self.lab.run_id,
             cpu: self.lab.pinning.map(|pinning| pinning.server_cpu),
+            guest_cpu: self.lab.pinning.and_then(|pinning| pinning.guest_cpu),
             control,
             log: self.log,
             guests: Some(self.lab.guests),
         })
+    }
+
+    /// Opens a connection to a child, for requests whose answers are timed. Its client polls if
+    /// the processor is the load generator's alone.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn client(&self, child: &Child) -> Result<Client> {
+        let client = child.connect()?;
+        let is_alone = self.lab.pinning.is_some_and(|pinning| pinning.guest_cpu.is_some());
+        Ok(if is_alone { client.polling() } else { client })
     }
 
     /// The function's name, as in paths.

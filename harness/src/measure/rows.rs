@@ -17,6 +17,7 @@ pub struct Rows<'a> {
     folder: &'a mut RunWriter,
     base: Row,
     waiting: Vec<Row>,
+    remarks: Vec<String>,
 }
 
 impl<'a> Rows<'a> {
@@ -31,7 +32,7 @@ impl<'a> Rows<'a> {
             build: build.to_owned(),
             ..Row::default()
         };
-        Self { folder, base, waiting: Vec::new() }
+        Self { folder, base, waiting: Vec::new(), remarks: Vec::new() }
     }
 
     /// A row of this block.
@@ -74,6 +75,16 @@ impl<'a> Rows<'a> {
     /// Adds a response as its client saw it.
     pub fn add_response(&mut self, row: &Row, cold: Option<Cold>, duration: Duration) {
         self.add_duration(&Row { phase: "response".to_owned(), cold, ..row.clone() }, duration);
+    }
+
+    /// Adds a remark for the readers of the run.
+    pub fn remark(&mut self, remark: String) {
+        self.remarks.push(remark);
+    }
+
+    /// The remarks on the block.
+    pub fn into_remarks(self) -> Vec<String> {
+        self.remarks
     }
 
     /// Writes the rows of the step.

@@ -20,9 +20,8 @@ use isolab_reports::Row;
 use isolab_reports::row::Cold;
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile, identity};
+use super::{Bench, BlockProfile, identity, outside};
 use crate::http1::{Client, Wire};
-use crate::server::child::Child;
 use crate::server::control;
 
 /// Starts that are measured no matter how long they take.
@@ -32,7 +31,7 @@ const FEWEST: u32 = 5;
 /// case correctly has no rows.
 pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<BlockProfile> {
     let child = bench.child(Reuse::Warm, bench.cache, true)?;
-    let mut client = child.connect()?;
+    let mut client = bench.client(&child)?;
     cold_function(bench, rows, &mut client, false).context("first answer without a cache")?;
     identity::check_all(&mut client, &bench.block.function)?;
     drop(client);
@@ -40,15 +39,15 @@ pub fn measure(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<BlockProfile> {
     rows.commit()?;
 
     let child = bench.child(Reuse::Fresh, bench.cache, true)?;
-    let mut client = child.connect()?;
+    let mut client = bench.client(&child)?;
     let first = cold_function(bench, rows, &mut client, true).context("first answer with a cache")?;
     let (start, invoke) = cold_instances(bench, rows, &mut client, &first)?;
-    let around = around(bench, &mut client, &child)?;
+    let found = outside::find(bench, &mut client, rows)?;
     drop(client);
     child.stop()?;
     rows.commit()?;
 
-    let profile = BlockProfile { start, invoke, around };
+    let profile = found.profile(start, invoke);
     for sample in 0..bench.amounts(&profile).hosts {
         cold_host(bench, rows, sample.into()).context("first answer of a new process")?;
     }
@@ -146,7 +145,7 @@ fn cold_instances(
 /// the process is made.
 fn cold_host(bench: &Bench<'_>, rows: &mut Rows<'_>, sample: u64) -> Result<()> {
     let child = bench.child(Reuse::Fresh, bench.cache, true)?;
-    let mut client = child.connect()?;
+    let mut client = bench.client(&child)?;
     let first = FirstAnswer::of(bench, &mut client, Some(child.begun()))?;
     let cached = first.phase(Phase::Prepare)?.cached;
     let row = Row { uses: Some(1), cached, ..rows.row("response", sample) };
@@ -158,11 +157,4 @@ fn cold_host(bench: &Bench<'_>, rows: &mut Rows<'_>, sample: u64) -> Result<()> 
 fn median(mut durations: Vec<Duration>) -> Duration {
     durations.sort();
     durations[durations.len() / 2]
-}
-
-/// The parents of the instances' control groups.
-fn around(bench: &Bench<'_>, client: &mut Client, child: &Child) -> Result<Vec<std::path::PathBuf>> {
-    let one = control::places(child.pid(), &control::instances(client, bench.function(), 1, 0)?);
-    control::instances(client, bench.function(), 0, 0)?;
-    Ok(one.around().cgroups)
 }

@@ -56,9 +56,34 @@ pub struct Matrix {
     pub reuses: Vec<Reuse>,
     /// Experiments.
     pub experiments: Vec<Experiment>,
+    /// Executors of which only the start is measured, beside the others and with one function.
+    pub beside: Vec<Spec>,
 }
 
 impl Matrix {
+    /// Every executor.
+    pub fn all_specs(&self) -> impl Iterator<Item = &Spec> {
+        self.specs.iter().chain(&self.beside)
+    }
+
+    /// The blocks of the executors of which only the start is measured.
+    pub fn blocks_beside(&self) -> impl Iterator<Item = Block> + '_ {
+        let function = &self.functions[self.representative()];
+        let variant = function.variants().find(|variant| self.variants.contains(variant));
+        self.beside.iter().filter_map(move |spec| {
+            Some(Block {
+                spec: spec.clone(),
+                function: function.clone(),
+                variant: variant?,
+                // The cases are checked with one instance.
+                reuses: vec![Reuse::Warm],
+                experiments: vec![Experiment::Startup],
+                is_twin: false,
+                repetition: 0,
+            })
+        })
+    }
+
     /// Every block of one repetition, in the order of the lists. Variants that a function does not
     /// have are left out. With `is_narrow`, experiments that depend on the model more than on the
     /// function are measured with one function only. Instances that answer once are measured without
@@ -158,6 +183,7 @@ mod tests {
             variants: vec![Variant::Rust, Variant::Js, Variant::Command],
             reuses: vec![Reuse::Fresh, Reuse::Warm],
             experiments: Experiment::ALL.to_vec(),
+            beside: Vec::new(),
         }
     }
 
@@ -171,6 +197,17 @@ mod tests {
         assert_eq!(with(Experiment::Density, true), ["hello"; 4]);
         assert_eq!(with(Experiment::Density, false).len(), 8);
         assert_eq!(with(Experiment::Load, true).len(), 8);
+    }
+
+    #[test]
+    fn only_the_start_is_measured_beside() {
+        let beside = Spec::parse_list("wasm:compiler=winch").unwrap();
+        let matrix = Matrix { beside, ..matrix() };
+        let blocks: Vec<_> = matrix.blocks_beside().collect();
+        let names: Vec<_> = blocks.iter().map(Block::name).collect();
+        assert_eq!(names, ["wasm:compiler=winch hello rust"]);
+        assert_eq!(blocks[0].experiments, [Experiment::Startup]);
+        assert_eq!(matrix.all_specs().count(), 3);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Preset {
     pub is_narrow: bool,
     /// Whether one block of each executor is measured twice: an A/A pair.
     pub has_twins: bool,
+    /// Whether the start of further specs is measured beside that of the default ones.
+    pub has_beside: bool,
     /// Amounts for instances that start in less than [`SLOW_START`].
     pub light: Amounts,
     /// Amounts for instances that take longer.
@@ -56,6 +58,8 @@ pub struct Amounts {
     /// … for at most this long, once there are five.
     #[serde(rename = "warm_ms", serialize_with = "milliseconds")]
     pub warm_time: Duration,
+    /// The warm-up of instances that are used again.
+    pub warm_up: WarmUp,
     /// Live instances, and how often they are invoked.
     pub memory: Memory,
     /// Bounds of the search for the most live instances.
@@ -66,6 +70,16 @@ pub struct Amounts {
     pub open: Open,
     /// Requests at once.
     pub burst: Burst,
+}
+
+/// Bounds of the warm-up before a cell is measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WarmUp {
+    /// Answers of one window for each connection; fewer if the function is slow.
+    pub window_answers: u64,
+    /// The time after which a cell is measured although it is not steady.
+    #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
+    pub bound_time: Duration,
 }
 
 /// Amounts of the memory experiment.
@@ -103,7 +117,8 @@ pub struct Density {
 /// Amounts of the closed loop.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Load {
-    /// Numbers of connections.
+    /// Numbers of connections. The heavy amounts have the first of the light ones: no more
+    /// containers can be started in the time of a run.
     pub connections: &'static [usize],
     /// Number of windows after the first one, which only warms up.
     pub windows: u32,
@@ -158,12 +173,14 @@ pub const QUICK: Preset = Preset {
     repetitions: 1,
     is_narrow: true,
     has_twins: false,
+    has_beside: false,
     light: Amounts {
         hosts: 1,
         starts: 100,
         starts_time: ms(250),
         warm_answers: 100,
         warm_time: ms(250),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(200) },
         memory: Memory {
             live: &[0, 1, 4, 16],
             invocations: &[0, 1],
@@ -171,9 +188,9 @@ pub const QUICK: Preset = Preset {
             bound_time: ms(500),
         },
         density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 256, bound_time: ms(1_000) },
-        load: Load { connections: &[1, 16], windows: 3, window: ms(100), window_answers: 5 },
+        load: Load { connections: &[1, 4, 16], windows: 3, window: ms(100), window_answers: 5 },
         open: Open { percents: &[50, 90], windows: 2, window: ms(200), window_requests: 10 },
-        burst: Burst { requests: &[16], rounds: 2 },
+        burst: Burst { requests: &[4, 16], rounds: 2 },
     },
     heavy: Amounts {
         hosts: 1,
@@ -181,8 +198,9 @@ pub const QUICK: Preset = Preset {
         starts_time: ms(500),
         warm_answers: 50,
         warm_time: ms(250),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(200) },
         memory: Memory {
-            live: &[0, 1, 3],
+            live: &[0, 1, 4, 8],
             invocations: &[0, 1],
             bound_bytes: 512 * MIB,
             bound_time: ms(500),
@@ -201,12 +219,14 @@ pub const DEFAULT: Preset = Preset {
     repetitions: 3,
     is_narrow: true,
     has_twins: true,
+    has_beside: true,
     light: Amounts {
         hosts: 3,
         starts: 300,
         starts_time: ms(500),
         warm_answers: 300,
         warm_time: ms(300),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(500) },
         memory: Memory {
             live: &[0, 1, 8, 32],
             invocations: &[0, 1, 100],
@@ -224,14 +244,15 @@ pub const DEFAULT: Preset = Preset {
         starts_time: ms(1_000),
         warm_answers: 200,
         warm_time: ms(200),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(500) },
         memory: Memory {
-            live: &[0, 1, 3],
+            live: &[0, 1, 4, 8, 16],
             invocations: &[0, 1, 100],
-            bound_bytes: 512 * MIB,
+            bound_bytes: 1_024 * MIB,
             bound_time: ms(800),
         },
         density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(4_000) },
-        load: Load { connections: &[1, 4], windows: 2, window: ms(200), window_answers: 3 },
+        load: Load { connections: &[1, 8], windows: 2, window: ms(200), window_answers: 3 },
         open: Open { percents: &[50, 90], windows: 2, window: ms(300), window_requests: 4 },
         burst: Burst { requests: &[8], rounds: 1 },
     },
@@ -244,12 +265,14 @@ pub const FULL: Preset = Preset {
     repetitions: 5,
     is_narrow: false,
     has_twins: true,
+    has_beside: true,
     light: Amounts {
         hosts: 4,
         starts: 400,
         starts_time: ms(800),
         warm_answers: 400,
         warm_time: ms(400),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(1500) },
         memory: Memory {
             live: &[0, 1, 16, 64, 128],
             invocations: &[0, 1, 100],
@@ -257,7 +280,7 @@ pub const FULL: Preset = Preset {
             bound_time: ms(1_000),
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
-        load: Load { connections: &[1, 8, 32, 128], windows: 3, window: ms(150), window_answers: 20 },
+        load: Load { connections: &[1, 8, 16, 32, 128], windows: 3, window: ms(150), window_answers: 20 },
         open: Open { percents: &[25, 50, 75, 90, 110], windows: 2, window: ms(200), window_requests: 50 },
         burst: Burst { requests: &[8, 64, 256], rounds: 3 },
     },
@@ -267,16 +290,17 @@ pub const FULL: Preset = Preset {
         starts_time: ms(3_000),
         warm_answers: 400,
         warm_time: ms(400),
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(1500) },
         memory: Memory {
-            live: &[0, 1, 2, 4],
+            live: &[0, 1, 4, 8, 16],
             invocations: &[0, 1, 100],
             bound_bytes: 1_024 * MIB,
             bound_time: ms(1_000),
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 24, bound_time: ms(5_000) },
-        load: Load { connections: &[1, 4, 16], windows: 3, window: ms(200), window_answers: 4 },
+        load: Load { connections: &[1, 8, 16], windows: 3, window: ms(200), window_answers: 4 },
         open: Open { percents: &[50, 90], windows: 2, window: ms(300), window_requests: 4 },
-        burst: Burst { requests: &[1, 8], rounds: 2 },
+        burst: Burst { requests: &[8], rounds: 2 },
     },
 };
 
@@ -314,6 +338,9 @@ mod tests {
                 assert!(live.starts_with(&[0, 1]) && live.is_sorted() && live.len() > 2, "{preset:?}");
                 assert!(invocations.starts_with(&[0, 1]) && invocations.is_sorted(), "{preset:?}");
                 assert!(amounts.load.connections.is_sorted() && amounts.load.windows > 0, "{preset:?}");
+                let heavy = preset.heavy;
+                assert!(amounts.load.connections.starts_with(heavy.load.connections), "one ladder for all");
+                assert!(amounts.burst.requests.starts_with(heavy.burst.requests), "one ladder for all");
                 assert!(amounts.hosts > 0 && amounts.open.windows > 0 && amounts.burst.rounds > 0);
             }
         }

@@ -94,6 +94,13 @@ impl RunRecord {
         self.save()
     }
 
+    /// Adds a note for the report's readers, unless it stands there already.
+    pub fn add_note(&mut self, note: String) {
+        if !self.run.notes.contains(&note) {
+            self.run.notes.push(note);
+        }
+    }
+
     /// Notes the outcome of a cell. A cell that failed once stays failed.
     pub fn set_outcome(&mut self, block: &Block, reuse: Reuse, outcome: &Result<()>) {
         let key = (format!("{:#}", block.spec), block.variant.to_string(), reuse.to_string());

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use isolab_core::{Function, Reuse, Spec, Variant};
 use isolab_reports::folder::{self, RUN};
-use isolab_reports::run::RecordedSelection;
+use isolab_reports::run::{Placement, RecordedSelection};
 use isolab_reports::{Experiment, Run, RunStatus};
 
 use super::plan::Matrix;
@@ -28,6 +28,8 @@ pub struct Choice {
     pub reuses: Vec<Reuse>,
     /// Experiments.
     pub experiments: Vec<Experiment>,
+    /// Which processors run what.
+    pub placement: Placement,
 }
 
 /// Everything that a run needs to know from its user.
@@ -76,6 +78,7 @@ impl RunRequest {
             variants: unless_empty(choice.variants, || default_variants),
             reuses: unless_empty(choice.reuses, || vec![Reuse::Fresh, Reuse::Warm]),
             experiments: unless_empty(choice.experiments, default_experiments),
+            beside: Vec::new(),
         };
         let recorded = RecordedSelection {
             executors: matrix.specs.iter().map(|spec| format!("{spec:#}")).collect(),
@@ -83,8 +86,18 @@ impl RunRequest {
             variants: matrix.variants.iter().map(ToString::to_string).collect(),
             reuses: matrix.reuses.iter().map(ToString::to_string).collect(),
             experiments: matrix.experiments.iter().map(ToString::to_string).collect(),
+            placement: choice.placement,
+            beside: Vec::new(),
         };
         Ok(Self { matrix, recorded, functions: paths, preset, seed, is_explicit, interrupted: None })
+    }
+
+    /// The same run, which also measures the start of these executors.
+    #[must_use]
+    pub fn with_beside(mut self, beside: Vec<Spec>) -> Self {
+        self.recorded.beside = beside.iter().map(|spec| format!("{spec:#}")).collect();
+        self.matrix.beside = beside;
+        self
     }
 
     /// The rest of an interrupted run, by its folder.
@@ -108,12 +121,15 @@ impl RunRequest {
             variants: parse_all(&recorded.variants).map_err(refused)?,
             reuses: parse_all(&recorded.reuses).map_err(refused)?,
             experiments: parse_all(&recorded.experiments).map_err(refused)?,
+            placement: recorded.placement,
         };
         let (preset, seed) = (preset_of(&run).map_err(refused)?, run.seed);
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        let beside = executors::specs(&run.selection.beside)?;
         let interrupted = Some(InterruptedRun { dir, run });
         // Executors that were not available at the run's beginning may still not be.
-        Ok(Self { is_explicit: false, interrupted, ..Self::new(choice, preset, seed)? })
+        let request = Self::new(choice, preset, seed)?.with_beside(beside);
+        Ok(Self { is_explicit: false, interrupted, ..request })
     }
 }
 

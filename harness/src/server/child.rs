@@ -46,6 +46,8 @@ pub struct ChildOptions<'a> {
     pub run_id: &'a str,
     /// The processor it stays on.
     pub cpu: Option<usize>,
+    /// The processor of its instances outside of its process; none if their engine chooses.
+    pub guest_cpu: Option<usize>,
     /// Whether it serves the pages that experiments need.
     pub control: bool,
     /// The file for its stderr.
@@ -214,6 +216,9 @@ fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     }
     if let Some(cpu) = options.cpu {
         option("cpu", cpu.to_string());
+    }
+    if let Some(cpu) = options.guest_cpu {
+        option("guest-cpu", cpu.to_string());
     }
     for folder in options.functions {
         option("functions", path(folder));

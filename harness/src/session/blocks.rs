@@ -39,7 +39,11 @@ pub fn measure(
         calibrate(lab, *place, build, run)?;
         let (cache, log) = (caches.fresh()?, run.folder.log(&block.name()));
         let bench = Bench { lab: *lab, block, cache: &cache, log: &log };
-        let outcomes = of_block(&bench, &mut Rows::new(&mut run.folder, block, build))?;
+        let mut rows = Rows::new(&mut run.folder, block, build);
+        let outcomes = of_block(&bench, &mut rows)?;
+        for remark in rows.into_remarks() {
+            run.add_note(remark);
+        }
         for (reuse, outcome) in &outcomes {
             if let Err(error) = outcome {
                 bar.suspend(|| eprintln!("failed: {} {reuse}: {error:#}", block.name()));

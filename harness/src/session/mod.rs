@@ -67,7 +67,7 @@ impl Session<'_> {
         let RunRequest { matrix, recorded, functions, preset, seed, is_explicit, interrupted } = self.request;
         let lab = Lab {
             preset: &preset,
-            pinning: Pinning::choose(),
+            pinning: Pinning::choose(recorded.placement),
             packages: packages.as_ref().ok(),
             run_id: &self.id,
             functions: &functions,
@@ -159,6 +159,20 @@ fn progress_bar(steps: usize, activity: &str) -> ProgressBar {
     ProgressBar::new(steps as u64).with_style(style).with_prefix(activity.to_owned())
 }
 
+/// The remark on the numbers of connections of the closed loop.
+fn ladders(preset: &Preset) -> String {
+    let list =
+        |connections: &[usize]| connections.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (all, light) = (preset.heavy.load.connections, preset.light.load.connections);
+    format!(
+        "Every executor was loaded with {} connections. Executors that start in less than {} ms were loaded with \
+         {} connections, too.",
+        list(all),
+        preset::SLOW_START.as_millis(),
+        list(&light[all.len()..])
+    )
+}
+
 /// The remark on a function without cases.
 fn without_cases(function: &Function) -> String {
     format!(
@@ -176,10 +190,17 @@ fn answers_once(function: &Function) -> bool {
 /// Remarks on how this run measures, for the report's readers.
 fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
     let pinned = match lab.pinning {
-        Some(Pinning { server_cpu, load_cpu }) => format!(
-            "The server ran on processor {server_cpu}, the load generator on processor {load_cpu}. The engine \
-             chose the processors of containers. The load generator polled for responses without sleeping, \
-             so that no server had to wake it, except where containers shared its processor."
+        Some(Pinning { server_cpu, guest_cpu: Some(_), load_cpu }) => format!(
+            "Placement `together`: server and instances ran on processor {server_cpu}, containers included; the \
+             load generator alone ran on processor {load_cpu}. It polled for responses without sleeping, so \
+             that no server had to wake it. A container engine's daemons and shims ran where the kernel \
+             put them, also beside the load generator."
+        ),
+        Some(Pinning { server_cpu, guest_cpu: None, load_cpu }) => format!(
+            "Placement `engine`: the server ran on processor {server_cpu}, the load generator on processor \
+             {load_cpu}. The engine chose the processors of containers. The load generator polled for \
+             responses without sleeping, so that no server had to wake it, except where containers shared its \
+             processor."
         ),
         None => "Server and load generator shared one processor and slowed each other down.".into(),
     };
@@ -190,12 +211,12 @@ fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
              `fresh` cells were checked with the load case only, if their `warm` cells passed every case.",
             preset::SLOW_START.as_millis()
         ),
+        ladders(lab.preset),
         "Memory after many requests is missing where the requests would take longer than the preset allows."
             .into(),
-        "The CPU time of containers that are used once is that of the control group around them. It includes \
-         every other container of the host, and excludes their shims. With `network=shared`, a function's \
-         containers join the network of one idle container; that container and its shim are not part of any \
-         instance's memory."
+        "The CPU time of containers that are used once is that of a control group around the containers of this \
+         run. With `network=shared`, a function's containers join the network of one idle container; that \
+         container and its shim are not part of any instance's memory."
             .into(),
     ];
     notes.extend(functions.iter().filter(|function| function.cases().is_empty()).map(without_cases));
@@ -218,7 +239,7 @@ fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
 
 /// Removes what killed children left behind.
 fn sweep(matrix: &Matrix, id: &str) {
-    if let Err(error) = executors::sweep(&matrix.specs, id) {
+    if let Err(error) = executors::sweep(matrix.all_specs(), id) {
         // Without an engine there were no containers either.
         tracing::debug!("nothing was swept: {error:#}");
     }

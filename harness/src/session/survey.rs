@@ -21,7 +21,7 @@ use crate::server::control;
 /// # Errors
 /// If a child breaks off; an executor that cannot run is not an error.
 pub fn survey(lab: &Lab<'_>, matrix: &Matrix, cache: &Path, log: &Path) -> Result<Vec<Availability>> {
-    matrix.specs.iter().map(|spec| of_executor(lab, matrix, spec, cache, log)).collect()
+    matrix.all_specs().map(|spec| of_executor(lab, matrix, spec, cache, log)).collect()
 }
 
 fn of_executor(
@@ -42,6 +42,7 @@ fn of_executor(
             cache,
             run_id: lab.run_id,
             cpu: None,
+            guest_cpu: None,
             control: true,
             log,
             guests: None,

@@ -1,5 +1,6 @@
-//! The instruments against a known truth: functions that touch and burn a set amount.
+//! The instruments against a known truth: functions that touch, map and burn a set amount.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use isolab_reports::compare::compare;
@@ -66,16 +67,43 @@ fn a_function_that_touches_16_mebibytes_shows_a_slope_of_16_mebibytes() {
     for executor in executors {
         // The function runs in the container where there is one, else in the server.
         let metric = if executor == "docker" { "cgroup_bytes" } else { "pss_bytes" };
-        let slope = |invocations| {
-            let of = rows.iter().filter(|row| row.phase == "memory" && row.metric == metric);
-            let of =
-                of.filter(|row| row.executor.starts_with(executor) && row.invocations == Some(invocations));
-            let points = of.filter_map(|row| Some((row.live_instances? as f64, row.value as f64)));
-            let points: Vec<_> = points.filter(|(live, _)| *live > 0.0).collect();
-            line(&[points]).expect("there are several numbers of instances").slope.value
-        };
-        // Only the first request touches: what an untouched instance holds is not its doing.
-        within(3.0, slope(1) - slope(0), f64::from(16 << 20), executor);
+        for metrics in [&[metric][..], &EVERYTHING] {
+            // Only the first request touches: what an untouched instance holds is not its doing.
+            within(3.0, first_request(&rows, executor, metrics), f64::from(16 << 20), executor);
+        }
+    }
+}
+
+/// All that the host holds for a model.
+const EVERYTHING: [&str; 5] =
+    ["pss_bytes", "page_tables_bytes", "cgroup_bytes", "helpers_pss_bytes", "helpers_page_tables_bytes"];
+
+/// Bytes that the first request adds to an instance, by the slopes over live instances.
+fn first_request(rows: &[Row], executor: &str, metrics: &[&str]) -> f64 {
+    let slope = |invocations| {
+        let mut points = BTreeMap::<u64, u64>::new();
+        let of = rows.iter().filter(|row| row.phase == "memory" && metrics.contains(&row.metric.as_str()));
+        let of = of.filter(|row| row.executor.starts_with(executor) && row.invocations == Some(invocations));
+        for row in of {
+            *points.entry(row.live_instances.unwrap()).or_default() += row.value;
+        }
+        let points = points.into_iter().filter(|(live, _)| *live > 0);
+        let points: Vec<_> = points.map(|(live, bytes)| (live as f64, bytes as f64)).collect();
+        line(&[points]).expect("there are several numbers of instances").slope.value
+    };
+    slope(1) - slope(0)
+}
+
+#[test]
+fn a_function_that_maps_64_mebibytes_and_touches_none_shows_nothing() {
+    let _alone = alone();
+    let executors = possible(&["wasm", "v8", "docker"]);
+    let rows = measure(&executors, "map", "memory");
+    for executor in executors {
+        let shown = first_request(&rows, executor, &EVERYTHING);
+        // A first request touches some memory of its own; 2 % of what is mapped.
+        let bound = 0.02 * f64::from(64 << 20);
+        assert!(shown < bound, "{executor}: {shown} bytes although nothing was touched");
     }
 }
 

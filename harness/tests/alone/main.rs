@@ -4,6 +4,7 @@
 mod instruments;
 mod load_allocations;
 mod load_open;
+mod outside;
 mod report;
 #[path = "../it/support/mod.rs"]
 mod support;

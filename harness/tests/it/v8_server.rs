@@ -18,6 +18,7 @@ async fn open(folder: &std::path::Path) -> Option<Docker> {
         cache: Cache::new(folder.join("cache")),
         run_id: format!("v8-server-{}", std::process::id()),
         max_instances: 16,
+        guest_cpu: None,
     };
     let program = env!("CARGO_BIN_EXE_isolab").into();
     let server = V8Server { program, version: "under test".into() };

@@ -133,16 +133,33 @@ fn split_of(window: &Numbers<'_>, [exact, user, system]: [&str; 3]) -> Option<(f
 }
 
 /// The sum of metrics per response. It needs the first ones; the others exist only where
-/// instances lie outside of the server.
+/// instances lie outside of the server. Where one of those was not counted, there is no sum.
 fn per_response(window: &Numbers<'_>, needed: &[&str], outside: &[&str]) -> Option<f64> {
     let needed: Option<Vec<f64>> = needed.iter().map(|metric| window.get(metric).copied()).collect();
-    let outside = outside.iter().filter_map(|metric| window.get(metric));
-    Some((needed?.iter().sum::<f64>() + outside.sum::<f64>()) / window.get("responses_count")?)
+    let is_outside = window.contains_key("daemon_cpu_ns");
+    let outside: Vec<f64> = if is_outside {
+        outside.iter().map(|metric| window.get(metric).copied()).collect::<Option<_>>()?
+    } else {
+        outside.iter().filter_map(|metric| window.get(metric).copied()).collect()
+    };
+    Some((needed?.iter().sum::<f64>() + outside.iter().sum::<f64>()) / window.get("responses_count")?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sum_without_one_of_its_parts_is_left_out() {
+        let cpu = |metrics: &[(&'static str, f64)]| {
+            let window = metrics.iter().copied().chain([("responses_count", 2.0)]).collect();
+            per_response(&window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns"])
+        };
+        let (server, daemons) = (("cpu_ns", 2.0), ("daemon_cpu_ns", 90.0));
+        assert_eq!(cpu(&[server]), Some(1.0));
+        assert_eq!(cpu(&[server, daemons, ("cgroup_cpu_ns", 4.0), ("helpers_cpu_ns", 6.0)]), Some(6.0));
+        assert_eq!(cpu(&[server, daemons, ("cgroup_cpu_ns", 4.0)]), None);
+    }
 
     #[test]
     fn ticks_split_the_exact_time() {

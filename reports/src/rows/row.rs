@@ -6,7 +6,7 @@
 //! | `start`, `invoke`, `stop` | `duration_ns` | `instance`, `uses`, `sample` |
 //! | `start.<lap>` and so on | `duration_ns` | as its phase |
 //! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
-//! | `load`: a closed loop | `responses_count`, `duration_ns`, `latency_count`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
+//! | `load`: a closed loop | of the warm-up before it `steady_count`, `warm_up_count` and `warm_up_ns` (below); `responses_count`, `duration_ns`, `latency_count`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
 //! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_count` from the intended and `service_count` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
 //! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
 //! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `model_bytes` (below) | `live_instances`, `invocations` |
@@ -17,6 +17,10 @@
 //! `histogram` holds the whole distribution ([`Latencies`]). Rows of older runs have
 //! `latency_*_ns` and `service_*_ns` instead, `*` being one of [`LATENCIES`].
 //!
+//! A warm-up loads instances that are used again until their speed no longer changes:
+//! `steady_count` is 1 if that was reached and 0 if a bound of time ended it before;
+//! `warm_up_count` answers took `warm_up_ns`. Warm answers of `response` have the same metrics.
+//!
 //! A set size leaves out a process's page tables, so the rows have them apart. A control group
 //! counts the page tables of its processes itself: they are part of `cgroup_bytes`.
 //!
@@ -26,8 +30,8 @@
 //! |---|---|
 //! | `cpu_ns`, `user_cpu_ns`, `system_cpu_ns` | the server; the last two in steps of the kernel's clock tick |
 //! | `cgroup_cpu_ns`, `cgroup_user_cpu_ns`, `cgroup_system_cpu_ns` | its containers |
-//! | `helpers_cpu_ns` | their shims |
-//! | `daemon_cpu_ns` | the container engine's daemons |
+//! | `helpers_cpu_ns` | their shims; without reuse, everything that the engine's daemons start for them, spread evenly over the windows because it is counted when a helper has ended. Left out where nothing counts it, and a note of the run says why |
+//! | `daemon_cpu_ns` | the container engine's daemons themselves |
 //! | `minor_faults_count`, `major_faults_count` | the server |
 //! | `voluntary_switches_count`, `involuntary_switches_count` | the server |
 //! | `energy_uj` | the processor packages, where the host counts it |

@@ -86,6 +86,42 @@ pub struct RecordedSelection {
     pub reuses: Vec<String>,
     /// Experiments, such as `startup`; all of the preset's if empty.
     pub experiments: Vec<String>,
+    /// Specs of executors of which only the start is measured, beside the others.
+    #[serde(default)]
+    pub beside: Vec<String>,
+    /// Which processors run what. Runs without this key were measured with `engine`.
+    #[serde(default = "Placement::before_it_was_recorded")]
+    pub placement: Placement,
+}
+
+/// Which processors run the server, its instances and the load generator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// The server and all instances share one processor, also instances outside of the server's
+    /// process. The load generator has another one to itself, and polls for every executor.
+    #[default]
+    Together,
+    /// A container engine places its containers where it likes. The load generator polls for
+    /// executors without containers only.
+    Engine,
+}
+
+impl Placement {
+    /// Both rules.
+    pub const ALL: [Self; 2] = [Self::Together, Self::Engine];
+
+    fn before_it_was_recorded() -> Self {
+        Self::Engine
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Together => "together",
+            Self::Engine => "engine",
+        }
+    }
 }
 
 /// How a run ended.

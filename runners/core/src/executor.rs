@@ -17,6 +17,9 @@ pub struct Environment {
     pub run_id: String,
     /// The most instances that will be live at once, over all functions.
     pub max_instances: usize,
+    /// The processor that instances outside of this process stay on, by the kernel's number;
+    /// none if their engine chooses. Instances inside run where their threads do.
+    pub guest_cpu: Option<usize>,
 }
 
 /// An isolation model with its settings. Phase `prepare` begins here.
@@ -119,6 +122,9 @@ pub struct Outside {
     /// Control group folders with the instance's processes, one for each controller that
     /// the harness reads (`memory` and `cpuacct`; version 2 has one folder for both).
     pub cgroups: Vec<PathBuf>,
+    /// Control group folders that hold all instances of this run, and nothing else. They also
+    /// count instances that are gone. Empty where there are no such groups.
+    pub around: Vec<PathBuf>,
     /// Processes that serve the instance but lie outside its control group, such as
     /// a container's shim and its proxy.
     pub helpers: Vec<u32>,

@@ -56,6 +56,10 @@ pub(crate) struct Confinement<'a> {
     pub(crate) limits: Limits,
     /// The engine's name for the network namespace.
     pub(crate) network: String,
+    /// The control group to make the container's in; the engine's choice if there is none.
+    pub(crate) group: Option<String>,
+    /// The processor to stay on; any if there is none.
+    pub(crate) cpu: Option<usize>,
 }
 
 impl Confinement<'_> {
@@ -81,6 +85,8 @@ impl Confinement<'_> {
                 // Memory and swap together: the guest gets no swap.
                 memory_swap: Some(self.limits.memory_bytes.cast_signed()),
                 nano_cpus: Some(self.settings.cpus.cast_signed() * 1_000_000_000),
+                cpuset_cpus: self.cpu.map(|cpu| cpu.to_string()),
+                cgroup_parent: self.group,
                 pids_limit: Some(self.settings.pids.cast_signed()),
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),

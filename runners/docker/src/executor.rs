@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bollard::models::SystemInfoCgroupDriverEnum;
 use isolab_core::{
     Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
 use crate::engine::{self, Engine};
+use crate::group::RunGroup;
 use crate::image::{self, Image};
 use crate::node::{self, Node};
 use crate::prepared::PreparedDocker;
@@ -18,7 +20,7 @@ use crate::session::Session;
 use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
 use crate::v8::V8Server;
-use crate::{holder, native, sweep};
+use crate::{group, holder, native, sweep};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
@@ -31,6 +33,8 @@ pub struct Docker {
     session: Arc<Session>,
     cache: Cache,
     run_id: String,
+    group: RunGroup,
+    guest_cpu: Option<usize>,
     versions: Vec<(String, String)>,
     v8: Option<V8Server>,
     start_timeout: Duration,
@@ -53,7 +57,7 @@ impl Docker {
     pub async fn open_at(host: &str, spec: Spec, environment: &Environment) -> Result<Self, Cause> {
         let settings = Settings::of(&spec);
         let engine = Engine::connect(host).await?;
-        let versions = check(&engine, &settings).await?;
+        let (versions, driver) = check(&engine, &settings).await?;
         sweep::leftovers(&engine).await?;
         let session = Session::open().map_err(|error| {
             let place = std::env::temp_dir();
@@ -61,8 +65,19 @@ impl Docker {
         })?;
         let (session, cache) = (Arc::new(session), environment.cache.clone());
         let run_id = environment.run_id.clone();
-        let start_timeout = START_TIMEOUT;
-        Ok(Self { spec, settings, engine, session, cache, run_id, versions, v8: None, start_timeout })
+        Ok(Self {
+            spec,
+            settings,
+            engine,
+            session,
+            cache,
+            group: RunGroup::of(driver, &run_id, group::is_removable()),
+            run_id,
+            guest_cpu: environment.guest_cpu,
+            versions,
+            v8: None,
+            start_timeout: START_TIMEOUT,
+        })
     }
 
     /// With a server for `javascript=v8`.
@@ -131,6 +146,8 @@ impl Docker {
             settings: self.settings.clone(),
             spec: self.spec.to_string(),
             run_id: self.run_id.clone(),
+            group: self.group.clone(),
+            guest_cpu: self.guest_cpu,
             name: function.name().to_owned(),
             limits: function.limits(),
             start_timeout: self.start_timeout,
@@ -181,6 +198,7 @@ impl Executor for Docker {
     async fn close(&self) -> Result<(), Error> {
         let swept = sweep::session(&self.engine, &self.session.name).await;
         self.session.close();
+        group::remove(&self.run_id);
         swept.map(|_| ()).map_err(|error| Error::new(Phase::Stop, &self.spec, "all functions", error.into()))
     }
 }
@@ -190,8 +208,11 @@ fn artifact(image: &Image, source_digest: String, cached: bool) -> Artifact {
 }
 
 /// Checks that the engine has what the spec needs. Answers the versions and other facts
-/// that tell two engines apart.
-async fn check(engine: &Engine, settings: &Settings) -> Result<Vec<(String, String)>, Cause> {
+/// that tell two engines apart, and how the engine makes control groups.
+async fn check(
+    engine: &Engine,
+    settings: &Settings,
+) -> Result<(Vec<(String, String)>, Option<SystemInfoCgroupDriverEnum>), Cause> {
     let (version, info) = engine.facts().await?;
     let architecture = info.architecture.unwrap_or_default();
     if architecture != ARCHITECTURE {
@@ -222,9 +243,10 @@ async fn check(engine: &Engine, settings: &Settings) -> Result<Vec<(String, Stri
         ("docker-api", version.api_version),
         ("storage", info.driver),
         ("cgroup", info.cgroup_version.map(|version| version.to_string())),
+        ("cgroup-driver", info.cgroup_driver.map(|driver| driver.to_string())),
     ];
     facts.extend(more.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))));
-    Ok(facts)
+    Ok((facts, info.cgroup_driver))
 }
 
 #[cfg(test)]
@@ -243,6 +265,7 @@ mod tests {
             cache: Cache::new(folder.path().join("cache")),
             run_id: run_id.clone(),
             max_instances: 1,
+            guest_cpu: None,
         };
         let Ok(mut docker) = Docker::open(spec, &environment).await else {
             eprintln!("skipped: no engine answers");

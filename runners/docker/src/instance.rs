@@ -36,7 +36,7 @@ impl Instance for DockerInstance {
     }
 
     fn outside(&self) -> Outside {
-        outside::of_container(&self.container.id)
+        outside::of_container(&self.container.id, &self.shared.group)
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {

@@ -29,7 +29,9 @@ mod endpoint;
 mod engine;
 mod executor;
 mod failure;
+mod group;
 pub mod guest;
+mod hierarchy;
 mod holder;
 mod image;
 mod instance;
@@ -54,6 +56,9 @@ pub use v8::V8Server;
 
 /// The engine's daemons, by command name. They serve every container of the host.
 pub const DAEMONS: [&str; 2] = ["dockerd", "containerd"];
+
+/// The processes that the daemons start for a container, by command name as the kernel cuts it.
+pub const HELPERS: [&str; 3] = ["containerd-shim", "docker-proxy", "runc"];
 
 /// The executor's name on the command line.
 pub const NAME: &str = "docker";

@@ -49,6 +49,8 @@ impl PreparedDocker {
             settings,
             limits: *limits,
             network: self.network_mode(),
+            group: self.shared.group.parent(),
+            cpu: self.shared.guest_cpu,
         };
         let folder = socket.as_ref().map(HostSocket::folder);
         let container = Container::create(engine, confinement.body(folder)).await?;

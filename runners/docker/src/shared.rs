@@ -8,6 +8,7 @@ use isolab_core::{Cause, Error, Limits, Phase};
 
 use crate::container::{LABEL_FUNCTION, LABEL_RUN, LABEL_SESSION};
 use crate::engine::Engine;
+use crate::group::RunGroup;
 use crate::session::Session;
 use crate::settings::Settings;
 
@@ -22,6 +23,9 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) spec: String,
     pub(crate) run_id: String,
+    pub(crate) group: RunGroup,
+    /// The processor of all instances; none if the engine chooses.
+    pub(crate) guest_cpu: Option<usize>,
     pub(crate) name: String,
     pub(crate) limits: Limits,
     pub(crate) start_timeout: Duration,

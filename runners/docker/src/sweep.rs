@@ -1,6 +1,6 @@
 //! Removing the leftovers of runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
@@ -8,8 +8,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::container::{self, LABEL_RUN, LABEL_SESSION};
 use crate::engine::{self, Engine, EngineError};
-use crate::image;
 use crate::session::{self, SessionName};
+use crate::{group, image};
 
 /// Containers removed at the same time. The engine takes some 100 ms for each, and mostly
 /// waits.
@@ -26,6 +26,7 @@ pub async fn sweep(run_id: &str) -> Result<usize, EngineError> {
         labels.get(LABEL_RUN).is_some_and(|run| run == run_id) || is_left_over(labels)
     };
     let removed = remove(&engine, is_meant).await?;
+    group::remove(run_id);
     sweep_folders();
     Ok(removed)
 }
@@ -63,15 +64,19 @@ async fn remove(
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
     let listed = engine.api.list_containers(Some(options)).await;
     let listed = listed.map_err(engine.refused("list its containers"))?;
-    let meant = |container: ContainerSummary| {
-        container.labels.as_ref().is_some_and(&is_meant).then_some(container.id).flatten()
-    };
-    let ids: Vec<String> = listed.into_iter().filter_map(meant).collect();
+    let meant: Vec<ContainerSummary> =
+        listed.into_iter().filter(|container| container.labels.as_ref().is_some_and(&is_meant)).collect();
+    let ids: Vec<String> = meant.iter().filter_map(|container| container.id.clone()).collect();
     let removed = ids.len();
     let removals = stream::iter(ids).map(|id| {
         let engine = engine.clone();
         async move { container::remove(&engine, &id).await }
     });
     removals.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let runs: BTreeSet<_> =
+        meant.iter().filter_map(|container| container.labels.as_ref()?.get(LABEL_RUN)).collect();
+    for run in runs {
+        group::remove(run);
+    }
     Ok(removed)
 }

@@ -55,7 +55,7 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::with_key(folder.path().join("cache"), folder.path().join("key"));
         let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
-        let environment = Environment { cache, run_id: "test".into(), max_instances };
+        let environment = Environment { cache, run_id: "test".into(), max_instances, guest_cpu: None };
         let workshop = Workshop::new(&spec, Reset::Scan, &environment).unwrap();
         let ticker = Arc::new(Ticker::start(vec![workshop.engine.clone()]).unwrap());
         Self { workshop, ticker, _folder: folder }

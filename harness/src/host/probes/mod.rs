@@ -12,10 +12,12 @@
 //!
 //! - [`process`]: the memory and the CPU time of one process.
 //! - [`cgroup`]: those of a control group, which is how a container is seen.
+//! - [`daemons`]: those of a container engine, and their helpers that come and go.
 //! - [`energy`]: the processor packages.
 //! - [`places`]: the sum over the child, its control groups and their helpers.
 
 pub mod cgroup;
+pub mod daemons;
 pub mod energy;
 pub mod places;
 pub mod process;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::cgroup::{self, CpuTime};
+use super::daemons::Counter;
 use super::energy::{Packages, Reading};
 use super::process::{self, Counters, Resident};
 
@@ -21,8 +22,19 @@ pub struct Places {
     pub helpers: Vec<u32>,
     /// Processes that serve every instance of the host, such as a container engine's.
     pub daemons: Vec<u32>,
+    /// The count of helpers that come and go; none if `helpers` are all there are.
+    pub passing: Option<Passing>,
     /// Counters of energy, where the host has them.
     pub packages: Option<Packages>,
+}
+
+/// The count of helpers that come and go with their instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// By this.
+    By(Counter),
+    /// They are not counted.
+    Uncounted,
 }
 
 /// Memory of the places, in bytes.
@@ -51,11 +63,11 @@ pub struct Spent {
     pub child: Duration,
     /// Further counters of the child.
     pub counters: Counters,
-    /// CPU time of the control groups.
-    pub cgroup: CpuTime,
-    /// CPU time of the helpers.
-    pub helper: Duration,
-    /// CPU time of the daemons.
+    /// CPU time of the control groups; none if there are none.
+    pub cgroup: Option<CpuTime>,
+    /// CPU time of the helpers; none if it is not counted.
+    pub helper: Option<Duration>,
+    /// CPU time of the daemons themselves.
     pub daemon: Duration,
     /// Energy.
     energy: Option<Reading>,
@@ -65,17 +77,6 @@ impl Places {
     /// A child that has nothing outside of its process.
     pub fn child(pid: u32) -> Self {
         Self { child: pid, ..Self::default() }
-    }
-
-    /// The same places with the parents of the control groups. A parent also counts instances
-    /// that are gone, so it sees everything while instances come and go.
-    #[must_use]
-    pub fn around(&self) -> Self {
-        let mut cgroups: Vec<_> =
-            self.cgroups.iter().filter_map(|folder| folder.parent().map(PathBuf::from)).collect();
-        cgroups.sort();
-        cgroups.dedup();
-        Self { cgroups, helpers: Vec::new(), ..self.clone() }
     }
 
     /// Memory held now.
@@ -106,19 +107,34 @@ impl Places {
             let time = cgroup::cpu_time(folder)
                 .with_context(|| format!("CPU time of control group {}", folder.display()))?
                 .unwrap_or_default();
-            spent.cgroup.total += time.total;
-            spent.cgroup.user += time.user;
-            spent.cgroup.system += time.system;
+            let cgroup = spent.cgroup.get_or_insert_default();
+            cgroup.total += time.total;
+            cgroup.user += time.user;
+            cgroup.system += time.system;
         }
-        for pid in &self.helpers {
-            spent.helper += process::cpu_time(*pid)?;
-        }
+        spent.helper = match &self.passing {
+            None => Some(self.helpers.iter().map(|pid| process::cpu_time(*pid)).sum::<Result<_>>()?),
+            Some(Passing::By(counter)) => Some(counter.read(&self.daemons)?),
+            Some(Passing::Uncounted) => None,
+        };
         for pid in &self.daemons {
             spent.daemon += process::cpu_time(*pid)?;
         }
         let energy = self.packages.as_ref().map(Packages::read).transpose();
         spent.energy = energy.context("the energy counters")?;
         Ok(spent)
+    }
+
+    /// CPU time of the helpers between two moments, where it is counted.
+    pub fn helper(&self, earlier: &Spent, later: &Spent) -> Option<Duration> {
+        let spent = later.helper?.saturating_sub(earlier.helper?);
+        match self.passing {
+            // The time of a shim's children includes the first process of its container.
+            Some(Passing::By(Counter::Adopter(_))) => {
+                Some(spent.saturating_sub(later.cgroup?.total.saturating_sub(earlier.cgroup?.total)))
+            }
+            _ => Some(spent),
+        }
     }
 
     /// Energy between two moments, in microjoules, where it is counted.
@@ -131,17 +147,46 @@ impl Places {
 mod tests {
     use super::*;
 
+    /// A group that stands still in a recorded tree, and a helper that burns.
     #[test]
-    fn each_parent_group_is_counted_once() {
-        let places = Places {
-            child: 1,
-            cgroups: ["cpuacct/docker/a", "memory/docker/a", "cpuacct/docker/b"].map(PathBuf::from).to_vec(),
-            helpers: vec![2],
-            ..Places::default()
+    fn a_busy_helper_is_counted_as_a_helper_and_a_group_is_subtracted_once() {
+        let group = tempfile::tempdir().unwrap();
+        let set = |ns: u64| {
+            for file in ["cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys"] {
+                std::fs::write(group.path().join(file), ns.to_string()).unwrap();
+            }
         };
-        let around = places.around();
-        assert_eq!(around.cgroups, ["cpuacct/docker", "memory/docker"].map(PathBuf::from));
-        assert!(around.helpers.is_empty());
+        let mut helper =
+            std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let busy = Duration::from_millis(20);
+        let burn = |until: Duration| while process::cpu_time(helper.id()).unwrap() < until {};
+        let mut places = Places {
+            cgroups: vec![group.path().to_owned()],
+            helpers: vec![helper.id()],
+            ..Places::child(std::process::id())
+        };
+        set(0);
+        burn(busy);
+        let earlier = places.spent().unwrap();
+        set(7_000_000);
+        burn(earlier.helper.unwrap() + busy);
+        let later = places.spent().unwrap();
+        helper.kill().unwrap();
+        helper.wait().unwrap();
+        let spent = places.helper(&earlier, &later).unwrap();
+        assert!(spent >= busy, "{spent:?}");
+        assert_eq!(later.daemon, Duration::ZERO);
+        assert_eq!(later.cgroup.unwrap().total, Duration::from_millis(7));
+        // The parent of a shim counts the container's first process too.
+        places.passing = Some(Passing::By(Counter::Adopter(1)));
+        assert_eq!(places.helper(&earlier, &later), Some(spent.saturating_sub(Duration::from_millis(7))));
+    }
+
+    #[test]
+    fn helpers_without_a_counter_are_not_counted_as_nothing() {
+        let places = Places { passing: Some(Passing::Uncounted), ..Places::child(std::process::id()) };
+        let spent = places.spent().unwrap();
+        assert_eq!((spent.helper, spent.cgroup, places.helper(&spent, &spent)), (None, None, None));
     }
 
     #[test]

@@ -120,6 +120,58 @@ async fn an_instance_reports_its_control_groups_and_its_shim() {
 }
 
 #[tokio::test]
+async fn instances_share_a_control_group_of_the_run_and_nothing_else_is_in_it() {
+    let Some(lab) = Lab::open("docker").await else { return };
+    let prepared = lab.docker.prepare(&function("hello"), Variant::Rust, &mut Laps::begin()).await.unwrap();
+    let (first, second) = (start(&*prepared).await.unwrap(), start(&*prepared).await.unwrap());
+    let (outside, other) = (first.outside(), second.outside());
+    assert_eq!(outside.around, other.around);
+    assert_eq!(outside.around.len(), outside.cgroups.len(), "{outside:?}");
+    for around in &outside.around {
+        let below: Vec<_> = std::fs::read_dir(around).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let below: Vec<_> = below.into_iter().filter(|path| path.is_dir()).collect();
+        assert_eq!(below.len(), 2, "the holder is not an instance: {below:?}");
+        assert!(
+            below.iter().all(|folder| outside.cgroups.contains(folder) || other.cgroups.contains(folder))
+        );
+        assert_eq!(std::fs::read_to_string(around.join("cgroup.procs")).unwrap(), "");
+    }
+    stop(first).await;
+    stop(second).await;
+    drop(prepared);
+    lab.docker.close().await.unwrap();
+    // A group that this process may not remove is not the run's alone.
+    if outside.around.iter().all(|around| around.ends_with(&lab.run_id)) {
+        assert!(outside.around.iter().all(|around| !around.exists()), "{:?}", outside.around);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_stays_on_the_processor_that_it_is_given() {
+    if Lab::open("docker").await.is_none() {
+        return;
+    }
+    let (_folder, cache) = cache_folder();
+    let environment = isolab_core::Environment { guest_cpu: Some(0), ..environment(&cache) };
+    let docker = Docker::open(resolve("docker"), &environment).await.unwrap();
+    let prepared = docker.prepare(&function("hello"), Variant::Rust, &mut Laps::begin()).await.unwrap();
+    let instance = start(&*prepared).await.unwrap();
+    let processes = std::fs::read_to_string(instance.outside().cgroups[0].join("cgroup.procs")).unwrap();
+    let processes: Vec<_> = processes.lines().map(str::to_owned).collect();
+    let allowed = |process: &String| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.unwrap().trim().to_owned()
+    };
+    let allowed: Vec<_> = processes.iter().map(allowed).collect();
+    stop(instance).await;
+    drop(prepared);
+    docker.close().await.unwrap();
+    assert_eq!(allowed, vec!["0"; processes.len()]);
+    assert!(!processes.is_empty());
+}
+
+#[tokio::test]
 async fn the_sweep_of_a_run_removes_leaked_instances() {
     let Some(lab) = Lab::open("docker").await else { return };
     let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();

@@ -88,7 +88,7 @@ pub(crate) fn environment(cache: &std::path::Path) -> Environment {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let run_id = format!("test-{}-{number}", std::process::id());
-    Environment { cache: Cache::new(cache), run_id, max_instances: 16 }
+    Environment { cache: Cache::new(cache), run_id, max_instances: 16, guest_cpu: None }
 }
 
 pub(crate) fn resolve(spec: &str) -> Spec {

@@ -143,6 +143,9 @@ pub struct Instances {
 pub struct Outside {
     /// Control group folders with the instance's processes.
     pub cgroups: Vec<PathBuf>,
+    /// Control group folders that hold all instances of this run, and nothing else.
+    #[serde(default)]
+    pub around: Vec<PathBuf>,
     /// Processes that serve the instance and are not in its control group.
     pub helpers: Vec<u32>,
 }
@@ -157,7 +160,7 @@ impl From<isolab_core::Limits> for Limits {
 
 impl From<isolab_core::Outside> for Outside {
     fn from(outside: isolab_core::Outside) -> Self {
-        let isolab_core::Outside { cgroups, helpers } = outside;
-        Self { cgroups, helpers }
+        let isolab_core::Outside { cgroups, around, helpers } = outside;
+        Self { cgroups, around, helpers }
     }
 }

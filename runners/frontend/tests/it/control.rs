@@ -88,7 +88,7 @@ async fn idle_instances_are_brought_to_a_number_under_any_reuse_policy() {
             let instances = put(&server, "a", &format!("{{\"live\":{live}}}")).await.json();
             assert_eq!((instances["live"].as_u64(), script.live()), (Some(live), live as usize));
             assert_eq!(instances["model_bytes"].as_array().unwrap().len(), live as usize);
-            let outside = serde_json::json!({"cgroups": ["/sys/fs/cgroup/x"], "helpers": [7]});
+            let outside = serde_json::json!({"cgroups": ["/sys/fs/cgroup/x"], "around": ["/sys/fs/cgroup"], "helpers": [7]});
             assert_eq!(instances["outside"], Value::from(vec![outside; live as usize]));
         }
         assert_eq!(count(&script.prepared), 1);

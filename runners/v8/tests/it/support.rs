@@ -14,7 +14,7 @@ use isolab_v8::{SETTINGS, V8};
 /// An executor with a cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    let environment = Environment { cache, run_id: "test".into(), max_instances: 16 };
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None };
     V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
 }
 

@@ -39,7 +39,8 @@ fn more_instances_than_the_address_space_holds_are_refused_with_advice() {
     let spec = Spec::parse("wasm").unwrap().resolve(SETTINGS).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path());
-    let environment = Environment { cache, run_id: "test".into(), max_instances: 10_000_000 };
+    let environment =
+        Environment { cache, run_id: "test".into(), max_instances: 10_000_000, guest_cpu: None };
     let Err(error) = Wasm::open(spec, &environment) else { panic!("40 PiB were reserved") };
     assert!(matches!(error.cause, Cause::Unavailable(_)) && error.hint.is_some(), "{error}");
 }

@@ -15,7 +15,8 @@ use isolab_wasm::{SETTINGS, Wasm};
 pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
     let spec = Spec::parse(spec).and_then(|spec| spec.resolve(SETTINGS)).unwrap();
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8 }).unwrap()
+    Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8, guest_cpu: None })
+        .unwrap()
 }
 
 /// The result of a future that is ready at the first poll.

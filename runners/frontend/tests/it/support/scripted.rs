@@ -259,7 +259,11 @@ impl Instance for Sandbox {
     }
 
     fn outside(&self) -> Outside {
-        Outside { cgroups: vec!["/sys/fs/cgroup/x".into()], helpers: vec![7] }
+        Outside {
+            cgroups: vec!["/sys/fs/cgroup/x".into()],
+            around: vec!["/sys/fs/cgroup".into()],
+            helpers: vec![7],
+        }
     }
 
     async fn stop(mut self: Box<Self>, _: &mut Laps) -> Result<(), Error> {

@@ -1,0 +1,3 @@
+//! The native server of `map`, which a container runs.
+
+isolab_sdk::serve!(function_map::handle);
