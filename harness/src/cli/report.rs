@@ -23,9 +23,10 @@ const PRICES: &str = "Prices";
 Examples:
   isolab report runs/today
   isolab report runs/today --print markdown
-  isolab report runs/old runs/new --smallest-percent 5
+  isolab report runs/old runs/new --smallest-percent 10
 
-Exit code 1 says that a later run is worse than the first.")]
+Exit code 1 says that a later run is worse than the first, by more than --smallest-percent and by more than chance
+explains. Verdicts are corrected for the number of comparisons.")]
 pub struct ReportArgs {
     /// Run folder; further ones are compared with the first
     #[arg(required = true, value_name = "RUN")]
@@ -43,7 +44,7 @@ pub struct ReportArgs {
     #[arg(long, help_heading = OUTPUT)]
     pub skip_bad_rows: bool,
     /// Ignore figures that got worse by less than this
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = COMPARISON)]
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent, help_heading = COMPARISON)]
     pub smallest_percent: f64,
     /// Price of one second of processor time [default: the run's]
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = PRICES)]
@@ -168,7 +169,7 @@ fn gate(compared: &Compared, smallest: f64) -> u8 {
     if worse == 0 {
         return DONE;
     }
-    eprintln!("{worse} figures got worse");
+    eprintln!("{worse} figures got worse by more than the gate allows");
     FAILED
 }
 

@@ -149,7 +149,7 @@ fn ten_percent_more_work_is_found_and_a_repeated_run_is_not_slower() {
         first.1.as_os_str(),
         slower.1.as_os_str(),
         "--smallest-percent".as_ref(),
-        "5".as_ref(),
+        "2".as_ref(),
     ]);
     assert!(gate.code == Some(1) && gate.stdout.contains("slower"), "{gate:?}");
 }

@@ -17,10 +17,11 @@ pub(crate) fn growth(summary: &Summary) -> Option<Chart> {
     )
 }
 
-/// The readings after the most invocations, from one live instance on.
+/// The readings after the count of invocations at which executors are compared, from one live instance on.
 fn growth_of(figures: &Figures) -> Option<Line> {
     let held = || figures.named(MEMORY_HELD);
-    let invocations = held().map(|held| held.settings.invocations).max()?;
+    let most = || held().map(|held| held.settings.invocations).max();
+    let invocations = figures.invocations.map_or_else(most, |shared| Some(Some(shared)))?;
     let readings = held().filter(|held| held.settings.invocations == invocations);
     let points: Vec<Point> = readings.flat_map(points).collect();
     let most = points.iter().map(|point| point.x).reduce(f64::max)?;

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 pub use render::{markdown, table};
 
-use crate::figures::{Comparison, ComparisonTally, Figure, Summary, Verdict};
+use crate::figures::{Comparison, ComparisonTally, Figure, Summary, Unit, Verdict};
 use crate::rows::{ExecutorInfo, Run};
+use crate::statistics::discoveries;
 use crate::words::facts;
 
 /// Every later run compared with the first.
@@ -28,6 +29,9 @@ pub struct ComparedRun {
     pub id: String,
     /// Differences between the runs other than the figures. They may explain a change.
     pub warnings: Vec<String>,
+    /// By what factor the host took longer for its calibration loop than in the first run; 1 if a
+    /// run did not watch it.
+    pub host: f64,
     /// Every headline figure that both runs have.
     pub changes: Vec<Change>,
 }
@@ -102,7 +106,18 @@ fn against(base: &Summary, other: &Summary) -> Result<ComparedRun, CompareError>
     if changes.is_empty() {
         return Err(CompareError::NoCommonCells { base: base.run.id.clone(), other: other.run.id.clone() });
     }
-    Ok(ComparedRun { id: other.run.id.clone(), warnings: warnings(base, other), changes })
+    Ok(ComparedRun {
+        id: other.run.id.clone(),
+        warnings: warnings(base, other),
+        host: host(base, other),
+        changes,
+    })
+}
+
+/// By what factor the later run's host took longer for the calibration loop.
+fn host(base: &Summary, other: &Summary) -> f64 {
+    let medians = base.calibration.as_ref().zip(other.calibration.as_ref());
+    medians.map_or(1.0, |(base, other)| other.median_ns / base.median_ns)
 }
 
 /// Whether two runs mean the same executor by a short spec and one with all settings. An older
@@ -152,18 +167,24 @@ fn changes(base: &Summary, other: &Summary) -> Vec<Change> {
             ));
         }
     }
+    let judged = changes.iter().filter(|change| change.comparison.verdict != Verdict::Unknown);
+    let level = discoveries::level(judged.filter_map(|change| change.comparison.chance()));
+    for change in &mut changes {
+        change.comparison = change.comparison.at(level);
+    }
     changes
 }
 
 impl Compared {
-    /// The figures that are significantly worse in any later run, by at least `smallest` as a
-    /// part of the earlier value: 0 counts all of them, 0.05 those that are 5 % worse or more.
+    /// The figures that are worse in any later run by more than `smallest`, as a part of the earlier
+    /// value.
     ///
-    /// Each verdict has a confidence of 95 % by itself, so chance makes one in forty
-    /// comparisons of equals worse. A gate should therefore ask for a smallest change.
+    /// A figure counts if chance hardly explains it: not as no change, but as a change by
+    /// `smallest`, times what the host itself became slower if the figure is a time or a rate.
+    /// The chances are corrected for their number ([`discoveries`]). A figure that is worse by just
+    /// `smallest` therefore passes, and so does identical code on another day.
     pub fn worse(&self, smallest: f64) -> impl Iterator<Item = &Change> {
-        let changes = self.runs.iter().flat_map(|run| &run.changes);
-        changes.filter(move |change| change.comparison.verdict == Verdict::Worse && change.size() >= smallest)
+        self.runs.iter().flat_map(move |run| run.worse(smallest))
     }
 
     /// Whether any figure is worse, as [`Self::worse`] defines it.
@@ -172,10 +193,23 @@ impl Compared {
     }
 }
 
-impl Change {
-    /// The difference in either direction, as a part of the earlier value.
-    pub fn size(&self) -> f64 {
-        (self.comparison.ratio.value - 1.0).abs()
+impl ComparedRun {
+    fn worse(&self, smallest: f64) -> Vec<&Change> {
+        let chance = |change: &Change| change.comparison.chance_of_worse(self.bound(change, smallest));
+        let chances: Vec<(&Change, f64)> =
+            self.changes.iter().filter_map(|change| Some((change, chance(change)?))).collect();
+        let level = discoveries::level(chances.iter().map(|(_, chance)| *chance));
+        chances.into_iter().filter(|(_, chance)| *chance <= level).map(|(change, _)| change).collect()
+    }
+
+    /// The factor by which a figure may be worse.
+    fn bound(&self, change: &Change, smallest: f64) -> f64 {
+        let figure = &change.after;
+        let is_timed = matches!(figure.unit, Unit::Nanoseconds | Unit::PerSecond);
+        let host = if is_timed { self.host.max(1.0) } else { 1.0 };
+        // A rate that falls by a part p is worse by the factor 1 / (1 − p).
+        let factor = if figure.is_less_better() { 1.0 + smallest } else { (1.0 - smallest).max(0.0).recip() };
+        host * factor
     }
 }
 

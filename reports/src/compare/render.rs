@@ -26,7 +26,7 @@ fn write(out: &mut String, compared: &Compared) -> fmt::Result {
         writeln!(
             out,
             "{}. A ratio is the later run's figure divided by the earlier one's. Brackets hold 95 % confidence intervals.\n",
-            words::capital(&run.tally().to_string())
+            words::capital(&run.tally().corrected())
         )?;
         let differing = lines(run, |change| change.comparison.is_difference());
         if differing.is_empty() {
@@ -54,7 +54,7 @@ pub fn table(compared: &Compared, width: Option<u16>) -> String {
 fn write_table(out: &mut String, compared: &Compared, width: Option<u16>) -> fmt::Result {
     for run in &compared.runs {
         let differing = lines(run, |change| change.comparison.is_difference());
-        writeln!(out, "{} against {}: {}", run.id, compared.base, run.tally())?;
+        writeln!(out, "{} against {}: {}", run.id, compared.base, run.tally().corrected())?;
         run.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
         if !differing.is_empty() {
             writeln!(out, "{}", terminal::of_table(&of_lines("differences", differing), width))?;

@@ -78,7 +78,7 @@ fn compared(
         clauses.push(Words::default().say(&words).least_visible(floor, one));
     }
     for (names, why) in [
-        (drowned, "differ from `direct` by less than the host drifted"),
+        (drowned, "differ from `direct` by what may be less than the host drifted"),
         (unproved, "need more repetitions for a verdict against `direct`"),
         (ahead, "are better than those of `direct`, which isolation cannot explain"),
     ] {
@@ -90,5 +90,5 @@ fn compared(
 }
 
 fn effect((_, floor, one): &(String, One<'_>, One<'_>)) -> f64 {
-    floor.against(one).and_then(|comparison| comparison.ratio.smallest_effect()).unwrap_or(0.0)
+    floor.against(one).and_then(|comparison| comparison.smallest_effect()).unwrap_or(0.0)
 }

@@ -75,7 +75,7 @@ pub(super) enum Outcome<'a> {
     First { best: One<'a>, next: One<'a>, ratio: Ratio },
     /// The best does not differ visibly from some others; the first that does is behind.
     Tied { best: One<'a>, equals: Vec<One<'a>>, behind: Option<(One<'a>, Ratio)> },
-    /// The best leads by less than the host drifted.
+    /// The best leads by what may be less than the host drifted.
     Drowned { best: One<'a>, next: One<'a>, ratio: Ratio },
     /// The best leads, and there are too few repetitions or samples for a verdict.
     Unproved { best: One<'a>, next: One<'a> },
@@ -154,7 +154,7 @@ fn order(figure: &Figure, other: &Figure) -> Ordering {
 pub(super) enum Lead {
     /// By this many times.
     Shown(Ratio),
-    /// By this many times, which is less than the host drifted.
+    /// By this many times, which may be less than the host drifted.
     Drowned(Ratio),
     /// The run shows no difference.
     Unseen,
@@ -166,10 +166,12 @@ impl Lead {
     pub(super) fn of(better: &One<'_>, other: &One<'_>, drift: Option<f64>) -> Self {
         let Some(comparison) = better.against(other) else { return Self::Unproved };
         let factor = comparison.factor();
+        // A lead counts only where even the low end of its interval is beyond the drift.
+        let least = factor.interval.map_or(factor.value, |interval| interval.low);
         match comparison.verdict {
             Verdict::Unknown => Self::Unproved,
             Verdict::NoDifference => Self::Unseen,
-            Verdict::Better | Verdict::Worse if drift.is_some_and(|drift| factor.value <= 1.0 + drift) => {
+            Verdict::Better | Verdict::Worse if drift.is_some_and(|drift| least <= 1.0 + drift) => {
                 Self::Drowned(factor)
             }
             Verdict::Better | Verdict::Worse => Self::Shown(factor),

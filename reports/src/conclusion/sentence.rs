@@ -68,6 +68,8 @@ pub enum Source {
     Ratio(FigureRef, FigureRef, End),
     /// The smallest difference of two figures that the run would have shown.
     LeastVisible(FigureRef, FigureRef),
+    /// The count of invocations at which a figure of memory is compared.
+    Invocations(FigureRef),
     /// The spread of the host's calibration loop.
     Drift,
     /// The number of repetitions.
@@ -136,7 +138,7 @@ impl One<'_> {
 
     /// This one against another; `None` where no ratio can be made of them.
     pub(super) fn against(&self, other: &Self) -> Option<Comparison> {
-        Comparison::of(self.figure, other.figure)
+        self.group.compare(self.figure, other.figure)
     }
 
     fn reference(&self) -> FigureRef {
@@ -268,6 +270,14 @@ impl Words {
             .number(text, Source::LeastVisible(one.reference(), other.reference()))
             .say(" would not show");
         self.aside(number)
+    }
+
+    /// Goes on with the count of invocations at which memory is compared, if the figure has one.
+    #[must_use]
+    pub(super) fn after(self, one: &One<'_>) -> Self {
+        let Some(count) = one.figure.settings.invocations else { return self };
+        let words = self.say(" after ").number(count.to_string(), Source::Invocations(one.reference()));
+        words.say(if count == 1 { " invocation" } else { " invocations" })
     }
 
     /// Goes on with a number of things.

@@ -89,10 +89,7 @@ fn won(metric: Metric, wins: &[Win<'_>], place: Place) -> Words {
     let (best, next) = (wins[0].best.name(), wins[0].next.name());
     let (lead, unit) = match metric {
         Metric::Start => (format!("{best} starts fastest: {next}, the next, takes "), " as long".to_owned()),
-        Metric::Memory => (
-            format!("{best} holds least memory per live instance: {next}, the next, holds "),
-            " as much".to_owned(),
-        ),
+        Metric::Memory => (format!("{best} holds least memory per live instance"), " as much".to_owned()),
         Metric::Fresh => (
             format!("with a fresh instance for each request, {best} answers most: "),
             format!(" as many requests as {next}, the next,"),
@@ -103,6 +100,15 @@ fn won(metric: Metric, wins: &[Win<'_>], place: Place) -> Words {
         ),
     };
     let mut words = Words::default().say(&lead);
+    if metric == Metric::Memory {
+        let counts = || wins.iter().map(|win| win.best.figure.settings.invocations);
+        words = if counts().all(|count| Some(count) == counts().next()) {
+            words.after(&wins[0].best)
+        } else {
+            words
+        };
+        words = words.say(&format!(": {next}, the next, holds "));
+    }
     for (nth, Win { best, next, ratio }) in wins.iter().enumerate() {
         let place = place.of(best.group);
         words = if nth == 0 { words } else { words.say(" and ") };
@@ -139,7 +145,7 @@ fn without_a_winner(metric: Metric, outcome: &Outcome<'_>, place: &str) -> Optio
         Outcome::Drowned { best, next, ratio } => Words::default()
             .say(&format!("the {what} of {} is better than that of {}{place} by ", best.name(), next.name()))
             .times(best, next, *ratio, "")
-            .say(", which is less than the host drifted and so proves nothing"),
+            .say(", which may be less than the host drifted and so proves nothing"),
         Outcome::Unproved { best, next } => Words::default()
             .say(&format!("{} has the best {what}{place}, ", best.name()))
             .figure(best)
@@ -150,7 +156,7 @@ fn without_a_winner(metric: Metric, outcome: &Outcome<'_>, place: &str) -> Optio
 }
 
 fn effect(best: &One<'_>, other: &One<'_>) -> f64 {
-    best.against(other).and_then(|comparison| comparison.ratio.smallest_effect()).unwrap_or(0.0)
+    best.against(other).and_then(|comparison| comparison.smallest_effect()).unwrap_or(0.0)
 }
 
 /// A figure with other functions.

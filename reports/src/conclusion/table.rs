@@ -3,8 +3,9 @@
 use super::headline;
 use super::ranking::{Lead, Metric, Ranking, drift};
 use super::sentence::One;
-use crate::figures::{Comparison, Figures, Group, Summary};
+use crate::figures::{Figures, Group, Summary};
 use crate::tables::cells::bare_ratio;
+use crate::tables::memory::after;
 use crate::tables::{NONE, Table};
 
 /// The head of a figure's column.
@@ -24,7 +25,8 @@ pub(crate) fn key(summary: &Summary) -> String {
     let Some(group) = groups.first().filter(|_| !columns.is_empty()) else { return String::new() };
     let explained = columns.iter().map(|metric| match metric {
         Metric::Start => "`start` is the time until a new instance of a prepared function can answer.",
-        Metric::Memory => "`memory per live instance` is what the host pays for one more live instance.",
+        Metric::Memory => "`memory per live instance` is what the host pays for one more live instance, after the same count of invocations for \
+         all executors of a variant.",
         Metric::Fresh => "`fresh` means a new instance for each request.",
         Metric::Warm => "`warm` means that instances are used again.",
     });
@@ -66,8 +68,11 @@ pub(crate) fn table(summary: &Summary) -> Option<Table> {
         lines: lines.collect(),
         head: ["executor", "variant"]
             .into_iter()
-            .chain(columns.iter().map(|metric| head(*metric)))
-            .map(Into::into)
+            .map(str::to_owned)
+            .chain(columns.iter().map(|metric| match metric {
+                Metric::Memory => after(head(*metric), &groups),
+                metric => head(*metric).to_owned(),
+            }))
             .collect(),
         names: 2,
         ..Table::default()
@@ -95,7 +100,8 @@ fn cell(ranking: &Ranking<'_>, executor: &Figures, is_there: bool, drift: Option
         _ if is_best => value,
         Lead::Shown(ratio) => format!("{value} ({})", bare_ratio(ratio)),
         Lead::Unseen | Lead::Drowned(_) => format!("**{value}**"),
-        Lead::Unproved => Comparison::of(one.figure, best.figure)
+        Lead::Unproved => one
+            .against(best)
             .map_or(value.clone(), |comparison| format!("{value} ({})", bare_ratio(comparison.ratio))),
     }
 }

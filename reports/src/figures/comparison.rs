@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Figure;
-use crate::statistics::{Estimate, Ratio};
+use crate::statistics::{Estimate, Ratio, discoveries};
 use crate::words::precision::significant;
 
 /// The smallest effect that is named, as a part: samples that are all alike would promise to
@@ -17,13 +17,12 @@ const LEAST_EFFECT: f64 = 0.0001;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Better: the interval of the ratio does not contain 1.
+    /// Better: the chance of such a ratio between equals is below the level.
     Better,
-    /// Worse: the interval of the ratio does not contain 1.
+    /// Worse: the chance of such a ratio between equals is below the level.
     Worse,
-    /// The interval of the ratio contains 1: the run shows no difference. This does not prove
-    /// that there is none; a difference is unlikely to be much larger than
-    /// [`Ratio::smallest_effect`].
+    /// The run shows no difference. This does not prove that there is none; a difference is
+    /// unlikely to be much larger than [`Ratio::smallest_effect`].
     NoDifference,
     /// The ratio has no interval, for example because there is a single sample, or one of the
     /// two was measured in one repetition. One repetition does not show how much processes
@@ -38,13 +37,19 @@ pub struct Comparison {
     pub ratio: Ratio,
     /// Its verdict.
     pub verdict: Verdict,
+    freedom: f64,
+    level: f64,
     is_speed: bool,
     is_less_better: bool,
 }
 
 impl Comparison {
-    /// Compares two figures of one name; `None` unless both are positive.
+    /// Compares two figures of one name, as if that were the only comparison. `None` unless both are
+    /// positive, and if one of them is only a bound.
     pub fn of(figure: &Figure, other: &Figure) -> Option<Self> {
+        if figure.is_bound || other.is_bound {
+            return None;
+        }
         Self::of_estimates(figure, &figure.estimate, &other.estimate)
     }
 
@@ -57,7 +62,41 @@ impl Comparison {
             Some(interval) if (interval.high < 1.0) == figure.is_less_better() => Verdict::Better,
             Some(_) => Verdict::Worse,
         };
-        Some(Self { ratio, verdict, is_speed: figure.is_speed(), is_less_better: figure.is_less_better() })
+        Some(Self {
+            ratio,
+            verdict,
+            freedom: Ratio::freedom(estimate, other),
+            level: discoveries::FALSE_DISCOVERIES,
+            is_speed: figure.is_speed(),
+            is_less_better: figure.is_less_better(),
+        })
+    }
+
+    /// The same comparison as one of many, whose level is at most the usual one: see
+    /// [`discoveries::level`].
+    #[must_use]
+    pub fn at(self, level: f64) -> Self {
+        let is_seen = self.chance().is_some_and(|chance| chance <= level);
+        let verdict = if self.is_difference() && !is_seen { Verdict::NoDifference } else { self.verdict };
+        Self { verdict, level, ..self }
+    }
+
+    /// The chance of a ratio this far from 1 between equals: see [`Ratio::chance`].
+    pub fn chance(&self) -> Option<f64> {
+        self.ratio.chance(self.freedom)
+    }
+
+    /// The chance of a figure this bad if it were only worse by the factor `bound`; `None` if
+    /// there is no verdict.
+    pub fn chance_of_worse(&self, bound: f64) -> Option<f64> {
+        let ratio = if self.is_less_better { self.ratio } else { self.ratio.reciprocal() };
+        ratio.chance_beyond(bound, self.freedom).filter(|_| self.verdict != Verdict::Unknown)
+    }
+
+    /// The smallest effect that four of five such runs would show, as a part: see
+    /// [`Ratio::smallest_effect`].
+    pub fn smallest_effect(&self) -> Option<f64> {
+        self.ratio.smallest_effect(self.level, self.freedom)
     }
 
     /// Whether the comparison shows a difference.
@@ -71,10 +110,10 @@ impl Comparison {
         if self.is_difference() && self.ratio.value < 1.0 { self.ratio.reciprocal() } else { self.ratio }
     }
 
-    /// Where no difference was seen, the smallest one that would have been, in percent: see
-    /// [`Ratio::smallest_effect`].
+    /// Where no difference was seen, the smallest one that four of five such runs would show, in
+    /// percent: see [`Ratio::smallest_effect`].
     pub fn least_visible(&self) -> Option<String> {
-        let effect = self.ratio.smallest_effect().filter(|_| self.verdict == Verdict::NoDifference)?;
+        let effect = self.smallest_effect().filter(|_| self.verdict == Verdict::NoDifference)?;
         let percent = significant(100.0 * effect.max(LEAST_EFFECT), 2);
         Some(format!("{percent} %"))
     }
@@ -93,12 +132,11 @@ impl Comparison {
     }
 }
 
-/// Counts the comparisons of a report, and the differences that chance alone would show.
+/// Counts comparisons and the differences among them.
 ///
-/// Every verdict has a confidence of 95 % by itself. There is no correction for their number,
-/// because a reader looks at one question at a time, and a correction would hide small effects
-/// from all of them. One in twenty comparisons of equals shows a difference; this count tells
-/// how many of those to expect at most.
+/// Identical cells are each compared at 95 %, without a correction: one in twenty of those
+/// comparisons shows a difference, and more than that would say that the intervals are too narrow.
+/// All other verdicts are corrected for their number ([`discoveries`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ComparisonTally {
     /// Comparisons that could show a difference.
@@ -114,7 +152,17 @@ impl ComparisonTally {
         self.differences += usize::from(comparison.is_difference());
     }
 
-    /// The differences that chance alone would show if nothing differed.
+    /// The same in words, for comparisons that are corrected for their number.
+    pub fn corrected(&self) -> String {
+        let Self { comparisons, differences } = self;
+        let wrong = of_chance(*differences as f64 * discoveries::FALSE_DISCOVERIES);
+        let expected =
+            if *differences > 0 { format!(", of which about {wrong} may be false") } else { String::new() };
+        format!("{comparisons} comparisons, {differences} of them with a difference{expected}")
+    }
+
+    /// The differences that chance alone would show if nothing differed, and each comparison stood
+    /// for itself.
     pub fn false_differences(&self) -> f64 {
         self.comparisons as f64 * (1.0 - crate::statistics::CONFIDENCE)
     }
@@ -153,6 +201,7 @@ pub(crate) mod tests {
             unit,
             estimate,
             outliers: None,
+            is_bound: false,
             samples: samples.into(),
         }
     }

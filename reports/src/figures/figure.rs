@@ -23,6 +23,8 @@ pub struct Figure {
     pub estimate: Estimate,
     /// The samples far from the others; `None` if they are not counted for this figure.
     pub outliers: Option<Outliers>,
+    /// Whether the run's own cap ended the search: the value is a lower bound.
+    pub is_bound: bool,
     /// The samples behind the estimate; empty if it was made of other figures.
     pub samples: Arc<Samples>,
 }
@@ -100,12 +102,12 @@ impl Figure {
     ) -> Option<Self> {
         let estimate = bootstrap.median(&samples)?;
         let outliers = Some(Outliers::of(&samples));
-        Some(Self { name, settings, unit, estimate, outliers, samples: Arc::new(samples) })
+        Some(Self { name, settings, unit, estimate, outliers, is_bound: false, samples: Arc::new(samples) })
     }
 
     /// An estimate that was made of other figures, or of lines through samples.
     pub(super) fn derived(name: String, settings: Settings, unit: Unit, estimate: Estimate) -> Self {
-        Self { name, settings, unit, estimate, outliers: None, samples: Arc::default() }
+        Self { name, settings, unit, estimate, outliers: None, is_bound: false, samples: Arc::default() }
     }
 
     /// Whether less is better: for all figures except rates and density.
@@ -152,6 +154,8 @@ impl Figure {
 pub const MEMORY_SLOPE: &str = "memory_slope";
 /// The name of the host's memory with a number of live instances.
 pub const MEMORY_HELD: &str = "memory_held";
+/// The name of the greatest residual of a line of memory.
+pub(crate) const MISFIT: &str = "memory_misfit";
 /// The name of the number of live instances at a limit.
 pub const DENSITY: &str = "density_instances";
 

@@ -42,7 +42,10 @@ impl Calibration {
         Some(Self {
             median_ns,
             spread: (at(0.95)? - at(0.05)?) / median_ns,
-            trend: ends.map_or(0.0, |(first, last)| last / first - 1.0),
+            trend: ends
+                .map(|(first, last)| last / first - 1.0)
+                .filter(|trend| trend.is_finite())
+                .unwrap_or_default(),
             blocks_ns: medians,
         })
     }

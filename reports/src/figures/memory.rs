@@ -2,20 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figure::{DENSITY, MEMORY_HELD};
+use super::figure::{DENSITY, MEMORY_HELD, MISFIT};
 use super::latency;
 use super::samples::{Key, Numbers, Sorted, Windows, each};
 use super::{Figure, Settings, Unit};
-use crate::statistics::{Bootstrap, Estimate, Samples, carries, line};
+use crate::statistics::{Bootstrap, Estimate, Misfit, Samples, carries, line};
 
 /// A reading of memory: a part of it, or all of the host's.
 type Reading = fn(&Numbers<'_>) -> Option<f64>;
 
+/// The page tables of server and helpers. A control group counts its own.
+const PAGE_TABLES: [&str; 2] = ["page_tables_bytes", "helpers_page_tables_bytes"];
+
 /// The readings that have a slope; the first is all of the host's memory.
-const READINGS: [(&str, Reading); 5] = [
+const READINGS: [(&str, Reading); 6] = [
     ("memory", |window| {
-        let outside = ["cgroup_bytes", "helpers_pss_bytes"].iter().filter_map(|metric| window.get(metric));
-        Some(window.get("pss_bytes")? + outside.sum::<f64>())
+        let others = ["cgroup_bytes", "helpers_pss_bytes", PAGE_TABLES[0], PAGE_TABLES[1]];
+        let others = others.iter().filter_map(|metric| window.get(metric));
+        Some(window.get("pss_bytes")? + others.sum::<f64>())
+    }),
+    ("memory_page_tables", |window| {
+        let tables = PAGE_TABLES.iter().filter_map(|metric| window.get(metric));
+        window.get(PAGE_TABLES[0]).map(|_| tables.sum())
     }),
     ("memory_private", |window| window.get("private_bytes").copied()),
     ("memory_cgroup", |window| window.get("cgroup_bytes").copied()),
@@ -63,8 +71,31 @@ fn slopes(sorted: &Sorted<'_>) -> Vec<Figure> {
                 let settings = Settings { invocations, ..Settings::default() };
                 figures.push(Figure::derived(format!("{name}_{part}"), settings, unit, estimate));
             }
+            if let Some(misfit) = line.misfit.filter(|_| name == READINGS[0].0) {
+                figures.extend(misfits(misfit, invocations, &points));
+            }
         }
     }
+    figures
+}
+
+/// How far the points lie from the line, and the slope between the two highest numbers of live
+/// instances, which a bend further down does not change.
+fn misfits(misfit: Misfit, invocations: Option<u64>, points: &[Vec<(f64, f64)>]) -> Vec<Figure> {
+    let count = points.iter().map(Vec::len).sum();
+    let at = Settings { invocations, live_instances: Some(misfit.at as u64), ..Settings::default() };
+    let of = |name: &str, value| {
+        let estimate = Estimate::without_interval(value, count, points.len());
+        Figure::derived(name.to_owned(), at.clone(), Unit::Part, estimate)
+    };
+    let mut figures = vec![of(MISFIT, misfit.part)];
+    figures.extend(misfit.chance.map(|chance| of("memory_misfit_chance", chance)));
+    let top = |points: &Vec<(f64, f64)>| points[points.len().saturating_sub(2)..].to_vec();
+    let top: Vec<_> = points.iter().map(top).collect();
+    figures.extend(line(&top).map(|line| {
+        let settings = Settings { invocations, ..Settings::default() };
+        Figure::derived("memory_top_slope".to_owned(), settings, Unit::Bytes, line.slope)
+    }));
     figures
 }
 
@@ -126,8 +157,9 @@ fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
         figures.extend(Figure::median(name, settings, Unit::Bytes, held, bootstrap));
         figures.extend(density_latency(sorted, key, windows, bootstrap));
     }
+    let is_bound = sorted.is_capped;
     let ends = Samples::new(ends.into_values());
     let most = Figure::median(DENSITY.to_owned(), Settings::default(), Unit::Count, ends, bootstrap);
-    figures.extend(most.map(|most| Figure { outliers: None, ..most }));
+    figures.extend(most.map(|most| Figure { outliers: None, is_bound, ..most }));
     figures
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod comparison;
 mod cost;
+mod family;
 mod figure;
 mod host;
 mod latency;
@@ -15,13 +16,14 @@ mod phases;
 mod samples;
 mod saturation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 pub(crate) use comparison::of_chance;
 pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
+pub(crate) use figure::MISFIT;
 pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
 pub use saturation::SATURATED;
@@ -29,7 +31,8 @@ pub use saturation::SATURATED;
 use crate::rows::row::{Cold, HOST, Limit};
 use crate::rows::run::Prices;
 use crate::rows::{Row, Run, RunFolder};
-use crate::statistics::Bootstrap;
+use crate::statistics::discoveries::FALSE_DISCOVERIES;
+use crate::statistics::{Bootstrap, Misfit};
 use samples::Sorted;
 
 /// The figures of a run.
@@ -56,6 +59,9 @@ pub struct Group {
     pub variant: String,
     /// One entry for each executor that was measured, in the run's order.
     pub executors: Vec<Figures>,
+    /// The greatest chance that counts as a difference in this run: see
+    /// [`discoveries`](crate::statistics::discoveries).
+    pub level: f64,
 }
 
 /// The figures of one executor in one group.
@@ -77,6 +83,9 @@ pub struct Figures {
     pub laps: Vec<String>,
     /// The limits that ended the search for density, each once.
     pub limits: Vec<Limit>,
+    /// The highest count of invocations at which memory is compared: all executors of the group
+    /// that have a slope have one there.
+    pub invocations: Option<u64>,
 }
 
 impl Summary {
@@ -99,15 +108,30 @@ impl Summary {
         }
         let groups = groups.into_iter().map(|((function, variant), mut executors)| {
             executors.sort_by_key(|figures| figures.place);
-            Group { function: function.to_owned(), variant: variant.to_owned(), executors }
+            let invocations = shared_invocations(&executors);
+            for figures in &mut executors {
+                figures.compare_memory(invocations, &folder.run.prices);
+            }
+            Group { function: function.to_owned(), variant: variant.to_owned(), executors, level: 0.0 }
         });
+        let mut groups: Vec<Group> = groups.collect();
+        let level = family::level(&groups);
+        for group in &mut groups {
+            group.level = level;
+        }
         Self {
-            groups: groups.collect(),
+            groups,
             run: folder.run.clone(),
             calibration: Calibration::of(&folder.rows),
             has_distributions: folder.rows.iter().any(|row| row.histogram.is_some()),
             repetitions: folder.rows.iter().map(|row| row.repetition as usize + 1).max().unwrap_or_default(),
         }
+    }
+
+    /// The greatest chance that counts as a difference: see
+    /// [`discoveries`](crate::statistics::discoveries).
+    pub fn level(&self) -> f64 {
+        self.groups.first().map_or(FALSE_DISCOVERIES, |group| group.level)
     }
 
     /// Reasons to distrust the host: its condition before the run, and its drift.
@@ -122,6 +146,11 @@ impl Summary {
 }
 
 impl Group {
+    /// Compares two figures of this group, as one of the run's many comparisons.
+    pub fn compare(&self, figure: &Figure, other: &Figure) -> Option<Comparison> {
+        Some(Comparison::of(figure, other)?.at(self.level))
+    }
+
     /// The best of a figure among the executors that isolate.
     pub fn best<'a>(&'a self, pick: impl Fn(&'a Figures) -> Option<&'a Figure>) -> Option<&'a Figure> {
         let isolating = self.executors.iter().filter(|executor| !executor.is_baseline);
@@ -134,7 +163,7 @@ impl Group {
 
 impl Figures {
     fn of(run: &Run, place: usize, rows: &[&Row], bootstrap: &mut Bootstrap) -> Self {
-        let (executor, prices) = (&run.executors[place], &run.prices);
+        let executor = &run.executors[place];
         let (twins, firsts): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.twin == Some(true));
         let mut limits: Vec<Limit> = firsts.iter().filter_map(|row| row.limit).collect();
         limits.sort_unstable();
@@ -144,10 +173,20 @@ impl Figures {
             spec: executor.spec.clone(),
             place,
             is_baseline: executor.is_baseline(),
-            figures: figures(&firsts, prices, bootstrap),
-            twins: figures(&twins, prices, bootstrap),
+            figures: figures(&firsts, bootstrap),
+            twins: figures(&twins, bootstrap),
             laps: laps(&firsts),
             limits,
+            invocations: None,
+        }
+    }
+
+    /// Adds what depends on the count of invocations at which the group's memory is compared.
+    fn compare_memory(&mut self, invocations: Option<u64>, prices: &Prices) {
+        self.invocations = invocations;
+        for figures in [&mut self.figures, &mut self.twins] {
+            let prices = cost::figures(figures, invocations, prices);
+            figures.extend(prices);
         }
     }
 
@@ -191,9 +230,23 @@ impl Figures {
         })
     }
 
-    /// The host's memory for one more live instance, after the most invocations.
+    /// The host's memory for one more live instance, after as many invocations as all executors of
+    /// the group share.
     pub fn memory(&self) -> Option<&Figure> {
-        self.named(MEMORY_SLOPE).max_by_key(|figure| figure.settings.invocations)
+        let invocations = self.invocations.filter(|_| self.named(MEMORY_SLOPE).next().is_some());
+        self.figure(MEMORY_SLOPE, &Settings { invocations: Some(invocations?), ..Settings::default() })
+    }
+
+    /// How far the line of memory after this count of invocations lies from its points, and at how
+    /// many live instances.
+    pub fn misfit(&self, invocations: Option<u64>) -> Option<Misfit> {
+        let residual = self.named(MISFIT).find(|figure| figure.settings.invocations == invocations)?;
+        let chance = self.figure("memory_misfit_chance", &residual.settings);
+        Some(Misfit {
+            at: residual.settings.live_instances? as f64,
+            part: residual.estimate.value,
+            chance: chance.map(|chance| chance.estimate.value),
+        })
     }
 
     /// The highest rate under a reuse policy.
@@ -214,12 +267,19 @@ fn laps(rows: &[&Row]) -> Vec<String> {
     laps.into_iter().map(Into::into).collect()
 }
 
-fn figures(rows: &[&Row], prices: &Prices, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+/// The highest count of invocations after which every executor with a slope of memory has one.
+fn shared_invocations(executors: &[Figures]) -> Option<u64> {
+    let counts = |figures: &Figures| -> BTreeSet<u64> {
+        figures.named(MEMORY_SLOPE).filter_map(|slope| slope.settings.invocations).collect()
+    };
+    let counts = executors.iter().map(counts).filter(|counts| !counts.is_empty());
+    counts.reduce(|shared, counts| &shared & &counts)?.into_iter().max()
+}
+
+fn figures(rows: &[&Row], bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let sorted = Sorted::of(rows);
     let mut figures = phases::figures(&sorted, bootstrap);
     figures.extend(memory::figures(&sorted, bootstrap));
     figures.extend(loads::figures(&sorted, bootstrap));
-    let prices = cost::figures(&figures, prices);
-    figures.extend(prices);
     figures
 }

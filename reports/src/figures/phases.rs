@@ -32,6 +32,7 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
                 estimate,
                 // The quantiles share their samples, so outliers are counted once.
                 outliers: (*name == "p50").then_some(outliers),
+                is_bound: false,
                 samples: Arc::clone(&samples),
             });
         }

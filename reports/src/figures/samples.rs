@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Settings;
-use crate::rows::row::Cold;
+use crate::rows::row::{Cold, Limit};
 use crate::rows::{Latencies, Row};
 use crate::statistics::Samples;
 
@@ -41,6 +41,8 @@ pub(super) struct Sorted<'a> {
     pub(super) series: BTreeMap<(Key<'a>, &'a str), Series>,
     /// Samples of several numbers: all other experiments.
     pub(super) windows: BTreeMap<Key<'a>, Windows<'a>>,
+    /// Whether the run's own cap ended a search for density.
+    pub(super) is_capped: bool,
     /// Distributions of latencies, by the metric of their number.
     histograms: BTreeMap<(Key<'a>, &'a str), Histograms<'a>>,
 }
@@ -50,6 +52,7 @@ impl<'a> Sorted<'a> {
         let mut sorted = Self::default();
         for row in rows {
             let Some(key) = Key::of(row) else { continue };
+            sorted.is_capped |= matches!(row.limit, Some(Limit::Instances | Limit::Time));
             let value = row.value as f64;
             if matches!(row.phase.as_str(), "load" | "open" | "burst" | "memory" | "density") {
                 let windows = sorted.windows.entry(key).or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::figures::{ComparisonTally, Summary};
 use crate::tables;
 use crate::words::facts::counted;
+use crate::words::units;
 
 /// The cells of a run, and the comparisons that are valid.
 pub(crate) fn subject(summary: &Summary) -> String {
@@ -55,15 +56,16 @@ fn verdicts(summary: &Summary) -> String {
         ComparisonTally { comparisons: 0, .. } => {
             "No cell was measured twice, so it is not known what noise alone does.".to_owned()
         }
-        tally => format!("Identical cells were compared too (A/A): {tally}."),
+        tally => format!("Identical cells were compared too (A/A), each for itself: {tally}."),
     };
     format!(
         "Brackets hold 95 % confidence intervals. A ratio has only the digits that its interval supports. A verdict \
-         such as `faster` or `more` means that the interval of the ratio does not hold 1. `no difference seen` \
-         means that it does; the percentage behind it is the smallest difference that the run could have shown. \
-         The run has {} repetitions, each in a new server process. The overviews make {}. Verdicts are \
-         not corrected for their number. {pairs}",
+         such as `faster` or `more` means that chance explains the ratio in fewer than {} of runs of equals: 5 %, \
+         corrected for the number of comparisons (Benjamini and Hochberg, false discovery rate 5 %). The percentage \
+         behind `no difference seen` is the smallest difference that four of five such runs would show. The run has \
+         {} repetitions, each in a new server process. The overviews make {}. {pairs}",
+        units::percent(summary.level()),
         summary.repetitions,
-        tables::tally(summary)
+        tables::tally(summary).corrected()
     )
 }

@@ -62,6 +62,13 @@ pub(crate) fn of_table(content: &Table, width: Option<u16>) -> String {
     table.to_string()
 }
 
+/// The memory of an instance, and after how many invocations.
+fn memory(executor: &Figures) -> String {
+    let memory = executor.memory();
+    let after = memory.and_then(|memory| memory.settings.invocations);
+    after.map_or_else(|| value(memory), |count| format!("{} after {count}×", value(memory)))
+}
+
 fn line(name: &str, executor: &Figures) -> [String; 9] {
     let plain = |name| executor.figure(name, &Settings::default());
     let warm = executor.best_rate("warm");
@@ -71,7 +78,7 @@ fn line(name: &str, executor: &Figures) -> [String; 9] {
         executor.name.clone(),
         value(plain("start_p50")),
         value(plain("start_p99")),
-        value(executor.memory()),
+        memory(executor),
         value(executor.best_rate("fresh")),
         value(warm),
         value(beside("load_latency_p99")),

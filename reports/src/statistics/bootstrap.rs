@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     /// The percentile interval as it is.
-    const PLAIN: Width = Width { stretch: 1.0, least: 0.0 };
+    const PLAIN: Width = Width { stretch: 1.0, least: 0.0, freedom: f64::INFINITY };
 
     fn drawn(samples: &Samples, at: f64) -> Vec<f64> {
         let estimate = Bootstrap::default().estimate(samples, at).unwrap();

@@ -80,7 +80,8 @@ impl Estimate {
                 formula(&parts)
             })
             .collect();
-        let interval = Interval::of(value, &replicates, Width { stretch, least: 0.0 });
+        let interval =
+            Interval::of(value, &replicates, Width { stretch, least: 0.0, freedom: f64::INFINITY });
         Some(Self { value, interval, samples, repetitions, spread: None })
     }
 }
@@ -108,6 +109,12 @@ impl Interval {
         (is_there && !(is_positive && interval.low <= 0.0)).then_some(interval)
     }
 
+    /// Whether it spans more than a factor of ten: the quantity is not known to its order of
+    /// magnitude.
+    pub fn is_vague(&self) -> bool {
+        self.low > 0.0 && self.high > 10.0 * self.low
+    }
+
     /// Whether it contains a value, ends included.
     pub fn holds(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
@@ -121,6 +128,8 @@ pub(super) struct Width {
     pub(super) stretch: f64,
     /// … and half of it at least, as a part of the estimate.
     pub(super) least: f64,
+    /// The degrees of freedom of Student's distribution behind it.
+    pub(super) freedom: f64,
 }
 
 impl Width {
@@ -167,10 +176,11 @@ impl Spread {
             }
         }
         if seen <= 0.0 || freedom <= 0.0 {
-            return Width { stretch: 1.0, least: 0.0 };
+            return Width { stretch: 1.0, least: 0.0, freedom: f64::INFINITY };
         }
-        let student = student(real * real / freedom);
-        Width { stretch: student / NORMAL * (real / seen).sqrt(), least: student * real.sqrt() }
+        let freedom = (real * real / freedom).max(1.0);
+        let student = student(freedom, CONFIDENCE);
+        Width { stretch: student / NORMAL * (real / seen).sqrt(), least: student * real.sqrt(), freedom }
     }
 
     /// A resample for the `part`th quantity of several. All quantities are resampled
@@ -183,10 +193,19 @@ impl Spread {
     }
 }
 
-/// The quantile of 97.5 % of Student's distribution.
-fn student(freedom: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, freedom.max(1.0))
-        .map_or(NORMAL, |distribution| distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0))
+/// Degrees of freedom from which on Student's distribution is the normal one.
+const MANY: f64 = 1e6;
+
+/// The quantile of Student's distribution that holds this part of it between itself and its
+/// negative.
+pub(super) fn student(freedom: f64, confidence: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom.clamp(1.0, MANY))
+        .map_or(NORMAL, |distribution| distribution.inverse_cdf(0.5 + confidence / 2.0))
+}
+
+/// The part of Student's distribution above a value.
+pub(super) fn above(freedom: f64, value: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom.clamp(1.0, MANY)).map_or(0.5, |distribution| distribution.sf(value))
 }
 
 #[cfg(test)]
@@ -198,7 +217,7 @@ mod tests {
         // NIST/SEMATECH e-Handbook of Statistical Methods, §1.3.6.7.2.
         for (freedom, quantile) in [(1.0, 12.706), (2.0, 4.303), (4.0, 2.776), (10.0, 2.228), (100.0, 1.984)]
         {
-            assert!((student(freedom) - quantile).abs() < 1e-3, "{freedom}");
+            assert!((student(freedom, CONFIDENCE) - quantile).abs() < 1e-3, "{freedom}");
         }
     }
 

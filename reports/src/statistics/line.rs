@@ -1,5 +1,9 @@
 //! The straight line through points, by repetition.
 
+use std::collections::BTreeMap;
+
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
+
 use super::bootstrap::normal_replicates;
 use super::estimate::{Estimate, Interval, Spread};
 
@@ -10,6 +14,33 @@ pub struct LineFit {
     pub slope: Estimate,
     /// The value at zero.
     pub intercept: Estimate,
+    /// How far the points lie from it; `None` with fewer than three abscissas, or without growth.
+    pub misfit: Option<Misfit>,
+}
+
+/// How far points lie from their lines: the mean of the repetitions' residuals at the abscissa
+/// where it is greatest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Misfit {
+    /// That abscissa.
+    pub at: f64,
+    /// The residual, as a part of the growth over all abscissas.
+    pub part: f64,
+    /// The chance of residuals this far from zero if the truth were straight; `None` with one
+    /// repetition, which cannot tell a curve from noise.
+    pub chance: Option<f64>,
+}
+
+impl Misfit {
+    /// A smaller part does not matter to a reader, however certain it is.
+    const SMALL: f64 = 0.05;
+    /// A greater chance does not show a curve.
+    const CHANCE: f64 = 0.05;
+
+    /// Whether the points are straight as far as the run can tell.
+    pub fn fits(&self) -> bool {
+        self.part <= Self::SMALL || self.chance.is_some_and(|chance| chance > Self::CHANCE)
+    }
 }
 
 /// A quantity of one repetition, with its standard error.
@@ -43,7 +74,47 @@ pub fn line(repetitions: &[Vec<(f64, f64)>]) -> Option<LineFit> {
     let samples = repetitions.iter().map(Vec::len).sum();
     let freedom = fits.iter().map(|fit| fit.freedom).sum();
     let mean = |part: fn(&Fit) -> Fitted| mean(&fits.iter().map(part).collect::<Vec<_>>(), freedom, samples);
-    Some(LineFit { slope: mean(|fit| fit.slope), intercept: mean(|fit| fit.intercept) })
+    let (slope, intercept) = (mean(|fit| fit.slope), mean(|fit| fit.intercept));
+    let misfit = misfit(repetitions, slope.value);
+    Some(LineFit { slope, intercept, misfit })
+}
+
+/// The test of lack of fit against the scatter between repetitions (Draper and Smith, §2.1): the
+/// repetitions' mean residuals at L abscissas have L − 2 degrees of freedom, and the scatter of R
+/// repetitions about those means has (R − 1)(L − 2), because each repetition has a line of its own.
+fn misfit(repetitions: &[Vec<(f64, f64)>], slope: f64) -> Option<Misfit> {
+    let mut residuals: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    let fitted = repetitions.iter().filter_map(|points| Some((points, fit(points)?)));
+    let mut lines = 0.0;
+    for (points, fit) in fitted {
+        lines += 1.0;
+        for (x, y) in points {
+            let residual = y - fit.intercept.value - fit.slope.value * x;
+            residuals.entry(*x as u64).or_default().push(residual);
+        }
+    }
+    let growth = slope * (*residuals.keys().last()? - *residuals.keys().next()?) as f64;
+    let free = residuals.len() as f64 - 2.0;
+    if free < 1.0 || growth <= 0.0 {
+        return None;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mut lack, mut scatter) = (0.0, 0.0);
+    for values in residuals.values() {
+        let mean = mean(values);
+        lack += mean * mean * values.len() as f64;
+        scatter += values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    }
+    let (at, greatest) = residuals
+        .iter()
+        .map(|(x, values)| (*x, mean(values).abs()))
+        .max_by(|one, other| one.1.total_cmp(&other.1))?;
+    let freedom = (lines - 1.0) * free;
+    let chance = FisherSnedecor::new(free, freedom).ok().map(|distribution| {
+        let quotient = (lack / free) / (scatter / freedom);
+        if quotient.is_nan() { 1.0 } else { distribution.sf(quotient) }
+    });
+    Some(Misfit { at: at as f64, part: greatest / growth, chance })
 }
 
 fn fit(points: &[(f64, f64)]) -> Option<Fit> {
@@ -127,6 +198,38 @@ mod tests {
             (interval.low - (100.0 - half)).abs() < 1e-3 && (interval.high - (100.0 + half)).abs() < 1e-3,
             "{interval:?}"
         );
+    }
+
+    #[test]
+    fn a_bend_is_found_against_the_scatter_of_repetitions() {
+        // y = 1000 + 40 x, and 30 less at x = 1, with a scatter of a few units. The chance is that
+        // of scipy.stats.f.sf with the sums of squares of numpy.polyfit's residuals.
+        let points = |noise: [f64; 4]| {
+            let straight =
+                [1.0, 4.0, 8.0, 16.0].map(|x| 1000.0 + 40.0 * x - if x < 2.0 { 30.0 } else { 0.0 });
+            [1.0, 4.0, 8.0, 16.0]
+                .into_iter()
+                .zip(straight)
+                .zip(noise)
+                .map(|((x, y), noise)| (x, y + noise))
+                .collect()
+        };
+        let repetitions =
+            [points([1.0, -2.0, 2.0, 0.0]), points([-1.0, 0.0, -3.0, 2.0]), points([2.0, 1.0, 0.0, -2.0])];
+        let bent = line(&repetitions).unwrap().misfit.unwrap();
+        assert!(bent.at < 2.0 && (bent.part - 0.020_509).abs() < 1e-6, "{bent:?}");
+        assert!((bent.chance.unwrap() / 2.1339e-04 - 1.0).abs() < 1e-3, "{bent:?}");
+        let once = line(&repetitions[..1]).unwrap().misfit.unwrap();
+        assert_eq!(once.chance, None);
+    }
+
+    #[test]
+    fn a_small_or_uncertain_bend_fits() {
+        let of = |part, chance| Misfit { at: 1.0, part, chance }.fits();
+        assert!(of(0.04, Some(1e-9)) && of(0.2, Some(0.3)) && of(0.04, None));
+        assert!(!of(0.06, Some(0.01)) && !of(0.06, None));
+        let straight = [1.0, 4.0, 16.0].map(|x| (x, 7.0 + 2.0 * x)).to_vec();
+        assert!(line(&[straight.clone(), straight]).unwrap().misfit.unwrap().fits());
     }
 
     #[test]

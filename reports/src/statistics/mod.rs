@@ -13,10 +13,13 @@
 //!   Statistician 69(4), 2015, §5.3, for why percentile intervals of few units are too narrow,
 //!   which `Spread::width` corrects.
 //!
+//! Many comparisons of one report are judged together: see [`discoveries`].
+//!
 //! The samples may have any distribution. The values of repetitions are assumed to be roughly
 //! normal; the factor for few repetitions is Student's.
 
 mod bootstrap;
+pub mod discoveries;
 mod distribution;
 mod estimate;
 mod line;
@@ -27,7 +30,7 @@ mod ratio;
 pub use bootstrap::{Bootstrap, RESAMPLES};
 pub use distribution::Distribution;
 pub use estimate::{Estimate, Interval, Spread};
-pub use line::{LineFit, line};
+pub use line::{LineFit, Misfit, line};
 pub use outliers::Outliers;
 pub use quantile::{BEYOND, carries, quantile};
 pub use ratio::Ratio;

@@ -1,8 +1,8 @@
 //! The text of a table's cells.
 
 use super::NONE;
-use crate::figures::{Comparison, Figure};
-use crate::statistics::{Interval, Ratio};
+use crate::figures::{Comparison, Figure, Group};
+use crate::statistics::{Estimate, Interval, Ratio};
 use crate::words::precision::Rounded;
 use crate::words::units;
 
@@ -10,14 +10,20 @@ use crate::words::units;
 pub(crate) fn figure(figure: Option<&Figure>) -> String {
     figure.map_or_else(
         || NONE.into(),
-        |figure| with_interval(figure.estimate.value, figure.estimate.interval, |value| figure.show(value)),
+        |figure| {
+            let Estimate { value, interval, .. } = figure.estimate;
+            let text = with_interval(value, interval, |value| figure.show(value));
+            if figure.is_bound { format!("at least {text}") } else { text }
+        },
     )
 }
 
-/// A value with its interval, if it has one.
+/// A value with its interval, if it has one. An interval over more than a factor of ten says only
+/// that the run does not know the value: no server could reach its ends.
 pub(crate) fn with_interval(value: f64, interval: Option<Interval>, show: impl Fn(f64) -> String) -> String {
     match interval {
         None => show(value),
+        Some(interval) if interval.is_vague() => format!("{} [uncertain by more than 10×]", show(value)),
         Some(Interval { low, high }) => format!("{} [{}, {}]", show(value), show(low), show(high)),
     }
 }
@@ -67,9 +73,10 @@ pub(crate) fn verdict(comparison: &Comparison) -> String {
 }
 
 /// A figure compared with the best.
-pub(super) fn against(figure: Option<&Figure>, best: Option<&Figure>) -> String {
-    let comparison = figure.zip(best).and_then(|(figure, best)| Comparison::of(figure, best));
+pub(super) fn against(group: &Group, figure: Option<&Figure>, best: Option<&Figure>) -> String {
+    let comparison = figure.zip(best).and_then(|(figure, best)| group.compare(figure, best));
     match (figure.zip(best), comparison) {
+        (Some((figure, best)), _) if figure.is_bound || best.is_bound => NONE.to_owned(),
         (Some((figure, best)), _) if std::ptr::eq(figure, best) => "best".to_owned(),
         (_, Some(comparison)) => format!("{} {}", ratio(comparison.factor()), verdict(&comparison)),
         (_, None) => NONE.to_owned(),

@@ -36,7 +36,7 @@ pub(super) fn best(group: &Group) -> Table {
                 policy.to_owned(),
                 connections(rate),
                 figure(Some(rate)),
-                against(Some(rate), best),
+                against(group, Some(rate), best),
                 figure(beside("load_latency_p50")),
                 figure(beside("load_latency_p99")),
                 figure(beside("load_cpu")),
@@ -81,19 +81,29 @@ pub(super) fn price(summary: &Summary, group: &Group) -> Table {
                 || NONE.to_owned(),
                 |best| units::ratio(price.estimate.value / best.estimate.value),
             );
-            vec![code(executor), reuse(price), connections(price), figure(Some(price)), ratio]
+            let idle = executor.named("price_idle_hour").next();
+            vec![code(executor), reuse(price), connections(price), figure(Some(price)), ratio, figure(idle)]
         })
     });
     Table {
         name: "price",
         title: format!("Price of a million requests, in {}", prices.currency),
-        head: head(&["executor", "reuse", "connections", "price", "ratio to the best"]),
+        head: head(&[
+            "executor",
+            "reuse",
+            "connections",
+            "price",
+            "ratio to the best",
+            "one idle instance for an hour",
+        ]),
         names: 3,
         lines: lines.collect(),
         note: format!(
-            "Derived, not measured: {PRICE_FORMULA}. CPU time and median latency are those of the load with \
-             the fewest connections. GiB held is the memory of one more live instance after the most \
-             invocations. A CPU second is priced at {}, a GiB second at {} ({}).",
+            "Derived, not measured: {PRICE_FORMULA}. CPU time, median latency and rate are those of the load with \
+             the fewest connections, which keeps the server busy. The memory of an instance is that after the count \
+             of invocations at which the group is compared. An instance that waits for requests costs the same \
+             memory all the time: the last column has the price of one for an hour. Left out are the CPU time of \
+             starting the server, other memory of the kernel, disk, and the container engine's daemons. A CPU second is priced at {}, a GiB second at {} ({}).",
             prices.per_cpu_second, prices.per_gib_second, prices.source
         ),
         is_detail: false,
@@ -212,7 +222,7 @@ pub(super) fn bursts(group: &Group) -> Table {
                 reuse(burst),
                 connections(burst),
                 figure(Some(burst)),
-                against(Some(burst), best),
+                against(group, Some(burst), best),
                 value(beside("burst_latency_p50")),
                 value(beside("burst_latency_p99")),
                 greatest(beside("burst_latency_max")),

@@ -4,7 +4,7 @@
 
 pub(crate) mod cells;
 mod load;
-mod memory;
+pub(crate) mod memory;
 mod noise;
 mod open;
 mod overview;

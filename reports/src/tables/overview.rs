@@ -2,6 +2,7 @@
 
 use super::cells::{bare_ratio, verdict};
 use super::code;
+use super::memory::after;
 use super::{NONE, Section, Table};
 use crate::figures::{Comparison, Figure, Figures, Group, Verdict};
 use crate::rows::row::Cold;
@@ -9,11 +10,14 @@ use crate::rows::row::Cold;
 /// Finds the figure of a column.
 type Pick = fn(&Figures) -> Option<&Figure>;
 
+/// The column whose head names a count of invocations.
+const MEMORY: &str = "memory per live instance";
+
 /// The figures that compare executors.
 const COLUMNS: [(&str, Pick); 6] = [
     ("start", Figures::start),
     ("first answer", |executor| executor.cold_answer(Cold::Instance, None)),
-    ("memory per live instance", Figures::memory),
+    (MEMORY, Figures::memory),
     ("requests/s, fresh", |executor| executor.best_rate("fresh")),
     ("requests/s, warm", |executor| executor.best_rate("warm")),
     ("CPU per request, warm", |executor| {
@@ -34,7 +38,7 @@ pub(super) fn section(groups: &[Group]) -> Section {
 
 const COLUMNS_EXPLAINED: &str = "`start` is the time until a new instance of a prepared function can answer. \
 `first answer` is what a client waits for such an instance and its answer. `memory per live instance` is what the \
-host pays for one more instance, after the most invocations that were measured. `requests/s` counts right answers \
+host pays for one more instance. Executors are compared after the same count of invocations, which the head names. `requests/s` counts right answers \
 at the number of connections with the highest rate: `fresh` starts an instance for each request, `warm` uses \
 instances again. `CPU per request` is that of the server, its containers and their helpers. Each cell holds the \
 median and its ratio to the best executor that isolates (in bold). The tables further below have the intervals.";
@@ -48,15 +52,21 @@ fn table(group: &Group) -> Table {
         .collect();
     let best: Vec<Option<&Figure>> = columns.iter().map(|(_, pick)| group.best(pick)).collect();
     let line = |executor: &Figures| {
-        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(pick(executor), *best));
+        let cells = columns.iter().zip(&best).map(|((_, pick), best)| cell(group, pick(executor), *best));
         std::iter::once(code(executor)).chain(cells).collect()
     };
     Table {
         name: "overview",
         title: super::title(group),
         head: std::iter::once("executor")
-            .chain(columns.iter().map(|(name, _)| *name))
-            .map(Into::into)
+            .map(str::to_owned)
+            .chain(
+                columns.iter().map(
+                    |(name, _)| {
+                        if *name == MEMORY { after(name, &[group]) } else { (*name).to_owned() }
+                    },
+                ),
+            )
             .collect(),
         names: 1,
         lines: if columns.is_empty() { Vec::new() } else { group.executors.iter().map(line).collect() },
@@ -75,17 +85,17 @@ pub(super) fn comparisons(group: &Group) -> impl Iterator<Item = Comparison> {
                 group.executors.iter().filter_map(pick).filter_map(move |figure| Some((figure, best?)));
             others.filter(|(figure, best)| !std::ptr::eq(*figure, *best))
         })
-        .filter_map(|(figure, best)| Comparison::of(figure, best))
+        .filter_map(move |(figure, best)| group.compare(figure, best))
 }
 
-fn cell(figure: Option<&Figure>, best: Option<&Figure>) -> String {
+fn cell(group: &Group, figure: Option<&Figure>, best: Option<&Figure>) -> String {
     let Some(figure) = figure else { return NONE.into() };
     let value = figure.show(figure.estimate.value);
     let Some(best) = best else { return value };
     if std::ptr::eq(figure, best) {
         return format!("**{value}**");
     }
-    match Comparison::of(figure, best) {
+    match group.compare(figure, best) {
         None => value,
         Some(comparison) if comparison.verdict == Verdict::Unknown => {
             format!("{value}, {}", bare_ratio(comparison.ratio))
@@ -110,7 +120,13 @@ mod tests {
     fn a_factor_points_where_its_word_does() {
         let of = |name, unit, values: [f64; 2]| {
             let [value, best] = values.map(|value| figure(name, unit, value));
-            [cell(Some(&value), Some(&best)), against(Some(&value), Some(&best))]
+            let group = Group {
+                function: "hello".into(),
+                variant: "rust".into(),
+                executors: Vec::new(),
+                level: 0.05,
+            };
+            [cell(&group, Some(&value), Some(&best)), against(&group, Some(&value), Some(&best))]
         };
         assert_eq!(
             of("start_p50", Unit::Nanoseconds, [500.0, 20_000.0]),

@@ -20,7 +20,7 @@ pub(super) fn phases(group: &Group) -> Table {
             figure(executor.prepare(false)),
             figure(executor.prepare(true)),
             figure(start),
-            against(start, best),
+            against(group, start, best),
             figure(executor.figure("invoke_p50", &invoke)),
             figure(plain(executor, "invoke_p50")),
             figure(plain(executor, "stop_p50")),
@@ -71,7 +71,7 @@ pub(super) fn answers(group: &Group) -> Table {
                     code(executor),
                     what.to_owned(),
                     figure(at("response_p50")),
-                    against(at("response_p50"), best),
+                    against(group, at("response_p50"), best),
                     value(at("response_p90")),
                     figure(at("response_p99")),
                 ]);

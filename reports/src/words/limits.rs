@@ -12,12 +12,15 @@ pub const LIMITS: &[&str] = &[
      single latencies.",
     "Intervals cover the noise within this run. They do not cover another machine, or anything that is the same in \
      all repetitions, such as how the binary was linked.",
-    "\"No difference seen\" does not prove that two executors are equal. The percentage behind it is √(high / low) − 1 \
-     of the ratio's interval. About half of all such runs would have shown a difference of that size.",
+    "\"No difference seen\" does not prove that two executors are equal. The percentage behind it is the smallest \
+     difference that four of five such runs would show (Lachin 1981).",
+    "Verdicts are corrected for their number (Benjamini and Hochberg 1995): about one in twenty of the differences \
+     shown may be false. Identical cells are compared one by one at 95 %, to test the intervals.",
     "`start` ends when the instance can answer. It leaves out an image registry, a scheduler and a network. Images, \
      snapshots and compiled code are on the local disk already.",
-    "Memory is what the host pays for one more live instance: proportional set size of the server, control group \
-     without inactive file pages, and the helper processes of a container. It leaves out other memory of the kernel.",
+    "Memory is what the host pays for one more live instance: proportional set size and page tables of the server, \
+     control group without inactive file pages, and the helper processes of a container with their page tables. Runs \
+     of older versions did not read page tables. It leaves out other memory of the kernel.",
     "A closed loop waits for an overloaded server, and so hides how long a queue of users would have waited. An \
      open loop shows it.",
     "The variant `js` of `docker` runs in a Node server, with another HTTP server and other web classes than `v8`: \

@@ -40,7 +40,11 @@ pub fn ratio(ratio: f64) -> String {
     if (ratio - 1.0).abs() < 0.005 && ratio.to_bits() != 1f64.to_bits() {
         return format!("{ratio:.4}×");
     }
-    format!("{}×", thousands(&digits(ratio)))
+    // More digits would promise more than any ratio holds.
+    if ratio.abs() >= 1000.0 {
+        return format!("{}×", significant(ratio, 3));
+    }
+    format!("{}×", digits(ratio))
 }
 
 /// A number of things, which may be a mean.
@@ -102,8 +106,8 @@ mod tests {
             ["0.50", "87.3", "987", "87,800", "1,234,567"]
         );
         assert_eq!(
-            [0.000_512, 0.05, 0.9987, 1.0, 12.34, 2345.0].map(ratio),
-            ["0.000512×", "0.0500×", "0.9987×", "1.00×", "12.3×", "2,345×"]
+            [0.000_512, 0.05, 0.9987, 1.0, 12.34, 2346.0].map(ratio),
+            ["0.000512×", "0.0500×", "0.9987×", "1.00×", "12.3×", "2,350×"]
         );
         assert_eq!([5123.0, 12_500.0, 96e6].map(|ns| duration_to(ns, 1)), ["5 µs", "10 µs", "100 ms"]);
         assert_eq!([20.1, 1434.0].map(|kib| bytes_to(kib * 1024.0, 2)), ["20 KiB", "1.4 MiB"]);

@@ -4,6 +4,7 @@ mod agreement;
 mod claims;
 mod conclusion;
 mod fixture;
+mod gate;
 mod page;
 mod statistics;
 mod support;

@@ -154,8 +154,8 @@ fn memories(summary: &Summary) -> Vec<Option<ChartFigure>> {
         "Marks are measured values, lines are least-squares fits (the median over the repetitions). On logarithmic scales a straight fit \
          bends where the instances begin to outweigh the server's own memory. Below each panel: the slope, and \
          where the line meets zero instances.",
-        "Proportional set size of the server, control groups without inactive file pages, and helper processes, after \
-         the most invocations that were measured. One fit for each repetition, over one and more live instances.",
+        "Proportional set size of the server, control groups without inactive file pages, page tables, and helper processes, after \
+         the count of invocations that all executors share. One fit for each repetition, over one and more live instances.",
     )]
 }
 

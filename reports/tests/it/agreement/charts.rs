@@ -140,9 +140,8 @@ impl Shown<'_> {
         match chart.title.as_str() {
             "start, median" => self.is_with_interval(of, "start_p50", &Settings::default()),
             "memory per live instance" => {
-                let slopes = self.named(of.group, of.executor, "memory_slope");
-                let last = slopes.max_by_key(|slope| slope.settings.invocations).unwrap();
-                self.is_with_interval(of, "memory_slope", &last.settings);
+                let settings = Settings { invocations: self.invocations(of.group), ..Settings::default() };
+                self.is_with_interval(of, "memory_slope", &settings);
             }
             "requests/s, warm instances" => self.is_with_interval(of, "load_rate", &self.best(of, "warm")),
             "requests/s, a fresh instance each" => {
@@ -180,7 +179,19 @@ impl Shown<'_> {
         assert!(ratios.iter().any(|line| line[5] == of.text), "{}: {} of {ratios:?}", chart.title, of.text);
     }
 
-    /// Every reading after the most invocations is a mark, and the notes are the figures of the line.
+    /// The highest count of invocations after which every executor of a group with a slope of memory
+    /// has one.
+    fn invocations(&self, group: &str) -> Option<u64> {
+        let of_group = self.figures.iter().filter(|((name, _), _)| name == group);
+        let counts = of_group.map(|(_, figures)| {
+            let slopes = figures.iter().filter(|figure| figure.figure == "memory_slope");
+            slopes.filter_map(|slope| slope.settings.invocations).collect::<BTreeSet<u64>>()
+        });
+        let counts = counts.filter(|counts| !counts.is_empty());
+        counts.reduce(|shared, counts| &shared & &counts)?.into_iter().max()
+    }
+
+    /// Every reading after the count of invocations at which executors are compared is a mark, and the notes are the figures of the line.
     pub(super) fn check_growth(&self, chart: &ChartTable) -> usize {
         let mut marks: Vec<_> = chart.lines.iter().map(|line| line[..4].to_vec()).collect();
         let mut readings: Vec<Vec<String>> = Vec::new();
@@ -190,18 +201,25 @@ impl Shown<'_> {
                 let block = (&row.executor, &row.function, &row.variant);
                 of_memory().filter(move |other| (&other.executor, &other.function, &other.variant) == block)
             };
-            if row.invocations != of_block().map(|other| other.invocations).max().unwrap() {
+            let group = format!("{} · {}", row.function, row.variant);
+            if row.invocations != self.invocations(&group) {
                 continue;
             }
             let at = (row.repetition, row.sample, row.live_instances, row.invocations);
             let parts = of_block().filter(|other| {
-                let is_part =
-                    ["pss_bytes", "cgroup_bytes", "helpers_pss_bytes"].contains(&other.metric.as_str());
+                let is_part = [
+                    "pss_bytes",
+                    "cgroup_bytes",
+                    "helpers_pss_bytes",
+                    "page_tables_bytes",
+                    "helpers_page_tables_bytes",
+                ]
+                .contains(&other.metric.as_str());
                 is_part && (other.repetition, other.sample, other.live_instances, other.invocations) == at
             });
             let bytes: u64 = parts.map(|part| part.value).sum();
             readings.push(vec![
-                format!("{} · {}", row.function, row.variant),
+                group,
                 self.summary.short_name(&row.executor).to_owned(),
                 row.live_instances.unwrap().to_string(),
                 Unit::Bytes.show(bytes as f64),
@@ -212,8 +230,9 @@ impl Shown<'_> {
         assert_eq!(marks, readings);
         for (group, note) in &chart.notes {
             let (executor, note) = note.trim().split_once(": ").unwrap();
-            let slopes = self.named(group, executor, "memory_slope");
-            let slope = slopes.max_by_key(|slope| slope.settings.invocations).unwrap();
+            let invocations = self.invocations(group);
+            let mut slopes = self.named(group, executor, "memory_slope");
+            let slope = slopes.find(|slope| slope.settings.invocations == invocations).unwrap();
             let of = Number { group, executor, text: note };
             let intercept = self.figure(&of, "memory_intercept", &slope.settings);
             assert_eq!(note, format!("{} each, from {}", value(slope), value(intercept)));

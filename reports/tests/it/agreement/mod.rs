@@ -153,6 +153,9 @@ fn value(figure: &Exported) -> String {
 
 fn with_interval(figure: &Exported) -> String {
     match (figure.estimate.low, figure.estimate.high) {
+        (Some(low), Some(high)) if low > 0.0 && high > 10.0 * low => {
+            format!("{} [uncertain by more than 10×]", value(figure))
+        }
         (Some(low), Some(high)) => {
             format!("{} [{}, {}]", value(figure), figure.unit.show(low), figure.unit.show(high))
         }

@@ -209,13 +209,22 @@ fn is_so(summary: &Summary, Quoted { text, source }: &Quoted) -> bool {
             in_digits(&|digits| figure.unit.show_to(value, digits))
         }
         Source::Ratio(of, to, which) => {
-            let ratio = Comparison::of(figure(summary, of), figure(summary, to)).unwrap().factor();
+            let ratio = Comparison::of(figure(summary, of), figure(summary, to))
+                .unwrap()
+                .at(summary.level())
+                .factor();
             let value = end(ratio.value, ratio.interval, *which);
             in_digits(&|digits| precision::significant(value, digits))
         }
         Source::LeastVisible(of, to) => {
-            Comparison::of(figure(summary, of), figure(summary, to)).unwrap().least_visible()
+            Comparison::of(figure(summary, of), figure(summary, to))
+                .unwrap()
+                .at(summary.level())
+                .least_visible()
                 == Some(text.clone())
+        }
+        Source::Invocations(of) => {
+            of.settings.invocations.map(|count| count.to_string()) == Some(text.clone())
         }
         Source::Drift => *text == units::percent(summary.calibration.as_ref().unwrap().spread),
         Source::Repetitions => *text == summary.repetitions.to_string(),
