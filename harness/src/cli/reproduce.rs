@@ -101,6 +101,11 @@ fn measure(arguments: &ReproduceArgs, claims: &[Claim]) -> Result<FinishedRun> {
     if blocks.is_empty() {
         return Err(out_of_reach(claims));
     }
+    let is_planned = |claim: &&Claim| matches!(claim.answer, Answer::Measured { .. });
+    let (planned, all) = (claims.iter().filter(is_planned).count(), claims.len());
+    if planned < all {
+        eprintln!("{planned} of {all} claims are planned; {MARKDOWN} will say what the others would take");
+    }
     let paths: Vec<PathBuf> = needs.iter().filter_map(|need| folder_of(&need.function)).collect();
     let unique = |mut paths: Vec<PathBuf>| {
         paths.sort();

@@ -112,8 +112,16 @@ fn cannot(checked: &[Checked]) -> Table {
         head: head(&["claim", "published", "lacks", "it would take", "because"]),
         names: 5,
         lines: lines.collect(),
+        note: by_kind(checked),
         ..Table::default()
     }
+}
+
+/// How many claims lack which kind of thing.
+fn by_kind(checked: &[Checked]) -> String {
+    let takes = ClaimTally::of(checked).takes;
+    let counts: Vec<_> = takes.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    format!("Claims by the kind of thing that they lack: {}.", counts.join(", "))
 }
 
 fn explained(checked: &[Checked]) -> Table {
