@@ -25,8 +25,8 @@ class Cases:
     def get(self, name: str, query: str, response: dict) -> None:
         self._write(name, {"method": "GET", "query": query}, response)
 
-    def post(self, name: str, body: str | bytes, response: dict) -> None:
-        request = {"method": "POST"}
+    def post(self, name: str, body: str | bytes, response: dict, query: str = "") -> None:
+        request = {"method": "POST"} | ({"query": query} if query else {})
         if isinstance(body, bytes):
             request["body_base64"] = base64.b64encode(body).decode("ascii")
         else:

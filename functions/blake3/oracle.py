@@ -14,7 +14,9 @@ from pathlib import Path
 from blake3 import blake3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from cases import TEXT, Cases, response  # noqa: E402
+from cases import TEXT, Cases, query, response  # noqa: E402
+
+OUT_OF_RANGE = response(400, TEXT, "times must be a whole number from 1 to 1000000")
 
 # Around the size of a block (64) and of a chunk (1024), and trees: balanced, unbalanced, deep.
 LENGTHS = (0, 1, 64, 65, 1023, 1024, 1025, 3072, 8192, 31744)
@@ -30,6 +32,9 @@ def main() -> None:
         body = bytes(i % 251 for i in range(length))
         cases.post(f"bytes-{length}", body, hashed(body))
     cases.post("hello-world", "Hello World", hashed(b"Hello World"))
+    cases.post("times-3", "Hello World", hashed(b"Hello World"), query="times=3")
+    for name, text in {"none": "", "zero": "0", "word": "many", "negative": "-1", "huge": "1000001"}.items():
+        cases.post(f"bad-times-{name}", "Hello World", OUT_OF_RANGE, query=query("times", text))
     cases.get("get", "", hashed(b""))
 
 
