@@ -1,4 +1,4 @@
-//! Building the functions' Wasm modules and native servers, before anything is timed.
+//! Building the functions' Wasm modules, native servers and native libraries, before anything is timed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `isolab build`: build the functions' Wasm modules and native servers.
+//! `isolab build`: build the functions' Wasm modules, native servers and native libraries.
 
 use std::path::{Path, PathBuf};
 

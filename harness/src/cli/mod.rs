@@ -66,7 +66,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Send one request to one function, and print its response
     Invoke(invoke::InvokeArgs),
-    /// Build the functions' Wasm modules and native servers
+    /// Build the functions' Wasm modules, native servers and native libraries
     Build(build::BuildArgs),
     /// Show what this machine can run, and what to do about the rest
     Doctor,

@@ -9,5 +9,6 @@ mod load_burst;
 mod load_command;
 mod own_functions;
 mod pages;
+mod same_bytes;
 mod support;
 mod v8_server;

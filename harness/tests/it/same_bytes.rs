@@ -1,0 +1,37 @@
+//! `wasm` and `v8` run the same bytes of a Rust function, if their modules have the same stack.
+
+#![cfg(all(feature = "wasm", feature = "v8"))]
+
+use std::path::Path;
+
+use isolab::executors;
+use isolab_core::{Cache, Environment, Function, Laps, Spec, Variant, guest};
+
+/// The digest of what an executor was given of `hello`.
+async fn source_digest(spec: &str, folder: &Path) -> String {
+    let environment = Environment {
+        cache: Cache::with_key(folder.join("cache"), folder.join("key")),
+        run_id: "same-bytes".into(),
+        max_instances: 2,
+        guest_cpu: None,
+    };
+    let spec = executors::resolve(Spec::parse(spec).unwrap()).unwrap();
+    let executor = executors::open(spec, &environment).await.unwrap();
+    let hello = Function::load(&guest::workspace().join("functions/hello")).unwrap();
+    let prepared = executor.prepare(&hello, Variant::Rust, &mut Laps::begin()).await.unwrap();
+    prepared.artifact().source_digest.clone()
+}
+
+#[tokio::test]
+async fn wasm_and_v8_are_given_the_same_bytes_exactly_if_the_stack_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut digests = Vec::new();
+    // V8 first: its signal handler does not pass other signals on.
+    for spec in ["v8", "v8:stack=default", "wasm", "wasm:stack=default", "wasm:target=baseline"] {
+        digests.push(source_digest(spec, folder.path()).await);
+    }
+    let [v8, v8_default, wasm, wasm_default, wasm_baseline] = &digests[..] else { unreachable!() };
+    assert_eq!([v8, v8_default], [wasm, wasm_default]);
+    assert_eq!(wasm, wasm_baseline, "instructions are the compiler's choice");
+    assert_ne!(v8, v8_default);
+}
