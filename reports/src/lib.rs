@@ -26,6 +26,7 @@
 //! - `charts`: points, bars and dots, not yet drawn.
 //! - [`mod@render`]: turns those into text.
 //! - [`compare`]: compares runs cell by cell.
+//! - [`paired`]: compares two sides that were measured together.
 //! - [`claims`]: compares published figures with a run.
 //! - [`words`]: formats numbers, facts and words for people.
 
@@ -34,6 +35,7 @@ pub mod claims;
 pub mod compare;
 pub mod conclusion;
 pub mod figures;
+pub mod paired;
 pub mod render;
 pub mod rows;
 pub mod statistics;

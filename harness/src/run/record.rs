@@ -72,6 +72,7 @@ impl RunRecord {
             prices: prices(),
             selection: facts.selection.clone(),
             blocks_done: Vec::new(),
+            comparison: None,
         };
         let run = Self { folder, run };
         run.save()?;
@@ -185,7 +186,7 @@ impl FinishedRun {
 
 /// The price list that costs are derived from: a serverless platform that prices both
 /// processor time and memory.
-fn prices() -> Prices {
+pub fn prices() -> Prices {
     Prices {
         per_cpu_second: 0.000_024,
         per_gib_second: 0.000_002_5,
@@ -194,7 +195,8 @@ fn prices() -> Prices {
     }
 }
 
-pub(super) fn as_map(value: &impl Serialize) -> Result<Map<String, Value>> {
+/// A value as a JSON object.
+pub fn as_map(value: &impl Serialize) -> Result<Map<String, Value>> {
     match serde_json::to_value(value)? {
         Value::Object(map) => Ok(map),
         other => anyhow::bail!("not an object: {other}"),

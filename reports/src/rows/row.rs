@@ -11,6 +11,7 @@
 //! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
 //! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `model_bytes` (below) | `live_instances`, `invocations` |
 //! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
+//! | `compare`: two servers in turn, see [`crate::paired`] | `responses_count`, `duration_ns`, `waited_ns` of the server for its processor, `idle_cpu_ns` of the other server, `latency_typical_ns` as the mean of the half that lie closest together, `latency_p50_ns` and `latency_p99_ns`, or `start_p50_ns`, `instructions_count`, `cycles_count`, `branches_count`, `cache_misses_count` where the machine counts them, and what it cost (below) | `pair`, `side`, `order`; `sample` counts quads |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
 //! The value of `latency_count` and `service_count` is the number of latencies, and their
@@ -120,8 +121,27 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub histogram: Option<Latencies>,
+    /// The pair of server processes, in a comparison of two sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<u64>,
+    /// The side of the loaded server, in a comparison of two sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// The place of the window in its quad, counted from 0, in a comparison of two sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u64>,
     /// How the measuring binary was built.
     pub build: String,
+}
+
+/// One of the two things that a comparison compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The one that is compared with.
+    First,
+    /// The one that is compared.
+    Second,
 }
 
 /// The outermost part that did not exist yet when a request was sent.

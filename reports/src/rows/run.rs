@@ -48,6 +48,9 @@ pub struct Run {
     pub selection: RecordedSelection,
     /// The finished blocks, by their places in the order that the seed makes.
     pub blocks_done: Vec<u32>,
+    /// The two sides, if the run is a comparison of two sides that were measured together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparedSides>,
 }
 
 impl Run {
@@ -55,6 +58,36 @@ impl Run {
     pub fn short_name<'a>(&'a self, spec: &'a str) -> &'a str {
         self.executors.iter().find(|executor| executor.spec == spec).map_or(spec, |executor| &executor.name)
     }
+}
+
+/// A comparison of two sides that were measured together: see [`crate::paired`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedSides {
+    /// The quantity that they are compared by: `rate`, `latency`, `start`, `cpu` or `instructions`.
+    pub metric: String,
+    /// The greatest difference that does not matter, in percent.
+    pub margin_percent: f64,
+    /// The one that is compared with, and the one that is compared.
+    pub sides: [ComparedSide; 2],
+    /// The time that measuring took so far, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Why the processor's counters were not read; none if they were.
+    pub uncounted: Option<String>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedSide {
+    /// Its name in the finding.
+    pub label: String,
+    /// The executor spec with all its settings.
+    pub executor: String,
+    /// The function: its name, or its path if it is not the lab's.
+    pub function: String,
+    /// The binary of the lab that served it.
+    pub binary: String,
 }
 
 /// A stated price model, in a currency of the reader's choice. Prices are derived from it and

@@ -24,6 +24,7 @@ mod distribution;
 mod estimate;
 mod line;
 mod outliers;
+mod paired;
 mod quantile;
 mod ratio;
 
@@ -32,6 +33,7 @@ pub use distribution::Distribution;
 pub use estimate::{Estimate, Interval, Spread};
 pub use line::{LineFit, Misfit, line};
 pub use outliers::Outliers;
+pub use paired::{always_valid, hodges_lehmann};
 pub use quantile::{BEYOND, carries, quantile};
 pub use ratio::Ratio;
 

@@ -6,5 +6,6 @@ mod conclusion;
 mod fixture;
 mod gate;
 mod page;
+mod paired;
 mod statistics;
 mod support;

@@ -45,6 +45,7 @@ pub(crate) fn run(executors: Vec<ExecutorInfo>, cells: Vec<Cell>) -> Run {
         },
         selection: RecordedSelection::default(),
         blocks_done: vec![0, 1],
+        comparison: None,
     }
 }
 
