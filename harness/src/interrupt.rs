@@ -1,8 +1,8 @@
 //! Ctrl-C while measuring.
 //!
-//! Measuring blocks on sockets, so it is not enough to note a signal. The child that is being
-//! measured gets SIGTERM, which ends every wait for it. It has a moment to remove what it has
-//! made, such as containers, and is killed after that.
+//! Measuring blocks on sockets, so it is not enough to note a signal. The children that are being
+//! measured get SIGTERM, which ends every wait for them. They have a moment to remove what they
+//! have made, such as containers, and are killed after that.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::exit::{INTERRUPTED, Interrupted};
 
 struct State {
     is_requested: bool,
-    /// The process group that an interrupt ends. It is not reaped while it is registered.
-    victim: Option<Pid>,
+    /// The process groups that an interrupt ends. None is reaped while it is registered.
+    victims: Vec<Pid>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { is_requested: false, victim: None });
+static STATE: Mutex<State> = Mutex::new(State { is_requested: false, victims: Vec::new() });
 
 fn state() -> std::sync::MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -46,7 +46,7 @@ pub fn listen() -> Result<()> {
         tokio::select! {
             _ = interrupt.recv() => std::process::exit(INTERRUPTED.into()),
             _ = terminate.recv() => std::process::exit(INTERRUPTED.into()),
-            () = tokio::time::sleep(GRACE) => signal_victim(Signal::SIGKILL),
+            () = tokio::time::sleep(GRACE) => signal_victims(Signal::SIGKILL),
         }
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         std::process::exit(INTERRUPTED.into());
@@ -60,13 +60,13 @@ pub fn listen() -> Result<()> {
 
 fn request() {
     state().is_requested = true;
-    signal_victim(Signal::SIGTERM);
+    signal_victims(Signal::SIGTERM);
 }
 
-fn signal_victim(signal: Signal) {
-    if let Some(group) = state().victim {
+fn signal_victims(signal: Signal) {
+    for group in &state().victims {
         // An error means that it has ended already.
-        let _ = killpg(group, signal);
+        let _ = killpg(*group, signal);
     }
 }
 
@@ -83,16 +83,16 @@ pub fn check() -> Result<(), Interrupted> {
     if is_requested() { Err(Interrupted) } else { Ok(()) }
 }
 
-/// Registers the process group that an interrupt ends, until [`forget`].
+/// Registers a process group that an interrupt ends, until [`forget`].
 pub fn register(group: Pid) {
     let mut state = state();
-    state.victim = Some(group);
+    state.victims.push(group);
     if state.is_requested {
         let _ = killpg(group, Signal::SIGTERM);
     }
 }
 
 /// Takes back [`register`]. Call it before the group's leader is reaped.
-pub fn forget() {
-    state().victim = None;
+pub fn forget(group: Pid) {
+    state().victims.retain(|victim| *victim != group);
 }

@@ -12,6 +12,7 @@
 //! - [`session`]: one run from its beginning to its end.
 //! - [`run`]: what a run is asked for, its plan, and what it leaves behind.
 //! - [`measure`]: one module for each experiment.
+//! - [`compare`]: two sides, measured together.
 //! - [`server`]: the process that is measured; [`interrupt`]: how it ends with the run.
 //! - [`load`] and [`http1`]: the load generator, and the client for single requests.
 //! - [`host`]: the machine, and what the kernel counts.
@@ -19,6 +20,7 @@
 //! - [`library`], [`guests`]: finding functions and building them.
 
 pub mod cli;
+pub mod compare;
 pub mod executors;
 pub mod exit;
 pub mod guests;

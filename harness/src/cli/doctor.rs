@@ -6,9 +6,11 @@ use anyhow::Result;
 use isolab_core::{Environment, Executor, Spec, Variant};
 use isolab_reports::run::Placement;
 
+use crate::compare::callgrind;
 use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
 use crate::host::machine::{Build, Machine};
+use crate::host::probes::counters;
 use crate::{executors, library};
 
 /// Opens every executor. The exit code says whether all of them can run.
@@ -16,6 +18,7 @@ pub fn run() -> Result<u8> {
     super::log_to_stderr();
     let machine = Machine::look();
     print_machine(&machine);
+    print_counters();
     print_build(&Build::look());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,6 +48,16 @@ fn print_machine(machine: &Machine) {
     print_fact("governor", machine.governor.as_deref().unwrap_or("not shown by the kernel"));
     let [one, five, fifteen] = machine.load_average;
     print_fact("load", &format!("{one:.2} {five:.2} {fifteen:.2}"));
+}
+
+/// Prints what `compare` can count.
+fn print_counters() {
+    match counters::available() {
+        Ok(names) => print_fact("counters", &names.join(", ").replace('_', " ")),
+        Err(refused) => print_fact("counters", &format!("none: {refused}")),
+    }
+    let valgrind = callgrind::version();
+    print_fact("callgrind", valgrind.as_deref().unwrap_or("not installed: run `apt-get install valgrind`"));
 }
 
 fn print_build(build: &Build) {

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod compare;
 pub mod doctor;
 pub mod guest;
 pub mod invoke;
@@ -32,6 +33,7 @@ Examples:
   isolab invoke v8 hello --query myName=Ada     send one request to one function
   isolab load http://127.0.0.1:8080/hello       load a server
   isolab report runs/old runs/new               compare two runs
+  isolab compare wasm wasm:compiler=winch       find a small difference on a noisy host
 
 `isolab COMMAND --help` has the details of a command. ISOLAB_LOG=debug logs more; NO_COLOR turns colours off.
 
@@ -74,6 +76,8 @@ enum Command {
     Load(load::LoadArgs),
     /// Render the report of a run again, or compare runs
     Report(report::ReportArgs),
+    /// Compare two executors, builds or functions, measured together: finds differences of a few percent
+    Compare(compare::CompareArgs),
     /// Check published figures on this machine
     Reproduce(reproduce::ReproduceArgs),
     /// Serve one handler from inside a container
@@ -95,6 +99,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Doctor => doctor::run(),
         Command::Load(arguments) => load::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Guest(arguments) => guest::run(arguments),
     }

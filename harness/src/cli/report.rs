@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use isolab_core::spec::nearest;
 use isolab_reports::compare::{self, Compared};
+use isolab_reports::paired::{self, Paired};
 use isolab_reports::run::Prices;
 use isolab_reports::{Format, RunFolder, Summary, folder, render};
 
@@ -85,7 +86,13 @@ pub fn run(arguments: &ReportArgs) -> Result<u8> {
         set_prices(&mut run.run.prices, arguments);
     }
     match &runs[..] {
-        [run] => rendered(arguments, run),
+        [run] => match Paired::of(run).map_err(BadInput::because)? {
+            Some(paired) => found(arguments, &paired, run),
+            None => rendered(arguments, run),
+        },
+        runs if runs.iter().any(|run| run.run.comparison.is_some()) => {
+            Err(BadInput::because("`isolab compare` made one of these runs: give it alone"))
+        }
         runs => compared(arguments, runs),
     }
 }
@@ -131,6 +138,17 @@ fn rendered(arguments: &ReportArgs, run: &RunFolder) -> Result<u8> {
     for file in files {
         println!("{}", file.display());
     }
+    Ok(DONE)
+}
+
+/// Prints the finding of a run of `isolab compare` again.
+fn found(arguments: &ReportArgs, paired: &Paired, run: &RunFolder) -> Result<u8> {
+    if arguments.out.is_some() || arguments.print.is_some() || !arguments.format.is_empty() {
+        return Err(BadInput::because(
+            "`isolab compare` made this run, whose finding is only printed: leave out --out, --print and --format",
+        ));
+    }
+    print(&paired::words::lines(paired, &run.run).join("\n"))?;
     Ok(DONE)
 }
 

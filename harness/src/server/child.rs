@@ -79,13 +79,21 @@ impl Child {
     /// # Errors
     /// [`NotStarted`] if it ends before, or takes too long.
     pub fn spawn(options: &ChildOptions<'_>) -> Result<Self> {
+        let binary = std::env::current_exe().context("cannot find this binary")?;
+        Self::spawn_from(&binary, options)
+    }
+
+    /// Starts a server of another build of the lab, and waits until it listens.
+    ///
+    /// # Errors
+    /// [`NotStarted`] if it ends before, or takes too long.
+    pub fn spawn_from(binary: &Path, options: &ChildOptions<'_>) -> Result<Self> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(options.log)
             .with_context(|| format!("cannot write the log {}", options.log.display()))?;
         let start_of_log = log.metadata()?.len();
-        let binary = std::env::current_exe().context("cannot find this binary")?;
         let begun = Instant::now();
         let mut process = Command::new(binary)
             .args(arguments(options))
@@ -181,7 +189,7 @@ fn end(process: &mut std::process::Child) -> Option<ExitStatus> {
     }
     // The kill fails only if the child has ended already.
     let _ = process.kill();
-    interrupt::forget();
+    interrupt::forget(group(process));
     process.wait().ok()
 }
 

@@ -12,7 +12,7 @@ fn read(dir: &Path) -> isolab_reports::RunFolder {
     folder::read(dir).expect("a run folder can be read")
 }
 
-fn valid(schema: &str, values: impl IntoIterator<Item = serde_json::Value>) {
+pub(crate) fn valid(schema: &str, values: impl IntoIterator<Item = serde_json::Value>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/schema").join(schema);
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod commands;
+mod compare;
 mod full_matrix;
 mod interrupt;
 mod load_burst;

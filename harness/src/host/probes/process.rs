@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
-use procfs::process::Process;
+use procfs::process::{Process, Task};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Memory of a process, in bytes.
@@ -112,6 +112,18 @@ pub fn counters(pid: u32) -> Result<Counters> {
     read().with_context(|| format!("cannot read the counters of process {pid}"))
 }
 
+/// The thread of a process that has run the longest; none if the kernel does not count that.
+pub fn busiest_thread(pid: u32) -> Option<Task> {
+    let tasks = Process::new(pid.cast_signed()).and_then(|process| process.tasks()).ok()?;
+    tasks.flatten().max_by_key(|task| task.schedstat().map_or(0, |stat| stat.sum_exec_runtime))
+}
+
+/// The time that a thread was ready to run, and waited because others had its processor. None if
+/// the kernel does not count it.
+pub fn waited(thread: &Task) -> Option<Duration> {
+    thread.schedstat().ok().map(|stat| Duration::from_nanos(stat.run_delay))
+}
+
 fn ticks(count: u64) -> Duration {
     Duration::from_nanos(count.saturating_mul(1_000_000_000 / procfs::ticks_per_second()))
 }
@@ -182,6 +194,24 @@ mod tests {
         let before = cpu_time(own).unwrap();
         while cpu_time(own).unwrap() < before + Duration::from_millis(5) {}
         assert!(cpu_time(own).unwrap() >= before + Duration::from_millis(5));
+    }
+
+    #[test]
+    fn a_thread_that_shares_its_processor_waits() {
+        let pinned = || {
+            let mut command = std::process::Command::new("taskset");
+            command.args(["--cpu-list", "0", "sh", "-c", "while :; do :; done"]).spawn().unwrap()
+        };
+        let mut both = [pinned(), pinned()];
+        let thread = std::iter::repeat_with(|| busiest_thread(both[0].id())).flatten().next().unwrap();
+        let longest = std::time::Instant::now() + Duration::from_mins(1);
+        while waited(&thread).unwrap() < Duration::from_millis(1) && std::time::Instant::now() < longest {}
+        let waited = waited(&thread).unwrap();
+        for process in &mut both {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        assert!(waited >= Duration::from_millis(1), "{waited:?}");
     }
 
     /// In another process: threads of other tests take their counts with them when they end.
