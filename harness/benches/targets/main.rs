@@ -12,11 +12,13 @@
 //!   straight to the container.
 //! - [`isolate`]: first answers and memory of `v8`.
 //! - [`overhead`]: what measuring adds to the server that is measured.
+//! - [`bill`]: what bills add to the server that sends them.
 //!
 //! If a peer is missing, the bench says so and leaves out its line. `make microbench` compares
 //! single phases.
 
 mod bare;
+mod bill;
 mod container;
 mod generator;
 mod http;
@@ -51,12 +53,13 @@ fn compare(words: &[String]) -> Result<()> {
     if pinning.is_none() {
         eprintln!("this process may use only one processor: nothing is pinned");
     }
-    let comparisons: [(&str, Comparison); 5] = [
+    let comparisons: [(&str, Comparison); 6] = [
         ("http", http::compare),
         ("generator", generator::compare),
         ("isolate", isolate::measure),
         ("container", container::compare),
         ("overhead", overhead::compare),
+        ("bill", bill::compare),
     ];
     for (name, compare) in comparisons.into_iter().filter(|(name, _)| is_wanted(name)) {
         println!("\n== {name}");

@@ -29,7 +29,8 @@ Examples:
   isolab invoke v8 json --variant js --data @request.json
   isolab invoke v8 ./handler.js --query name=Ada | jq .message
 
-The response's body goes to stdout as it is; phases, status and headers go to stderr.
+The response's body goes to stdout as it is; phases, bill, status and headers go to stderr. The
+bill says the CPU time, page faults and peak memory of start and invocation.
 
 Exit codes:
   0  the function answered, whatever the status
@@ -109,8 +110,12 @@ async fn answer(
 ) -> Result<Response> {
     let variant = choose(executor, function, variant)?;
     let prepared = show("prepare", lifecycle::prepare(executor, function, variant).await)?;
-    let mut live = show("start", Live::start(&*prepared).await)?;
-    let response = show("invoke", live.invoke(request).await);
+    let started = Live::start_billed(&*prepared).await;
+    let usage = started.usage;
+    let mut live = show("start", started)?;
+    let (answered, bill) = live.invoke_billed(request, usage).await;
+    let response = show("invoke", answered);
+    eprintln!("bill    {}", bill.text());
     show("stop", live.stop().await)?;
     response
 }

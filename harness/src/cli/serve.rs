@@ -31,6 +31,7 @@ const INSTANCES_MAX: usize = 10_000_000;
 Examples:
   isolab serve --executor wasm,v8 --functions ./mine
   curl -H 'X-Isolab-Executor: v8' 'http://127.0.0.1:8080/hello?myName=Ada'
+  curl -i -H 'X-Isolab-Bill: 1' 'http://127.0.0.1:8080/hello?myName=Ada'
 
 `GET /{function}` calls a function; `GET /-/functions` and `GET /-/executors` list what is served.
 
@@ -65,6 +66,9 @@ pub struct ServeArgs {
     /// Most live instances of each executor, over all functions. `wasm` reserves addresses for all of them [default: 1000]
     #[arg(long, value_name = "N", value_parser = instances)]
     pub instances: Option<usize>,
+    /// Send the bill of every answer: CPU time, page faults and peak memory, in the header X-Isolab-Bill
+    #[arg(long)]
+    pub bill: bool,
     /// Serve the pages that experiments need, too
     #[arg(long)]
     pub control: bool,
@@ -157,6 +161,7 @@ fn config(arguments: &ServeArgs) -> Config {
         variant: arguments.variant,
         reuse: arguments.reuse,
         workers: arguments.workers.unwrap_or(default.workers),
+        bill: arguments.bill,
         control: arguments.control,
         bounds,
     }

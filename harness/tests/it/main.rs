@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod bill;
 mod commands;
 mod compare;
 mod full_matrix;

@@ -9,8 +9,9 @@
 //! Over every function and variant of the library it checks that all cases are
 //! answered, byte by byte, by a fresh instance and by a warm one; that instances
 //! share no state; that a hostile function is stopped with the right cause while its
-//! neighbours go on; and that one finds no place of the host where it can write. A cell
-//! that cannot run is `skipped` with its reason.
+//! neighbours go on; that one finds no place of the host where it can write; and that the
+//! peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot run
+//! is `skipped` with its reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -81,10 +82,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// The functions of this checkout, hostile ones included.
+/// The functions of this checkout, hostile ones included, and the instrument `touch`.
 pub fn library() -> Result<Library, LoadError> {
     let functions: PathBuf = guest::workspace().join("functions");
-    Library::open(&[functions.clone(), functions.join("hostile")])
+    let mut library = Library::open(&[functions.clone(), functions.join("hostile")])?;
+    library.insert(Function::load(&functions.join("instruments/touch"))?);
+    Ok(library)
 }
 
 /// Fails the calling test unless a native call of `native` answers every case of
@@ -137,6 +140,12 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     }
     if function.name() == "relink" {
         report.add(function, variant, "finds nothing to write", finds_nothing(prepared).await);
+    }
+    if function.name() == "touch" {
+        report.checks.push(Check {
+            name: format!("{}/{variant}: shows the peak of its memory", function.name()),
+            outcome: shows_its_peak(function, prepared).await,
+        });
     }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
         report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
@@ -204,6 +213,26 @@ async fn finds_nothing(prepared: &dyn Prepared) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// `touch` writes to 16 MiB and keeps them: its peak is at least that, and at most its limit.
+async fn shows_its_peak(function: &Function, prepared: &dyn Prepared) -> Outcome {
+    const TOUCHED_BYTES: u64 = 16 << 20;
+
+    let limit_bytes = function.limits().memory_bytes;
+    let peak = with_instance(prepared, async |instance| {
+        instance.watch_memory();
+        invoke(instance, request("/")).await?;
+        Ok(instance.peak_memory())
+    });
+    match peak.await {
+        Ok(Ok(bytes)) if (TOUCHED_BYTES..=limit_bytes).contains(&bytes) => Outcome::Passed,
+        Ok(Ok(bytes)) => Outcome::Failed(format!(
+            "a peak of {bytes} bytes is not between {TOUCHED_BYTES} and its limit of {limit_bytes}"
+        )),
+        Ok(Err(reason)) => Outcome::Skipped(reason.to_owned()),
+        Err(error) => Outcome::Failed(error),
+    }
 }
 
 /// A hostile function, and how it may end.

@@ -85,6 +85,21 @@ pub trait Instance {
         Memory::default()
     }
 
+    /// Begins a new peak, for [`Instance::peak_memory`]. Called before an invocation whose
+    /// bill a client asked for; an instance that is never billed counts nothing.
+    fn watch_memory(&mut self) {}
+
+    /// The most memory that the sandboxed code held at one time since
+    /// [`Instance::watch_memory`], in bytes; if the model does not know it, the reason as a
+    /// sentence without a full stop.
+    ///
+    /// The peak includes memory that the instance held before. It is not called after an
+    /// invocation that failed. The front end asks the control group, and not the instance,
+    /// if [`Instance::outside`] names one that counts memory.
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        Err("this executor does not count memory")
+    }
+
     /// Where this instance costs the host something outside of this process.
     fn outside(&self) -> Outside {
         Outside::default()

@@ -35,6 +35,10 @@ impl Instance for DockerInstance {
         Err(self.shared.error(Phase::Invoke, cause))
     }
 
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        Err("only the container's control group counts it")
+    }
+
     fn outside(&self) -> Outside {
         outside::of_container(&self.container.id, &self.shared.group)
     }

@@ -18,6 +18,9 @@ pub struct Config {
     /// The variant of every function. Default: for each function, the first in the order
     /// of [`Variant::ALL`] that the executor supports.
     pub variant: Option<Variant>,
+    /// Whether every answer of a function carries its bill, and not only those for which a
+    /// client asks. Default: no.
+    pub bill: bool,
     /// The bounds that no client and no function can exceed.
     pub bounds: Bounds,
     /// Whether the server has the pages for experiments, `/-/phases` and
@@ -64,6 +67,7 @@ impl Default for Config {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             reuse: Reuse::Warm,
             variant: None,
+            bill: false,
             bounds: Bounds::default(),
             control: false,
         }

@@ -12,14 +12,16 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE}
 use http::{HeaderMap, HeaderName, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use isolab_core::message;
+use isolab_core::{Error, message};
 
 use crate::admin::pages;
+use crate::bill::Billing;
 use crate::http::body;
 use crate::http::connection::InWork;
 use crate::http::problem::{self, Problem};
-use crate::http::timing::{EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
+use crate::http::timing::{self, BILL, EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
 use crate::lifecycle::Clock;
+use crate::pool::lease::Lease;
 use crate::route::{self, Route};
 use crate::state::WorkerState;
 
@@ -34,8 +36,8 @@ pub(crate) async fn answer(
     }
     let mut timings = Timings::default();
     let (route, answered) = match find(&worker, &request) {
-        Ok((route, mount_len)) => {
-            let answered = invoke(&worker, route, mount_len, &mut request, &mut timings).await;
+        Ok((route, mount)) => {
+            let answered = invoke(&worker, route, mount, &mut request, &mut timings).await;
             let in_cell = |problem: Problem| problem.for_cell(&route.served.spec, route.function.name());
             (Some(route), answered.map_err(in_cell))
         }
@@ -53,14 +55,23 @@ pub(crate) async fn answer(
     Ok(response.map(Full::new))
 }
 
-/// The request's route, and how many bytes of its path name the function. Refuses
-/// requests that executors cannot take, or would take differently.
+/// The parts of a request that only the server needs.
+#[derive(Clone, Copy)]
+struct Mount {
+    /// How many bytes of the path name the function.
+    len: usize,
+    billing: Billing,
+}
+
+/// The request's route, and how the function is mounted there. Refuses requests that
+/// executors cannot take, or would take differently.
 fn find<'a>(
     worker: &'a WorkerState,
     request: &Request<Incoming>,
-) -> Result<(&'a Arc<Route>, usize), Problem> {
+) -> Result<(&'a Arc<Route>, Mount), Problem> {
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
     let (mut hosts, mut executor) = (0, None);
+    let mut billing = Billing { is_asked: false, is_constant: worker.server.config.bill };
     for (name, value) in request.headers() {
         if value.to_str().is_err() {
             return bad(format!("the value of the header `{name}` is not visible ASCII"));
@@ -69,39 +80,79 @@ fn find<'a>(
             hosts += 1;
         } else if name == EXECUTOR {
             executor = executor.or(Some(value));
+        } else if name == BILL {
+            if value != "1" {
+                return bad(format!("the header `{BILL}` must be `1`"));
+            }
+            billing.is_asked = true;
         }
     }
     // RFC 9112, §3.2.
     if hosts != 1 && (hosts, request.version()) != (0, Version::HTTP_10) {
         return bad(format!("a request must have exactly one Host header; this request has {hosts}"));
     }
-    let (name, mount_len) = route::split(request.uri().path());
-    Ok((worker.server.routes.find(&name, executor)?, mount_len))
+    let (name, len) = route::split(request.uri().path());
+    Ok((worker.server.routes.find(&name, executor)?, Mount { len, billing }))
 }
 
 /// Has an instance answer, and notes how long each phase took.
 async fn invoke(
     worker: &WorkerState,
     route: &Arc<Route>,
-    mount_len: usize,
+    Mount { len, billing }: Mount,
     request: &mut Request<Incoming>,
     timings: &mut Timings,
 ) -> Result<Response<Bytes>, Problem> {
     let body = body::receive(request.body_mut(), &worker.server.config.bounds).await?;
     let pool = worker.pool(route);
     timings.prepare = pool.prepare().await?;
-    let mut lease = pool.acquire().await?;
+    let mut lease = pool.acquire(billing.is_on()).await?;
     timings.start = lease.started;
+    if billing.is_on() {
+        begin_bill(&mut lease, billing, request.headers_mut());
+    }
 
-    let request = mounted(request, body, mount_len);
-    let mut clock = Clock::begin();
+    let request = mounted(request, body, len);
+    let mut clock = Clock::begin(billing.is_on());
     let answered = lease.invoke(&mut clock, request).await;
     let duration = clock.end();
     timings.invoke = Some(duration);
     timings.instance = Some(lease.end(&answered, duration, &clock.laps));
+    if billing.is_on() {
+        return billed(&mut lease, billing, &clock, answered);
+    }
     let mut response = answered?;
     remove_own_headers(response.headers_mut());
     Ok(response)
+}
+
+/// Before an invocation that is billed. The function does not see that it is.
+#[inline(never)]
+fn begin_bill(lease: &mut Lease, billing: Billing, headers: &mut HeaderMap) {
+    if billing.is_asked {
+        headers.remove(BILL);
+    }
+    lease.begin_bill(billing);
+}
+
+/// An answer with its bill. An invocation that failed has one, too. Not inlined: most requests
+/// do not come here.
+#[inline(never)]
+fn billed(
+    lease: &mut Lease,
+    billing: Billing,
+    clock: &Clock,
+    answered: Result<Response<Bytes>, Error>,
+) -> Result<Response<Bytes>, Problem> {
+    let bill = timing::bill(&lease.end_bill(billing, clock, answered.is_ok()));
+    match answered {
+        Ok(mut response) => {
+            remove_own_headers(response.headers_mut());
+            response.headers_mut().append(BILL, bill);
+            Ok(response)
+        }
+        Err(error) => Err(Problem::from(error).header(BILL, bill)),
+    }
 }
 
 /// The request as the function gets it. Takes all parts out of the client's request.
@@ -115,8 +166,8 @@ fn mounted(request: &mut Request<Incoming>, body: Bytes, mount_len: usize) -> me
 /// Removes the headers that only the server may write. A function that writes headers
 /// of the connection could break the framing of later responses.
 fn remove_own_headers(headers: &mut HeaderMap) {
-    static OWN: [HeaderName; 7] =
-        [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, SERVER_TIMING, INSTANCE, EXECUTOR];
+    static OWN: [HeaderName; 8] =
+        [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, SERVER_TIMING, INSTANCE, EXECUTOR, BILL];
 
     if headers.keys().any(|name| OWN.contains(name)) {
         for name in &OWN {

@@ -35,7 +35,7 @@
 //! Inside, every module uses only modules to its left:
 //!
 //! ```text
-//! config, lifecycle, route ◄ telemetry ◄ inbox ◄ pool ◄ state, http ◄ admin ◄ dispatch ◄ worker ◄ shutdown ◄ server
+//! config, bill ◄ lifecycle, route ◄ telemetry ◄ inbox ◄ pool ◄ state, http ◄ admin ◄ dispatch ◄ worker ◄ shutdown ◄ server
 //! ```
 //!
 //! # The answers of the server
@@ -53,8 +53,42 @@
 //! request paid for it. `X-Isolab-Executor` is the executor's spec. `X-Isolab-Instance`
 //! says which instance answered, and how often it has been used. Errors are problem
 //! details (RFC 9457).
+//!
+//! # The bill
+//!
+//! A request with the header `X-Isolab-Bill: 1` gets the bill of its invocation in a header of
+//! the same name; with [`Config::bill`] every answer of a function carries it, also an error
+//! after an invocation. No function sees the request's header or can write the response's. The
+//! value is a dictionary of structured fields (RFC 9651):
+//!
+//! | key | |
+//! |---|---|
+//! | `cpu_ns` | CPU time of the server's thread in `invoke`, and in `start` if the instance was started for this request |
+//! | `minor_faults`, `major_faults` | page faults of that thread in the same phases |
+//! | `peak_memory_bytes` | the most memory that the sandboxed code held at one time during `invoke` |
+//! | `instance_peak_memory_bytes` | the same since the instance was created, where the kernel cannot begin a new peak |
+//! | `peak_memory_unknown` | the reason why the peak is not known |
+//! | `outside_cpu_ns`, `outside_minor_faults`, `outside_major_faults` | usage of the instance's control group, such as a container's |
+//! | `outside_answers` | the number of answers that the `outside_` keys cover |
+//! | `outside_unread_answers` | the number of answers whose usage outside a later bill will show |
+//! | `outside_unknown` | the reason why the control group was not read |
+//!
+//! Only polls of the invocation count, so a bill contains nothing of other connections on the
+//! same thread. It does not contain the front end's own work, other threads of an engine (V8
+//! collects and compiles on some), and the daemon and shim of a container. The first bill of a
+//! container contains its start, as far as its control group counts it. `stop` comes after the
+//! answer: with [`Config::bill`], `/-/metrics` has it in the sums. These are
+//! `isolab_billed_answers_total`, `isolab_billed_cpu_seconds_total` and
+//! `isolab_billed_page_faults_total`; the label `place` is a phase, or `outside`. An invocation
+//! whose client leaves has no bill and is not in the sums.
+//!
+//! With [`Config::bill`] control groups are read for at most a fiftieth of the time; the bills in
+//! between have `outside_unread_answers`. A model's peak may then be 100 µs old. The CPU
+//! clock is the kernel's at least every 100 µs; in between it runs with the wall clock, unless
+//! the thread has lost its processor.
 
 pub mod admin;
+mod bill;
 mod config;
 mod dispatch;
 mod http;

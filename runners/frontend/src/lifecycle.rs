@@ -7,11 +7,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolab_core::{
     Error, Executor, Function, Instance, Laps, Memory, Outside, Prepared, Request, Response, Variant,
 };
+
+use crate::bill::Billing;
+use crate::bill::ledger::Ledger;
+use crate::bill::meter::{Account, Metered};
+pub use crate::bill::{Bill, Outside as OutsideUsage, Peak, Usage};
 
 /// The result of a phase, and how long the phase took. A failed phase is timed as well.
 #[derive(Clone, Debug)]
@@ -22,32 +27,47 @@ pub struct Timed<T> {
     pub duration: Duration,
     /// The laps that the executor marked, and when the phase began.
     pub laps: Laps,
+    /// CPU time and page faults of the thread during the phase, if the phase is billed.
+    pub usage: Option<Usage>,
 }
 
-/// Times one phase, from [`Clock::begin`] to [`Clock::end`].
+/// Times one phase, from [`Clock::begin`] to [`Clock::end`], and meters it if it is billed.
 pub(crate) struct Clock {
     pub(crate) laps: Laps,
+    account: Option<Account>,
 }
 
 impl Clock {
-    pub(crate) fn begin() -> Self {
-        Self { laps: Laps::begin() }
+    pub(crate) fn begin(is_billed: bool) -> Self {
+        let laps = Laps::begin();
+        let account = is_billed.then(|| Account::begin(laps.begun()));
+        Self { laps, account }
+    }
+
+    /// When the phase ended; now if it has not.
+    fn ended(&self) -> Instant {
+        self.account.as_ref().and_then(|account| account.known).unwrap_or_else(Instant::now)
     }
 
     pub(crate) fn end(&self) -> Duration {
-        self.laps.begun().elapsed()
+        self.ended().duration_since(self.laps.begun())
+    }
+
+    /// Usage of this thread during the phase, if it is billed.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.account.as_ref().map(|account| account.usage)
     }
 
     fn timed<T>(self, value: T) -> Timed<T> {
-        Timed { duration: self.end(), value, laps: self.laps }
+        Timed { duration: self.end(), usage: self.usage(), value, laps: self.laps }
     }
 }
 
 impl<T, E> Timed<Result<T, E>> {
     /// Turns the value inside out, for callers that only need the time of a success.
     pub fn transpose(self) -> Result<Timed<T>, E> {
-        let Self { value, duration, laps } = self;
-        value.map(|value| Timed { value, duration, laps })
+        let Self { value, duration, laps, usage } = self;
+        value.map(|value| Timed { value, duration, laps, usage })
     }
 }
 
@@ -57,50 +77,111 @@ pub async fn prepare(
     function: &Function,
     variant: Variant,
 ) -> Timed<Result<Arc<dyn Prepared>, Error>> {
-    let mut clock = Clock::begin();
+    let mut clock = Clock::begin(false);
     let value = executor.prepare(function, variant, &mut clock.laps).await;
     clock.timed(value)
 }
 
 /// An invocation that has begun.
-pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>;
+pub(crate) type Answering<'a> = Metered<'a, Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>>;
 
 /// A live instance, its identity, and how often it has been used.
 pub struct Live {
     id: u64,
     uses: u64,
     instance: Box<dyn Instance>,
+    /// From the first bill on. Boxed, because most instances have none.
+    ledger: Option<Box<Ledger>>,
 }
 
 impl Live {
     /// Starts an instance. Its id is unique in this process.
     pub async fn start(prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
+        Self::start_as(false, prepared).await
+    }
+
+    /// As [`Live::start`], with the thread's usage.
+    pub async fn start_billed(prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
+        Self::start_as(true, prepared).await
+    }
+
+    pub(crate) async fn start_as(is_billed: bool, prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-        let mut clock = Clock::begin();
-        let started = prepared.start(&mut clock.laps).await;
-        let Timed { value, duration, laps } = clock.timed(started);
-        let id = || NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Timed { value: value.map(|instance| Self { id: id(), uses: 0, instance }), duration, laps }
+        let mut clock = Clock::begin(is_billed);
+        let Clock { laps, account } = &mut clock;
+        let started = Metered { future: prepared.start(laps), account: account.as_mut() }.await;
+        let live = started.map(|instance| {
+            let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+            Self { id, uses: 0, instance, ledger: None }
+        });
+        clock.timed(live)
     }
 
     /// Has the instance answer one request. After an error it may only be stopped.
     pub async fn invoke(&mut self, request: Request) -> Timed<Result<Response, Error>> {
-        let mut clock = Clock::begin();
+        let mut clock = Clock::begin(false);
         let value = self.invoke_on(&mut clock, request).await;
         clock.timed(value)
+    }
+
+    /// As [`Live::invoke`], with the bill. It contains the start if `started` is its usage.
+    pub async fn invoke_billed(
+        &mut self,
+        request: Request,
+        started: Option<Usage>,
+    ) -> (Timed<Result<Response, Error>>, Bill) {
+        let billing = Billing { is_asked: true, is_constant: false };
+        self.begin_bill(billing);
+        let mut clock = Clock::begin(true);
+        let value = self.invoke_on(&mut clock, request).await;
+        let bill = self.end_bill(billing, &clock, started, value.is_ok());
+        (clock.timed(value), bill)
     }
 
     /// As [`Live::invoke`], for the server: moving a [`Timed`] would cost every request.
     pub(crate) fn invoke_on<'a>(&'a mut self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
         self.uses += 1;
-        self.instance.invoke(request, &mut clock.laps)
+        let Clock { laps, account } = clock;
+        Metered { future: self.instance.invoke(request, laps), account: account.as_mut() }
+    }
+
+    /// Before an invocation that is billed.
+    pub(crate) fn begin_bill(&mut self, billing: Billing) {
+        let Self { instance, uses, ledger, .. } = self;
+        let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::open(&instance.outside(), *uses == 0)));
+        ledger.begin(&mut **instance, billing);
+    }
+
+    /// The bill of the invocation on this clock. [`Live::begin_bill`] must have come before.
+    pub(crate) fn end_bill(
+        &mut self,
+        billing: Billing,
+        clock: &Clock,
+        started: Option<Usage>,
+        has_answered: bool,
+    ) -> Bill {
+        let Self { instance, ledger, .. } = self;
+        let ledger = ledger.as_mut().expect("a bill is begun before it ends");
+        let mut thread = started.unwrap_or_default();
+        thread += clock.usage().unwrap_or_default();
+        ledger.end(&mut **instance, billing, thread, has_answered, clock.ended())
+    }
+
+    /// The usage outside of this process that no bill has shown.
+    pub(crate) fn close_bill(&mut self) -> Usage {
+        self.ledger.take().map_or_else(Usage::default, |ledger| ledger.close())
     }
 
     /// Ends the instance.
     pub async fn stop(self) -> Timed<Result<(), Error>> {
-        let mut clock = Clock::begin();
-        let value = self.instance.stop(&mut clock.laps).await;
+        self.stop_as(false).await
+    }
+
+    pub(crate) async fn stop_as(self, is_billed: bool) -> Timed<Result<(), Error>> {
+        let mut clock = Clock::begin(is_billed);
+        let Clock { laps, account } = &mut clock;
+        let value = Metered { future: self.instance.stop(laps), account: account.as_mut() }.await;
         clock.timed(value)
     }
 

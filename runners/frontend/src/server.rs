@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
+use crate::bill::meter;
 use crate::config::Config;
 use crate::http::connection::Connections;
 use crate::inbox::{Admission, Message, WorkerHandle};
@@ -89,6 +90,7 @@ impl Server {
         let (workers, inboxes) = (0..config.workers).map(|_| worker(routes.len())).unzip();
         let pools = pool::Shared {
             reuse: config.reuse,
+            bill: config.bill,
             queue_wait: bounds.queue_wait,
             preparations,
             capacities,
@@ -124,6 +126,12 @@ impl Server {
         hurry: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
         let Self { listener, state, inboxes, .. } = self;
+        if let Some(error) = meter::refused().filter(|_| state.config.bill) {
+            tracing::warn!(
+                "a bill costs about a microsecond more here: the kernel refuses to watch threads \
+                 (perf_event_open: {error})"
+            );
+        }
         let listener = TcpListener::from_std(listener)?;
         let workers = Workers::start(&state, inboxes).await?;
         tokio::select! {

@@ -121,6 +121,11 @@ impl Instance for FunctionInstance {
         MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.store) as u64) }
     }
 
+    /// The size of the linear memory, which never shrinks.
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        Ok(self.memory.data_size(&self.sandbox.store) as u64)
+    }
+
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
         Ok(())
     }

@@ -171,6 +171,10 @@ impl Instance for Call {
         response.map_err(|cause| Error::new(Phase::Invoke, &self.spec, &self.function, cause))
     }
 
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        Err("the function's memory is part of the server's")
+    }
+
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
         Ok(())
     }

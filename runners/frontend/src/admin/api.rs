@@ -7,7 +7,7 @@ use isolab_core::{Phase, Variant};
 use serde::{Deserialize, Serialize};
 
 pub use crate::http::problem::Details as Problem;
-pub use crate::http::timing::{EXECUTOR, INSTANCE};
+pub use crate::http::timing::{BILL, EXECUTOR, INSTANCE};
 
 /// `GET`: liveness. Answers [`HEALTHY`] as text.
 pub const HEALTHZ: &str = "/-/healthz";

@@ -165,7 +165,7 @@ impl Exercise<'_> {
             let cause = Cause::OverCapacity("all places for instances are in use".into());
             self.pool.route.error(Phase::Start, cause)
         })?;
-        let mut lease = self.pool.start(place).await?;
+        let mut lease = self.pool.start(place, false).await?;
         for _ in 0..invocations {
             self.invoke(&mut lease).await?;
         }
@@ -194,7 +194,7 @@ impl Exercise<'_> {
         }
         let route = &self.pool.route;
         let case = route.function.load_case();
-        let mut clock = Clock::begin();
+        let mut clock = Clock::begin(false);
         let answered = lease.invoke(&mut clock, case.request.clone()).await;
         lease.end(&answered, clock.end(), &clock.laps);
         case.check(&answered?).map_err(|difference| {

@@ -7,15 +7,16 @@ use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::bill::Usage;
 use crate::route::Route;
 use crate::state::ServerState;
-use crate::telemetry::metrics::{CellMetrics, Count, Durations, Histogram, PHASES};
+use crate::telemetry::metrics::{BillCounts, CellMetrics, Count, Durations, Histogram, PHASES};
 
 /// The media type of [`text`].
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +52,7 @@ impl Collector for Scrape {
             Some(&Unit::Seconds),
             MetricType::Histogram,
         )?)?;
+        self.bills(&mut encoder)?;
         let live = encoder.encode_descriptor("instances_live", "Live instances", None, MetricType::Gauge)?;
         self.instances(live, |cell| &cell.live)?;
         let idle = "Live instances that answer no request at present";
@@ -107,6 +109,54 @@ impl Scrape {
         Ok(())
     }
 
+    /// The sums of all bills.
+    fn bills(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Answers that were billed";
+        let mut metric = encoder.encode_descriptor("billed_answers", help, None, MetricType::Counter)?;
+        for route in self.0.routes.iter() {
+            let answers: u64 = self.cells(route).map(|cell| cell.bill.answers.get()).sum();
+            if answers > 0 {
+                ConstCounter::new(answers).encode(metric.encode_family(&labels(route))?)?;
+            }
+        }
+        let help = "CPU time on bills: of this process's threads in each phase, and outside";
+        let mut metric =
+            encoder.encode_descriptor("billed_cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
+        self.usages(|labels, usage| {
+            ConstCounter::new(usage.cpu_ns as f64 / 1e9).encode(metric.encode_family(labels)?)
+        })?;
+        let help = "Page faults on bills: of this process's threads in each phase, and outside";
+        let mut metric = encoder.encode_descriptor("billed_page_faults", help, None, MetricType::Counter)?;
+        self.usages(|labels, usage| {
+            for (kind, count) in [("minor", usage.minor_faults), ("major", usage.major_faults)] {
+                let labels = [labels[0], labels[1], labels[2], ("kind", kind)];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The usage of each billed cell: by phase, and outside of this process.
+    fn usages(&self, mut encode: impl FnMut(&[(&str, &str); 3], Usage) -> fmt::Result) -> fmt::Result {
+        for route in self.0.routes.iter() {
+            let sum = |of: &dyn Fn(&BillCounts) -> Usage| {
+                self.cells(route).map(|cell| of(&cell.bill)).fold(Usage::default(), |mut sum, usage| {
+                    sum += usage;
+                    sum
+                })
+            };
+            let phases = PHASES.map(|phase| (phase.to_string(), sum(&|bill| bill.phase(phase).get())));
+            let outside = ("outside".to_owned(), sum(&|bill| bill.outside.get()));
+            for (place, usage) in phases.into_iter().chain([outside]) {
+                if usage != Usage::default() {
+                    let labels = [labels(route)[0], labels(route)[1], ("place", place.as_str())];
+                    encode(&labels, usage)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn instances(&self, mut metric: MetricEncoder<'_>, count: fn(&CellMetrics) -> &Count) -> fmt::Result {
         for route in self.0.routes.iter() {
             if self.cells(route).next().is_some() {
@@ -143,8 +193,6 @@ fn responses(
     function: &str,
     statuses: &BTreeMap<u16, u64>,
 ) -> fmt::Result {
-    use prometheus_client::encoding::EncodeMetric;
-
     for (status, count) in statuses {
         let status = status.to_string();
         let labels = [("executor", executor), ("function", function), ("status", status.as_str())];
@@ -154,8 +202,6 @@ fn responses(
 }
 
 fn gauge(metric: MetricEncoder<'_>, value: u64) -> fmt::Result {
-    use prometheus_client::encoding::EncodeMetric;
-
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)
 }
 

@@ -1,4 +1,4 @@
-//! The three headers that every response of a function carries.
+//! The three headers that every response of a function carries, and the bill that some carry.
 //!
 //! Every request writes them, so there is no `format!`: buffers of fixed size on the
 //! stack, and one allocation for each value.
@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use isolab_core::laps::nanoseconds;
 
+use crate::bill::Bill;
+
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The id of the instance that answered, and how often it has been used.
@@ -15,6 +17,14 @@ pub const INSTANCE: HeaderName = HeaderName::from_static("x-isolab-instance");
 
 /// In a request: chooses an executor by its spec. In a response: the executor's spec.
 pub const EXECUTOR: HeaderName = HeaderName::from_static("x-isolab-executor");
+
+/// In a request: `1` asks for the bill. In a response: the bill.
+pub const BILL: HeaderName = HeaderName::from_static("x-isolab-bill");
+
+/// A bill as the value of its header.
+pub(crate) fn bill(bill: &Bill) -> HeaderValue {
+    HeaderValue::try_from(bill.text()).expect("a bill is visible ASCII")
+}
 
 /// How long the phases of one request took; `None` if an earlier request paid for it.
 #[derive(Clone, Copy, Debug, Default)]

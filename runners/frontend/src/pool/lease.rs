@@ -9,6 +9,7 @@ use std::time::Duration;
 use isolab_core::{Error, Laps, Phase, Request, Response};
 
 use super::{Pool, Slot};
+use crate::bill::{Bill, Billing, Outside, Usage};
 use crate::lifecycle::{Answering, Clock};
 use crate::telemetry::activity::Tracked;
 
@@ -19,6 +20,8 @@ pub(crate) struct Lease {
     slot: Option<Slot>,
     /// How long the start took, if the instance was started for this request.
     pub(crate) started: Option<Duration>,
+    /// The usage of that start, if it is billed. Boxed, because a lease is moved.
+    pub(crate) start_usage: Option<Box<Usage>>,
     /// False during an invocation and after one that failed: the instance may then
     /// only be stopped.
     answered: bool,
@@ -26,7 +29,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(pool: &Rc<Pool>, slot: Slot) -> Self {
-        Self { pool: Rc::clone(pool), slot: Some(slot), started: None, answered: true }
+        Self { pool: Rc::clone(pool), slot: Some(slot), started: None, start_usage: None, answered: true }
     }
 
     /// Invokes the instance. It counts as broken until [`Lease::end`]: an invocation
@@ -55,6 +58,25 @@ impl Lease {
         self.pool.observe(Phase::Invoke, answered, duration, laps, Some(instance));
         self.answered = answered.is_ok();
         instance
+    }
+
+    /// Before an invocation that is billed.
+    pub(crate) fn begin_bill(&mut self, billing: Billing) {
+        self.slot.as_mut().expect("a lease has its slot").live.begin_bill(billing);
+    }
+
+    /// The bill of the invocation on this clock, which the metrics count.
+    pub(crate) fn end_bill(&mut self, billing: Billing, clock: &Clock, has_answered: bool) -> Bill {
+        let live = &mut self.slot.as_mut().expect("a lease has its slot").live;
+        let started = self.start_usage.take().map(|usage| *usage);
+        let bill = live.end_bill(billing, clock, started, has_answered);
+        let counts = &self.pool.metrics.bill;
+        counts.answers.add(1);
+        counts.phase(Phase::Invoke).add(clock.usage().unwrap_or_default());
+        if let Outside::Read { usage, .. } = bill.outside {
+            counts.outside.add(usage);
+        }
+        bill
     }
 
     /// Leaves the instance idle, whatever the reuse policy.

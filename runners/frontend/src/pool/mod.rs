@@ -125,20 +125,21 @@ impl Pool {
     }
 
     /// An instance for one request: an idle one if the policy allows it, else a new one
-    /// if there is a place, else whichever comes first. Call [`Pool::prepare`] before.
-    pub(crate) async fn acquire(self: &Rc<Self>) -> Result<Lease, Error> {
+    /// if there is a place, else whichever comes first. A start is metered if it is billed.
+    /// Call [`Pool::prepare`] before.
+    pub(crate) async fn acquire(self: &Rc<Self>, is_billed: bool) -> Result<Lease, Error> {
         // A new request must not overtake those that wait.
         if self.waiting.get() == 0 {
             if let Some(slot) = self.pop_reusable() {
                 return Ok(Lease::new(self, slot));
             }
             if let Some(permit) = self.try_place() {
-                return self.start(permit).await;
+                return self.start(permit, is_billed).await;
             }
         }
         match Box::pin(self.wait()).await? {
             Granted::Idle(slot) => Ok(Lease::new(self, slot)),
-            Granted::Place(permit) => self.start(permit).await,
+            Granted::Place(permit) => self.start(permit, is_billed).await,
         }
     }
 
@@ -185,8 +186,12 @@ impl Pool {
 
     /// Starts an instance. A start that takes more than one poll goes on without the
     /// client, so that a client that leaves does not leave a half-made sandbox behind.
-    pub(crate) async fn start(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease, Error> {
-        let mut starting = Box::pin(Rc::clone(self).start_here(permit));
+    pub(crate) async fn start(
+        self: &Rc<Self>,
+        permit: OwnedSemaphorePermit,
+        is_billed: bool,
+    ) -> Result<Lease, Error> {
+        let mut starting = Box::pin(Rc::clone(self).start_here(permit, is_billed));
         match futures_util::poll!(&mut starting) {
             Poll::Ready(started) => started,
             Poll::Pending => {
@@ -203,14 +208,23 @@ impl Pool {
         }
     }
 
-    async fn start_here(self: Rc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease, Error> {
+    async fn start_here(
+        self: Rc<Self>,
+        permit: OwnedSemaphorePermit,
+        is_billed: bool,
+    ) -> Result<Lease, Error> {
         self.metrics.live.add(1);
         let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
-        let timed = self.track(Phase::Start, None, pin!(Live::start(&**self.prepared()))).await;
+        let starting = Live::start_as(is_billed, &**self.prepared());
+        let timed = self.track(Phase::Start, None, pin!(starting)).await;
         let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
         self.observe(Phase::Start, &timed.value, timed.duration, &timed.laps, instance);
+        if let Some(usage) = timed.usage {
+            self.metrics.bill.phase(Phase::Start).add(usage);
+        }
         let mut lease = Lease::new(&self, Slot { live: timed.value?, place });
         lease.started = Some(timed.duration);
+        lease.start_usage = timed.usage.map(Box::new);
         Ok(lease)
     }
 
@@ -296,10 +310,18 @@ impl Pool {
 
     /// Stops an instance now. A failure is only logged.
     pub(crate) async fn stop(&self, slot: Slot) {
-        let Slot { live, place } = slot;
+        let Slot { mut live, place } = slot;
+        let is_billed = self.shared.bill;
+        if is_billed {
+            self.metrics.bill.outside.add(live.close_bill());
+        }
         let instance = Some((live.id(), live.uses()));
         let id = live.id();
-        let timed = self.track(Phase::Stop, Some(id), pin!(live.stop())).await;
+        let stopping = live.stop_as(is_billed);
+        let timed = self.track(Phase::Stop, Some(id), pin!(stopping)).await;
+        if let Some(usage) = timed.usage {
+            self.metrics.bill.phase(Phase::Stop).add(usage);
+        }
         self.observe(Phase::Stop, &timed.value, timed.duration, &timed.laps, instance);
         if let Err(error) = timed.value {
             tracing::error!("{error}");

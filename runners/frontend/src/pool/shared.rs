@@ -12,6 +12,8 @@ use crate::telemetry::record::Recorder;
 /// Shared by the pools of all workers.
 pub(crate) struct Shared {
     pub(crate) reuse: Reuse,
+    /// Whether every answer is billed.
+    pub(crate) bill: bool,
     /// How long a request waits for an instance or for a preparation.
     pub(crate) queue_wait: Duration,
     /// By the route's index.

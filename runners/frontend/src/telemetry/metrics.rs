@@ -13,6 +13,8 @@ use http::StatusCode;
 use isolab_core::Phase;
 use isolab_core::laps::nanoseconds;
 
+use crate::bill::Usage;
+
 /// The phases in the order in which they are counted.
 pub(crate) const PHASES: [Phase; 4] = [Phase::Prepare, Phase::Start, Phase::Invoke, Phase::Stop];
 
@@ -112,10 +114,60 @@ impl std::ops::AddAssign for Durations {
     }
 }
 
+/// A sum of usage.
+#[derive(Debug, Default)]
+pub(crate) struct UsageCount {
+    cpu_ns: Count,
+    minor_faults: Count,
+    major_faults: Count,
+}
+
+impl UsageCount {
+    pub(crate) fn add(&self, usage: Usage) {
+        self.cpu_ns.add(usage.cpu_ns);
+        if usage.minor_faults > 0 {
+            self.minor_faults.add(usage.minor_faults);
+        }
+        if usage.major_faults > 0 {
+            self.major_faults.add(usage.major_faults);
+        }
+    }
+
+    pub(crate) fn get(&self) -> Usage {
+        Usage {
+            cpu_ns: self.cpu_ns.get(),
+            minor_faults: self.minor_faults.get(),
+            major_faults: self.major_faults.get(),
+        }
+    }
+}
+
+/// The bills of one function on one executor, added up.
+#[derive(Debug, Default)]
+pub(crate) struct BillCounts {
+    /// The number of bills.
+    pub(crate) answers: Count,
+    phases: [UsageCount; PHASES.len()],
+    /// Outside of this process, in all phases.
+    pub(crate) outside: UsageCount,
+}
+
+impl BillCounts {
+    /// The usage of this process's threads in a phase.
+    pub(crate) fn phase(&self, phase: Phase) -> &UsageCount {
+        &self.phases[place(phase)]
+    }
+}
+
+fn place(phase: Phase) -> usize {
+    PHASES.iter().position(|known| *known == phase).expect("PHASES holds every phase")
+}
+
 /// One worker's counts of one function on one executor.
 #[derive(Default)]
 pub(crate) struct CellMetrics {
     pub(crate) responses: Responses,
+    pub(crate) bill: BillCounts,
     phases: [Histogram; PHASES.len()],
     pub(crate) live: Count,
     pub(crate) idle: Count,
@@ -123,8 +175,7 @@ pub(crate) struct CellMetrics {
 
 impl CellMetrics {
     pub(crate) fn phase(&self, phase: Phase) -> &Histogram {
-        let place = PHASES.iter().position(|known| *known == phase);
-        &self.phases[place.expect("PHASES holds every phase")]
+        &self.phases[place(phase)]
     }
 }
 

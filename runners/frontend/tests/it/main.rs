@@ -1,6 +1,7 @@
 //! The server over real sockets: with the executor `direct`, and with a scripted
 //! executor for faults that native code cannot have.
 
+mod bill;
 mod control;
 mod drain;
 mod errors;

@@ -112,6 +112,15 @@ impl Instance for HandlerInstance {
         Memory { model_bytes: Some(self.isolate.used_bytes()) }
     }
 
+    fn watch_memory(&mut self) {
+        self.isolate.watch_memory();
+    }
+
+    /// Heap and buffers, dead objects included that no collection has freed yet.
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        self.isolate.peak_bytes().ok_or("the isolate's memory was not watched")
+    }
+
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
         Ok(())
     }

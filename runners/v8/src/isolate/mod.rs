@@ -9,6 +9,7 @@ mod blob;
 mod budget;
 mod creator;
 pub(crate) mod exception;
+mod peak;
 mod run;
 pub(crate) mod watchdog;
 
@@ -21,6 +22,7 @@ use isolab_core::{Cause, Limits};
 pub(crate) use self::blob::{Blob, References};
 use self::budget::Budget;
 pub(crate) use self::creator::create_blob;
+use self::peak::Peak;
 pub(crate) use self::run::Failure;
 use self::run::watched;
 use self::watchdog::{Watch, Watchdog};
@@ -29,9 +31,11 @@ use crate::platform;
 /// An isolate that belongs to the thread that made it.
 pub(crate) struct Isolate {
     // Fields are dropped in this order. The isolate comes first: until it has ended, V8 calls
-    // the budget and reads the blob.
+    // the budget and the peak, and reads the blob.
     owned: v8::OwnedIsolate,
     budget: Rc<Budget>,
+    /// Only after [`Isolate::watch_memory`].
+    peak: Option<Rc<Peak>>,
     _blob: Option<Arc<Blob>>,
     watch: Watch,
     limits: Limits,
@@ -51,7 +55,7 @@ impl Isolate {
         unsafe { owned.exit() };
         let budget = Rc::new(Budget::new(&owned, buffers));
         let watch = watchdog.watch(owned.thread_safe_handle(), limits.deadline);
-        let mut isolate = Self { owned, budget, _blob: blob, watch, limits };
+        let mut isolate = Self { owned, budget, peak: None, _blob: blob, watch, limits };
         let Self { owned, budget, .. } = &mut isolate;
         let mut entered = Entered::new(owned);
         // SAFETY: `Isolate` keeps the budget until the isolate has ended.
@@ -100,6 +104,21 @@ impl Isolate {
     /// Bytes that the heap and all buffers hold.
     pub(crate) fn used_bytes(&mut self) -> u64 {
         budget::used_bytes(&mut Entered::new(&mut self.owned)) as u64
+    }
+
+    /// Begins a new peak of the bytes that the heap and all buffers hold.
+    pub(crate) fn watch_memory(&mut self) {
+        match &self.peak {
+            Some(peak) => peak.begin(),
+            // SAFETY: `Isolate` keeps the peak until the isolate has ended.
+            None => self.peak = Some(unsafe { Peak::install(&mut Entered::new(&mut self.owned)) }),
+        }
+    }
+
+    /// The most bytes that heap and buffers held since [`Isolate::watch_memory`]. `None` without that.
+    pub(crate) fn peak_bytes(&mut self) -> Option<u64> {
+        let Self { owned, peak, .. } = self;
+        peak.as_ref().map(|peak| peak.end(&mut Entered::new(owned)) as u64)
     }
 }
 

@@ -111,6 +111,8 @@ struct ModuleInstance {
     rules: Rules,
     context: v8::Global<v8::Context>,
     exports: Exports,
+    /// The size of the linear memory after the last invocation.
+    linear_bytes: u64,
     isolate: Isolate,
 }
 
@@ -122,11 +124,11 @@ impl ModuleInstance {
         let started = isolate.begin(|scope| instantiate(scope, prepared));
         let (context, exports) = started.map_err(|cause| explained(cause, &isolate, rules.limits))?;
         laps.mark("instantiate");
-        Ok(Self { rules, context, exports, isolate })
+        Ok(Self { rules, context, exports, linear_bytes: 0, isolate })
     }
 
     fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
-        let Self { rules, context, exports, isolate } = self;
+        let Self { rules, context, exports, linear_bytes, isolate } = self;
         let answered = isolate.run(context, |scope| {
             let memory = v8::Local::new(scope, &exports.memory);
             let guest = request.as_guest();
@@ -138,7 +140,9 @@ impl ModuleInstance {
             wire::write_request(&guest, room);
             let at = address(scope, &exports.handle, &[])?;
             laps.mark("call");
-            read(&Linear::new(scope, memory), at, rules.limits.response_bytes)
+            let linear = Linear::new(scope, memory);
+            *linear_bytes = linear.len() as u64;
+            read(&linear, at, rules.limits.response_bytes)
         });
         answered.map_err(|cause| explained(cause, isolate, rules.limits))
     }
@@ -158,6 +162,12 @@ impl Instance for ModuleInstance {
             Ok(Linear::new(scope, memory).len() as u64)
         });
         Memory { model_bytes: linear.ok().map(|linear| linear + self.isolate.used_bytes()) }
+    }
+
+    /// The size of the linear memory, which never shrinks. The heap is left out: the
+    /// function's code cannot allocate there.
+    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+        Ok(self.linear_bytes)
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

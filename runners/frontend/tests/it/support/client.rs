@@ -1,5 +1,6 @@
 //! A small HTTP client, and one that sends raw bytes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,6 +54,11 @@ impl Client {
         self.send(Request::get(target).header("x-isolab-executor", spec).body(String::new()).unwrap()).await
     }
 
+    /// Sends a request that asks for its bill.
+    pub(crate) async fn get_billed(&mut self, target: &str) -> Answer {
+        self.send(Request::get(target).header("x-isolab-bill", "1").body(String::new()).unwrap()).await
+    }
+
     /// Returns when the server has closed the connection.
     pub(crate) async fn closed(self) {
         tokio::time::timeout(PATIENCE, self.connection).await.expect("the server closes").unwrap();
@@ -96,6 +102,18 @@ impl Answer {
 
     pub(crate) fn phase_names(&self) -> Vec<String> {
         self.phases().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The keys of the bill with their values, as they are sent.
+    pub(crate) fn bill(&self) -> BTreeMap<String, String> {
+        let bill = self.header("x-isolab-bill").unwrap_or_else(|| panic!("no bill: {self:?}"));
+        let pairs = bill.split(", ").map(|pair| pair.split_once('=').unwrap());
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// A number of the bill.
+    pub(crate) fn billed(&self, key: &str) -> u64 {
+        self.bill()[key].parse().unwrap()
     }
 
     /// Checks that this is a problem of that kind, and returns its details.

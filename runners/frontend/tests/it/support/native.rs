@@ -14,6 +14,8 @@ static FUNCTIONS: &[(&str, Native)] = &[
     ("nonsense", |_| Response::text(99, "")),
     ("frame", frame),
     ("large", large),
+    ("names", names_of_headers),
+    ("burn", function_burn::handle),
 ];
 
 pub(crate) fn names() -> Vec<&'static str> {
@@ -30,6 +32,12 @@ fn echo(request: &Request<'_>) -> Response {
     Response::text(200, format!("{method} {path} {query} {}", body.len()))
 }
 
+/// Answers with the names of its request's headers.
+fn names_of_headers(request: &Request<'_>) -> Response {
+    let names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
+    Response::text(200, names.join(" "))
+}
+
 /// Answers with 32 MiB, more than the buffers of two sockets hold.
 fn large(_: &Request<'_>) -> Response {
     Response::text(200, format!("{}end", "x".repeat(32 << 20)))
@@ -38,7 +46,12 @@ fn large(_: &Request<'_>) -> Response {
 /// Tries to write headers that belong to the connection.
 fn frame(_: &Request<'_>) -> Response {
     let mut response = Response::text(200, "four");
-    for (name, value) in [("content-length", "1"), ("connection", "close"), ("x-isolab-instance", "forged")] {
+    for (name, value) in [
+        ("content-length", "1"),
+        ("connection", "close"),
+        ("x-isolab-instance", "forged"),
+        ("x-isolab-bill", "cpu_ns=0"),
+    ] {
         response.headers.push((name.into(), value.into()));
     }
     response

@@ -1,0 +1,167 @@
+//! An instance's books between two of its bills.
+
+use std::time::{Duration, Instant};
+
+use isolab_core::{Instance, Outside as Places};
+
+use super::groups::Groups;
+use super::{Bill, Billing, Outside, Peak, Usage};
+
+/// Reading control groups may take this part of the time of a server that bills every answer.
+const READING_SHARE: u32 = 50;
+
+/// A model's peak may be this old if every answer is billed: some models need longer to say
+/// it than to answer.
+const PEAK_AGE: Duration = Duration::from_micros(100);
+
+/// The books of one instance.
+pub(crate) struct Ledger {
+    outside: Source,
+    /// The last peak that the model said, and when.
+    peak: Option<(Instant, Peak)>,
+    /// Whether the model has begun a peak that it was not asked for yet.
+    is_watching: bool,
+}
+
+/// Where usage outside of this process is read.
+enum Source {
+    Nowhere,
+    Groups(Box<Reading>),
+    Unreadable,
+}
+
+/// Control groups and their last reading.
+struct Reading {
+    groups: Groups,
+    /// `None` before the first reading.
+    last: Option<Usage>,
+    /// Billed answers since then.
+    answers: u64,
+    read_at: Instant,
+    /// The time that the last reading took.
+    took: Duration,
+}
+
+impl Ledger {
+    /// Opens the books of an instance. Everything before the first bill of an instance that was
+    /// never used counts towards that bill: its groups were made for it.
+    pub(crate) fn open(places: &Places, is_new: bool) -> Self {
+        let outside = match Groups::open(&places.cgroups) {
+            _ if places.cgroups.is_empty() => Source::Nowhere,
+            Err(error) => {
+                tracing::warn!("the bill of a control group: {error}");
+                Source::Unreadable
+            }
+            Ok(groups) => Source::Groups(Box::new(Reading {
+                groups,
+                last: is_new.then(Usage::default),
+                answers: 0,
+                read_at: Instant::now(),
+                took: Duration::ZERO,
+            })),
+        };
+        Self { outside, peak: None, is_watching: false }
+    }
+
+    /// Before an invocation.
+    pub(crate) fn begin(&mut self, instance: &mut dyn Instance, billing: Billing) {
+        match &mut self.outside {
+            Source::Groups(reading) => {
+                if let Err(error) = reading.begin(billing) {
+                    tracing::warn!("the bill of a control group: {error}");
+                    self.outside = Source::Unreadable;
+                }
+            }
+            Source::Nowhere | Source::Unreadable => {
+                if !self.is_watching || !billing.is_constant {
+                    instance.watch_memory();
+                    self.is_watching = true;
+                }
+            }
+        }
+    }
+
+    /// After an invocation that `thread` was used for.
+    pub(crate) fn end(
+        &mut self,
+        instance: &mut dyn Instance,
+        billing: Billing,
+        thread: Usage,
+        has_answered: bool,
+        now: Instant,
+    ) -> Bill {
+        match &mut self.outside {
+            Source::Groups(reading) => {
+                let (outside, peak) = reading.end(billing, now);
+                Bill { thread, outside, peak }
+            }
+            Source::Nowhere => {
+                let peak = self.peak_of(instance, billing, has_answered, now);
+                Bill { thread, outside: Outside::Nothing, peak: Some(peak) }
+            }
+            Source::Unreadable => {
+                let peak = self.peak_of(instance, billing, has_answered, now);
+                Bill { thread, outside: Outside::Unreadable, peak: Some(peak) }
+            }
+        }
+    }
+
+    /// The usage outside that no bill has shown, before the instance is stopped.
+    pub(crate) fn close(self) -> Usage {
+        let Source::Groups(reading) = self.outside else { return Usage::default() };
+        reading.groups.read().map_or_else(|_| Usage::default(), |now| now - reading.last.unwrap_or(now))
+    }
+
+    fn peak_of(
+        &mut self,
+        instance: &mut dyn Instance,
+        billing: Billing,
+        has_answered: bool,
+        now: Instant,
+    ) -> Peak {
+        if !has_answered {
+            return Peak::Unknown("the invocation failed");
+        }
+        let is_young = |at: Instant| now.saturating_duration_since(at) < PEAK_AGE;
+        match self.peak {
+            Some((at, peak)) if billing.is_constant && !billing.is_asked && is_young(at) => peak,
+            _ => {
+                let peak = instance.peak_memory().map_or_else(Peak::Unknown, Peak::Invocation);
+                self.peak = Some((now, peak));
+                self.is_watching = false;
+                peak
+            }
+        }
+    }
+}
+
+impl Reading {
+    fn begin(&mut self, billing: Billing) -> std::io::Result<()> {
+        // If every answer is billed, the end of one is the beginning of the next: the
+        // container's work in between is also work for its function.
+        let is_continued = billing.is_constant || self.took.is_zero();
+        if self.last.is_none() || !is_continued {
+            self.last = Some(self.groups.read()?);
+            self.answers = 0;
+            self.groups.begin_peak();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, billing: Billing, now: Instant) -> (Outside, Option<Peak>) {
+        self.answers += 1;
+        let since = now.saturating_duration_since(self.read_at);
+        if !billing.is_asked && since < self.took * READING_SHARE {
+            return (Outside::Later(self.answers), None);
+        }
+        let Ok(read) = self.groups.read() else {
+            return (Outside::Unreadable, Some(self.groups.peak()));
+        };
+        let usage = read - self.last.replace(read).unwrap_or(read);
+        let (answers, peak) = (std::mem::take(&mut self.answers), self.groups.peak());
+        self.groups.begin_peak();
+        self.read_at = Instant::now();
+        self.took = self.read_at.saturating_duration_since(now).max(Duration::from_nanos(1));
+        (Outside::Read { usage, answers }, Some(peak))
+    }
+}
