@@ -1,6 +1,7 @@
 //! `isolab bench`: measure, write a run folder, print its table and its path.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
@@ -11,8 +12,9 @@ use isolab_reports::run::Placement;
 use super::values::{self, SpecList};
 use crate::executors;
 use crate::exit::BadInput;
+use crate::load::open::Spread;
 use crate::run::plan::{Block, twins};
-use crate::run::preset;
+use crate::run::preset::{self, Preset};
 use crate::run::request::{Choice, RunRequest};
 use crate::session::{self, Session};
 
@@ -36,7 +38,8 @@ pub struct BenchArgs {
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = WHAT)]
     pub reuse: Vec<Reuse>,
-    /// Experiments: startup, memory, density, load, open, burst [default: all]
+    /// Experiments: startup, memory, density, load, open, slo, burst, mix, contention [default: all; the last two only with
+    /// --full]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',', value_parser = values::experiment, help_heading = WHAT)]
     pub only: Vec<Experiment>,
     /// Measure a little of everything: at most 3 minutes for the whole lab
@@ -55,6 +58,17 @@ pub struct BenchArgs {
     /// container engine places its containers
     #[arg(long, value_name = "RULE", default_value = "together", value_parser = values::placement, help_heading = HOW)]
     pub placement: Placement,
+    /// Intervals between the requests of open loops: `poisson` for random ones, or `constant`
+    /// [default: poisson]
+    #[arg(long, value_name = "HOW", hide_possible_values = true, help_heading = HOW)]
+    pub arrivals: Option<Spread>,
+    /// Search the highest rate whose 99th percentile keeps this bound [default: 10ms]
+    #[arg(long, value_name = "D", value_parser = values::duration, help_heading = HOW)]
+    pub slo: Option<Duration>,
+    /// Numbers of the server's workers for the experiment `contention`, which this adds
+    /// [default: 1 and the number of processors]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = values::workers, help_heading = HOW)]
+    pub workers: Vec<usize>,
     /// Refuse to measure on a busy host, or on one whose frequency follows its load
     #[arg(long, help_heading = HOW)]
     pub strict: bool,
@@ -66,7 +80,7 @@ pub struct BenchArgs {
         long,
         value_name = "RUN",
         help_heading = WHERE,
-        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "placement", "out"]
+        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "arrivals", "slo", "workers", "placement", "out"]
     )]
     pub resume: Option<PathBuf>,
     /// Folder for artifacts while measuring; each block gets a new one in it [default: a temporary folder]
@@ -105,12 +119,15 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
         _ => preset::DEFAULT,
     };
     let preset = preset.repeated(arguments.repetitions.unwrap_or(preset.repetitions));
+    let preset =
+        preset.offered(arguments.arrivals.unwrap_or(preset.arrivals), arguments.slo.unwrap_or(preset.slo));
     let choice = Choice {
         specs: arguments.executor.into_iter().flat_map(|list| list.0).collect(),
         functions: arguments.function,
         variants: arguments.variant,
         reuses: arguments.reuse,
-        experiments: arguments.only,
+        experiments: experiments(arguments.only, &preset, !arguments.workers.is_empty()),
+        workers: arguments.workers,
         placement: arguments.placement,
     };
     let request = RunRequest::new(choice, preset, arguments.seed.unwrap_or_else(rand::random))?;
@@ -118,6 +135,15 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
         && !request.is_explicit
         && request.matrix.experiments.contains(&Experiment::Startup);
     Ok(if has_beside { request.with_beside(executors::beside()) } else { request })
+}
+
+/// The chosen experiments; a choice of workers adds `contention`.
+fn experiments(chosen: Vec<Experiment>, preset: &Preset, has_workers: bool) -> Vec<Experiment> {
+    let mut experiments = if chosen.is_empty() { preset.experiments() } else { chosen };
+    if has_workers && !experiments.contains(&Experiment::Contention) {
+        experiments.push(Experiment::Contention);
+    }
+    experiments
 }
 
 /// Every block of one repetition; twins last but for executors of which only the start is measured.

@@ -119,6 +119,7 @@ fn measure(arguments: &ReproduceArgs, claims: &[Claim]) -> Result<FinishedRun> {
             // Such a run cannot be resumed: its blocks follow from the claims.
             recorded: RecordedSelection::default(),
             functions: unique(paths),
+            workers: vec![1],
             preset: match (arguments.quick, arguments.full) {
                 (true, _) => preset::QUICK,
                 (_, true) => preset::FULL,

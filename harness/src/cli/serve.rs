@@ -16,7 +16,7 @@ use nix::unistd::getppid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::values::{LimitArgs, SpecList};
+use super::values::{self, LimitArgs, SpecList};
 use crate::exit::{DONE, INTERRUPTED, Interrupted};
 use crate::host::affinity;
 use crate::server::child::LISTENING;
@@ -58,7 +58,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PATH")]
     pub functions: Vec<PathBuf>,
     /// Threads that serve connections and run functions [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
     pub workers: Option<usize>,
     /// Limits of functions that set none of their own.
     #[command(flatten)]
@@ -78,9 +78,9 @@ pub struct ServeArgs {
     /// Labels what this server makes outside of its process
     #[arg(long, hide = true)]
     pub run_id: Option<String>,
-    /// Keep the server on one processor
+    /// Keep the server on these processors
     #[arg(long, value_name = "N", hide = true)]
-    pub cpu: Option<usize>,
+    pub cpu: Vec<usize>,
     /// Keep instances outside of the server's process on one processor
     #[arg(long, value_name = "N", hide = true)]
     pub guest_cpu: Option<usize>,
@@ -91,11 +91,6 @@ pub struct ServeArgs {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; write it as `127.0.0.1:8080`"))
-}
-
-fn workers(text: &str) -> Result<usize, String> {
-    let workers = text.parse().ok().filter(|workers| *workers > 0);
-    workers.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1"))
 }
 
 fn instances(text: &str) -> Result<usize, String> {
@@ -109,8 +104,8 @@ pub fn run(arguments: ServeArgs) -> Result<u8> {
     if let Some(parent) = arguments.parent {
         end_with(parent)?;
     }
-    if let Some(cpu) = arguments.cpu {
-        affinity::pin(cpu)?;
+    if !arguments.cpu.is_empty() {
+        affinity::pin_to(&arguments.cpu)?;
     }
     super::log_to_stderr();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

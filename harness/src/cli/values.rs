@@ -77,6 +77,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     is_sensible.then_some(duration).ok_or_else(|| format!("`{text}` is not between 1 ms and 24 hours"))
 }
 
+/// A number of the server's threads, at most 1,024.
+pub fn workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| (1..=1_024).contains(workers));
+    workers
+        .ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1 and at most 1024"))
+}
+
 /// A memory limit with its unit, in bytes: `64MiB`.
 fn memory(text: &str) -> Result<u64, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

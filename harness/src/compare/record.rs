@@ -159,6 +159,7 @@ fn cells(request: &ComparisonRequest) -> Vec<Cell> {
         reuse: request.reuse.to_string(),
         twin: false,
         status: Status::Pending,
+        invalid: None,
         reason: None,
     };
     request.sides.iter().map(cell).collect()

@@ -38,15 +38,31 @@ pub fn usable() -> Vec<usize> {
     }
 }
 
+/// The numbers of workers to compare: one, and one for each of these processors.
+pub fn one_and_all(processors: &[usize]) -> Vec<usize> {
+    let mut workers = vec![1, processors.len().max(1)];
+    workers.dedup();
+    workers
+}
+
 /// Keeps the calling thread, and all threads and processes that it starts, on one processor.
 ///
 /// # Errors
 /// If this process may not use that processor.
 pub fn pin(cpu: usize) -> Result<()> {
+    pin_to(&[cpu])
+}
+
+/// Keeps the calling thread, and all threads and processes that it starts, on these processors.
+///
+/// # Errors
+/// If this process may not use one of them.
+pub fn pin_to(cpus: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu)
+    cpus.iter()
+        .try_for_each(|cpu| set.set(*cpu))
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
-        .with_context(|| format!("cannot keep this process on processor {cpu}"))
+        .with_context(|| format!("cannot keep this process on the processors {cpus:?}"))
 }
 
 #[cfg(test)]

@@ -1,14 +1,20 @@
 //! The load generator: a closed loop over kept connections ([`closed`]), an open loop at
-//! a fixed rate ([`open`]), and a burst ([`burst`]).
+//! a fixed rate ([`open`]), a burst ([`burst`]), and a mix of many functions ([`mixed`]).
 //!
 //! - [`exchange`]: one request, its answer, and the check of that answer.
+//! - [`ladder`]: rates that all cells share. [`search`] and [`slo`]: the highest rate that
+//!   keeps a bound.
 //! - [`outcome`]: faults, which every kind of load counts alike.
 
 pub mod burst;
 pub mod closed;
 pub mod exchange;
+pub mod ladder;
+pub mod mixed;
 pub mod open;
 pub mod outcome;
+pub mod search;
+pub mod slo;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;

@@ -8,7 +8,7 @@ use isolab_reports::Experiment;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile, burst, identity, load, open, steady};
+use super::{Bench, BlockProfile, burst, contention, identity, load, mix, open, slo, steady};
 use crate::http1::{Client, Wire};
 use crate::run::preset::SLOW_START;
 use crate::server::child::Child;
@@ -34,17 +34,26 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, reuse: Reuse, rows: &m
     }
     rows.commit()?;
     drop(client);
+    if bench.block.has(Experiment::Mix) && reuse != Reuse::Fresh {
+        mix::measure(bench, profile, reuse, rows).context("mix of functions")?;
+    }
+    if bench.block.has(Experiment::Contention) {
+        contention::measure(bench, profile, reuse, rows).context("contention")?;
+    }
     if bench.block.has(Experiment::Burst) {
         burst::measure(bench, profile, reuse, &child, rows).context("burst")?;
     }
-    if !bench.block.has(Experiment::Load) && !bench.block.has(Experiment::Open) {
+    if ![Experiment::Load, Experiment::Open, Experiment::Slo].iter().any(|it| bench.block.has(*it)) {
         return child.stop();
     }
     let child = for_load(bench, profile, reuse, child)?;
-    // The rates of the open loop are parts of the rate that the closed loop reaches.
+    // The rates of open loops go up to the rate that the closed loop reaches.
     let capacity = load::measure(bench, profile, reuse, &child, rows).context("closed loop")?;
     if bench.block.has(Experiment::Open) {
         open::measure(bench, profile, reuse, &child, capacity, rows).context("open loop")?;
+    }
+    if bench.block.has(Experiment::Slo) {
+        slo::measure(bench, profile, reuse, &child, capacity, rows).context("highest rate")?;
     }
     child.stop()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use isolab_core::Reuse;
+use isolab_core::{Function, Reuse};
 use isolab_reports::Row;
 
 use super::cost::{self, Meter};
@@ -72,8 +72,13 @@ pub struct Capacity {
 
 /// The request of the load case and its expected answer, which is checked once.
 pub fn expected(bench: &Bench<'_>, child: &Child) -> Result<(Wire, Expected)> {
-    let case = bench.load_case();
-    let request = Wire::of_case(case, bench.function(), &child.address().to_string())?;
+    expected_of(&bench.block.function, child)
+}
+
+/// The request of a function's load case and its expected answer, which is checked once.
+pub fn expected_of(function: &Function, child: &Child) -> Result<(Wire, Expected)> {
+    let case = function.load_case();
+    let request = Wire::of_case(case, function.name(), &child.address().to_string())?;
     let first = child.connect()?.send(&request)?;
     identity::compare(case, &first.response)?;
     let status = first.response.status().as_u16();
@@ -88,7 +93,16 @@ pub fn is_spinning(bench: &Bench<'_>, profile: &BlockProfile) -> bool {
     bench.lab.pinning.is_some_and(|pinning| pinning.guest_cpu.is_some() || !profile.is_outside())
 }
 
-fn load(bench: &Bench<'_>, profile: &BlockProfile, child: &Child, connections: usize) -> Result<ClosedLoad> {
+/// The load with this number of connections.
+///
+/// # Errors
+/// If the expected answer is not given.
+pub fn load(
+    bench: &Bench<'_>,
+    profile: &BlockProfile,
+    child: &Child,
+    connections: usize,
+) -> Result<ClosedLoad> {
     let amounts = bench.amounts(profile).load;
     let (request, expected) = expected(bench, child)?;
     let span = Span { duration: amounts.window, answers: amounts.window_answers };
@@ -106,7 +120,8 @@ fn load(bench: &Bench<'_>, profile: &BlockProfile, child: &Child, connections: u
     })
 }
 
-fn add_window(rows: &mut Rows<'_>, row: &Row, window: &ClosedWindow) {
+/// Adds the answers of one window.
+pub fn add_window(rows: &mut Rows<'_>, row: &Row, window: &ClosedWindow) {
     rows.add(row, "responses_count", window.responses);
     rows.add_duration(row, window.duration);
     rows.add_latencies(row, "latency_count", &window.latency_ns);

@@ -6,7 +6,9 @@
 //! | [`memory`] | one for each count of invocations | bytes at several numbers of live instances |
 //! | [`density`] | another | the most live instances |
 //! | [`cell`]: [`identity`] and warm answers | one for each reuse policy | every case, compared byte by byte |
-//! | [`cell`]: [`load`], [`open`], [`burst`] | another | answers under load, and their [`cost`] |
+//! | [`cell`]: [`load`], [`open`], [`slo`], [`burst`] | another | answers under load, and their [`cost`] |
+//! | [`cell`]: [`mix`] | another, with 1,000 functions | answers of many functions |
+//! | [`cell`]: [`contention`] | one for each number of workers | answers under load |
 //!
 //! [`outside`] finds what a block's instances have outside of the server, and [`steady`] warms
 //! instances up.
@@ -16,14 +18,17 @@
 
 pub mod burst;
 pub mod cell;
+pub mod contention;
 pub mod cost;
 pub mod density;
 pub mod identity;
 pub mod load;
 pub mod memory;
+pub mod mix;
 pub mod open;
 pub mod outside;
 pub mod rows;
+pub mod slo;
 pub mod startup;
 pub mod steady;
 
@@ -31,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use isolab_core::{Case, Reuse};
+use isolab_core::{Case, Function, Reuse};
 
 use crate::host::affinity::Pinning;
 use crate::host::probes::energy::Packages;
@@ -51,10 +56,18 @@ pub struct Lab<'a> {
     pub pinning: Option<Pinning>,
     /// Counters of energy, where the host has them.
     pub packages: Option<&'a Packages>,
+    /// The run's seed.
+    pub seed: u64,
     /// The run's id.
     pub run_id: &'a str,
     /// Functions beside the lab's own.
     pub functions: &'a [PathBuf],
+    /// The functions of the run.
+    pub selected: &'a [Function],
+    /// Numbers of workers, for the experiment `contention`.
+    pub workers: &'a [usize],
+    /// The processors that this process may use.
+    pub processors: &'a [usize],
     /// The index of guests that were built before the first block.
     pub guests: &'a Path,
 }
@@ -70,6 +83,19 @@ pub struct Bench<'a> {
     pub cache: &'a Path,
     /// The file for its children's stderr.
     pub log: &'a Path,
+}
+
+/// The extent of a child: what it serves, and with how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent<'a> {
+    /// Functions beside the lab's own.
+    pub functions: &'a [PathBuf],
+    /// The most live instances; by default the front end's bound.
+    pub instances: Option<usize>,
+    /// Threads that serve connections and own instances.
+    pub workers: usize,
+    /// The processors that it stays on; if there are none, the lab's choice.
+    pub cpus: &'a [usize],
 }
 
 /// How a block behaves, as its first experiment found out.
@@ -101,12 +127,34 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// If it does not start, or the run is interrupted.
     pub fn child(&self, reuse: Reuse, cache: &Path, control: bool) -> Result<Child> {
+        self.child_with(reuse, cache, control, &self.extent())
+    }
+
+    /// The extent of most children: one worker.
+    pub fn extent(&self) -> Extent<'a> {
+        Extent { functions: self.lab.functions, instances: None, workers: 1, cpus: &[] }
+    }
+
+    /// Starts a child of another extent.
+    ///
+    /// # Errors
+    /// As [`Bench::child`].
+    pub fn child_with(
+        &self,
+        reuse: Reuse,
+        cache: &Path,
+        control: bool,
+        extent: &Extent<'_>,
+    ) -> Result<Child> {
         interrupt::check()?;
         Child::spawn(&ChildOptions {
             spec: &self.block.spec,
             variant: Some(self.block.variant),
             reuse,
-            functions: self.lab.functions,
+            functions: extent.functions,
+            instances: extent.instances,
+            workers: extent.workers,
+            cpus: extent.cpus,
             cache,
             run_id: self.lab.run_id,
             cpu: self.lab.pinning.map(|pinning| pinning.server_cpu),

@@ -1,5 +1,5 @@
-//! The open loop: latencies for users who do not wait for each other, at parts of the closed
-//! loop's highest rate.
+//! The open loop: latencies for users who do not wait for each other, at rates that all cells
+//! share.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use isolab_core::Reuse;
 use isolab_reports::Row;
 
-use super::cost::{self, Meter};
+use super::cost::{self, Cost, Meter};
 use super::load::{Capacity, PATIENCE, expected, is_spinning};
 use super::rows::Rows;
 use super::{Bench, BlockProfile};
-use crate::load::open::{self, Arrivals, OpenLoad, OpenWindow};
+use crate::load::ladder;
+use crate::load::open::{self, OpenLoad, OpenWindow};
 use crate::run::preset;
 use crate::server::child::Child;
 
@@ -21,8 +22,10 @@ use crate::server::child::Child;
 const CONNECTIONS: usize = 64;
 /// The first window is this many times shorter than the others: the pool is full already.
 const WARM_UP: u32 = 4;
+/// The queue holds the requests of this part of a window.
+const QUEUE_PART: u32 = 4;
 
-/// Offers a child every part of its capacity, one after the other.
+/// Offers a child every rate of the ladder up to its capacity and one beyond, one after the other.
 ///
 /// # Errors
 /// If an answer is faulty, or the child's cost cannot be read.
@@ -35,37 +38,19 @@ pub fn measure(
     rows: &mut Rows<'_>,
 ) -> Result<()> {
     let amounts = bench.amounts(profile).open;
-    // A request that finds no idle container would start one, and measure that.
-    let connections = if profile.is_outside() { capacity.connections } else { CONNECTIONS };
-    for percent in amounts.percents {
-        let Some(rate_per_s) = rate(capacity.per_second, *percent) else { continue };
-        let places = cost::places(bench, profile, reuse, child, connections)?;
-        let (request, expected) = expected(bench, child)?;
-        let load = OpenLoad {
-            address: child.address(),
-            request,
-            expected,
+    for rate_per_s in ladder::rates(capacity.per_second, amounts.is_dense) {
+        let windows = windows(&amounts, rate_per_s);
+        let offer = Offer {
             rate_per_s,
-            arrivals: Arrivals::Constant,
-            connections,
-            // The requests of one second. Longer waits do not count as served.
-            queue_max: usize::try_from(rate_per_s.get()).unwrap_or(usize::MAX).max(connections),
-            windows: windows(&amounts, rate_per_s),
-            patience: PATIENCE,
-            is_spinning: is_spinning(bench, profile),
+            queue_max: queue_max(windows[1], rate_per_s),
+            windows,
+            connections: connections(profile, capacity),
+            number: 0,
         };
-        let mut meter = Meter::new(&places, load.windows.len());
-        let outcome = open::run(&load, || meter.read())?;
-        let outcome = outcome.faultless().with_context(|| format!("{rate_per_s} requests/s"))?;
-        let windows = outcome.windows.iter().zip(meter.windows()?).skip(1);
-        for (sample, (window, cost)) in windows.enumerate() {
-            let row = Row {
-                rate_per_s: Some(rate_per_s.get()),
-                load_percent: Some(*percent),
-                connections: Some(connections as u64),
-                ..rows.row_of(reuse, "open", sample as u64)
-            };
-            add_window(rows, &row, window);
+        let windows = offer.run(bench, profile, reuse, child)?;
+        for (sample, (window, cost)) in windows.iter().enumerate() {
+            let row = offer.row(rows, reuse, "open", sample as u64);
+            offer.add(rows, &row, window);
             cost.add(rows, &row, profile);
         }
         rows.commit()?;
@@ -73,8 +58,81 @@ pub fn measure(
     Ok(())
 }
 
-fn rate(capacity_per_s: f64, percent: u64) -> Option<NonZeroU64> {
-    NonZeroU64::new((capacity_per_s * percent as f64 / 100.0).round() as u64)
+/// The connections of an open loop. A request that finds no idle container would start one, and
+/// measure that.
+pub fn connections(profile: &BlockProfile, capacity: Capacity) -> usize {
+    if profile.is_outside() { capacity.connections } else { CONNECTIONS }
+}
+
+/// One load at a fixed rate.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Requests per second.
+    pub rate_per_s: NonZeroU64,
+    /// The windows. The first one only warms up.
+    pub windows: Vec<Duration>,
+    /// How many requests may wait for a connection.
+    pub queue_max: usize,
+    /// Connections.
+    pub connections: usize,
+    /// Tells loads of one rate and cell apart: their requests come at other instants.
+    pub number: u64,
+}
+
+impl Offer {
+    /// Offers the load; the windows after the first one.
+    ///
+    /// # Errors
+    /// If an answer is faulty, or the child's cost cannot be read.
+    pub fn run(
+        &self,
+        bench: &Bench<'_>,
+        profile: &BlockProfile,
+        reuse: Reuse,
+        child: &Child,
+    ) -> Result<Vec<(OpenWindow, Cost)>> {
+        let places = cost::places(bench, profile, reuse, child, self.connections)?;
+        let (request, expected) = expected(bench, child)?;
+        let load = OpenLoad {
+            address: child.address(),
+            request,
+            expected,
+            rate_per_s: self.rate_per_s,
+            arrivals: bench.lab.preset.arrivals.arrivals(self.seed(bench)),
+            connections: self.connections,
+            queue_max: self.queue_max,
+            windows: self.windows.clone(),
+            patience: PATIENCE,
+            is_spinning: is_spinning(bench, profile),
+        };
+        let mut meter = Meter::new(&places, load.windows.len());
+        let outcome = open::run(&load, || meter.read())?;
+        let outcome = outcome.faultless().with_context(|| format!("{} requests/s", self.rate_per_s))?;
+        Ok(outcome.windows.into_iter().zip(meter.windows()?).skip(1).collect())
+    }
+
+    /// The seed of random arrivals. It does not depend on the executor: all executors get requests
+    /// at the same instants.
+    fn seed(&self, bench: &Bench<'_>) -> u64 {
+        let repetition = u64::from(bench.block.repetition) << 40;
+        let place = repetition | self.number << 32;
+        bench.lab.seed.wrapping_add(place).wrapping_add(self.rate_per_s.get())
+    }
+
+    /// A row of one of its windows.
+    pub fn row(&self, rows: &Rows<'_>, reuse: Reuse, phase: &str, sample: u64) -> Row {
+        Row {
+            rate_per_s: Some(self.rate_per_s.get()),
+            connections: Some(self.connections as u64),
+            ..rows.row_of(reuse, phase, sample)
+        }
+    }
+
+    /// Adds the figures of one window.
+    pub fn add(&self, rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
+        rows.add(row, "queue_max_count", self.queue_max as u64);
+        add_window(rows, row, window);
+    }
 }
 
 /// A short window that only warms up, then windows that are long enough for their requests.
@@ -86,11 +144,23 @@ fn windows(amounts: &preset::Open, rate_per_s: NonZeroU64) -> Vec<Duration> {
     windows
 }
 
+/// The requests of a part of a window, at least one: a server that stays behind by as much drops
+/// requests before the window ends.
+fn queue_max(window: Duration, rate_per_s: NonZeroU64) -> usize {
+    let requests = window.as_secs_f64() / f64::from(QUEUE_PART) * rate_per_s.get() as f64;
+    (requests as usize).max(1)
+}
+
 fn add_window(rows: &mut Rows<'_>, row: &Row, window: &OpenWindow) {
     rows.add(row, "offered_count", window.offered);
     rows.add(row, "responses_count", window.achieved);
     rows.add(row, "dropped_count", window.dropped);
+    rows.add(row, "unfinished_count", window.unfinished);
     rows.add(row, "late_count", window.late);
+    rows.add(row, "late_waiting_count", window.late_waiting);
+    let watched = window.watched();
+    rows.add(row, "generator_late_count", watched.generator_late);
+    rows.add(row, "generator_lateness_p99_ns", watched.lateness_p99_ns);
     rows.add_duration(row, window.duration);
     rows.add_latencies(row, "latency_count", &window.latency_ns);
     rows.add_latencies(row, "service_count", &window.service_ns);
@@ -105,13 +175,15 @@ mod tests {
     fn a_window_lasts_until_its_requests_have_been_offered() {
         let rate = |per_second| NonZeroU64::new(per_second).unwrap();
         let amounts = DEFAULT.light.open;
-        assert_eq!(windows(&amounts, rate(100_000))[1..], [amounts.window; 2]);
+        assert_eq!(windows(&amounts, rate(100_000))[1..], [amounts.window]);
         assert_eq!(windows(&amounts, rate(2))[..2], [Duration::from_millis(2_500), Duration::from_secs(10)]);
     }
 
     #[test]
-    fn a_rate_of_zero_is_not_offered() {
-        assert_eq!(rate(1_000.0, 25), NonZeroU64::new(250));
-        assert_eq!(rate(0.9, 50), None);
+    fn a_queue_can_be_filled_within_a_window() {
+        let per_second = |per_second| NonZeroU64::new(per_second).unwrap();
+        let window = Duration::from_millis(200);
+        assert_eq!(queue_max(window, per_second(1_000)), 50);
+        assert_eq!(queue_max(window, per_second(2)), 1);
     }
 }

@@ -103,6 +103,7 @@ impl Matrix {
                 let mut experiments = self.experiments.clone();
                 let has_all = index == representative || !is_narrow;
                 experiments.retain(|experiment| has_all || !experiment.is_of_model());
+                experiments.retain(|it| index == representative || !it.is_of_all_functions());
                 variants(function).into_iter().map(move |variant| {
                     let mut block = Block {
                         spec: spec.clone(),
@@ -115,7 +116,7 @@ impl Matrix {
                     };
                     if variant.answers_once() {
                         block.reuses = vec![Reuse::Fresh];
-                        block.experiments.retain(|experiment| *experiment != Experiment::Density);
+                        block.experiments.retain(|it| ![Experiment::Density, Experiment::Mix].contains(it));
                     }
                     block
                 })

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use isolab_reports::Experiment;
 use serde::Serialize;
+
+use crate::load::open::Spread;
 
 /// The name of a preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +36,11 @@ pub struct Preset {
     pub has_twins: bool,
     /// Whether the start of further specs is measured beside that of the default ones.
     pub has_beside: bool,
+    /// The intervals between the requests of open loops.
+    pub arrivals: Spread,
+    /// The bound on the 99th percentile for which the highest rate is searched.
+    #[serde(rename = "slo_ns", serialize_with = "nanoseconds")]
+    pub slo: Duration,
     /// Amounts for instances that start in less than [`SLOW_START`].
     pub light: Amounts,
     /// Amounts for instances that take longer.
@@ -68,6 +76,10 @@ pub struct Amounts {
     pub load: Load,
     /// The open loop.
     pub open: Open,
+    /// The search for the highest rate that keeps a 99th percentile.
+    pub slo: Slo,
+    /// Many functions at once.
+    pub mix: Mix,
     /// Requests at once.
     pub burst: Burst,
 }
@@ -132,8 +144,9 @@ pub struct Load {
 /// Amounts of the open loop.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Open {
-    /// Parts of the closed loop's highest rate, in percent.
-    pub percents: &'static [u64],
+    /// Whether every step of the ladder is offered, and not only powers of ten, at rates far below
+    /// a cell's capacity.
+    pub is_dense: bool,
     /// Number of windows of each rate after the first one, which only warms up.
     pub windows: u32,
     /// Length of one window …
@@ -141,6 +154,35 @@ pub struct Open {
     pub window: Duration,
     /// … or longer, until this many requests were due.
     pub window_requests: u64,
+}
+
+/// Bounds of the search for the highest rate that keeps a 99th percentile.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Slo {
+    /// Length of one probe, or longer until enough requests for a 99th percentile were due.
+    #[serde(rename = "probe_ms", serialize_with = "milliseconds")]
+    pub probe: Duration,
+    /// The most probes.
+    pub probes: u32,
+    /// The time that the search may take.
+    #[serde(rename = "bound_ms", serialize_with = "milliseconds")]
+    pub bound_time: Duration,
+}
+
+/// Amounts of the mix of many functions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Mix {
+    /// Number of functions.
+    pub functions: usize,
+    /// The most live instances.
+    pub instances: usize,
+    /// Number of connections.
+    pub connections: usize,
+    /// Number of windows. The first one is cold.
+    pub windows: u32,
+    /// Length of one window.
+    #[serde(rename = "window_ms", serialize_with = "milliseconds")]
+    pub window: Duration,
 }
 
 /// Amounts of the burst.
@@ -156,6 +198,10 @@ fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Res
     serializer.serialize_u64(duration.as_millis() as u64)
 }
 
+fn nanoseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(isolab_core::laps::nanoseconds(*duration))
+}
+
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
@@ -163,6 +209,10 @@ fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
+
+/// The default bound on the 99th percentile. Chosen and not derived: people do not notice it, and
+/// a cold start of a container breaks it.
+pub const SLO: Duration = ms(10);
 
 const MIB: u64 = 1 << 20;
 
@@ -174,6 +224,8 @@ pub const QUICK: Preset = Preset {
     is_narrow: true,
     has_twins: false,
     has_beside: false,
+    arrivals: Spread::Poisson,
+    slo: SLO,
     light: Amounts {
         hosts: 1,
         starts: 100,
@@ -189,7 +241,9 @@ pub const QUICK: Preset = Preset {
         },
         density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 256, bound_time: ms(1_000) },
         load: Load { connections: &[1, 4, 16], windows: 3, window: ms(100), window_answers: 5 },
-        open: Open { percents: &[50, 90], windows: 2, window: ms(200), window_requests: 10 },
+        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 10 },
+        slo: Slo { probe: ms(150), probes: 8, bound_time: ms(1_000) },
+        mix: Mix { functions: 1_000, instances: 1_000, connections: 16, windows: 2, window: ms(300) },
         burst: Burst { requests: &[4, 16], rounds: 2 },
     },
     heavy: Amounts {
@@ -207,7 +261,9 @@ pub const QUICK: Preset = Preset {
         },
         density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 4, bound_time: ms(1_000) },
         load: Load { connections: &[1, 4], windows: 2, window: ms(100), window_answers: 2 },
-        open: Open { percents: &[50], windows: 1, window: ms(200), window_requests: 4 },
+        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 3 },
+        slo: Slo { probe: ms(150), probes: 8, bound_time: ms(1_000) },
+        mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 2, window: ms(1_000) },
         burst: Burst { requests: &[4], rounds: 1 },
     },
 };
@@ -220,6 +276,8 @@ pub const DEFAULT: Preset = Preset {
     is_narrow: true,
     has_twins: true,
     has_beside: true,
+    arrivals: Spread::Poisson,
+    slo: SLO,
     light: Amounts {
         hosts: 3,
         starts: 300,
@@ -235,7 +293,9 @@ pub const DEFAULT: Preset = Preset {
         },
         density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
         load: Load { connections: &[1, 8, 32], windows: 3, window: ms(150), window_answers: 10 },
-        open: Open { percents: &[25, 50, 75, 90], windows: 2, window: ms(250), window_requests: 20 },
+        open: Open { is_dense: false, windows: 1, window: ms(250), window_requests: 20 },
+        slo: Slo { probe: ms(200), probes: 12, bound_time: ms(2_000) },
+        mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(500) },
         burst: Burst { requests: &[8, 64], rounds: 3 },
     },
     heavy: Amounts {
@@ -253,7 +313,9 @@ pub const DEFAULT: Preset = Preset {
         },
         density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(4_000) },
         load: Load { connections: &[1, 8], windows: 2, window: ms(200), window_answers: 3 },
-        open: Open { percents: &[50, 90], windows: 2, window: ms(300), window_requests: 4 },
+        open: Open { is_dense: false, windows: 1, window: ms(300), window_requests: 4 },
+        slo: Slo { probe: ms(250), probes: 10, bound_time: ms(2_000) },
+        mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 3, window: ms(1_000) },
         burst: Burst { requests: &[8], rounds: 1 },
     },
 };
@@ -266,6 +328,8 @@ pub const FULL: Preset = Preset {
     is_narrow: false,
     has_twins: true,
     has_beside: true,
+    arrivals: Spread::Poisson,
+    slo: SLO,
     light: Amounts {
         hosts: 4,
         starts: 400,
@@ -281,7 +345,9 @@ pub const FULL: Preset = Preset {
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
         load: Load { connections: &[1, 8, 16, 32, 128], windows: 3, window: ms(150), window_answers: 20 },
-        open: Open { percents: &[25, 50, 75, 90, 110], windows: 2, window: ms(200), window_requests: 50 },
+        open: Open { is_dense: true, windows: 1, window: ms(250), window_requests: 50 },
+        slo: Slo { probe: ms(200), probes: 16, bound_time: ms(3_000) },
+        mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(1_000) },
         burst: Burst { requests: &[8, 64, 256], rounds: 3 },
     },
     heavy: Amounts {
@@ -299,7 +365,9 @@ pub const FULL: Preset = Preset {
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 24, bound_time: ms(5_000) },
         load: Load { connections: &[1, 8, 16], windows: 3, window: ms(200), window_answers: 4 },
-        open: Open { percents: &[50, 90], windows: 2, window: ms(300), window_requests: 4 },
+        open: Open { is_dense: false, windows: 2, window: ms(300), window_requests: 8 },
+        slo: Slo { probe: ms(250), probes: 12, bound_time: ms(3_000) },
+        mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(2_000) },
         burst: Burst { requests: &[8], rounds: 2 },
     },
 };
@@ -312,6 +380,21 @@ impl Preset {
     #[must_use]
     pub fn repeated(&self, repetitions: u32) -> Self {
         Self { announced: self.announced * repetitions / self.repetitions, repetitions, ..*self }
+    }
+
+    /// The same amounts with other arrivals and another bound on the 99th percentile.
+    #[must_use]
+    pub fn offered(&self, arrivals: Spread, slo: Duration) -> Self {
+        Self { arrivals, slo, ..*self }
+    }
+
+    /// The experiments of a run for which the user chose none. The mix of many functions and
+    /// contention take time that only a run for publication has.
+    pub fn experiments(&self) -> Vec<Experiment> {
+        let is_chosen = |experiment: &Experiment| {
+            self.name == PresetName::Full || !matches!(experiment, Experiment::Mix | Experiment::Contention)
+        };
+        Experiment::ALL.into_iter().filter(is_chosen).collect()
     }
 
     /// The amounts for instances that take this long to start.

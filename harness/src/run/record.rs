@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use isolab_core::Reuse;
+use isolab_reports::figures::{InvalidCell, Validity};
 use isolab_reports::folder::{self, RUN};
 use isolab_reports::run::{Prices, RecordedSelection, SCHEMA_VERSION};
-use isolab_reports::{Cell, ExecutorInfo, Format, RunStatus, Status, Summary, render};
+use isolab_reports::{Cell, ExecutorInfo, Format, Row, RunStatus, Status, Summary, render};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -127,12 +128,27 @@ impl RunRecord {
         self.folder.replace_json(RUN, &self.run)
     }
 
+    /// Marks the cells whose figures at fixed rates are invalid, because the load generator was late.
+    fn judge_generator(&mut self, rows: &[Row]) {
+        let invalid = Validity::of(rows).cells;
+        for cell in &mut self.run.cells {
+            let is_of = |judged: &&InvalidCell| {
+                (&judged.executor, &judged.function, &judged.variant, &judged.reuse, judged.is_twin)
+                    == (&cell.executor, &cell.function, &cell.variant, &cell.reuse, cell.twin)
+            };
+            cell.invalid = invalid.iter().find(is_of).map(InvalidCell::reason);
+        }
+    }
+
     /// Writes how the run ended, and its reports.
     pub fn finish(mut self, status: RunStatus) -> Result<FinishedRun> {
         self.run.status = status;
         self.run.ended = Some(Utc::now().rfc3339());
         self.save()?;
-        let run = folder::read(self.folder.dir())?;
+        let mut run = folder::read(self.folder.dir())?;
+        self.judge_generator(&run.rows);
+        self.save()?;
+        run.run = self.run;
         let summary = Summary::of(&run);
         for format in Format::ALL {
             self.folder.replace(format.file_name(), render(&summary, format).as_bytes())?;
@@ -228,6 +244,7 @@ fn cells<'a>(block: &'a Block, executors: &'a [Availability]) -> impl Iterator<I
         twin: block.is_twin,
         status,
         reason: reason.clone(),
+        invalid: None,
     })
 }
 

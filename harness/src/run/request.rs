@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use isolab_core::{Function, Reuse, Spec, Variant};
@@ -13,6 +14,7 @@ use isolab_reports::{Experiment, Run, RunStatus};
 use super::plan::Matrix;
 use super::preset::Preset;
 use crate::exit::BadInput;
+use crate::host::affinity;
 use crate::{executors, library};
 
 /// A user's choice. An empty list stands for the default.
@@ -30,6 +32,8 @@ pub struct Choice {
     pub experiments: Vec<Experiment>,
     /// Which processors run what.
     pub placement: Placement,
+    /// Numbers of workers.
+    pub workers: Vec<usize>,
 }
 
 /// Everything that a run needs to know from its user.
@@ -41,6 +45,8 @@ pub struct RunRequest {
     pub recorded: RecordedSelection,
     /// Functions beside the lab's own.
     pub functions: Vec<PathBuf>,
+    /// Numbers of workers, for the experiment `contention`.
+    pub workers: Vec<usize>,
     /// The amounts to measure.
     pub preset: Preset,
     /// Decides the order.
@@ -71,7 +77,8 @@ impl RunRequest {
         let (functions, paths) = library::select(&choice.functions)?;
         let default_variants = default_variants(&functions);
         let names = functions_as_text(&choice.functions, &functions, &paths);
-        let default_experiments = || Experiment::ALL.to_vec();
+        let default_experiments = || preset.experiments();
+        let workers = unless_empty(choice.workers, || affinity::one_and_all(&affinity::usable()));
         let matrix = Matrix {
             specs: unless_empty(choice.specs, executors::compiled_in),
             functions,
@@ -88,8 +95,9 @@ impl RunRequest {
             experiments: matrix.experiments.iter().map(ToString::to_string).collect(),
             placement: choice.placement,
             beside: Vec::new(),
+            workers: workers.clone(),
         };
-        Ok(Self { matrix, recorded, functions: paths, preset, seed, is_explicit, interrupted: None })
+        Ok(Self { matrix, recorded, functions: paths, workers, preset, seed, is_explicit, interrupted: None })
     }
 
     /// The same run, which also measures the start of these executors.
@@ -122,6 +130,7 @@ impl RunRequest {
             reuses: parse_all(&recorded.reuses).map_err(refused)?,
             experiments: parse_all(&recorded.experiments).map_err(refused)?,
             placement: recorded.placement,
+            workers: recorded.workers.clone(),
         };
         let (preset, seed) = (preset_of(&run).map_err(refused)?, run.seed);
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
@@ -141,6 +150,10 @@ fn preset_of(run: &Run) -> Result<Preset, String> {
     let preset = preset.ok_or_else(|| format!("there is no preset `{name}`"))?;
     let repetitions = run.preset.get("repetitions").and_then(serde_json::Value::as_u64);
     let repetitions = repetitions.and_then(|count| count.try_into().ok());
+    let arrivals = run.preset.get("arrivals").cloned().map(serde_json::from_value);
+    let arrivals = arrivals.transpose().map_err(|error| format!("its arrivals: {error}"))?;
+    let slo = run.preset.get("slo_ns").and_then(serde_json::Value::as_u64).map(Duration::from_nanos);
+    let preset = preset.offered(arrivals.unwrap_or(preset.arrivals), slo.unwrap_or(preset.slo));
     Ok(preset.repeated(repetitions.unwrap_or(preset.repetitions)))
 }
 

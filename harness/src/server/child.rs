@@ -40,6 +40,12 @@ pub struct ChildOptions<'a> {
     pub reuse: Reuse,
     /// Functions beside the lab's own.
     pub functions: &'a [PathBuf],
+    /// The most live instances; by default the front end's bound.
+    pub instances: Option<usize>,
+    /// Threads that serve connections and own instances.
+    pub workers: usize,
+    /// The processors it stays on, instead of the one below; may be empty.
+    pub cpus: &'a [usize],
     /// The folder for artifacts.
     pub cache: &'a Path,
     /// Labels what the child makes outside of itself.
@@ -212,9 +218,10 @@ fn group(process: &std::process::Child) -> Pid {
 fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments: Vec<String> =
-        ["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();
+        ["serve", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();
     arguments.push(format!("{:#}", options.spec));
     let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    option("workers", options.workers.to_string());
     option("reuse", options.reuse.to_string());
     option("cache", path(options.cache));
     option("run-id", options.run_id.to_owned());
@@ -222,7 +229,11 @@ fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     if let Some(variant) = options.variant {
         option("variant", variant.to_string());
     }
-    if let Some(cpu) = options.cpu {
+    if let Some(instances) = options.instances {
+        option("instances", instances.to_string());
+    }
+    let cpus = if options.cpus.is_empty() { options.cpu.as_slice() } else { options.cpus };
+    for cpu in cpus {
         option("cpu", cpu.to_string());
     }
     if let Some(cpu) = options.guest_cpu {

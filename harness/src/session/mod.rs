@@ -19,10 +19,12 @@ use isolab_reports::RunStatus;
 use self::caches::Caches;
 use self::survey::survey;
 use crate::exit::{DONE, FAILED, INTERRUPTED, Interrupted};
-use crate::host::affinity::Pinning;
+use crate::host::affinity::{self, Pinning};
 use crate::host::condition;
 use crate::host::machine::{Build, Machine};
 use crate::host::probes::energy::Packages;
+use crate::load::open::Spread;
+use crate::load::slo;
 use crate::measure::Lab;
 use crate::run::availability::{Availability, obstacle};
 use crate::run::folder::RunWriter;
@@ -64,13 +66,19 @@ impl Session<'_> {
         let packages = Packages::find();
         let caches = Caches::make(self.cache)?;
         let guests = caches.path().join("guests");
-        let RunRequest { matrix, recorded, functions, preset, seed, is_explicit, interrupted } = self.request;
+        let RunRequest { matrix, recorded, functions, workers, preset, seed, is_explicit, interrupted } =
+            self.request;
+        let processors = affinity::usable();
         let lab = Lab {
             preset: &preset,
             pinning: Pinning::choose(recorded.placement),
             packages: packages.as_ref().ok(),
+            seed,
             run_id: &self.id,
             functions: &functions,
+            selected: &matrix.functions,
+            workers: &workers,
+            processors: &processors,
             guests: &guests,
         };
         let executors = survey(&lab, &matrix, &caches.fresh()?, &caches.path().join("survey.log"))?;
@@ -229,12 +237,35 @@ fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
     }));
     if lab.preset.is_narrow {
         notes.push(
-            "Density, open loop and burst depend on the model more than on the function: they were measured \
-             with one function."
+            "Density, open loop, highest rate under a bound and burst depend on the model more than on the \
+             function: they were measured with one function."
                 .into(),
         );
     }
+    notes.extend(open_loops(lab.preset));
     notes
+}
+
+/// Remarks on the load of open loops.
+fn open_loops(preset: &Preset) -> [String; 2] {
+    let arrivals = match preset.arrivals {
+        Spread::Poisson => "at random, as from users who do not know of each other (Poisson arrivals)",
+        Spread::Constant => "at equal intervals",
+    };
+    [
+        format!(
+            "Open loops offered the rates 1, 2, 5, 10, … per second that all executors share, up to a cell's \
+             capacity and one beyond. Requests came {arrivals}, at the same instants for every executor. A \
+             request was dropped if the requests of a quarter of a window waited already."
+        ),
+        format!(
+            "The search for the highest rate with a 99th percentile of at most {} ms ended when kept and broken rate \
+             differed by less than a tenth, or its time was over. It is missing where {} requests take longer than \
+             that time: fewer have no 99th percentile.",
+            preset.slo.as_millis(),
+            slo::ENOUGH
+        ),
+    ]
 }
 
 /// Removes what killed children left behind.

@@ -90,7 +90,9 @@ fn known_stalls_give_the_percentiles_of_theory_and_a_closed_loop_hides_them() {
     // All that were due in a stall were late but those at its very end and those that the
     // connections took in; and it is the server they waited for.
     let stuck = waits.iter().filter(|wait| **wait > TOLERANCE).count() as u64;
-    assert!(window.late_waiting + 8 * u64::from(PERIODS) >= stuck, "{stuck} {window:?}");
+    // On a busy host the generator is late for some of them.
+    let late = window.late_waiting + window.generator_late;
+    assert!(late + 8 * u64::from(PERIODS) >= stuck && window.late_waiting > late / 2, "{stuck} {late}");
 
     // The time from the real sending does not show it, ...
     let raw = Duration::from_nanos(window.service_at(0.9).unwrap());

@@ -1,6 +1,7 @@
 //! Tests of figures: times, memory, allocations. Cargo runs one test binary at a time, and
 //! these tests run one at a time, so that nothing else uses the machine meanwhile.
 
+mod generator;
 mod instruments;
 mod load_allocations;
 mod load_open;

@@ -40,6 +40,14 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
         "--variant",
         "rust",
         "--quick",
+        "--only",
+        "startup,memory,density,load,open,slo,burst,mix",
+        "--workers",
+        "1,2",
+        "--arrivals",
+        "constant",
+        "--slo",
+        "5s",
         "--seed",
         "7",
         "--out",
@@ -80,8 +88,10 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
             assert_eq!(count(of(), "load", metric), 12, "{metric}: two policies, two loads, three windows");
         }
         for metric in ["offered_count", "dropped_count", "late_count", "latency_count", "service_count"] {
-            assert_eq!(count(of(), "open", metric), 8, "{metric}: two policies, two rates, two windows");
+            let windows = count(of(), "open", metric);
+            assert!(windows >= 6, "{metric}: two policies, and at least three rates each: {windows}");
         }
+        has_loads_of_users(&of().collect::<Vec<_>>());
         assert_eq!(count(of(), "burst", "latency_count"), 4, "two policies, one number, two rounds");
         for row in of().filter(|row| row.metric == "latency_count" || row.metric == "service_count") {
             assert_eq!(row.histogram.as_ref().map(Latencies::count), Some(row.value), "{row:?}");
@@ -92,13 +102,39 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
         let cold = of().filter(|row| row.cold.is_some() || (row.phase == "invoke" && row.reuse.is_none()));
         let uses: BTreeSet<_> = cold.map(|row| row.uses).collect();
         assert_eq!(uses, BTreeSet::from([Some(1)]), "cold is proved");
-        let tell_of_the_model = ["density", "open", "burst"];
+        let tell_of_the_model = ["density", "open", "slo", "burst", "mix", "contention"];
         assert!(
             rows.iter()
                 .all(|row| row.function == "hello" || !tell_of_the_model.contains(&row.phase.as_str())),
             "with one function only"
         );
     }
+}
+
+/// The rates of the ladder, many functions, and several workers. A bound of 5 s needs probes of
+/// 100 s, for which there is no time.
+fn has_loads_of_users(rows: &[&Row]) {
+    let rates: BTreeSet<_> =
+        rows.iter().filter(|row| row.phase == "open").map(|row| row.rate_per_s).collect();
+    let is_step = |rate: &Option<u64>| {
+        rate.is_some_and(|rate| {
+            rate.to_string().trim_end_matches('0').parse::<u8>().is_ok_and(|it| [1, 2, 5].contains(&it))
+        })
+    };
+    assert!(rates.iter().all(is_step), "{rates:?}");
+    assert_eq!(rows.iter().filter(|row| row.phase == "slo").count(), 0);
+    let of = |phase: &str, metric: &str| -> Vec<&Row> {
+        let of = rows.iter().filter(|row| row.phase == phase && row.metric == metric);
+        of.copied().collect()
+    };
+    assert!(of("mix", "responses_count").iter().all(|row| row.functions == Some(1_000) && row.value > 0));
+    let (cold, functions) = (of("mix", "cold_count"), of("mix", "functions_count"));
+    assert_eq!(cold.len(), 2, "warm instances only, and two windows");
+    let first = |rows: &[&Row]| rows.iter().find(|row| row.sample == 0).unwrap().value;
+    // Each function has no instance at first, and each connection may start one of its own.
+    assert!(first(&cold) >= first(&functions) && first(&functions) > 10, "{cold:?} {functions:?}");
+    let workers: BTreeSet<_> = of("contention", "responses_count").iter().map(|row| row.workers).collect();
+    assert_eq!(workers, BTreeSet::from([Some(1), Some(2)]));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `isolab load --rate`, by the real binary over real sockets.
 
+use std::time::Duration;
+
 use crate::support::run;
-use crate::support::server::{Behaviour, Reply, Server};
+use crate::support::server::{Behaviour, Reply, Server, Stalls};
 use serde_json::Value;
 
 fn json(stdout: &str) -> Value {
@@ -73,4 +75,29 @@ fn a_server_that_closes_the_connection_is_bad_input() {
     let finished = run(format!("load {} --rate 10", server.url()).split(' '));
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
     assert!(finished.stderr.contains("does not answer"), "{finished:?}");
+}
+
+/// One thread that is stalled for 100 ms in every 200 ms: no rate keeps 20 ms, and each keeps 1 s.
+#[test]
+fn the_highest_rate_that_keeps_a_bound_is_searched() {
+    let stalls = Some(Stalls { period: Duration::from_millis(200), length: Duration::from_millis(100) });
+    let server = Server::start(Behaviour { stalls, ..Behaviour::default() });
+    let line = format!("load {} --slo 20ms --duration 4s --seed 3 --arrivals poisson --json", server.url());
+    let finished = run(line.split(' '));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let json = json(&finished.stdout);
+    assert_eq!(
+        (json["slo_rate_per_s"].as_u64(), json["slo_ns"].as_u64()),
+        (None, Some(20_000_000)),
+        "{json}"
+    );
+    let broken = json["slo_broken_rate_per_s"].as_u64().unwrap();
+    let probes = json["probes"].as_array().unwrap();
+    assert!(probes.iter().any(|probe| probe["rate_per_s"] == broken), "{json}");
+    assert!(probes.iter().all(|probe| probe["latency_p99_ns"].as_u64().is_none_or(|p99| p99 > 20_000_000)));
+
+    let line = format!("load {} --slo 1s --duration 500ms", server.url());
+    let finished = run(line.split(' '));
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("too short for one probe"), "{finished:?}");
 }

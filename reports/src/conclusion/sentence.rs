@@ -86,6 +86,8 @@ pub enum Source {
     Cells,
     /// How many warnings there are about the host.
     HostWarnings,
+    /// How many cells the load generator made invalid.
+    InvalidCells,
 }
 
 /// The value itself or an end of its interval.

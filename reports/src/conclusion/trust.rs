@@ -18,6 +18,7 @@ pub(super) fn sentence(summary: &Summary, groups: &[&Group]) -> Sentence {
         return Sentence::of(Subject::Trust, vec![words]);
     }
     let mut clauses = vec![repetitions(summary)];
+    clauses.extend(generator(summary));
     clauses.extend(host(summary));
     clauses.push(pairs(summary));
     clauses.extend(unmeasured(summary));
@@ -33,6 +34,15 @@ fn repetitions(summary: &Summary) -> Words {
         .say("the figures come from ")
         .count(summary.repetitions, Source::Repetitions)
         .say(" repetitions, each in a new server process")
+}
+
+/// The clause on a load generator that was late.
+fn generator(summary: &Summary) -> Option<Words> {
+    let invalid = summary.validity.cells.len();
+    let words = Words::default().count(invalid, Source::InvalidCells);
+    let cells = if invalid == 1 { " cell is" } else { " cells are" };
+    let words = words.say(&format!("{cells} invalid, because the load generator was late by its own fault"));
+    (invalid > 0).then_some(words)
 }
 
 fn host(summary: &Summary) -> Vec<Words> {

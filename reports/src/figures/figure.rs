@@ -50,6 +50,9 @@ pub struct Settings {
     /// The offered rate, where it is not a part of a highest one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u64>,
+    /// The server's workers, where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u64>,
     /// Live instances.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_instances: Option<u64>,
@@ -221,6 +224,7 @@ impl fmt::Display for Settings {
             self.connections.map(|count| format!("{count} at once")),
             self.load_percent.map(|percent| format!("{percent} % of capacity")),
             self.rate_per_s.map(|rate| format!("{rate}/s offered")),
+            self.workers.map(|count| if count == 1 { "1 worker".into() } else { format!("{count} workers") }),
             self.live_instances.map(|count| format!("{count} live")),
             self.invocations.map(|count| format!("invoked {count}×")),
         ];

@@ -1,4 +1,4 @@
-//! Figures of closed loops, open loops and bursts.
+//! Figures of closed loops, open loops, bursts and mixes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::statistics::{Bootstrap, Samples};
 type Formula = fn(&Numbers<'_>) -> Option<f64>;
 
 /// Figures that combine several numbers of a window.
-const FORMULAS: [(&str, Unit, Formula); 20] = [
+const FORMULAS: [(&str, Unit, Formula); 24] = [
     ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
     ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
     ("dropped", Unit::Part, |window| part(window, "dropped_count")),
@@ -40,12 +40,16 @@ const FORMULAS: [(&str, Unit, Formula); 20] = [
     ("switches", Unit::Count, |window| {
         per_response(window, &["voluntary_switches_count", "involuntary_switches_count"], &[])
     }),
+    ("cold", Unit::Part, |window| Some(window.get("cold_count")? / window.get("responses_count")?)),
+    ("functions", Unit::Count, |window| window.get("functions_count").copied()),
+    ("evictions", Unit::Count, |window| window.get("stops_count").copied()),
+    ("shared_processors", Unit::Count, |window| window.get("shared_processors_count").copied()),
     ("energy", Unit::Microjoules, |window| per_response(window, &["energy_uj"], &[])),
 ];
 
 pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for phase in ["load", "open", "burst"] {
+    for phase in ["load", "open", "burst", "mix", "contention"] {
         for (key, windows) in sorted.windows_of(phase) {
             let mut add = |name: String, unit, samples: Samples| {
                 figures.extend(Figure::median(name, key.settings(), unit, samples, bootstrap));
@@ -65,6 +69,24 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
             figures.extend(latencies(sorted, key, windows, &saturation, bootstrap));
         }
     }
+    figures.extend(highest(sorted, bootstrap));
+    figures
+}
+
+/// The highest rates that kept a bound, one for each repetition.
+fn highest(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    // The rows of a probe have its rate, those of the result have none.
+    for (key, windows) in sorted.windows_of("slo").filter(|(key, _)| key.settings().rate_per_s.is_none()) {
+        for (name, unit, metric) in [
+            ("slo_rate", Unit::PerSecond, "slo_rate_per_s"),
+            ("slo_broken_rate", Unit::PerSecond, "slo_broken_rate_per_s"),
+            ("slo_bound", Unit::Nanoseconds, "slo_ns"),
+        ] {
+            let samples = each(windows, |window| window.get(metric).copied());
+            figures.extend(Figure::median(name.to_owned(), key.settings(), unit, samples, bootstrap));
+        }
+    }
     figures
 }
 
@@ -80,7 +102,9 @@ fn latencies(
     let windows: Windows<'_> = unsaturated.map(|(place, window)| (*place, window.clone())).collect();
     let offered = latency::sums(&windows, "offered_count");
     let mut figures = Vec::new();
-    for (kind, metric) in [("latency", "latency_count"), ("service", "service_count")] {
+    let kinds =
+        [("latency", "latency_count"), ("service", "service_count"), ("cold_latency", "cold_latency_count")];
+    for (kind, metric) in kinds {
         let name = format!("{}_{kind}", key.phase);
         let Some(histograms) = sorted.histograms(key, metric) else {
             figures.extend(latency::of_windows(&name, kind, &key.settings(), &windows, bootstrap));

@@ -15,6 +15,7 @@ mod memory;
 mod phases;
 mod samples;
 mod saturation;
+mod validity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ pub(crate) use figure::MISFIT;
 pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
 pub use saturation::SATURATED;
+pub use validity::{InvalidCell, LATE_PART, LATENESS_PART, Validity, WINDOWS_PART, Watched};
 
 use crate::rows::row::{Cold, HOST, Limit};
 use crate::rows::run::Prices;
@@ -44,6 +46,8 @@ pub struct Summary {
     pub groups: Vec<Group>,
     /// The drift of the host; `None` if it was not watched.
     pub calibration: Option<Calibration>,
+    /// Whether the load generator was in time.
+    pub validity: Validity,
     /// The number of repetitions in the rows.
     pub repetitions: usize,
     /// Whether the rows keep whole distributions of latencies, which runs of older versions do not.
@@ -124,6 +128,7 @@ impl Summary {
             run: folder.run.clone(),
             calibration: Calibration::of(&folder.rows),
             has_distributions: folder.rows.iter().any(|row| row.histogram.is_some()),
+            validity: Validity::of(&folder.rows),
             repetitions: folder.rows.iter().map(|row| row.repetition as usize + 1).max().unwrap_or_default(),
         }
     }
@@ -134,9 +139,12 @@ impl Summary {
         self.groups.first().map_or(FALSE_DISCOVERIES, |group| group.level)
     }
 
-    /// Reasons to distrust the host: its condition before the run, and its drift.
+    /// Reasons to distrust the run: a late load generator, the host's condition before the run,
+    /// and its drift.
     pub fn host_warnings(&self) -> impl Iterator<Item = String> {
-        self.run.host_warnings.iter().cloned().chain(self.calibration.as_ref().and_then(Calibration::warning))
+        let drift = self.calibration.as_ref().and_then(Calibration::warning);
+        let generator = self.validity.warning(&self.run);
+        generator.into_iter().chain(self.run.host_warnings.iter().cloned()).chain(drift)
     }
 
     /// The short name of an executor that is given by its full spec.

@@ -17,6 +17,7 @@ pub(super) struct Key<'a> {
     connections: Option<u64>,
     load_percent: Option<u64>,
     rate_per_s: Option<u64>,
+    workers: Option<u64>,
     pub(super) live_instances: Option<u64>,
     pub(super) invocations: Option<u64>,
 }
@@ -54,7 +55,10 @@ impl<'a> Sorted<'a> {
             let Some(key) = Key::of(row) else { continue };
             sorted.is_capped |= matches!(row.limit, Some(Limit::Instances | Limit::Time));
             let value = row.value as f64;
-            if matches!(row.phase.as_str(), "load" | "open" | "burst" | "memory" | "density") {
+            if matches!(
+                row.phase.as_str(),
+                "load" | "open" | "slo" | "burst" | "mix" | "contention" | "memory" | "density"
+            ) {
                 let windows = sorted.windows.entry(key).or_default();
                 windows.entry((row.repetition, row.sample)).or_default().insert(&row.metric, value);
                 if let Some(latencies) = &row.histogram {
@@ -108,6 +112,7 @@ impl<'a> Key<'a> {
             connections: None,
             load_percent: None,
             rate_per_s: None,
+            workers: None,
             live_instances: None,
             invocations: None,
         };
@@ -127,7 +132,9 @@ impl<'a> Key<'a> {
                 None if row.uses == Some(1) => return None,
                 None => Self { reuse, ..bare },
             },
-            "load" | "burst" => Self { reuse, connections: row.connections, ..bare },
+            "load" | "burst" | "mix" => Self { reuse, connections: row.connections, ..bare },
+            "contention" => Self { reuse, connections: row.connections, workers: row.workers, ..bare },
+            "slo" => Self { reuse, rate_per_s: row.rate_per_s, ..bare },
             "open" => Self {
                 reuse,
                 load_percent: row.load_percent,
@@ -149,6 +156,7 @@ impl<'a> Key<'a> {
             connections: self.connections,
             load_percent: self.load_percent,
             rate_per_s: self.rate_per_s,
+            workers: self.workers,
             live_instances: self.live_instances,
             invocations: self.invocations,
         }

@@ -18,21 +18,42 @@ pub enum Experiment {
     Density,
     /// A closed loop over a ladder of connections.
     Load,
-    /// An open loop at parts of the closed loop's highest rate.
+    /// An open loop at rates that all cells share.
     Open,
+    /// The highest rate that keeps a bound on the 99th percentile.
+    Slo,
     /// Simultaneous requests from idle.
     Burst,
+    /// A closed loop over many functions of very different popularity.
+    Mix,
+    /// A closed loop over servers with several workers.
+    Contention,
 }
 
 impl Experiment {
     /// All of them, in the order in which a block is measured.
-    pub const ALL: [Self; 6] =
-        [Self::Startup, Self::Memory, Self::Density, Self::Load, Self::Open, Self::Burst];
+    pub const ALL: [Self; 9] = [
+        Self::Startup,
+        Self::Memory,
+        Self::Density,
+        Self::Load,
+        Self::Open,
+        Self::Slo,
+        Self::Burst,
+        Self::Mix,
+        Self::Contention,
+    ];
 
     /// Whether it depends on the model more than on the function. A preset may measure such an
     /// experiment with one function only.
     pub fn is_of_model(self) -> bool {
-        matches!(self, Self::Density | Self::Open | Self::Burst)
+        matches!(self, Self::Density | Self::Open | Self::Slo | Self::Burst | Self::Mix | Self::Contention)
+    }
+
+    /// Whether it is measured with one function only, whatever the preset: it has all of the run's
+    /// functions in it.
+    pub fn is_of_all_functions(self) -> bool {
+        self == Self::Mix
     }
 
     /// The experiment that measures a figure of this name, if one does.
@@ -51,7 +72,10 @@ impl Experiment {
             Self::Density => "density",
             Self::Load => "load",
             Self::Open => "open",
+            Self::Slo => "slo",
             Self::Burst => "burst",
+            Self::Mix => "mix",
+            Self::Contention => "contention",
         }
     }
 }

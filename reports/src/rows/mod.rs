@@ -2,7 +2,7 @@
 
 mod experiment;
 pub mod folder;
-mod latencies;
+pub(crate) mod latencies;
 pub mod row;
 pub mod run;
 

@@ -7,14 +7,18 @@
 //! | `start.<lap>` and so on | `duration_ns` | as its phase |
 //! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
 //! | `load`: a closed loop | of the warm-up before it `steady_count`, `warm_up_count` and `warm_up_ns` (below); `responses_count`, `duration_ns`, `latency_count`, and what it cost (below) | `reuse`, `connections`; `sample` counts windows |
-//! | `open`: an open loop | `offered_count`, `responses_count`, `dropped_count`, `late_count`, `duration_ns`, `latency_count` from the intended and `service_count` from the real moment of sending, and what it cost | `reuse`, `rate_per_s`, `load_percent`; `sample` counts windows |
+//! | `open`: an open loop | counts of requests (below), `duration_ns`, `latency_count` from the intended and `service_count` from the real moment of sending, and what it cost | `reuse`, `rate_per_s` (and `load_percent`, in old runs); `sample` counts windows |
+//! | `slo`: probes of the search for the highest rate that keeps a 99th percentile | as `open` | `reuse`, `rate_per_s`; `sample` counts probes |
+//! | `slo`: its result | `slo_ns`, the bound; `slo_rate_per_s`, the highest rate that kept it; `slo_broken_rate_per_s`, the lowest rate above that did not; `probes_count` | `reuse` |
 //! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
+//! | `mix`: a closed loop over many functions, from no instance on | `responses_count`, `cold_count` of first answers of an instance, `functions_count` of different functions that answered, `duration_ns`, `latency_count`, `cold_latency_count`, `cpu_ns`; in the last window `stops_count`, the instances that were evicted since the beginning | `reuse`, `connections`, `functions`; `sample` counts windows |
+//! | `contention`: a closed loop over a server with several workers | as `load`; `processors_count` of the server, and `shared_processors_count` that the load generator used too | `reuse`, `connections`, `workers`; `sample` counts windows |
 //! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `model_bytes` (below) | `live_instances`, `invocations` |
 //! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `compare`: two servers in turn, see [`crate::paired`] | `responses_count`, `duration_ns`, `waited_ns` of the server for its processor, `idle_cpu_ns` of the other server, `latency_typical_ns` as the mean of the half that lie closest together, `latency_p50_ns` and `latency_p99_ns`, or `start_p50_ns`, `instructions_count`, `cycles_count`, `branches_count`, `cache_misses_count` where the machine counts them, and what it cost (below) | `pair`, `side`, `order`; `sample` counts quads |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
-//! The value of `latency_count` and `service_count` is the number of latencies, and their
+//! The value of `latency_count`, `service_count` and `cold_latency_count` is the number of latencies, and their
 //! `histogram` holds the whole distribution ([`Latencies`]). Rows of older runs have
 //! `latency_*_ns` and `service_*_ns` instead, `*` being one of [`LATENCIES`].
 //!
@@ -24,6 +28,23 @@
 //!
 //! A set size leaves out a process's page tables, so the rows have them apart. A control group
 //! counts the page tables of its processes itself: they are part of `cgroup_bytes`.
+//!
+//! Requests of a window of an open loop:
+//!
+//! | metric | requests |
+//! |---|---|
+//! | `offered_count` | due in the window |
+//! | `responses_count` | answered during the window, whenever they were due |
+//! | `dropped_count` | never sent, because the queue was full |
+//! | `queue_max_count` | that could wait for a connection |
+//! | `unfinished_count` | of this and earlier windows, waiting or in flight when the window ended |
+//! | `late_count` | sent more than 1 ms after they were due |
+//! | `late_waiting_count` | of these, handed out in time: no connection was free. The server was slow |
+//! | `generator_late_count` | sent or dropped, for which the generator itself was more than 1 ms late |
+//!
+//! `generator_lateness_p99_ns` is the 99th percentile of the generator's own lateness: to the
+//! sending, or to the queue if no connection was free.
+//! [`Validity`](crate::figures::Validity) judges the generator by the last two.
 //!
 //! The cost of a load or an open loop, between the ends of a window:
 //!
@@ -101,6 +122,12 @@ pub struct Row {
     /// Connections; for a burst, simultaneous requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u64>,
+    /// The number of functions in a mix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub functions: Option<u64>,
+    /// The number of the server's workers; left out where it is always 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u64>,
     /// The number of live instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_instances: Option<u64>,

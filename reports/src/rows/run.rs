@@ -125,6 +125,9 @@ pub struct RecordedSelection {
     /// Which processors run what. Runs without this key were measured with `engine`.
     #[serde(default = "Placement::before_it_was_recorded")]
     pub placement: Placement,
+    /// Numbers of workers of the experiment `contention`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<usize>,
 }
 
 /// Which processors run the server, its instances and the load generator.
@@ -213,6 +216,9 @@ pub struct Cell {
     pub status: Status,
     /// The reason, for every outcome except `ok`.
     pub reason: Option<String>,
+    /// The reason why its figures at fixed rates are invalid; left out if they are valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
 }
 
 /// The outcome of a cell.

@@ -9,6 +9,7 @@ mod noise;
 mod open;
 mod overview;
 mod startup;
+mod users;
 
 use crate::figures::{ComparisonTally, Figures, Group, Summary};
 
@@ -80,6 +81,8 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         startup::answers(group),
         memory::slopes(group),
         load::best(group),
+        users::highest(group),
+        users::mix(group),
         load::price(summary, group),
         startup::laps(group),
         startup::tails(group),
@@ -89,6 +92,7 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         load::resources(group),
         open::offered(group),
         open::latencies(group),
+        users::contention(group),
         load::bursts(group),
     ];
     Section {

@@ -28,6 +28,11 @@ pub const LIMITS: &[&str] = &[
     "The stack of a Wasm module and the instructions of native code are settings (`stack`, `target`). By default, \
      modules have a stack of 32 KiB and native code runs on every x86-64 processor, while the engines compile for \
      this one. `wasm` and `v8` run the same bytes only if they have the same `stack`.",
+    "An open loop is only as good as its load generator. Each window says how many requests the generator itself sent \
+     late; a window with more than 1 % of them is invalid, and so is one where the generator's own lateness makes half of \
+     the 99th percentile. A closed loop cannot be judged in this way: its rate is at most what the generator can send.",
+    "The lab gives an instance one request at a time, a container too. Concurrency within one container is not \
+     measured. Platforms that send many requests to one container hold less memory per request than these figures say.",
     "Speed says nothing about the strength of the isolation. `direct` isolates nothing: it shows what the front end \
      itself costs, and is not an executor to choose.",
 ];

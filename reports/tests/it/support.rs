@@ -70,6 +70,7 @@ pub(crate) fn cell(executor: &str, function: &str, variant: &str, reuse: &str) -
         twin: false,
         status: Status::Ok,
         reason: None,
+        invalid: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `isolab load`: the load generator on its own. The server may be any, on any machine.
 
+mod highest;
 mod summary;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::values;
@@ -16,7 +17,7 @@ use crate::exit::{BadInput, DONE, FAILED};
 use crate::http1::{Client, Wire};
 use crate::load::Expected;
 use crate::load::closed::{self, ClosedLoad, Span};
-use crate::load::open::{self, Arrivals, OpenLoad};
+use crate::load::open::{self, OpenLoad, Spread};
 
 const LOAD: &str = "Load";
 const REQUEST: &str = "Request";
@@ -27,25 +28,29 @@ const REQUEST: &str = "Request";
 Examples:
   isolab load http://127.0.0.1:8080/hello --connections 8 --duration 5s
   isolab load http://127.0.0.1:8080/hello --rate 2000 --json
+  isolab load http://127.0.0.1:8080/hello --slo 10ms --arrivals poisson
 
-Exit code 1 says that some answers were faulty.")]
+Exit code 1 says that some answers were faulty.", group = ArgGroup::new("open").args(["rate", "slo"]))]
 pub struct LoadArgs {
     /// URL to request, over plain HTTP
     pub url: String,
-    /// Connections; without --rate, each sends its next request when it has its response
+    /// Connections; without --rate and --slo, each sends its next request when it has its response
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = LOAD)]
     pub connections: u32,
-    /// Length of the measurement, such as `500ms`, `10s`, `2m`
+    /// Length of the measurement, or with --slo the most time for it, such as `500ms`, `10s`, `2m`
     #[arg(long, value_name = "D", default_value = "10s", value_parser = values::duration, help_heading = LOAD)]
     pub duration: Duration,
     /// Send this many requests per second (open loop); latency counts from when a request was due
     #[arg(long, value_name = "N", value_parser = rate, help_heading = LOAD)]
     pub rate: Option<NonZeroU64>,
-    /// Intervals between requests, with --rate: `constant`, or `poisson` for random ones
-    #[arg(long, value_name = "HOW", default_value = "constant", hide_possible_values = true, requires = "rate", help_heading = LOAD)]
+    /// Search the highest rate whose 99th percentile keeps this bound, such as `10ms` (open loops)
+    #[arg(long, value_name = "D", value_parser = values::duration, help_heading = LOAD)]
+    pub slo: Option<Duration>,
+    /// Intervals between requests, with --rate or --slo: `constant`, or `poisson` for random ones
+    #[arg(long, value_name = "HOW", default_value = "constant", hide_possible_values = true, requires = "open", help_heading = LOAD)]
     pub arrivals: Spread,
     /// Seed of `--arrivals poisson` [default: random]
-    #[arg(long, value_name = "N", requires = "rate", help_heading = LOAD)]
+    #[arg(long, value_name = "N", requires = "open", help_heading = LOAD)]
     pub seed: Option<u64>,
     /// Requests that may wait for a connection, with --rate; further ones are dropped
     #[arg(long, value_name = "N", default_value = "10000", requires = "rate", value_parser = clap::value_parser!(u32).range(..=1_000_000), help_heading = LOAD)]
@@ -67,15 +72,6 @@ pub struct LoadArgs {
     pub json: bool,
 }
 
-/// Distribution of requests over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Spread {
-    /// At equal intervals
-    Constant,
-    /// At random intervals, as from users who do not know of each other
-    Poisson,
-}
-
 /// The window before the measured one: caches and pools fill in it.
 const WARM_UP: Span = Span { duration: Duration::from_millis(100), answers: 1 };
 /// How long a closed loop waits for any answer; how long an open loop waits for answers after
@@ -86,6 +82,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RATE_MAX_PER_S: u64 = 10_000_000;
 
 /// A server, the request to it, and the expected response.
+#[derive(Clone)]
 struct Target {
     address: SocketAddr,
     request: Wire,
@@ -96,9 +93,10 @@ struct Target {
 /// further requests.
 pub fn run(arguments: &LoadArgs) -> Result<u8> {
     let target = Target::ask(arguments)?;
-    match arguments.rate {
-        None => run_closed(arguments, target),
-        Some(rate_per_s) => run_open(arguments, target, rate_per_s),
+    match (arguments.rate, arguments.slo) {
+        (Some(rate_per_s), _) => run_open(arguments, target, rate_per_s),
+        (None, Some(bound)) => highest::run(arguments, &target, bound),
+        (None, None) => run_closed(arguments, target),
     }
 }
 
@@ -133,10 +131,7 @@ fn run_open(arguments: &LoadArgs, target: Target, rate_per_s: NonZeroU64) -> Res
         request: target.request,
         expected: target.expected,
         rate_per_s,
-        arrivals: match arguments.arrivals {
-            Spread::Constant => Arrivals::Constant,
-            Spread::Poisson => Arrivals::Poisson { seed },
-        },
+        arrivals: arguments.arrivals.arrivals(seed),
         connections: arguments.connections as usize,
         queue_max: arguments.queue as usize,
         windows: vec![WARM_UP.duration, arguments.duration],
@@ -145,6 +140,9 @@ fn run_open(arguments: &LoadArgs, target: Target, rate_per_s: NonZeroU64) -> Res
     };
     let outcome = open::run(&load, || {})?;
     let summary = summary::Open::new(arguments, rate_per_s.get(), seed, &outcome.windows[1], &outcome);
+    if let Some(warning) = summary.warning() {
+        eprintln!("warning: {warning}");
+    }
     if arguments.json {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
@@ -227,6 +225,8 @@ mod tests {
         }
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         assert!(parse("isolab load http://a --rate 5 --arrivals poisson --seed 1 --queue 0").is_ok());
+        assert!(parse("isolab load http://a --slo 10ms --arrivals poisson --seed 1").is_ok());
+        assert!(parse("isolab load http://a --slo 10ms --rate 5").is_err());
         for alone in ["--arrivals poisson", "--seed 1", "--queue 5"] {
             assert!(parse(&format!("isolab load http://a {alone}")).is_err(), "{alone} needs a rate");
         }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use isolab_core::laps::nanoseconds;
 use serde::Serialize;
 
-use super::{LoadArgs, Spread};
+use super::LoadArgs;
 use crate::load::closed::{ClosedOutcome, ClosedWindow};
-use crate::load::open::{OpenOutcome, OpenWindow};
+use crate::load::open::{OpenOutcome, OpenWindow, Spread};
 use crate::load::outcome::{self, Faults};
 
 /// Points of a distribution, in nanoseconds. In an open loop, a point among requests without
@@ -134,8 +134,14 @@ pub(super) struct Open<'a> {
     requests_per_s: f64,
     /// Sent more than a millisecond after they were due.
     late_count: u64,
-    /// Late requests that waited for a connection.
+    /// Late requests that were handed out in time and waited for a connection: the server was slow.
     late_waiting_count: u64,
+    /// Requests for which the load generator itself was more than a millisecond late.
+    generator_late_count: u64,
+    /// The 99th percentile of the load generator's own lateness.
+    generator_lateness_p99_ns: u64,
+    /// Whether the load generator was in time: see [`isolab_reports::figures::Validity`].
+    is_valid: bool,
     /// From when a request was due, over all offered requests.
     latency_ns: Latency,
     /// From when it was really sent, over all requests that were not dropped.
@@ -152,10 +158,8 @@ impl<'a> Open<'a> {
         window: &OpenWindow,
         outcome: &'a OpenOutcome,
     ) -> Self {
-        let (arrivals, seed) = match arguments.arrivals {
-            Spread::Constant => ("constant", None),
-            Spread::Poisson => ("poisson", Some(seed)),
-        };
+        let seed = (arguments.arrivals == Spread::Poisson).then_some(seed);
+        let watched = window.watched();
         let latency = |at: &dyn Fn(f64) -> Option<u64>, mean: f64| Latency {
             min: at(0.0),
             mean: mean as u64,
@@ -169,7 +173,7 @@ impl<'a> Open<'a> {
             url: &arguments.url,
             connections: arguments.connections,
             rate_per_s,
-            arrivals,
+            arrivals: arguments.arrivals.name(),
             seed,
             queue_max_count: arguments.queue,
             duration_ns: nanoseconds(window.duration),
@@ -181,10 +185,27 @@ impl<'a> Open<'a> {
             requests_per_s: window.achieved_per_s(),
             late_count: window.late,
             late_waiting_count: window.late_waiting,
+            generator_late_count: window.generator_late,
+            generator_lateness_p99_ns: watched.lateness_p99_ns,
+            is_valid: watched.is_valid(),
             latency_ns: latency(&|quantile| window.latency_at(quantile), window.latency_ns.mean()),
             service_ns: latency(&|quantile| window.service_at(quantile), window.service_ns.mean()),
             problems: Problems::of(&outcome.problems),
         }
+    }
+
+    /// A warning if the load generator was late.
+    pub(super) fn warning(&self) -> Option<String> {
+        (!self.is_valid).then(|| {
+            format!(
+                "the load generator was late by its own fault ({} of {} requests by more than 1 ms, 99th percentile \
+                 {:.3} ms): the latencies are not those of the server alone; free a processor for `--spin`, or \
+                 lower the rate",
+                self.generator_late_count,
+                self.offered_count,
+                self.generator_lateness_p99_ns as f64 / 1e6
+            )
+        })
     }
 
     pub(super) fn text(&self) -> String {
@@ -200,8 +221,13 @@ impl<'a> Open<'a> {
         );
         let _ = writeln!(
             text,
-            "{} dropped, {} unanswered, {} sent late ({} of them because no connection was free)",
-            self.dropped_count, self.unanswered_count, self.late_count, self.late_waiting_count
+            "{} dropped, {} unanswered, {} sent late ({} of them because no connection was free), \
+             {} late by the generator's own fault",
+            self.dropped_count,
+            self.unanswered_count,
+            self.late_count,
+            self.late_waiting_count,
+            self.generator_late_count
         );
         let _ = writeln!(text, "{:>8} {:>13} {:>13}", "", "from due", "from sending");
         for ((name, latency), (_, service)) in
@@ -214,6 +240,6 @@ impl<'a> Open<'a> {
     }
 }
 
-fn milliseconds(ns: Option<u64>) -> String {
+pub(super) fn milliseconds(ns: Option<u64>) -> String {
     ns.map_or_else(|| format!("{:>13}", "no answer"), |ns| format!("{:>10.3} ms", ns as f64 / 1e6))
 }

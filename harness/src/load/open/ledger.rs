@@ -6,6 +6,7 @@ use std::time::Duration;
 use isolab_core::laps::nanoseconds;
 
 use super::outcome::{LATE, OpenOutcome, OpenWindow};
+use super::queue::Ticket;
 use crate::load::outcome::{Fault, Problems};
 
 /// The instants of an answered request, each since the load's beginning.
@@ -49,21 +50,35 @@ impl Ledger {
         }
     }
 
-    /// Counts a request that is due and is never sent.
-    pub fn dropped(&mut self, intended: Duration) {
+    /// Counts a request that is due and is never sent: the queue was full when the generator
+    /// handed it out.
+    pub fn dropped(&mut self, intended: Duration, handed: Duration) {
         if let Some(window) = self.window(intended) {
             window.dropped += 1;
+            window.generator_was_late(handed.saturating_sub(intended));
         }
     }
 
-    /// Notes when a request is sent; `waited` says whether no connection was free when it was due.
-    pub fn sent(&mut self, intended: Duration, sent: Duration, waited: bool) {
-        if sent.saturating_sub(intended) <= LATE {
-            return;
-        }
-        if let Some(window) = self.window(intended) {
+    /// Notes when a request is sent.
+    pub fn sent(&mut self, ticket: Ticket, sent: Duration) {
+        let Ticket { intended, handed, is_waiting } = ticket;
+        let Some(window) = self.window(intended) else { return };
+        let late = sent.saturating_sub(intended);
+        // From there on, a request without a free connection waits for the server.
+        let own = if is_waiting { handed.saturating_sub(intended) } else { late };
+        window.generator_was_late(own);
+        if late > LATE {
             window.late += 1;
-            window.late_waiting += u64::from(waited);
+            window.late_waiting += u64::from(own <= LATE);
+        }
+    }
+
+    /// Notes, at the end of the window with this index, how many requests have not ended.
+    pub fn ends_window(&mut self, index: usize) {
+        let ended: u64 = self.outcome.windows.iter().map(|it| it.responses + it.dropped + it.faulty).sum();
+        let offered: u64 = self.outcome.windows.iter().map(|window| window.offered).sum();
+        if let Some(window) = self.outcome.windows.get_mut(index) {
+            window.unfinished = offered.saturating_sub(ended);
         }
     }
 
@@ -136,7 +151,7 @@ mod tests {
         }
         ledger.right(times(0, 0, 1), false);
         ledger.right(times(9, 9, 15), true);
-        ledger.dropped(ms(10));
+        ledger.dropped(ms(10), ms(10));
         ledger.fault(Fault::Status, ms(11), || "500".into());
         ledger.right(times(12, 18, 25), false);
         let outcome = ledger.close(ms(1));
@@ -167,13 +182,35 @@ mod tests {
     }
 
     #[test]
-    fn late_is_more_than_the_bound_after_the_intended_moment() {
+    fn the_server_or_the_generator_makes_a_request_late() {
         let mut ledger = Ledger::new(&[ms(100)]);
-        ledger.sent(ms(5), ms(5) + LATE, false);
-        ledger.sent(ms(5), ms(5) + LATE + Duration::from_nanos(1), false);
-        ledger.sent(ms(5), ms(50), true);
-        ledger.sent(ms(5), ms(5), true);
+        let ticket = |handed, is_waiting| Ticket { intended: ms(5), handed, is_waiting };
+        let just_late = ms(5) + LATE + Duration::from_nanos(1);
+        ledger.sent(ticket(ms(5), false), ms(5) + LATE);
+        ledger.sent(ticket(ms(5), true), ms(5));
+        // No connection was free.
+        ledger.sent(ticket(ms(5), true), ms(50));
+        // A connection was free, but the generator was slow to send, or to hand out.
+        ledger.sent(ticket(ms(5), false), just_late);
+        ledger.sent(ticket(just_late, true), ms(50));
+        ledger.dropped(ms(5), ms(40));
         let window = &ledger.close(ms(1)).windows[0];
-        assert_eq!((window.late, window.late_waiting), (2, 1));
+        assert_eq!((window.late, window.late_waiting, window.generator_late), (3, 1, 3));
+        assert_eq!(window.generator_lateness_ns.len(), 6);
+        assert!(window.generator_lateness_ns.max() >= 34_900_000, "the dropped one was handed out late");
+    }
+
+    #[test]
+    fn the_end_of_a_window_counts_all_requests_without_an_end() {
+        let mut ledger = Ledger::new(&[ms(10), ms(10)]);
+        (0..5).for_each(|at| ledger.offered(ms(at)));
+        ledger.right(times(0, 0, 1), false);
+        ledger.dropped(ms(1), ms(1));
+        ledger.ends_window(0);
+        ledger.offered(ms(11));
+        ledger.right(times(2, 2, 12), false);
+        ledger.ends_window(1);
+        let outcome = ledger.close(ms(1));
+        assert_eq!(outcome.windows.iter().map(|window| window.unfinished).collect::<Vec<_>>(), [3, 3]);
     }
 }

@@ -25,6 +25,11 @@
 //! - No request vanishes from the percentiles: [`OpenWindow::latency_at`] counts all that
 //!   were offered.
 //!
+//! The generator itself can be late: another process takes its processor, or the rate is more
+//! than it can send. [`OpenWindow`] keeps its own lateness apart from waiting for the server, and
+//! [`Validity`](isolab_reports::figures::Validity) says when a window is no longer valid because of
+//! it.
+//!
 //! The load runs to its end even if the server answers nothing. It lasts as long as its
 //! windows, and at most its patience longer.
 //!
@@ -55,8 +60,8 @@ use crate::http1::{Receiver, Wire};
 use ledger::{Ledger, Times};
 pub use outcome::{LATE, OpenOutcome, OpenWindow};
 use queue::{Queue, Ticket};
-pub use schedule::Arrivals;
 use schedule::Schedule;
+pub use schedule::{Arrivals, Spread};
 use timer::Timer;
 
 /// A generator that is behind sends this many due requests before it looks for answers again.
@@ -150,7 +155,7 @@ impl Run<'_> {
     async fn pace(&self, at_boundary: &mut impl FnMut()) -> io::Result<()> {
         let mut schedule = Schedule::new(self.load.rate_per_s, self.load.arrivals).peekable();
         let ends = self.ledger.borrow().ends().to_vec();
-        for end in ends {
+        for (index, end) in ends.into_iter().enumerate() {
             let mut behind = 0;
             while let Some(intended) = schedule.next_if(|intended| *intended < end) {
                 let due = self.began + intended;
@@ -166,6 +171,7 @@ impl Run<'_> {
                 self.offer(intended);
             }
             self.timer.until(self.began + end).await?;
+            self.ledger.borrow_mut().ends_window(index);
             at_boundary();
         }
         self.queue.close();
@@ -173,10 +179,11 @@ impl Run<'_> {
     }
 
     fn offer(&self, intended: Duration) {
+        let handed = self.began.elapsed();
         let mut ledger = self.ledger.borrow_mut();
         ledger.offered(intended);
-        if self.queue.offer(intended).is_err() {
-            ledger.dropped(intended);
+        if self.queue.offer(intended, handed).is_err() {
+            ledger.dropped(intended, handed);
         }
     }
 
@@ -225,9 +232,9 @@ impl Run<'_> {
     /// Sends one request and counts its answer. Returns whether the connection can be
     /// used again.
     async fn ask(&self, stream: &mut TcpStream, receiver: &mut Receiver, ticket: Ticket) -> bool {
-        let Ticket { intended, is_waiting } = ticket;
+        let intended = ticket.intended;
         let sent = self.began.elapsed();
-        self.ledger.borrow_mut().sent(intended, sent, is_waiting);
+        self.ledger.borrow_mut().sent(ticket, sent);
         let answer = exchange::exchange(stream, receiver, &self.load.request).await;
         let times = Times { intended, sent, answered: self.began.elapsed() };
         let mut ledger = self.ledger.borrow_mut();

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use isolab_core::laps::nanoseconds;
+use isolab_reports::figures::Watched;
 
 use crate::load::outcome::{Problems, histogram};
 
@@ -30,9 +32,18 @@ pub struct OpenWindow {
     pub achieved: u64,
     /// Sent more than [`LATE`] after the intended instant.
     pub late: u64,
-    /// Late requests that waited for a connection: the server was slow, or there were too few
-    /// connections. For the other late ones, the load generator itself was late.
+    /// Late requests that were handed out in time and waited for a connection: the server was
+    /// slow, or there were too few connections.
     pub late_waiting: u64,
+    /// Requests, sent or dropped, that are late by the generator's own fault: it handed them out
+    /// more than [`LATE`] after their instant, or had a free connection and did not send.
+    pub generator_late: u64,
+    /// The generator's own lateness for every request that was sent or dropped, in nanoseconds:
+    /// from the intended instant to the sending, or, if no connection was free, to the queue.
+    pub generator_lateness_ns: Histogram<u64>,
+    /// Requests of this and earlier windows that had not ended when it ended: they waited in the
+    /// queue or for an answer.
+    pub unfinished: u64,
     /// From the *intended* instant to the complete answer, for right answers, in nanoseconds.
     pub latency_ns: Histogram<u64>,
     /// From the real sending to the complete answer, for right answers, in nanoseconds. This is
@@ -52,8 +63,27 @@ impl OpenWindow {
             achieved: 0,
             late: 0,
             late_waiting: 0,
+            generator_late: 0,
+            generator_lateness_ns: histogram(),
+            unfinished: 0,
             latency_ns: histogram(),
             service_ns: histogram(),
+        }
+    }
+
+    /// Counts the generator's own lateness for one request.
+    pub(super) fn generator_was_late(&mut self, own: Duration) {
+        self.generator_late += u64::from(own > LATE);
+        self.generator_lateness_ns.saturating_record(nanoseconds(own));
+    }
+
+    /// The numbers by which the generator is judged.
+    pub fn watched(&self) -> Watched {
+        Watched {
+            offered: self.offered,
+            generator_late: self.generator_late,
+            lateness_p99_ns: self.generator_lateness_ns.value_at_quantile(0.99),
+            latency_p99_ns: self.latency_at(0.99).unwrap_or_default(),
         }
     }
 
@@ -128,7 +158,7 @@ mod tests {
                 0..90 => {
                     ledger.right(Times { intended: ms(at), sent: ms(at), answered: ms(at + 1 + at) }, false);
                 }
-                90..95 => ledger.dropped(ms(at)),
+                90..95 => ledger.dropped(ms(at), ms(at)),
                 _ => ledger.fault(Fault::Transfer, ms(at), || "reset".into()),
             }
         }

@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 pub struct Ticket {
     /// When it was due, since the load's beginning.
     pub intended: Duration,
-    /// Whether no connection was free when it became due.
+    /// When the generator handed it to a connection or to the queue.
+    pub handed: Duration,
+    /// Whether no connection was free at that moment.
     pub is_waiting: bool,
 }
 
@@ -41,7 +43,7 @@ impl Queue {
     }
 
     /// Hands a request to a free connection, or lets it wait.
-    pub fn offer(&self, intended: Duration) -> Result<(), Full> {
+    pub fn offer(&self, intended: Duration, handed: Duration) -> Result<(), Full> {
         let mut line = self.line.borrow_mut();
         // Requests for which a free connection has been woken do not wait.
         let ahead = line.tickets.len();
@@ -49,7 +51,7 @@ impl Queue {
             return Err(Full);
         }
         let is_waiting = ahead >= line.free;
-        line.tickets.push_back(Ticket { intended, is_waiting });
+        line.tickets.push_back(Ticket { intended, handed, is_waiting });
         self.filled.notify_one();
         Ok(())
     }
@@ -106,10 +108,10 @@ mod tests {
     #[test]
     fn more_than_the_bound_does_not_wait() {
         let queue = Queue::new(2, 1);
-        assert_eq!([0, 1, 2].map(|at| queue.offer(ms(at))), [Ok(()), Ok(()), Err(Full)]);
+        assert_eq!([0, 1, 2].map(|at| queue.offer(ms(at), ms(at))), [Ok(()), Ok(()), Err(Full)]);
         let first = queue.take().now_or_never().flatten();
-        assert_eq!(first, Some(Ticket { intended: ms(0), is_waiting: true }));
-        assert_eq!([3, 4].map(|at| queue.offer(ms(at))), [Ok(()), Err(Full)]);
+        assert_eq!(first, Some(Ticket { intended: ms(0), handed: ms(0), is_waiting: true }));
+        assert_eq!([3, 4].map(|at| queue.offer(ms(at), ms(at))), [Ok(()), Err(Full)]);
         queue.close();
         let rest: Vec<_> =
             std::iter::from_fn(|| queue.take().now_or_never().flatten()).map(|it| it.intended).collect();
@@ -121,11 +123,11 @@ mod tests {
         let queue = Queue::new(0, 2);
         let mut takes = std::pin::pin!(join(queue.take(), queue.take()));
         assert!(poll!(takes.as_mut()).is_pending());
-        assert_eq!([0, 1, 2].map(|at| queue.offer(ms(at))), [Ok(()), Ok(()), Err(Full)]);
+        assert_eq!([0, 1, 2].map(|at| queue.offer(ms(at), ms(at))), [Ok(()), Ok(()), Err(Full)]);
         let (first, second) = takes.await;
-        let ticket = |at| Some(Ticket { intended: ms(at), is_waiting: false });
+        let ticket = |at| Some(Ticket { intended: ms(at), handed: ms(at), is_waiting: false });
         assert_eq!((first, second), (ticket(0), ticket(1)));
-        assert_eq!(queue.offer(ms(3)), Err(Full), "both are busy");
+        assert_eq!(queue.offer(ms(3), ms(3)), Err(Full), "both are busy");
     }
 
     #[tokio::test]
@@ -135,7 +137,7 @@ mod tests {
             let mut take = std::pin::pin!(queue.take());
             assert!(poll!(take.as_mut()).is_pending());
         }
-        assert_eq!(queue.offer(ms(0)), Err(Full));
+        assert_eq!(queue.offer(ms(0), ms(0)), Err(Full));
         let mut take = std::pin::pin!(queue.take());
         assert!(poll!(take.as_mut()).is_pending());
         queue.close();

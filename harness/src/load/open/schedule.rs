@@ -3,8 +3,10 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -19,6 +21,34 @@ pub enum Arrivals {
         /// The same seed gives the same intervals.
         seed: u64,
     },
+}
+
+/// The distribution of requests over time, as a user chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// At equal intervals
+    Constant,
+    /// At random intervals, as from users who do not know of each other
+    Poisson,
+}
+
+impl Spread {
+    /// The arrivals; a seed decides random ones.
+    pub fn arrivals(self, seed: u64) -> Arrivals {
+        match self {
+            Self::Constant => Arrivals::Constant,
+            Self::Poisson => Arrivals::Poisson { seed },
+        }
+    }
+
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
 }
 
 /// An endless iterator over the instants at which requests are due, since the load's

@@ -241,6 +241,7 @@ fn is_so(summary: &Summary, Quoted { text, source }: &Quoted) -> bool {
             *text == cells.iter().filter(|cell| !measured(cell.status)).count().to_string()
         }
         Source::Cells => *text == cells.len().to_string(),
+        Source::InvalidCells => *text == summary.validity.cells.len().to_string(),
         Source::HostWarnings => *text == summary.run.host_warnings.len().to_string(),
     }
 }
