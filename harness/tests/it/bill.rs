@@ -1,6 +1,9 @@
 //! The bill of an answer against known truths: functions that burn and touch a set amount, and
 //! the CPU clock of the process that sends the bills.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,14 +52,26 @@ fn cpu_ns(response: &Response) -> u64 {
     billed(response, "cpu_ns").unwrap() + billed(response, "outside_cpu_ns").unwrap_or_default()
 }
 
+/// CPU time of each thread of the server, in nanoseconds: the first field of `schedstat` (proc(5)).
+fn thread_clocks(server: &Serving) -> BTreeMap<OsString, u64> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().map(Result::unwrap);
+    let clock = |thread: &DirEntry| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
+    };
+    threads.map(|thread| (thread.file_name(), clock(&thread))).collect()
+}
+
 fn within(percent: f64, measured: f64, truth: f64, name: &str) {
     let off = (measured / truth - 1.0) * 100.0;
     assert!(off.abs() <= percent, "{name}: {measured} instead of {truth}, {off:+.2} %");
 }
 
 /// The server is a process of its own and does nothing else meanwhile. Each answer computes for
-/// some 40 ms, so that the front end's own work is far below 1 %. The function allocates nothing:
-/// V8 collects garbage on threads of its own.
+/// some 40 ms, so that the front end's own work is far below 1 %. The thread that answers must
+/// agree within 2 %. The whole process has more threads, which wake up for deadlines: their share
+/// grows where neighbours make an answer last. The function allocates nothing, because V8
+/// collects garbage on threads of its own.
 #[test]
 fn the_sum_of_bills_is_the_cpu_time_of_the_process() {
     const ANSWERS: u64 = 25;
@@ -73,10 +88,14 @@ fn the_sum_of_bills_is_the_cpu_time_of_the_process() {
             ask(&mut client, target);
         }
         let clock = || process::cpu_time(server.pid().as_raw().cast_unsigned()).unwrap();
-        let begun = clock();
+        let (begun, threads) = (clock(), thread_clocks(&server));
         let sum: u64 = (0..ANSWERS).map(|_| cpu_ns(&ask(&mut client, target))).sum();
-        let truth = clock().saturating_sub(begun);
-        within(2.0, sum as f64, truth.as_nanos() as f64, executor);
+        let whole = clock().saturating_sub(begun).as_nanos() as f64;
+        let used =
+            thread_clocks(&server).into_iter().map(|(thread, now)| now - threads.get(&thread).unwrap_or(&0));
+        let worker = used.max().expect("a process has threads");
+        within(2.0, sum as f64, worker as f64, &format!("{executor}, to its thread"));
+        within(5.0, sum as f64, whole, &format!("{executor}, to the whole process"));
         if executor == "direct" {
             // Only native code can read the clock of its own CPU time.
             within(2.0, sum as f64, (ANSWERS * 40_000_000) as f64, "direct, to the function's own clock");

@@ -75,7 +75,7 @@
 //!
 //! Only polls of the invocation count, so a bill contains nothing of other connections on the
 //! same thread. It does not contain the front end's own work, other threads of an engine (V8
-//! collects and compiles on some), and the daemon and shim of a container. The first bill of a
+//! collects and compiles on some; deadlines have one, which takes a percent or two on a busy machine), and the daemon and shim of a container. The first bill of a
 //! container contains its start, as far as its control group counts it. `stop` comes after the
 //! answer: with [`Config::bill`], `/-/metrics` has it in the sums. These are
 //! `isolab_billed_answers_total`, `isolab_billed_cpu_seconds_total` and
