@@ -47,6 +47,11 @@ pub struct Exported {
     /// The value with its uncertainty.
     #[serde(flatten)]
     pub estimate: ExportedEstimate,
+    /// Whether the value is a lower bound, because the run's own cap ended the search; left out if it
+    /// is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
+    pub is_lower_bound: bool,
     /// The number of samples far from the others; left out if they are not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub far_outliers: Option<usize>,
@@ -108,6 +113,7 @@ impl Exported {
             settings: figure.settings.clone(),
             unit: figure.unit,
             estimate: ExportedEstimate::of(&figure.estimate),
+            is_lower_bound: figure.is_bound,
             far_outliers: figure.outliers.map(|outliers| outliers.count()),
         }
     }
