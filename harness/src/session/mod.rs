@@ -220,6 +220,12 @@ fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
             preset::SLOW_START.as_millis()
         ),
         ladders(lab.preset),
+        format!(
+            "Instances that are used again were warmed up until the median speed of four windows differed by at most \
+             5 % from that of the four before, for at most {} ms. Where a table says `not steady`, that time was \
+             over first.",
+            lab.preset.light.warm_up.bound_time.as_millis()
+        ),
         "Memory after many requests is missing where the requests would take longer than the preset allows."
             .into(),
         "The CPU time of containers that are used once is that of a control group around the containers of this \

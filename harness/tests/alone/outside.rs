@@ -1,5 +1,5 @@
-//! The cost of containers outside of the server, against known truths: a busy daemon, a busy
-//! shim, and shims that come and go.
+//! The cost of containers outside of the server, against known truths: a busy daemon,
+//! and shims that come and go.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -82,30 +82,6 @@ fn a_busy_daemon_is_counted_as_a_daemon() {
         [quiet, busy].map(|rows| (part(&rows, "daemon_cpu_ns"), part(&rows, "helpers_cpu_ns")));
     assert!(busy.0 > quiet.0 + 0.05, "daemons took {quiet:?}, and {busy:?} while they were asked");
     assert!(busy.1 < quiet.1 + 0.05, "helpers took {quiet:?}, and {busy:?} while daemons were asked");
-}
-
-/// A shim copies what its container writes. One megabyte costs it about a millisecond.
-#[test]
-fn a_busy_shim_is_counted_as_a_helper() {
-    let _alone = alone();
-    if !can_run("docker") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let function = |name: &str, code: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, code).unwrap();
-        path.display().to_string()
-    };
-    let text = "const text = ('x'.repeat(79) + '\\n').repeat(12500);\n";
-    let handler = |call: &str| {
-        format!("{text}export default {{ async fetch() {{ {call}; return new Response('ok'); }} }};\n")
-    };
-    let silent = load(&function("silent.js", &handler("text.length")), "js", "warm");
-    let chatty = load(&function("chatty.js", &handler("console.error(text)")), "js", "warm");
-    let each = |rows: &[Row]| sum(rows, "helpers_cpu_ns") / sum(rows, "responses_count");
-    let (silent, chatty) = (each(&silent), each(&chatty));
-    assert!(chatty > silent + 100e3, "a shim took {silent} ns, and {chatty} ns while it copied");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::latency;
 use super::samples::{Histograms, Key, Numbers, Sorted, Windows, each};
 use super::saturation::Saturation;
 use super::{Figure, Unit};
-use crate::statistics::{Bootstrap, Samples};
+use crate::statistics::{Bootstrap, Estimate, Samples};
 
 /// A figure of one window.
 type Formula = fn(&Numbers<'_>) -> Option<f64>;
@@ -62,6 +62,9 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
                     add(format!("{phase}_{name}"), unit, each(windows, formula));
                 }
             }
+            if phase == "load" {
+                figures.extend(steady(key, windows));
+            }
             let saturation = if phase == "open" { Saturation::of(windows) } else { Saturation::default() };
             if phase == "open" {
                 figures.push(saturation.figure(key.settings()));
@@ -88,6 +91,14 @@ fn highest(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
         }
     }
     figures
+}
+
+/// The number of repetitions whose warm-up reached a steady rate; `None` if there was none.
+fn steady(key: &Key<'_>, windows: &Windows<'_>) -> Option<Figure> {
+    let flags: Vec<f64> = windows.values().filter_map(|window| window.get("steady_count").copied()).collect();
+    let estimate = Estimate::without_interval(flags.iter().sum(), flags.len(), flags.len());
+    (!flags.is_empty())
+        .then(|| Figure::derived("load_steady".to_owned(), key.settings(), Unit::Count, estimate))
 }
 
 /// The percentiles of the repetitions that were not saturated.
@@ -172,6 +183,32 @@ fn per_response(window: &Numbers<'_>, needed: &[&str], outside: &[&str]) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_repetitions_that_were_warmed_up_until_steady_are_counted() {
+        let row = |repetition, metric: &str, value| crate::Row {
+            phase: "load".into(),
+            metric: metric.into(),
+            connections: Some(8),
+            repetition,
+            value,
+            ..crate::Row::default()
+        };
+        let found = |flags: &[u64]| {
+            let rows: Vec<_> = (0..)
+                .zip(flags)
+                .flat_map(|(repetition, flag)| {
+                    [row(repetition, "steady_count", *flag), row(repetition, "responses_count", 7)]
+                })
+                .chain([row(0, "duration_ns", 9)])
+                .collect();
+            let all = figures(&Sorted::of(&rows.iter().collect::<Vec<_>>()), &mut Bootstrap::default());
+            let steady = all.into_iter().find(|figure| figure.name == "load_steady");
+            steady.map(|steady| (steady.estimate.value, steady.estimate.repetitions))
+        };
+        assert_eq!(found(&[1, 0, 1]), Some((2.0, 3)));
+        assert_eq!(found(&[]), None);
+    }
 
     #[test]
     fn a_sum_without_one_of_its_parts_is_left_out() {

@@ -22,6 +22,14 @@ fn connections(figure: &Figure) -> String {
     figure.settings.connections.map_or_else(|| NONE.to_owned(), |count| count.to_string())
 }
 
+/// A rate, and whether the cell was not steady when its windows began.
+fn steadily(executor: &Figures, rate: &Figure) -> String {
+    let text = figure(Some(rate));
+    let Some(steady) = executor.figure("load_steady", &rate.settings) else { return text };
+    let (steady, all) = (steady.estimate.value as usize, steady.estimate.repetitions);
+    if steady == all { text } else { format!("{text}, not steady in {} of {all}", all - steady) }
+}
+
 /// Every executor at the number of connections with its highest rate.
 pub(super) fn best(group: &Group) -> Table {
     let mut lines = Vec::new();
@@ -35,7 +43,7 @@ pub(super) fn best(group: &Group) -> Table {
                 code(executor),
                 policy.to_owned(),
                 connections(rate),
-                figure(Some(rate)),
+                steadily(executor, rate),
                 against(group, Some(rate), best),
                 figure(beside("load_latency_p50")),
                 figure(beside("load_latency_p99")),
@@ -122,7 +130,7 @@ pub(super) fn every(group: &Group) -> Table {
             code(executor),
             reuse(rate),
             connections(rate),
-            figure(Some(rate)),
+            steadily(executor, rate),
             figure(beside("load_latency_p50")),
             value(beside("load_latency_p90")),
             figure(beside("load_latency_p99")),
