@@ -1,6 +1,6 @@
 //! The host's cost of answers between two instants, as rows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use isolab_core::Reuse;
@@ -46,7 +46,7 @@ pub fn places(
 /// because a load cannot handle one at a boundary.
 pub struct Meter<'a> {
     places: &'a Places,
-    spent: Vec<(Instant, Spent)>,
+    spent: Vec<Spent>,
     failed: Option<anyhow::Error>,
 }
 
@@ -59,35 +59,18 @@ impl<'a> Meter<'a> {
     /// Reads now.
     pub fn read(&mut self) {
         match self.places.spent() {
-            Ok(spent) => self.spent.push((Instant::now(), spent)),
+            Ok(spent) => self.spent.push(spent),
             Err(error) => self.failed = Some(error),
         }
     }
 
-    /// The cost of each window, in order. The first window only warms up.
+    /// The cost of each window, in order.
     pub fn windows(self) -> Result<Vec<Cost>> {
         if let Some(error) = self.failed {
             return Err(error.context("CPU time under load"));
         }
         let pairs = self.spent.windows(2);
-        let mut windows: Vec<_> =
-            pairs.map(|pair| Cost::between(self.places, &pair[0].1, &pair[1].1)).collect();
-        if self.places.passing.is_some() {
-            self.spread_helpers(&mut windows);
-        }
-        Ok(windows)
-    }
-
-    /// Spreads the CPU time of helpers evenly over the windows behind the first: it is counted
-    /// when a helper has ended, which is often in a later window than its instance.
-    fn spread_helpers(&self, windows: &mut [Cost]) {
-        let [_, (begun, earlier), .., (ended, later)] = &self.spent[..] else { return };
-        let all = self.places.helper(earlier, later);
-        let lengths = self.spent.windows(2).map(|pair| pair[1].0.duration_since(pair[0].0));
-        for (window, length) in windows.iter_mut().zip(lengths).skip(1) {
-            let part = length.as_secs_f64() / ended.duration_since(*begun).as_secs_f64();
-            window.helper = all.map(|all| all.mul_f64(part));
-        }
+        Ok(pairs.map(|pair| Cost::between(self.places, &pair[0], &pair[1])).collect())
     }
 }
 
@@ -140,28 +123,5 @@ impl Cost {
         if let Some(energy_uj) = self.energy_uj {
             rows.add(row, "energy_uj", energy_uj);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::probes::daemons::Counter;
-    use crate::host::probes::places::Passing;
-
-    #[test]
-    fn helpers_that_come_and_go_are_spread_over_the_windows_that_count() {
-        let mut places = Places::child(std::process::id());
-        places.passing = Some(Passing::By(Counter::Groups(Vec::new())));
-        let begun = Instant::now();
-        // The window that warms up, and two more of which the second sees all helpers end.
-        let spent = [(0, 0), (1, 5), (2, 5), (4, 65)].map(|(at, helper)| {
-            let mut spent = Spent::default();
-            spent.helper = Some(Duration::from_millis(helper));
-            (begun + Duration::from_secs(at), spent)
-        });
-        let meter = Meter { places: &places, spent: spent.to_vec(), failed: None };
-        let helpers: Vec<_> = meter.windows().unwrap().iter().map(|cost| cost.helper.unwrap()).collect();
-        assert_eq!(helpers[1..], [20, 40].map(Duration::from_millis));
     }
 }

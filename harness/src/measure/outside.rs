@@ -1,21 +1,16 @@
-//! The parts of a block's instances outside of the server's process, and their counters.
+//! The parts of a block's instances outside of the server's process, and how they are counted.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::rows::Rows;
 use super::{Bench, BlockProfile};
 use crate::executors;
-use crate::host::probes::daemons::{Counter, Daemons};
 use crate::host::probes::places::Passing;
-use crate::host::probes::process;
 use crate::http1::Client;
 use crate::server::control;
-
-/// How long helpers may take to end after their instance has stopped.
-const GONE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The finding.
 pub struct Found {
@@ -42,8 +37,7 @@ pub fn find(bench: &Bench<'_>, client: &mut Client, rows: &mut Rows<'_>) -> Resu
     let instances = control::instances(client, bench.function(), 1, 0)?;
     let outside = instances.outside.into_iter().next().unwrap_or_default();
     let (around, helpers) = (outside.around, outside.helpers);
-    let counter = daemons.counter(&helpers);
-    let before = counter.as_ref().ok().map(|counter| counter.read(&daemons.pids)).transpose()?;
+    let groups = daemons.helper_groups(&helpers);
     control::instances(client, bench.function(), 0, 0)?;
     if outside.cgroups.is_empty() && helpers.is_empty() {
         if executors::has_daemons(spec) {
@@ -60,14 +54,9 @@ pub fn find(bench: &Bench<'_>, client: &mut Client, rows: &mut Rows<'_>) -> Resu
              control group of the run, and another group would count other containers too."
         ));
     }
-    let passing = match (counter, before) {
-        (Ok(counter), Some(before)) if does_count(&counter, before, &helpers, &daemons)? => {
-            rows.remark(remark(&counter, &spec.to_string()));
-            Passing::By(counter)
-        }
-        (counter, _) => {
-            let reason =
-                counter.err().unwrap_or_else(|| "the process that adopts them counts no children".into());
+    let passing = match groups {
+        Ok(groups) => Passing::By(groups),
+        Err(reason) => {
             rows.remark(format!(
                 "CPU time of the helpers of `{spec}` without reuse is not counted: {reason}."
             ));
@@ -75,27 +64,4 @@ pub fn find(bench: &Bench<'_>, client: &mut Client, rows: &mut Rows<'_>) -> Resu
         }
     };
     Ok(Found { is_outside: true, around, passing })
-}
-
-/// Whether a counter has counted these helpers, which are about to end.
-fn does_count(counter: &Counter, before: Duration, helpers: &[u32], daemons: &Daemons) -> Result<bool> {
-    let begun = Instant::now();
-    while helpers.iter().any(|pid| process::is_there(*pid)) && begun.elapsed() < GONE_TIMEOUT {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(counter.read(&daemons.pids)? > before)
-}
-
-fn remark(counter: &Counter, spec: &str) -> String {
-    match counter {
-        Counter::Groups(_) => format!(
-            "CPU time of the helpers of `{spec}` without reuse is that of the control groups of the engine's \
-             services, less the daemons' own."
-        ),
-        Counter::Adopter(pid) => format!(
-            "CPU time of the helpers of `{spec}` without reuse is that of the ended children of the daemons and of \
-             process {pid}, which adopts the helpers, less that of the containers. It includes any other \
-             process that process {pid} adopts meanwhile, and comes in steps of the kernel's clock tick."
-        ),
-    }
 }

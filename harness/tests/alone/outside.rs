@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use isolab_reports::{Row, folder};
 
 use crate::alone;
-use crate::support::{can_run, run};
+use crate::support::{can_run, is_required, run};
 
 /// The rows of a closed loop of `docker` with one connection.
 fn load(function: &str, variant: &str, reuse: &str) -> Vec<Row> {
@@ -91,6 +91,14 @@ fn shims_that_come_and_go_are_counted() {
         return;
     }
     let rows = load("hello", "rust", "fresh");
+    if rows.iter().all(|row| row.metric != "helpers_cpu_ns") {
+        // The engine shares its control group with other processes. Set-up starts one that does not.
+        assert!(
+            !is_required("docker"),
+            "the CPU time of shims is not counted; start the engine by `make setup`"
+        );
+        return;
+    }
     let each = |metric| sum(&rows, metric) / sum(&rows, "responses_count");
     let (helpers, containers) = (each("helpers_cpu_ns"), each("cgroup_cpu_ns"));
     // A shim and the runtime that it calls are programs of many megabytes: starting them takes

@@ -11,17 +11,10 @@ use procfs::process::Process;
 
 use super::{cgroup, process};
 
-/// The counter of the CPU time of helpers that come and go.
+/// Counts the CPU time of helpers that come and go: control groups that hold the daemons, the
+/// processes that they start, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Counter {
-    /// Control groups that hold the daemons, the processes that they start, and nothing else.
-    Groups(Vec<PathBuf>),
-    /// The process that adopts helpers when their parent ends: the kernel adds the time of a
-    /// process that has ended, and of its own ended children, to that of its parent (`cutime`
-    /// and `cstime` of proc(5)). This includes the first process of a container, which its
-    /// control group counts too, and every other process that is adopted meanwhile.
-    Adopter(u32),
-}
+pub struct HelperGroups(Vec<PathBuf>);
 
 /// The daemons of an engine.
 #[derive(Clone, Debug, Default)]
@@ -38,25 +31,27 @@ impl Daemons {
         Self { pids: names.iter().flat_map(|name| process::named(name)).collect(), helper_names }
     }
 
-    /// The counter of helpers such as these, which are live.
+    /// The control groups that count helpers such as these, which are live.
     ///
     /// # Errors
-    /// The reason, if nothing does.
-    pub fn counter(&self, helpers: &[u32]) -> Result<Counter, String> {
-        let first = helpers.first().ok_or("an instance has no helper that can be seen from here")?;
+    /// The reason, if no group counts them alone.
+    pub fn helper_groups(&self, helpers: &[u32]) -> Result<HelperGroups, String> {
+        if helpers.is_empty() {
+            return Err("an instance has no helper that can be seen from here".into());
+        }
         let known = self.pids.iter().chain(helpers);
-        let groups: Result<Option<Vec<_>>, _> = known.map(|pid| group(*pid)).collect();
-        if let Ok(Some(mut groups)) = groups {
+        let groups: ProcResult<Option<Vec<_>>> = known.map(|pid| group(*pid)).collect();
+        let mut groups = groups.map_err(|error| format!("their control group cannot be read: {error}"))?;
+        if let Some(groups) = &mut groups {
             groups.sort();
             groups.dedup();
-            if groups.iter().all(|group| is_exclusive(group, &|pid| self.is_own(pid))) {
-                return Ok(Counter::Groups(groups));
-            }
         }
-        let parent = Process::new(first.cast_signed()).and_then(|helper| helper.stat());
-        let parent =
-            parent.map_err(|error| format!("the parent of helper {first} cannot be read: {error}"))?;
-        Ok(Counter::Adopter(parent.ppid.cast_unsigned()))
+        let is_exclusive = |group: &PathBuf| is_exclusive(group, &|pid| self.is_own(pid));
+        groups.filter(|groups| groups.iter().all(is_exclusive)).map(HelperGroups).ok_or_else(|| {
+            "the engine shares its control group with other processes; start the engine as a service, or in a \
+             control group of its own"
+                .into()
+        })
     }
 
     /// Whether a process is a daemon, a helper, or one that a daemon has started.
@@ -132,31 +127,20 @@ fn is_exclusive(folder: &Path, is_own: &dyn Fn(u32) -> bool) -> bool {
     is_listed && below.all(|folder| is_exclusive(&folder, is_own))
 }
 
-impl Counter {
-    /// CPU time of helpers until now, as far as it is counted. Only differences mean something.
+impl HelperGroups {
+    /// CPU time of helpers until now: that of the groups without that of the daemons.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn read(&self, daemons: &[u32]) -> Result<Duration> {
-        match self {
-            Self::Groups(groups) => {
-                let mut total = Duration::ZERO;
-                for folder in groups {
-                    let time = cgroup::cpu_time(folder)
-                        .with_context(|| format!("CPU time of control group {}", folder.display()))?;
-                    total += time.unwrap_or_default().total;
-                }
-                let own = daemons.iter().map(|pid| process::cpu_time(*pid)).sum::<Result<Duration>>()?;
-                Ok(total.saturating_sub(own))
-            }
-            Self::Adopter(adopter) => {
-                let mut parents = daemons.to_vec();
-                parents.push(*adopter);
-                parents.sort_unstable();
-                parents.dedup();
-                parents.iter().map(|pid| process::children_cpu_time(*pid)).sum()
-            }
+        let mut total = Duration::ZERO;
+        for folder in &self.0 {
+            let time = cgroup::cpu_time(folder)
+                .with_context(|| format!("CPU time of control group {}", folder.display()))?;
+            total += time.unwrap_or_default().total;
         }
+        let own = daemons.iter().map(|pid| process::cpu_time(*pid)).sum::<Result<Duration>>()?;
+        Ok(total.saturating_sub(own))
     }
 }
 
@@ -232,33 +216,28 @@ mod tests {
         assert!(!is_exclusive(&root.path().join("gone"), &|_| true));
     }
 
-    /// A shell stands in for a daemon: it starts helpers that burn, end, and are waited for.
+    /// A shell stands in for a daemon. Its helpers burn and are gone; the group's files are recorded.
     #[test]
-    fn helpers_that_are_gone_are_counted_by_their_parent() {
-        use std::io::{BufRead, BufReader, Write};
-        let mut daemon = std::process::Command::new("sh")
-            .args(["-c", "while read line; do sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; echo gone; done"])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut requests, mut answers) =
-            (daemon.stdin.take().unwrap(), BufReader::new(daemon.stdout.take().unwrap()));
-        let counter = Counter::Adopter(daemon.id());
-        let mut burn = || {
-            requests.write_all(b"\n").unwrap();
-            answers.read_line(&mut String::new()).unwrap();
-            counter.read(&[]).unwrap()
+    fn helpers_that_are_gone_are_the_groups_time_without_that_of_the_daemons() {
+        let group = tempfile::tempdir().unwrap();
+        let set = |ms: u64| {
+            for file in ["cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys"] {
+                std::fs::write(group.path().join(file), (ms * 1_000_000).to_string()).unwrap();
+            }
         };
-        let (own, first) = (process::cpu_time(daemon.id()).unwrap(), burn());
-        let second = burn();
-        let own = process::cpu_time(daemon.id()).unwrap().saturating_sub(own);
-        drop(requests);
+        let groups = HelperGroups(vec![group.path().to_owned()]);
+        let mut daemon =
+            std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        while process::cpu_time(daemon.id()).unwrap() < Duration::from_millis(20) {}
+        set(10_000);
+        let before = groups.read(&[daemon.id()]).unwrap();
+        set(10_300);
+        let after = groups.read(&[daemon.id()]).unwrap();
+        daemon.kill().unwrap();
         daemon.wait().unwrap();
-        // Twice the same work, in steps of the kernel's clock tick.
-        let tick = Duration::from_millis(1_000 / procfs::ticks_per_second());
-        assert!(first > tick && second >= first + first.saturating_sub(tick) / 2, "{first:?} {second:?}");
-        assert!(own < second / 2, "the daemon itself spent {own:?}, its helpers {second:?}");
+        let own = Duration::from_millis(20);
+        assert!(before + own <= Duration::from_secs(10), "the daemon's own time is left out: {before:?}");
+        assert!(after < before + Duration::from_millis(300), "{before:?} {after:?}");
     }
 
     #[test]
@@ -269,13 +248,11 @@ mod tests {
             std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         assert!(daemons.is_own(own) && daemons.is_own(child.id()));
         assert!(!daemons.is_own(1));
-        let found = daemons.counter(&[child.id()]).unwrap();
+        let found = daemons.helper_groups(&[child.id()]);
         drop(child.stdin.take());
         child.wait().unwrap();
         // The test's own group holds other processes too, unless it runs in one of its own.
-        assert!(
-            matches!(found, Counter::Adopter(parent) if parent == own) || matches!(found, Counter::Groups(_))
-        );
-        assert!(daemons.counter(&[]).is_err());
+        assert!(found.is_ok() || found.is_err_and(|reason| reason.contains("shares its control group")));
+        assert!(daemons.helper_groups(&[]).is_err());
     }
 }

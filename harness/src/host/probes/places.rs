@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::cgroup::{self, CpuTime};
-use super::daemons::Counter;
+use super::daemons::HelperGroups;
 use super::energy::{Packages, Reading};
 use super::process::{self, Counters, Resident};
 
@@ -31,8 +31,8 @@ pub struct Places {
 /// The count of helpers that come and go with their instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passing {
-    /// By this.
-    By(Counter),
+    /// By the control groups of the engine.
+    By(HelperGroups),
     /// They are not counted.
     Uncounted,
 }
@@ -114,7 +114,7 @@ impl Places {
         }
         spent.helper = match &self.passing {
             None => Some(self.helpers.iter().map(|pid| process::cpu_time(*pid)).sum::<Result<_>>()?),
-            Some(Passing::By(counter)) => Some(counter.read(&self.daemons)?),
+            Some(Passing::By(groups)) => Some(groups.read(&self.daemons)?),
             Some(Passing::Uncounted) => None,
         };
         for pid in &self.daemons {
@@ -127,14 +127,7 @@ impl Places {
 
     /// CPU time of the helpers between two moments, where it is counted.
     pub fn helper(&self, earlier: &Spent, later: &Spent) -> Option<Duration> {
-        let spent = later.helper?.saturating_sub(earlier.helper?);
-        match self.passing {
-            // The time of a shim's children includes the first process of its container.
-            Some(Passing::By(Counter::Adopter(_))) => {
-                Some(spent.saturating_sub(later.cgroup?.total.saturating_sub(earlier.cgroup?.total)))
-            }
-            _ => Some(spent),
-        }
+        Some(later.helper?.saturating_sub(earlier.helper?))
     }
 
     /// Energy between two moments, in microjoules, where it is counted.
@@ -149,7 +142,7 @@ mod tests {
 
     /// A group that stands still in a recorded tree, and a helper that burns.
     #[test]
-    fn a_busy_helper_is_counted_as_a_helper_and_a_group_is_subtracted_once() {
+    fn a_busy_helper_is_counted_as_a_helper_and_not_as_a_group() {
         let group = tempfile::tempdir().unwrap();
         let set = |ns: u64| {
             for file in ["cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys"] {
@@ -160,7 +153,7 @@ mod tests {
             std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let busy = Duration::from_millis(20);
         let burn = |until: Duration| while process::cpu_time(helper.id()).unwrap() < until {};
-        let mut places = Places {
+        let places = Places {
             cgroups: vec![group.path().to_owned()],
             helpers: vec![helper.id()],
             ..Places::child(std::process::id())
@@ -177,9 +170,6 @@ mod tests {
         assert!(spent >= busy, "{spent:?}");
         assert_eq!(later.daemon, Duration::ZERO);
         assert_eq!(later.cgroup.unwrap().total, Duration::from_millis(7));
-        // The parent of a shim counts the container's first process too.
-        places.passing = Some(Passing::By(Counter::Adopter(1)));
-        assert_eq!(places.helper(&earlier, &later), Some(spent.saturating_sub(Duration::from_millis(7))));
     }
 
     #[test]

@@ -49,26 +49,12 @@ pub fn resident(pid: u32) -> Result<Resident> {
     })
 }
 
-/// Whether a process has not ended, or has and its parent does not know yet.
-pub fn is_there(pid: u32) -> bool {
-    Process::new(pid.cast_signed()).is_ok()
-}
-
 /// CPU time of all threads of a process, even those that have ended. Children are not
 /// counted.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))
         .with_context(|| format!("process {pid} has no CPU clock"))?;
     Ok(clock_gettime(clock).with_context(|| format!("the CPU clock of process {pid}"))?.into())
-}
-
-/// CPU time of the children of a process that have ended and been waited for, and of their own
-/// such children, in steps of the kernel's clock tick.
-pub fn children_cpu_time(pid: u32) -> Result<Duration> {
-    let stat = Process::new(pid.cast_signed()).and_then(|process| process.stat());
-    let stat = stat.with_context(|| format!("cannot read the children's CPU time of process {pid}"))?;
-    // Both are signed in procfs, and neither is ever negative.
-    Ok(ticks(stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs()))
 }
 
 /// The kernel's counters of a process since it began.

@@ -66,10 +66,14 @@ pub(crate) fn can_run(executor: &str) -> bool {
     if tried.code == Some(0) {
         return true;
     }
-    let required = std::env::var("ISOLAB_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == executor), "{executor} is required: {}", tried.stderr);
+    assert!(!is_required(executor), "{executor} is required: {}", tried.stderr);
     eprintln!("skipped: {}", tried.stderr.trim_end());
     false
+}
+
+/// Whether `ISOLAB_REQUIRE` names an executor.
+pub(crate) fn is_required(executor: &str) -> bool {
+    std::env::var("ISOLAB_REQUIRE").unwrap_or_default().split(',').any(|name| name == executor)
 }
 
 /// A running `isolab serve`.
