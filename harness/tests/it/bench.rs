@@ -92,7 +92,7 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
             assert!(windows >= 6, "{metric}: two policies, and at least three rates each: {windows}");
         }
         has_loads_of_users(&of().collect::<Vec<_>>());
-        assert_eq!(count(of(), "burst", "latency_count"), 4, "two policies, one number, two rounds");
+        assert_eq!(count(of(), "burst", "latency_count"), 8, "two policies, two numbers, two rounds");
         for row in of().filter(|row| row.metric == "latency_count" || row.metric == "service_count") {
             assert_eq!(row.histogram.as_ref().map(Latencies::count), Some(row.value), "{row:?}");
         }
