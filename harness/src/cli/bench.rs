@@ -42,10 +42,10 @@ pub struct BenchArgs {
     /// --full]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',', value_parser = values::experiment, help_heading = WHAT)]
     pub only: Vec<Experiment>,
-    /// Measure a little of everything: at most 3 minutes for the whole lab
+    /// Measure a little of everything: at most 4 minutes for the whole lab
     #[arg(long, conflicts_with = "full", help_heading = HOW)]
     pub quick: bool,
-    /// Measure for publication: at most 75 minutes for the whole lab [default: at most 15 minutes]
+    /// Measure for publication: at most 2 hours for the whole lab [default: at most 20 minutes]
     #[arg(long, help_heading = HOW)]
     pub full: bool,
     /// Number of repetitions [default: 3; 1 with --quick, 5 with --full]

@@ -219,7 +219,7 @@ const MIB: u64 = 1 << 20;
 /// The preset of `--quick`.
 pub const QUICK: Preset = Preset {
     name: PresetName::Quick,
-    announced: Duration::from_mins(3),
+    announced: Duration::from_mins(4),
     repetitions: 1,
     is_narrow: true,
     has_twins: false,
@@ -271,7 +271,7 @@ pub const QUICK: Preset = Preset {
 /// The default preset.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
-    announced: Duration::from_mins(15),
+    announced: Duration::from_mins(20),
     repetitions: 3,
     is_narrow: true,
     has_twins: true,
@@ -323,7 +323,7 @@ pub const DEFAULT: Preset = Preset {
 /// The preset of `--full`.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
-    announced: Duration::from_mins(75),
+    announced: Duration::from_mins(120),
     repetitions: 5,
     is_narrow: false,
     has_twins: true,
