@@ -17,7 +17,7 @@ use crate::executors;
 use crate::host::condition;
 use crate::host::machine::{Build, Machine};
 use crate::run::folder::RunWriter;
-use crate::run::record::{as_map, prices};
+use crate::run::record::{as_map, command_line, prices};
 use crate::run::utc::Utc;
 
 /// A comparison in progress.
@@ -48,7 +48,7 @@ impl ComparisonRecord {
             schema: SCHEMA_VERSION,
             id: id.to_owned(),
             status: RunStatus::Running,
-            command: std::env::args().collect(),
+            command: command_line(std::env::args()),
             seed: request.seed,
             started: Utc::now().rfc3339(),
             ended: None,

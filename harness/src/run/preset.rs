@@ -323,7 +323,7 @@ pub const DEFAULT: Preset = Preset {
 /// The preset of `--full`.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
-    announced: Duration::from_mins(120),
+    announced: Duration::from_hours(2),
     repetitions: 5,
     is_narrow: false,
     has_twins: true,

@@ -59,7 +59,7 @@ impl RunRecord {
             schema: SCHEMA_VERSION,
             id: id.to_owned(),
             status: RunStatus::Running,
-            command: std::env::args().collect(),
+            command: command_line(std::env::args()),
             seed,
             started: Utc::now().rfc3339(),
             ended: None,
@@ -254,6 +254,17 @@ pub fn default_dir(id: &str) -> Result<std::path::PathBuf> {
     Ok(dir.join("runs").join(id))
 }
 
+/// The arguments of this process. The binary has its name only: its path is another one on each
+/// machine.
+pub fn command_line(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut arguments = arguments.into_iter();
+    let binary = arguments.next().map(|path| match Path::new(&path).file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path,
+    });
+    binary.into_iter().chain(arguments).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use isolab_core::{Spec, Variant};
@@ -277,6 +288,14 @@ mod tests {
 
     fn executor() -> Availability {
         Availability { spec: block().spec, versions: Ok(BTreeMap::new()), unsupported: Vec::new() }
+    }
+
+    #[test]
+    fn the_command_names_the_binary_and_keeps_its_arguments() {
+        let of = |words: &[&str]| command_line(words.iter().map(|word| (*word).to_owned()));
+        assert_eq!(of(&["/opt/lab/isolab", "bench", "--out", "/a/b"]), ["isolab", "bench", "--out", "/a/b"]);
+        assert_eq!(of(&[".."]), [".."]);
+        assert!(of(&[]).is_empty());
     }
 
     #[test]
