@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use isolab_core::laps::nanoseconds;
 use serde::Serialize;
 
-use super::{LoadArgs, PATIENCE, Target, WARM_UP};
+use super::{LoadArgs, Target};
 use crate::exit::{BadInput, DONE, FAILED};
-use crate::load::closed::{self, ClosedLoad, Span};
-use crate::load::open::{self, OpenLoad, OpenOutcome};
+use crate::load::closed::{self, Span};
+use crate::load::open::{self, OpenOutcome};
 use crate::load::outcome::Problems;
 use crate::load::slo;
 
@@ -115,15 +115,7 @@ fn faulty(problems: Problems) -> Option<Problems> {
 
 /// The rate of a short closed loop.
 fn capacity(arguments: &LoadArgs, target: Target) -> Result<f64> {
-    let load = ClosedLoad {
-        addresses: vec![target.address],
-        request: target.request,
-        expected: target.expected,
-        connections: arguments.connections as usize,
-        windows: vec![WARM_UP, Span::lasting(FIRST)],
-        patience: PATIENCE,
-        is_spinning: arguments.spin,
-    };
+    let load = target.closed(arguments, Span::lasting(FIRST));
     let outcome = closed::run(&load, || {})?.faultless()?;
     let window = outcome.windows.get(1).with_context(|| format!("{} gave no answer", arguments.url))?;
     Ok(window.per_second())
@@ -137,18 +129,8 @@ fn probe(
     bound: Duration,
     seed: u64,
 ) -> Result<OpenOutcome> {
-    let load = OpenLoad {
-        address: target.address,
-        request: target.request,
-        expected: target.expected,
-        rate_per_s,
-        arrivals: arguments.arrivals.arrivals(seed),
-        connections: arguments.connections as usize,
-        queue_max: slo::queue_max(windows[1], bound, rate_per_s),
-        windows: windows.to_vec(),
-        patience: PATIENCE,
-        is_spinning: arguments.spin,
-    };
+    let queue_max = slo::queue_max(windows[1], bound, rate_per_s);
+    let load = target.open(arguments, rate_per_s, seed, queue_max, windows);
     open::run(&load, || {})
 }
 

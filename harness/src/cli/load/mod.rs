@@ -101,15 +101,7 @@ pub fn run(arguments: &LoadArgs) -> Result<u8> {
 }
 
 fn run_closed(arguments: &LoadArgs, target: Target) -> Result<u8> {
-    let load = ClosedLoad {
-        addresses: vec![target.address],
-        request: target.request,
-        expected: target.expected,
-        connections: arguments.connections as usize,
-        windows: vec![WARM_UP, Span::lasting(arguments.duration)],
-        patience: PATIENCE,
-        is_spinning: arguments.spin,
-    };
+    let load = target.closed(arguments, Span::lasting(arguments.duration));
     let outcome = closed::run(&load, || {})?;
     let window = outcome.windows.get(1).with_context(|| {
         let reason = outcome.problems.first_fault.as_deref().unwrap_or("unknown reason");
@@ -126,18 +118,8 @@ fn run_closed(arguments: &LoadArgs, target: Target) -> Result<u8> {
 
 fn run_open(arguments: &LoadArgs, target: Target, rate_per_s: NonZeroU64) -> Result<u8> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
-    let load = OpenLoad {
-        address: target.address,
-        request: target.request,
-        expected: target.expected,
-        rate_per_s,
-        arrivals: arguments.arrivals.arrivals(seed),
-        connections: arguments.connections as usize,
-        queue_max: arguments.queue as usize,
-        windows: vec![WARM_UP.duration, arguments.duration],
-        patience: PATIENCE,
-        is_spinning: arguments.spin,
-    };
+    let windows = [WARM_UP.duration, arguments.duration];
+    let load = target.open(arguments, rate_per_s, seed, arguments.queue as usize, windows);
     let outcome = open::run(&load, || {})?;
     let summary = summary::Open::new(arguments, rate_per_s.get(), seed, &outcome.windows[1], &outcome);
     if let Some(warning) = summary.warning() {
@@ -171,6 +153,42 @@ impl Target {
             request,
             expected: Expected { status, body: first.into_body(), is_strict: false },
         })
+    }
+
+    /// A closed loop for this time, after a warm-up.
+    fn closed(self, arguments: &LoadArgs, span: Span) -> ClosedLoad {
+        ClosedLoad {
+            addresses: vec![self.address],
+            request: self.request,
+            expected: self.expected,
+            connections: arguments.connections as usize,
+            windows: vec![WARM_UP, span],
+            patience: PATIENCE,
+            is_spinning: arguments.spin,
+        }
+    }
+
+    /// An open loop in these two windows, of which the first warms up.
+    fn open(
+        self,
+        arguments: &LoadArgs,
+        rate_per_s: NonZeroU64,
+        seed: u64,
+        queue_max: usize,
+        windows: [Duration; 2],
+    ) -> OpenLoad {
+        OpenLoad {
+            address: self.address,
+            request: self.request,
+            expected: self.expected,
+            rate_per_s,
+            arrivals: arguments.arrivals.arrivals(seed),
+            connections: arguments.connections as usize,
+            queue_max,
+            windows: windows.to_vec(),
+            patience: PATIENCE,
+            is_spinning: arguments.spin,
+        }
     }
 }
 
