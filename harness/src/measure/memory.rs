@@ -118,6 +118,7 @@ impl Ladder<'_, '_> {
             rows.add(&row, "cgroup_bytes", held.cgroup_bytes);
             rows.add(&row, "helpers_pss_bytes", held.helpers.pss_bytes);
             rows.add(&row, "helpers_page_tables_bytes", held.helpers.page_tables_bytes);
+            rows.add(&row, "helpers_resident_bytes", held.helpers.resident_bytes);
         }
         if let Some(model) = instances.model_bytes.iter().copied().sum::<Option<u64>>() {
             rows.add(&row, "model_bytes", model);

@@ -67,6 +67,10 @@ impl<'a> Rows<'a> {
         let row = Row { instance: line.instance, uses: line.uses, cached: line.cached, ..row.clone() };
         let name = line.phase.to_string();
         self.add(&Row { phase: name.clone(), ..row.clone() }, "duration_ns", line.duration_ns);
+        if let Some(bytes) = line.artifact_bytes {
+            let source_digest = line.source_digest.clone();
+            self.add(&Row { phase: name.clone(), source_digest, ..row.clone() }, "artifact_bytes", bytes);
+        }
         for (lap, duration_ns) in &line.laps {
             self.add(&Row { phase: format!("{name}.{lap}"), ..row.clone() }, "duration_ns", *duration_ns);
         }

@@ -15,7 +15,7 @@ type Reading = fn(&Numbers<'_>) -> Option<f64>;
 const PAGE_TABLES: [&str; 2] = ["page_tables_bytes", "helpers_page_tables_bytes"];
 
 /// The readings that have a slope; the first is all of the host's memory.
-const READINGS: [(&str, Reading); 6] = [
+const READINGS: [(&str, Reading); 7] = [
     ("memory", |window| {
         let others = ["cgroup_bytes", "helpers_pss_bytes", PAGE_TABLES[0], PAGE_TABLES[1]];
         let others = others.iter().filter_map(|metric| window.get(metric));
@@ -28,6 +28,7 @@ const READINGS: [(&str, Reading); 6] = [
     ("memory_private", |window| window.get("private_bytes").copied()),
     ("memory_cgroup", |window| window.get("cgroup_bytes").copied()),
     ("memory_helpers", |window| window.get("helpers_pss_bytes").copied()),
+    ("memory_helpers_resident", |window| window.get("helpers_resident_bytes").copied()),
     ("memory_model", |window| window.get("model_bytes").copied()),
 ];
 

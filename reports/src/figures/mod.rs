@@ -218,6 +218,12 @@ impl Figures {
         self.figure("prepare_p50", &Settings { cached: Some(is_cached), ..Settings::default() })
     }
 
+    /// The size of the artifact, which does not depend on whether it was cached.
+    pub fn artifact(&self) -> Option<&Figure> {
+        let cached = |is_cached| Settings { cached: Some(is_cached), ..Settings::default() };
+        [true, false].iter().find_map(|it| self.figure("prepare_artifact_p50", &cached(*it)))
+    }
+
     /// The median of cold responses, as a client sees them.
     pub fn cold_answer(&self, cold: Cold, cached: Option<bool>) -> Option<&Figure> {
         self.figure("response_p50", &Settings::cold(cold, cached))

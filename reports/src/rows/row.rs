@@ -2,7 +2,7 @@
 //!
 //! | phase | metrics | told apart by |
 //! |---|---|---|
-//! | `prepare` | `duration_ns`, `artifact_bytes` | `cached` |
+//! | `prepare` | `duration_ns`; `artifact_bytes`, the size of what it made or found, with the `source_digest` of the variant | `cached` |
 //! | `start`, `invoke`, `stop` | `duration_ns` | `instance`, `uses`, `sample` |
 //! | `start.<lap>` and so on | `duration_ns` | as its phase |
 //! | `response` | `duration_ns`, from the client's side, one request at a time | `cold`, `cached`, `reuse`, `uses` |
@@ -13,7 +13,7 @@
 //! | `burst`: simultaneous requests, from idle | `responses_count`, `duration_ns` to the last answer, `latency_count` | `reuse`, `connections` |
 //! | `mix`: a closed loop over many functions, from no instance on | `responses_count`, `cold_count` of first answers of an instance, `functions_count` of different functions that answered, `duration_ns`, `latency_count`, `cold_latency_count`, `cpu_ns`; in the last window `stops_count`, the instances that were evicted since the beginning | `reuse`, `connections`, `functions`; `sample` counts windows |
 //! | `contention`: a closed loop over a server with several workers | as `load`; `processors_count` of the server, and `shared_processors_count` that the load generator used too | `reuse`, `connections`, `workers`; `sample` counts windows |
-//! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `model_bytes` (below) | `live_instances`, `invocations` |
+//! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `helpers_resident_bytes` with all pages that helpers share, `model_bytes` | `live_instances`, `invocations` |
 //! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `compare`: two servers in turn, see [`crate::paired`] | `responses_count`, `duration_ns`, `waited_ns` of the server for its processor, `idle_cpu_ns` of the other server, `latency_typical_ns` as the mean of the half that lie closest together, `latency_p50_ns` and `latency_p99_ns`, or `start_p50_ns`, `instructions_count`, `cycles_count`, `branches_count`, `cache_misses_count` where the machine counts them, and what it cost (below) | `pair`, `side`, `order`; `sample` counts quads |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
@@ -143,6 +143,10 @@ pub struct Row {
     /// Whether `prepare` found its artifact in the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<bool>,
+    /// The BLAKE3 digest of the variant that an artifact was made from: two executors ran the same
+    /// bytes exactly if their digests are equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<String>,
     /// The distribution behind the value, which is its number of latencies: an `HdrHistogram` of
     /// nanoseconds with two significant digits, in its compressed V2 form, as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]

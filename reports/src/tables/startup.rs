@@ -17,6 +17,7 @@ pub(super) fn phases(group: &Group) -> Table {
     let line = |executor: &Figures| {
         let start = executor.start();
         let cells = [
+            value(executor.artifact()),
             figure(executor.prepare(false)),
             figure(executor.prepare(true)),
             figure(start),
@@ -33,6 +34,7 @@ pub(super) fn phases(group: &Group) -> Table {
         title: "Start-up by phase".into(),
         head: head(&[
             "executor",
+            "artifact",
             "prepare, nothing cached",
             "prepare, cached",
             "start",
@@ -43,7 +45,8 @@ pub(super) fn phases(group: &Group) -> Table {
         ]),
         names: 1,
         lines: group.executors.iter().filter_map(line).collect(),
-        note: "Medians by the front end's clock. `start` is measured with everything prepared. A dash under \
+        note: "Medians by the front end's clock. `artifact` is the size of what `prepare` makes or finds: machine \
+               code, a snapshot, a source, a container's image. `start` is measured with everything prepared. A dash under \
                `prepare, cached` means that the executor keeps nothing that another server process could use. A \
                dash under `prepare, nothing cached` means that it has nothing to keep."
             .into(),

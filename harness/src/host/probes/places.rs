@@ -90,6 +90,7 @@ impl Places {
         for pid in &self.helpers {
             let helper = process::resident(*pid)?;
             held.helpers.pss_bytes += helper.pss_bytes;
+            held.helpers.resident_bytes += helper.resident_bytes;
             held.helpers.private_bytes += helper.private_bytes;
             held.helpers.page_tables_bytes += helper.page_tables_bytes;
         }

@@ -14,6 +14,9 @@ pub struct Resident {
     /// Its private pages and its share of shared pages. A sum over processes therefore counts
     /// every page once.
     pub pss_bytes: u64,
+    /// All its pages, also those that it shares. A sum over processes counts a shared page as
+    /// often as it is mapped, so it does not tell a cost. Other texts report it.
+    pub resident_bytes: u64,
     /// Pages that no other process shares: they would be freed if it ended.
     pub private_bytes: u64,
     /// Page tables, which the kernel keeps for the process and no set size counts: `VmPTE` of
@@ -44,6 +47,7 @@ pub fn resident(pid: u32) -> Result<Resident> {
         status.vmpte.with_context(|| format!("/proc/{pid}/status has no `VmPTE`: the process has ended"))?;
     Ok(Resident {
         pss_bytes: field("Pss")?,
+        resident_bytes: field("Rss")?,
         private_bytes: field("Private_Clean")? + field("Private_Dirty")?,
         page_tables_bytes: page_tables_kib * 1024,
     })
@@ -149,6 +153,7 @@ mod tests {
         // bytes until its block is full.
         pipe.write_all(&vec![1; MIB]).unwrap();
         let before = resident(reader.id()).unwrap();
+        assert!(before.resident_bytes > before.pss_bytes, "`dd` shares its library: {before:?}");
         pipe.write_all(&vec![1; 16 * MIB]).unwrap();
         let after = resident(reader.id()).unwrap();
         drop(pipe);

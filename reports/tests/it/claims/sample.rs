@@ -59,6 +59,7 @@ fn rows_of(quantity: &Quantity) -> Vec<Row> {
                     ("model_bytes", 1_000),
                     ("cgroup_bytes", 3_000),
                     ("helpers_pss_bytes", 2_500),
+                    ("helpers_resident_bytes", 9_000),
                 ];
                 rows.extend(metrics.map(|(metric, bytes)| {
                     let value = 1_000_000 + live * bytes * factor;
@@ -80,7 +81,9 @@ fn rows_of(quantity: &Quantity) -> Vec<Row> {
         _ => {
             for sample in 0..8 {
                 let uses = if quantity.reuse.is_some() { Some(sample + 2) } else { base.uses };
-                rows.push(Row { sample, uses, ..at("duration_ns", 90 * factor + sample) });
+                let metric =
+                    if figure.starts_with("prepare_artifact") { "artifact_bytes" } else { "duration_ns" };
+                rows.push(Row { sample, uses, ..at(metric, 90 * factor + sample) });
             }
         }
     }

@@ -105,6 +105,12 @@ pub struct PhaseLine {
     /// Of `prepare`: whether the artifact was found in the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<bool>,
+    /// Of `prepare`: the size of the artifact, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_bytes: Option<u64>,
+    /// Of `prepare`: the digest of the variant, as [`isolab_core::Artifact`] has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<String>,
     /// The name of the cause, if the phase failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -54,6 +54,7 @@ fn phases(worker: &WorkerState) -> Response<Bytes> {
 }
 
 fn line(recorder: &Recorder, entry: &Entry, route: &Route) -> PhaseLine {
+    let artifact = entry.artifact.as_deref();
     PhaseLine {
         executor: route.served.spec.clone(),
         function: route.function.name().to_owned(),
@@ -64,7 +65,9 @@ fn line(recorder: &Recorder, entry: &Entry, route: &Route) -> PhaseLine {
         duration_ns: nanoseconds(entry.duration),
         begun_ns: recorder.begun_ns(entry),
         laps: entry.laps.iter().map(|(lap, duration)| ((*lap).to_owned(), nanoseconds(*duration))).collect(),
-        cached: entry.cached,
+        cached: artifact.map(|artifact| artifact.cached),
+        artifact_bytes: artifact.map(|artifact| artifact.bytes),
+        source_digest: artifact.map(|artifact| artifact.source_digest.clone()),
         failed: entry.failed.map(str::to_owned),
     }
 }

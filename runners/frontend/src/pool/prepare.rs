@@ -119,9 +119,9 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
         let preparation = &shared.preparations[route.index];
         preparation.histogram.record(timed.duration);
         if let Some(recorder) = &shared.recorder {
-            let cached = timed.value.as_ref().ok().map(|prepared| prepared.artifact().cached);
+            let artifact = timed.value.as_ref().ok().map(|prepared| prepared.artifact());
             let entry = Entry::new(&route, Phase::Prepare, &timed.value, timed.duration, &timed.laps);
-            recorder.push(entry.cached(cached));
+            recorder.push(entry.artifact(artifact));
         }
         *preparation.state() = match &timed.value {
             Ok(prepared) => State::Ready(Arc::clone(prepared)),

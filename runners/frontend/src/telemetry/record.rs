@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use isolab_core::laps::nanoseconds;
-use isolab_core::{Error, Laps, Phase};
+use isolab_core::{Artifact, Error, Laps, Phase};
 
 use crate::route::Route;
 
@@ -22,8 +22,8 @@ pub(crate) struct Entry {
     begun: Instant,
     pub(crate) duration: Duration,
     pub(crate) laps: Box<[(&'static str, Duration)]>,
-    /// Whether `prepare` found its artifact in the cache.
-    pub(crate) cached: Option<bool>,
+    /// The artifact that `prepare` made or found.
+    pub(crate) artifact: Option<Box<Artifact>>,
     /// The name of the cause, if the phase failed.
     pub(crate) failed: Option<&'static str>,
 }
@@ -43,7 +43,7 @@ impl Entry {
             begun: laps.begun(),
             duration,
             laps: laps.durations().collect(),
-            cached: None,
+            artifact: None,
             failed: result.as_ref().err().map(|error| error.cause.name()),
         }
     }
@@ -53,8 +53,8 @@ impl Entry {
         self
     }
 
-    pub(crate) fn cached(mut self, cached: Option<bool>) -> Self {
-        self.cached = cached;
+    pub(crate) fn artifact(mut self, artifact: Option<&Artifact>) -> Self {
+        self.artifact = artifact.cloned().map(Box::new);
         self
     }
 }
