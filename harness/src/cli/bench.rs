@@ -42,10 +42,10 @@ pub struct BenchArgs {
     /// --full]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',', value_parser = values::experiment, help_heading = WHAT)]
     pub only: Vec<Experiment>,
-    /// Measure a little of everything: at most 4 minutes for the whole lab
+    /// Measure a little of everything: at most 2 minutes for the whole lab
     #[arg(long, conflicts_with = "full", help_heading = HOW)]
     pub quick: bool,
-    /// Measure for publication: at most 2 hours for the whole lab [default: at most 20 minutes]
+    /// Measure for publication: at most 70 minutes for the whole lab [default: at most 15 minutes]
     #[arg(long, help_heading = HOW)]
     pub full: bool,
     /// Number of repetitions [default: 3; 1 with --quick, 5 with --full]
@@ -148,7 +148,7 @@ fn experiments(chosen: Vec<Experiment>, preset: &Preset, has_workers: bool) -> V
 
 /// Every block of one repetition; twins last but for executors of which only the start is measured.
 fn blocks(request: &RunRequest) -> Result<Vec<Block>> {
-    let mut blocks: Vec<_> = request.matrix.blocks(request.preset.is_narrow).collect();
+    let mut blocks: Vec<_> = request.matrix.blocks(request.preset.narrow).collect();
     if blocks.is_empty() {
         return Err(BadInput::because("none of the functions has one of these variants"));
     }

@@ -29,10 +29,10 @@ pub struct ReproduceArgs {
     /// Claims to check, by the names in `claims.md` [default: all]
     #[arg(long, value_name = "CLAIM", value_delimiter = ',')]
     pub claim: Vec<String>,
-    /// Measure a little of everything: at most 4 minutes
+    /// Measure a little of everything: at most 2 minutes
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Measure for publication: at most 2 hours [default: at most 20 minutes]
+    /// Measure for publication: at most 70 minutes [default: at most 15 minutes]
     #[arg(long)]
     pub full: bool,
     /// Seed of the order in which cells are measured [default: random]

@@ -85,10 +85,10 @@ impl Matrix {
     }
 
     /// Every block of one repetition, in the order of the lists. Variants that a function does not
-    /// have are left out. With `is_narrow`, experiments that depend on the model more than on the
-    /// function are measured with one function only. Instances that answer once are measured without
-    /// reuse, and not in experiments that invoke an instance many times.
-    pub fn blocks(&self, is_narrow: bool) -> impl Iterator<Item = Block> + '_ {
+    /// have are left out. The `narrow` experiments are measured with one function only. Instances
+    /// that answer once are measured without reuse, and not in experiments that invoke an instance
+    /// many times.
+    pub fn blocks<'a>(&'a self, narrow: &'a [Experiment]) -> impl Iterator<Item = Block> + 'a {
         let variants = |function: &Function| {
             let available: Vec<_> = function.variants().collect();
             self.variants
@@ -101,8 +101,7 @@ impl Matrix {
         self.specs.iter().flat_map(move |spec| {
             self.functions.iter().enumerate().flat_map(move |(index, function)| {
                 let mut experiments = self.experiments.clone();
-                let has_all = index == representative || !is_narrow;
-                experiments.retain(|experiment| has_all || !experiment.is_of_model());
+                experiments.retain(|it| index == representative || !narrow.contains(it));
                 experiments.retain(|it| index == representative || !it.is_of_all_functions());
                 variants(function).into_iter().map(move |variant| {
                     let mut block = Block {
@@ -190,14 +189,14 @@ mod tests {
 
     #[test]
     fn a_narrow_plan_measures_the_model_with_one_function() {
-        let with = |experiment, is_narrow| -> Vec<_> {
+        let with = |experiment, narrow: &[Experiment]| -> Vec<_> {
             let matrix = matrix();
-            let blocks = matrix.blocks(is_narrow).filter(|block| block.has(experiment));
+            let blocks = matrix.blocks(narrow).filter(|block| block.has(experiment));
             blocks.map(|block| block.function.name().to_owned()).collect()
         };
-        assert_eq!(with(Experiment::Density, true), ["hello"; 4]);
-        assert_eq!(with(Experiment::Density, false).len(), 8);
-        assert_eq!(with(Experiment::Load, true).len(), 8);
+        assert_eq!(with(Experiment::Density, &[Experiment::Density]), ["hello"; 4]);
+        assert_eq!(with(Experiment::Density, &[]).len(), 8);
+        assert_eq!(with(Experiment::Load, &[Experiment::Density]).len(), 8);
     }
 
     #[test]
@@ -213,14 +212,14 @@ mod tests {
 
     #[test]
     fn each_executor_has_one_twin() {
-        let blocks: Vec<_> = matrix().blocks(true).collect();
+        let blocks: Vec<_> = matrix().blocks(&[]).collect();
         let names: Vec<_> = twins(&blocks).iter().map(Block::name).collect();
         assert_eq!(names, ["wasm hello rust twin", "direct hello rust twin"]);
     }
 
     #[test]
     fn the_matrix_has_every_variant_of_each_function() {
-        let names: Vec<_> = matrix().blocks(false).map(|block| block.name()).collect();
+        let names: Vec<_> = matrix().blocks(&[]).map(|block| block.name()).collect();
         assert_eq!(names[..4], ["wasm blake3 rust", "wasm blake3 js", "wasm hello rust", "wasm hello js"]);
         assert_eq!(names.len(), 8);
     }
@@ -231,7 +230,7 @@ mod tests {
         let module = folder.path().join("module.wasm");
         std::fs::write(&module, "").unwrap();
         let matrix = Matrix { functions: vec![Function::load(&module).unwrap()], ..matrix() };
-        let blocks: Vec<_> = matrix.blocks(false).collect();
+        let blocks: Vec<_> = matrix.blocks(&[]).collect();
         assert_eq!(blocks.len(), 2, "one for each executor");
         assert_eq!((&blocks[0].reuses[..], blocks[0].has(Experiment::Density)), (&[Reuse::Fresh][..], false));
         assert!(blocks[0].has(Experiment::Load));
@@ -239,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_the_order_and_nothing_is_lost() {
-        let blocks: Vec<_> = matrix().blocks(false).collect();
+        let blocks: Vec<_> = matrix().blocks(&[]).collect();
         let order = |seed| {
             let names = shuffled(&blocks, 2, seed).into_iter();
             names

@@ -29,9 +29,9 @@ pub struct Preset {
     pub announced: Duration,
     /// Number of repetitions of the whole matrix, each in a new order.
     pub repetitions: u32,
-    /// Whether experiments that depend on the model more than on the function are measured with one
-    /// function only.
-    pub is_narrow: bool,
+    /// The experiments that are measured with one function only: they depend on the model more than
+    /// on the function.
+    pub narrow: &'static [Experiment],
     /// Whether one block of each executor is measured twice: an A/A pair.
     pub has_twins: bool,
     /// Whether the start of further specs is measured beside that of the default ones.
@@ -216,12 +216,23 @@ pub const SLO: Duration = ms(10);
 
 const MIB: u64 = 1 << 20;
 
+/// See [`Preset::narrow`].
+const NARROW: &[Experiment] =
+    &[Experiment::Density, Experiment::Open, Experiment::Slo, Experiment::Burst, Experiment::Contention];
+
 /// The preset of `--quick`.
 pub const QUICK: Preset = Preset {
     name: PresetName::Quick,
-    announced: Duration::from_mins(4),
+    announced: Duration::from_mins(2),
     repetitions: 1,
-    is_narrow: true,
+    narrow: &[
+        Experiment::Memory,
+        Experiment::Density,
+        Experiment::Open,
+        Experiment::Slo,
+        Experiment::Burst,
+        Experiment::Contention,
+    ],
     has_twins: false,
     has_beside: false,
     arrivals: Spread::Poisson,
@@ -234,17 +245,17 @@ pub const QUICK: Preset = Preset {
         warm_time: ms(250),
         warm_up: WarmUp { window_answers: 50, bound_time: ms(200) },
         memory: Memory {
-            live: &[0, 1, 4, 16],
+            live: &[0, 1, 8],
             invocations: &[0, 1],
             bound_bytes: 128 * MIB,
             bound_time: ms(500),
         },
         density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 256, bound_time: ms(1_000) },
-        load: Load { connections: &[1, 4, 16], windows: 3, window: ms(100), window_answers: 5 },
-        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 10 },
-        slo: Slo { probe: ms(150), probes: 8, bound_time: ms(1_000) },
+        load: Load { connections: &[1, 4], windows: 2, window: ms(80), window_answers: 5 },
+        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 5 },
+        slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 16, windows: 2, window: ms(300) },
-        burst: Burst { requests: &[4, 16], rounds: 2 },
+        burst: Burst { requests: &[4, 16], rounds: 1 },
     },
     heavy: Amounts {
         hosts: 1,
@@ -254,15 +265,15 @@ pub const QUICK: Preset = Preset {
         warm_time: ms(250),
         warm_up: WarmUp { window_answers: 50, bound_time: ms(200) },
         memory: Memory {
-            live: &[0, 1, 4, 8],
+            live: &[0, 1, 4],
             invocations: &[0, 1],
             bound_bytes: 512 * MIB,
             bound_time: ms(500),
         },
         density: Density { bound_bytes: 64 * MIB, p99: ms(20), instances: 4, bound_time: ms(1_000) },
-        load: Load { connections: &[1, 4], windows: 2, window: ms(100), window_answers: 2 },
-        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 3 },
-        slo: Slo { probe: ms(150), probes: 8, bound_time: ms(1_000) },
+        load: Load { connections: &[1, 4], windows: 1, window: ms(100), window_answers: 2 },
+        open: Open { is_dense: false, windows: 1, window: ms(150), window_requests: 2 },
+        slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 2, window: ms(1_000) },
         burst: Burst { requests: &[4], rounds: 1 },
     },
@@ -271,9 +282,9 @@ pub const QUICK: Preset = Preset {
 /// The default preset.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
-    announced: Duration::from_mins(20),
+    announced: Duration::from_mins(15),
     repetitions: 3,
-    is_narrow: true,
+    narrow: NARROW,
     has_twins: true,
     has_beside: true,
     arrivals: Spread::Poisson,
@@ -281,7 +292,7 @@ pub const DEFAULT: Preset = Preset {
     light: Amounts {
         hosts: 3,
         starts: 300,
-        starts_time: ms(500),
+        starts_time: ms(400),
         warm_answers: 300,
         warm_time: ms(300),
         warm_up: WarmUp { window_answers: 50, bound_time: ms(500) },
@@ -292,9 +303,9 @@ pub const DEFAULT: Preset = Preset {
             bound_time: ms(800),
         },
         density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
-        load: Load { connections: &[1, 8, 32], windows: 3, window: ms(150), window_answers: 10 },
-        open: Open { is_dense: false, windows: 1, window: ms(250), window_requests: 20 },
-        slo: Slo { probe: ms(200), probes: 12, bound_time: ms(2_000) },
+        load: Load { connections: &[1, 8, 32], windows: 3, window: ms(120), window_answers: 10 },
+        open: Open { is_dense: false, windows: 1, window: ms(250), window_requests: 15 },
+        slo: Slo { probe: ms(200), probes: 12, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(500) },
         burst: Burst { requests: &[8, 64], rounds: 3 },
     },
@@ -313,8 +324,8 @@ pub const DEFAULT: Preset = Preset {
         },
         density: Density { bound_bytes: 512 * MIB, p99: ms(20), instances: 16, bound_time: ms(4_000) },
         load: Load { connections: &[1, 8], windows: 2, window: ms(200), window_answers: 3 },
-        open: Open { is_dense: false, windows: 1, window: ms(300), window_requests: 4 },
-        slo: Slo { probe: ms(250), probes: 10, bound_time: ms(2_000) },
+        open: Open { is_dense: false, windows: 1, window: ms(300), window_requests: 3 },
+        slo: Slo { probe: ms(250), probes: 10, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 3, window: ms(1_000) },
         burst: Burst { requests: &[8], rounds: 1 },
     },
@@ -323,9 +334,9 @@ pub const DEFAULT: Preset = Preset {
 /// The preset of `--full`.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
-    announced: Duration::from_hours(2),
+    announced: Duration::from_mins(70),
     repetitions: 5,
-    is_narrow: false,
+    narrow: NARROW,
     has_twins: true,
     has_beside: true,
     arrivals: Spread::Poisson,
@@ -333,10 +344,10 @@ pub const FULL: Preset = Preset {
     light: Amounts {
         hosts: 4,
         starts: 400,
-        starts_time: ms(800),
+        starts_time: ms(600),
         warm_answers: 400,
         warm_time: ms(400),
-        warm_up: WarmUp { window_answers: 50, bound_time: ms(1500) },
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(1_000) },
         memory: Memory {
             live: &[0, 1, 16, 64, 128],
             invocations: &[0, 1, 100],
@@ -345,18 +356,18 @@ pub const FULL: Preset = Preset {
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
         load: Load { connections: &[1, 8, 16, 32, 128], windows: 3, window: ms(150), window_answers: 20 },
-        open: Open { is_dense: true, windows: 1, window: ms(250), window_requests: 50 },
-        slo: Slo { probe: ms(200), probes: 16, bound_time: ms(3_000) },
+        open: Open { is_dense: true, windows: 1, window: ms(250), window_requests: 30 },
+        slo: Slo { probe: ms(200), probes: 14, bound_time: ms(2_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(1_000) },
         burst: Burst { requests: &[8, 64, 256], rounds: 3 },
     },
     heavy: Amounts {
         hosts: 2,
         starts: 10,
-        starts_time: ms(3_000),
+        starts_time: ms(2_000),
         warm_answers: 400,
         warm_time: ms(400),
-        warm_up: WarmUp { window_answers: 50, bound_time: ms(1500) },
+        warm_up: WarmUp { window_answers: 50, bound_time: ms(1_000) },
         memory: Memory {
             live: &[0, 1, 4, 8, 16],
             invocations: &[0, 1, 100],
@@ -365,7 +376,7 @@ pub const FULL: Preset = Preset {
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 24, bound_time: ms(5_000) },
         load: Load { connections: &[1, 8, 16], windows: 3, window: ms(200), window_answers: 4 },
-        open: Open { is_dense: false, windows: 2, window: ms(300), window_requests: 8 },
+        open: Open { is_dense: true, windows: 1, window: ms(300), window_requests: 5 },
         slo: Slo { probe: ms(250), probes: 12, bound_time: ms(3_000) },
         mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(2_000) },
         burst: Burst { requests: &[8], rounds: 2 },

@@ -172,13 +172,15 @@ fn ladders(preset: &Preset) -> String {
     let list =
         |connections: &[usize]| connections.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (all, light) = (preset.heavy.load.connections, preset.light.load.connections);
-    format!(
-        "Every executor was loaded with {} connections. Executors that start in less than {} ms were loaded with \
-         {} connections, too.",
-        list(all),
-        preset::SLOW_START.as_millis(),
-        list(&light[all.len()..])
-    )
+    let for_all = format!("Every executor was loaded with {} connections.", list(all));
+    match &light[all.len()..] {
+        [] => for_all,
+        more => format!(
+            "{for_all} Executors that start in less than {} ms were loaded with {} connections, too.",
+            preset::SLOW_START.as_millis(),
+            list(more)
+        ),
+    }
 }
 
 /// The remark on a function without cases.
@@ -241,13 +243,11 @@ fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
             function.name()
         )
     }));
-    if lab.preset.is_narrow {
-        notes.push(
-            "Density, open loop, highest rate under a bound and burst depend on the model more than on the \
-             function: they were measured with one function."
-                .into(),
-        );
-    }
+    let narrow: Vec<String> = lab.preset.narrow.iter().map(|experiment| format!("`{experiment}`")).collect();
+    notes.push(format!(
+        "These experiments depend on the model more than on the function, and were measured with one function: {}.",
+        narrow.join(", ")
+    ));
     notes.extend(open_loops(lab.preset));
     notes
 }

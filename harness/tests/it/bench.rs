@@ -78,21 +78,25 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
             rows.iter().filter(|row| row.executor == executor.spec && row.function == "hello").collect();
         let of = || of.iter().copied();
         assert_eq!(count(of(), "prepare", "duration_ns"), 2, "without and with cache");
+        let artifacts = of().filter(|row| row.metric == "artifact_bytes");
+        let digests: BTreeSet<_> = artifacts.map(|row| (row.value > 0, row.source_digest.clone())).collect();
+        assert_eq!(digests.len(), 1, "one artifact of one source: {digests:?}");
+        assert!(digests.iter().all(|(is_there, digest)| *is_there && digest.is_some()), "{digests:?}");
         for phase in ["start", "invoke", "stop", "response"] {
             assert!(count(of(), phase, "duration_ns") > 5, "{phase}");
         }
         for metric in ["pss_bytes", "private_bytes"] {
-            assert_eq!(count(of(), "memory", metric), 8, "four counts of instances, invoked 0 and 1 times");
+            assert_eq!(count(of(), "memory", metric), 6, "three counts of instances, invoked 0 and 1 times");
         }
         for metric in ["responses_count", "duration_ns", "latency_count", "cpu_ns"] {
-            assert_eq!(count(of(), "load", metric), 18, "{metric}: two policies, three loads, three windows");
+            assert_eq!(count(of(), "load", metric), 8, "{metric}: two policies, two loads, two windows");
         }
         for metric in ["offered_count", "dropped_count", "late_count", "latency_count", "service_count"] {
             let windows = count(of(), "open", metric);
             assert!(windows >= 6, "{metric}: two policies, and at least three rates each: {windows}");
         }
         has_loads_of_users(&of().collect::<Vec<_>>());
-        assert_eq!(count(of(), "burst", "latency_count"), 8, "two policies, two numbers, two rounds");
+        assert_eq!(count(of(), "burst", "latency_count"), 4, "two policies, two numbers, one round");
         for row in of().filter(|row| row.metric == "latency_count" || row.metric == "service_count") {
             assert_eq!(row.histogram.as_ref().map(Latencies::count), Some(row.value), "{row:?}");
         }
@@ -102,7 +106,7 @@ fn a_run_folder_has_every_experiment_and_matches_the_schemas() {
         let cold = of().filter(|row| row.cold.is_some() || (row.phase == "invoke" && row.reuse.is_none()));
         let uses: BTreeSet<_> = cold.map(|row| row.uses).collect();
         assert_eq!(uses, BTreeSet::from([Some(1)]), "cold is proved");
-        let tell_of_the_model = ["density", "open", "slo", "burst", "mix", "contention"];
+        let tell_of_the_model = ["memory", "density", "open", "slo", "burst", "mix", "contention"];
         assert!(
             rows.iter()
                 .all(|row| row.function == "hello" || !tell_of_the_model.contains(&row.phase.as_str())),
