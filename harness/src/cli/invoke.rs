@@ -115,7 +115,7 @@ async fn answer(
     let mut live = show("start", started)?;
     let (answered, bill) = live.invoke_billed(request, usage).await;
     let response = show("invoke", answered);
-    eprintln!("bill    {}", bill.text());
+    eprintln!("bill    {}", bill.value().to_str().unwrap_or_default());
     show("stop", live.stop().await)?;
     response
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,9 +67,9 @@ pub struct ServeArgs {
     /// Most live instances of each executor, over all functions. `wasm` reserves addresses for all of them [default: 1000]
     #[arg(long, value_name = "N", value_parser = instances)]
     pub instances: Option<usize>,
-    /// Send the bill of every answer: CPU time, page faults and peak memory, in the header X-Isolab-Bill
-    #[arg(long)]
-    pub bill: bool,
+    /// Send the bill of one answer in N, or in 20: CPU time, page faults and peak memory, in the header X-Isolab-Bill
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
+    pub bill: Option<NonZeroU32>,
     /// Serve the pages that experiments need, too
     #[arg(long)]
     pub control: bool,
@@ -156,7 +157,7 @@ fn config(arguments: &ServeArgs) -> Config {
         variant: arguments.variant,
         reuse: arguments.reuse,
         workers: arguments.workers.unwrap_or(default.workers),
-        bill: arguments.bill,
+        bill_every: arguments.bill,
         control: arguments.control,
         bounds,
     }

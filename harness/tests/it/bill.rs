@@ -81,7 +81,7 @@ fn the_sum_of_bills_is_the_cpu_time_of_the_process() {
         if !can_run(executor) {
             continue;
         }
-        let server = serve(executor, "rust", "warm", &["--bill"]);
+        let server = serve(executor, "rust", "warm", &["--bill=1"]);
         let mut client = server.connect();
         // V8 also compiles on other threads until the function is hot.
         for _ in 0..5 {
@@ -108,7 +108,7 @@ fn a_container_pays_for_what_it_burns() {
     if !can_run("docker") {
         return;
     }
-    for more in [&[][..], &["--bill"]] {
+    for more in [&[][..], &["--bill=1"]] {
         let server = serve("docker", "rust", "warm", more);
         let mut client = server.connect();
         ask(&mut client, "/burn");

@@ -1,6 +1,7 @@
 //! The settings of a server: where it listens, how it reuses instances, and its bounds.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use isolab_core::{Reuse, Variant};
@@ -18,9 +19,9 @@ pub struct Config {
     /// The variant of every function. Default: for each function, the first in the order
     /// of [`Variant::ALL`] that the executor supports.
     pub variant: Option<Variant>,
-    /// Whether every answer of a function carries its bill, and not only those for which a
-    /// client asks. Default: no.
-    pub bill: bool,
+    /// Of how many answers that a worker gives, one carries its bill although no client asks for
+    /// it. Default: none does.
+    pub bill_every: Option<NonZeroU32>,
     /// The bounds that no client and no function can exceed.
     pub bounds: Bounds,
     /// Whether the server has the pages for experiments, `/-/phases` and
@@ -67,7 +68,7 @@ impl Default for Config {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             reuse: Reuse::Warm,
             variant: None,
-            bill: false,
+            bill_every: None,
             bounds: Bounds::default(),
             control: false,
         }

@@ -19,7 +19,7 @@ use crate::bill::Billing;
 use crate::http::body;
 use crate::http::connection::InWork;
 use crate::http::problem::{self, Problem};
-use crate::http::timing::{self, BILL, EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
+use crate::http::timing::{BILL, EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
 use crate::lifecycle::Clock;
 use crate::pool::lease::Lease;
 use crate::route::{self, Route};
@@ -71,7 +71,7 @@ fn find<'a>(
 ) -> Result<(&'a Arc<Route>, Mount), Problem> {
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
     let (mut hosts, mut executor) = (0, None);
-    let mut billing = Billing { is_asked: false, is_constant: worker.server.config.bill };
+    let mut billing = Billing { is_asked: false, is_constant: worker.is_bill_due() };
     for (name, value) in request.headers() {
         if value.to_str().is_err() {
             return bad(format!("the value of the header `{name}` is not visible ASCII"));
@@ -144,7 +144,7 @@ fn billed(
     clock: &Clock,
     answered: Result<Response<Bytes>, Error>,
 ) -> Result<Response<Bytes>, Problem> {
-    let bill = timing::bill(&lease.end_bill(billing, clock, answered.is_ok()));
+    let bill = lease.end_bill(billing, clock, answered.is_ok()).value();
     match answered {
         Ok(mut response) => {
             remove_own_headers(response.headers_mut());

@@ -14,7 +14,7 @@ use isolab_core::{
 };
 
 use crate::bill::Billing;
-use crate::bill::ledger::Ledger;
+use crate::bill::ledger::{Ended, Ledger};
 use crate::bill::meter::{Account, Metered};
 pub use crate::bill::{Bill, Outside as OutsideUsage, Peak, Usage};
 
@@ -149,8 +149,8 @@ impl Live {
     /// Before an invocation that is billed.
     pub(crate) fn begin_bill(&mut self, billing: Billing) {
         let Self { instance, uses, ledger, .. } = self;
-        let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::open(&instance.outside(), *uses == 0)));
-        ledger.begin(&mut **instance, billing);
+        let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::open(&instance.outside(), *uses)));
+        ledger.begin(&mut **instance, billing, *uses);
     }
 
     /// The bill of the invocation on this clock. [`Live::begin_bill`] must have come before.
@@ -161,11 +161,16 @@ impl Live {
         started: Option<Usage>,
         has_answered: bool,
     ) -> Bill {
-        let Self { instance, ledger, .. } = self;
+        let Self { instance, ledger, uses, .. } = self;
         let ledger = ledger.as_mut().expect("a bill is begun before it ends");
         let mut thread = started.unwrap_or_default();
         thread += clock.usage().unwrap_or_default();
-        ledger.end(&mut **instance, billing, thread, has_answered, clock.ended())
+        ledger.end(&mut **instance, billing, thread, Ended { uses: *uses, has_answered, now: clock.ended() })
+    }
+
+    /// Whether the instance has had a bill.
+    pub(crate) fn is_billed(&self) -> bool {
+        self.ledger.is_some()
     }
 
     /// The usage outside of this process that no bill has shown.

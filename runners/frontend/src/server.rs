@@ -90,7 +90,7 @@ impl Server {
         let (workers, inboxes) = (0..config.workers).map(|_| worker(routes.len())).unzip();
         let pools = pool::Shared {
             reuse: config.reuse,
-            bill: config.bill,
+            bill: config.bill_every.is_some(),
             queue_wait: bounds.queue_wait,
             preparations,
             capacities,
@@ -126,7 +126,7 @@ impl Server {
         hurry: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
         let Self { listener, state, inboxes, .. } = self;
-        if let Some(error) = meter::refused().filter(|_| state.config.bill) {
+        if let Some(error) = meter::refused().filter(|_| state.config.bill_every.is_some()) {
             tracing::warn!(
                 "a bill costs about a microsecond more here: the kernel refuses to watch threads \
                  (perf_event_open: {error})"

@@ -1,6 +1,6 @@
 //! The state of a server and of each of its workers while they run.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub(crate) struct WorkerState {
     pub(crate) metrics: Arc<WorkerMetrics>,
     /// Starts and stops of instances that no connection waits for.
     pub(crate) tasks: Rc<Tasks>,
+    /// Requests until the server bills one by itself.
+    until_bill: Cell<u32>,
     /// This worker's index among all workers.
     index: usize,
     /// By the route's index; a pool is made when it is first needed.
@@ -43,9 +45,18 @@ impl WorkerState {
             server: Arc::clone(server),
             metrics: Arc::clone(&server.workers()[index].metrics),
             tasks: Rc::default(),
+            until_bill: Cell::new(1),
             index,
             pools: (0..server.routes.len()).map(|_| OnceCell::new()).collect(),
         }
+    }
+
+    /// Whether the server bills the next request by itself.
+    pub(crate) fn is_bill_due(&self) -> bool {
+        let Some(every) = self.server.config.bill_every else { return false };
+        let left = self.until_bill.get() - 1;
+        self.until_bill.set(if left == 0 { every.get() } else { left });
+        left == 0
     }
 
     /// This worker's instances of a function on an executor.

@@ -7,12 +7,23 @@ use isolab_core::{Instance, Outside as Places};
 use super::groups::Groups;
 use super::{Bill, Billing, Outside, Peak, Usage};
 
-/// Reading control groups may take this part of the time of a server that bills every answer.
+/// Reading control groups may take this part of the time of a server that bills by itself.
 const READING_SHARE: u32 = 50;
 
-/// A model's peak may be this old if every answer is billed: some models need longer to say
+/// A model's peak may be this old if the server bills by itself: some models need longer to say
 /// it than to answer.
 const PEAK_AGE: Duration = Duration::from_micros(100);
+
+/// An invocation that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    /// How often the instance has been used, this time included.
+    pub(crate) uses: u64,
+    /// Whether it answered.
+    pub(crate) has_answered: bool,
+    /// When it ended.
+    pub(crate) now: Instant,
+}
 
 /// The books of one instance.
 pub(crate) struct Ledger {
@@ -35,8 +46,8 @@ struct Reading {
     groups: Groups,
     /// `None` before the first reading.
     last: Option<Usage>,
-    /// Billed answers since then.
-    answers: u64,
+    /// How often the instance had been used then.
+    uses: u64,
     read_at: Instant,
     /// The time that the last reading took.
     took: Duration,
@@ -45,7 +56,7 @@ struct Reading {
 impl Ledger {
     /// Opens the books of an instance. Everything before the first bill of an instance that was
     /// never used counts towards that bill: its groups were made for it.
-    pub(crate) fn open(places: &Places, is_new: bool) -> Self {
+    pub(crate) fn open(places: &Places, uses: u64) -> Self {
         let outside = match Groups::open(&places.cgroups) {
             _ if places.cgroups.is_empty() => Source::Nowhere,
             Err(error) => {
@@ -54,8 +65,8 @@ impl Ledger {
             }
             Ok(groups) => Source::Groups(Box::new(Reading {
                 groups,
-                last: is_new.then(Usage::default),
-                answers: 0,
+                last: (uses == 0).then(Usage::default),
+                uses,
                 read_at: Instant::now(),
                 took: Duration::ZERO,
             })),
@@ -63,11 +74,11 @@ impl Ledger {
         Self { outside, peak: None, is_watching: false }
     }
 
-    /// Before an invocation.
-    pub(crate) fn begin(&mut self, instance: &mut dyn Instance, billing: Billing) {
+    /// Before an invocation of an instance that was used this often.
+    pub(crate) fn begin(&mut self, instance: &mut dyn Instance, billing: Billing, uses: u64) {
         match &mut self.outside {
             Source::Groups(reading) => {
-                if let Err(error) = reading.begin(billing) {
+                if let Err(error) = reading.begin(billing, uses) {
                     tracing::warn!("the bill of a control group: {error}");
                     self.outside = Source::Unreadable;
                 }
@@ -87,12 +98,12 @@ impl Ledger {
         instance: &mut dyn Instance,
         billing: Billing,
         thread: Usage,
-        has_answered: bool,
-        now: Instant,
+        ended: Ended,
     ) -> Bill {
+        let Ended { uses, has_answered, now } = ended;
         match &mut self.outside {
             Source::Groups(reading) => {
-                let (outside, peak) = reading.end(billing, now);
+                let (outside, peak) = reading.end(billing, uses, now);
                 Bill { thread, outside, peak }
             }
             Source::Nowhere => {
@@ -136,29 +147,30 @@ impl Ledger {
 }
 
 impl Reading {
-    fn begin(&mut self, billing: Billing) -> std::io::Result<()> {
-        // If every answer is billed, the end of one is the beginning of the next: the
-        // container's work in between is also work for its function.
+    fn begin(&mut self, billing: Billing, uses: u64) -> std::io::Result<()> {
+        // If the server bills, the end of one bill is the beginning of the next: the container's
+        // work in between is also work for its function.
         let is_continued = billing.is_constant || self.took.is_zero();
         if self.last.is_none() || !is_continued {
             self.last = Some(self.groups.read()?);
-            self.answers = 0;
+            self.uses = uses;
             self.groups.begin_peak();
         }
         Ok(())
     }
 
-    fn end(&mut self, billing: Billing, now: Instant) -> (Outside, Option<Peak>) {
-        self.answers += 1;
+    fn end(&mut self, billing: Billing, uses: u64, now: Instant) -> (Outside, Option<Peak>) {
+        let answers = uses - self.uses;
         let since = now.saturating_duration_since(self.read_at);
         if !billing.is_asked && since < self.took * READING_SHARE {
-            return (Outside::Later(self.answers), None);
+            return (Outside::Later(answers), None);
         }
         let Ok(read) = self.groups.read() else {
             return (Outside::Unreadable, Some(self.groups.peak()));
         };
         let usage = read - self.last.replace(read).unwrap_or(read);
-        let (answers, peak) = (std::mem::take(&mut self.answers), self.groups.peak());
+        let peak = self.groups.peak();
+        self.uses = uses;
         self.groups.begin_peak();
         self.read_at = Instant::now();
         self.took = self.read_at.saturating_duration_since(now).max(Duration::from_nanos(1));

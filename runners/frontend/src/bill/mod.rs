@@ -12,6 +12,10 @@ pub(crate) mod watch;
 
 use std::ops::{AddAssign, Sub};
 
+use http::HeaderValue;
+
+use crate::text::Text;
+
 /// CPU time and page faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -48,7 +52,7 @@ impl AddAssign for Usage {
 pub(crate) struct Billing {
     /// The client of this request asked for the bill.
     pub(crate) is_asked: bool,
-    /// The server bills every answer.
+    /// The server bills by itself, and this answer is one of those.
     pub(crate) is_constant: bool,
 }
 
@@ -99,14 +103,18 @@ pub struct Bill {
     pub peak: Option<Peak>,
 }
 
-/// Bytes of the text of a usual bill.
-const USUAL_BYTES: usize = 160;
+/// Bytes of the longest bill: twenty digits for each number, and the longest reason.
+const LONGEST_BYTES: usize = 512;
 
 impl Bill {
-    /// The bill as a dictionary of HTTP's structured fields (RFC 9651): integers with their
-    /// unit in the key, and reasons as strings.
-    pub fn text(&self) -> String {
-        let mut text = String::with_capacity(USUAL_BYTES);
+    /// The bill as the value of a header, a dictionary of HTTP's structured fields (RFC 9651):
+    /// integers with their unit in the key, and reasons as strings.
+    pub fn value(&self) -> HeaderValue {
+        self.text().value()
+    }
+
+    fn text(&self) -> Text<LONGEST_BYTES> {
+        let mut text = Text::new();
         let Usage { cpu_ns, minor_faults, major_faults } = self.thread;
         push(&mut text, "cpu_ns=", cpu_ns);
         push(&mut text, ", minor_faults=", minor_faults);
@@ -120,25 +128,25 @@ impl Bill {
                 push(&mut text, ", outside_answers=", answers);
             }
             Outside::Later(answers) => push(&mut text, ", outside_unread_answers=", answers),
-            Outside::Unreadable => text.push_str(", outside_unknown=\"its control group cannot be read\""),
+            Outside::Unreadable => text.push(b", outside_unknown=\"its control group cannot be read\""),
         }
         match self.peak {
             None => {}
             Some(Peak::Invocation(bytes)) => push(&mut text, ", peak_memory_bytes=", bytes),
             Some(Peak::Instance(bytes)) => push(&mut text, ", instance_peak_memory_bytes=", bytes),
             Some(Peak::Unknown(reason)) => {
-                text.push_str(", peak_memory_unknown=\"");
-                text.push_str(reason);
-                text.push('"');
+                text.push(b", peak_memory_unknown=\"");
+                text.push(reason.as_bytes());
+                text.push(b"\"");
             }
         }
         text
     }
 }
 
-fn push(text: &mut String, key: &str, value: u64) {
-    text.push_str(key);
-    text.push_str(itoa::Buffer::new().format(value));
+fn push(text: &mut Text<LONGEST_BYTES>, key: &str, value: u64) {
+    text.push(key.as_bytes());
+    text.push_number(value);
 }
 
 #[cfg(test)]
@@ -149,9 +157,10 @@ mod tests {
     fn a_bill_is_a_dictionary_of_integers_with_units() {
         let thread = Usage { cpu_ns: 12_034, minor_faults: 3, major_faults: 0 };
         let bill = Bill { thread, outside: Outside::Nothing, peak: Some(Peak::Invocation(65_536)) };
-        assert_eq!(&bill.text()[..], "cpu_ns=12034, minor_faults=3, major_faults=0, peak_memory_bytes=65536");
+        let value = bill.value();
+        assert_eq!(value, "cpu_ns=12034, minor_faults=3, major_faults=0, peak_memory_bytes=65536");
         let bill = Bill { outside: Outside::Later(7), peak: None, ..bill };
-        assert!(bill.text().ends_with("major_faults=0, outside_unread_answers=7"));
+        assert!(bill.value().as_bytes().ends_with(b"major_faults=0, outside_unread_answers=7"));
     }
 
     #[test]
@@ -159,11 +168,8 @@ mod tests {
         let most = Usage { cpu_ns: u64::MAX, minor_faults: u64::MAX, major_faults: u64::MAX };
         for outside in [Outside::Nothing, Outside::Read { usage: most, answers: 9 }, Outside::Unreadable] {
             for peak in [Peak::Invocation(1), Peak::Instance(u64::MAX), Peak::Unknown("a reason")] {
-                let text = Bill { thread: most, outside, peak: Some(peak) }.text();
-                assert!(
-                    http::HeaderValue::try_from(&text).is_ok_and(|value| value.to_str().is_ok()),
-                    "{text}"
-                );
+                let value = Bill { thread: most, outside, peak: Some(peak) }.value();
+                assert!(value.to_str().is_ok(), "{value:?}");
             }
         }
     }

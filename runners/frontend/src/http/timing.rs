@@ -1,14 +1,12 @@
 //! The three headers that every response of a function carries, and the bill that some carry.
 //!
-//! Every request writes them, so there is no `format!`: buffers of fixed size on the
-//! stack, and one allocation for each value.
+//! Every request writes them, so there is no `format!`: see [`Text`].
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use isolab_core::laps::nanoseconds;
 
-use crate::bill::Bill;
+use crate::text::Text;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -20,11 +18,6 @@ pub const EXECUTOR: HeaderName = HeaderName::from_static("x-isolab-executor");
 
 /// In a request: `1` asks for the bill. In a response: the bill.
 pub const BILL: HeaderName = HeaderName::from_static("x-isolab-bill");
-
-/// A bill as the value of its header.
-pub(crate) fn bill(bill: &Bill) -> HeaderValue {
-    HeaderValue::try_from(bill.text()).expect("a bill is visible ASCII")
-}
 
 /// How long the phases of one request took; `None` if an earlier request paid for it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,61 +36,26 @@ impl Timings {
         let mut text = Text::<128>::new();
         for (phase, duration) in phases {
             let Some(duration) = duration else { continue };
-            if text.len > 0 {
+            if !text.is_empty() {
                 text.push(b", ");
             }
             text.push(phase.as_bytes());
             text.push(b";dur=");
             text.push_milliseconds(duration);
         }
-        if text.len > 0 {
+        if !text.is_empty() {
             headers.append(SERVER_TIMING, text.value());
         }
         if let Some((id, uses)) = self.instance {
             let mut text = Text::<64>::new();
-            text.push(itoa::Buffer::new().format(id).as_bytes());
+            text.push_number(id);
             text.push(b";uses=");
-            text.push(itoa::Buffer::new().format(uses).as_bytes());
+            text.push_number(uses);
             headers.append(INSTANCE, text.value());
         }
         if let Some(executor) = executor {
             headers.append(EXECUTOR, executor.clone());
         }
-    }
-}
-
-/// Visible ASCII on the stack.
-struct Text<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Text<N> {
-    fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
-    fn push(&mut self, part: &[u8]) {
-        self.bytes[self.len..][..part.len()].copy_from_slice(part);
-        self.len += part.len();
-    }
-
-    /// Milliseconds, the unit of `Server-Timing`, with six decimals: exact to the
-    /// nanosecond.
-    fn push_milliseconds(&mut self, duration: Duration) {
-        let duration_ns = nanoseconds(duration);
-        self.push(itoa::Buffer::new().format(duration_ns / 1_000_000).as_bytes());
-        let mut decimals = *b".000000";
-        let mut rest = duration_ns % 1_000_000;
-        for digit in decimals[1..].iter_mut().rev() {
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-        }
-        self.push(&decimals);
-    }
-
-    fn value(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.bytes[..self.len]).expect("only visible ASCII was pushed")
     }
 }
 

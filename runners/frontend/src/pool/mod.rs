@@ -311,7 +311,7 @@ impl Pool {
     /// Stops an instance now. A failure is only logged.
     pub(crate) async fn stop(&self, slot: Slot) {
         let Slot { mut live, place } = slot;
-        let is_billed = self.shared.bill;
+        let is_billed = self.shared.bill && live.is_billed();
         if is_billed {
             self.metrics.bill.outside.add(live.close_bill());
         }

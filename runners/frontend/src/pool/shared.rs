@@ -12,7 +12,7 @@ use crate::telemetry::record::Recorder;
 /// Shared by the pools of all workers.
 pub(crate) struct Shared {
     pub(crate) reuse: Reuse,
-    /// Whether every answer is billed.
+    /// Whether the server bills by itself.
     pub(crate) bill: bool,
     /// How long a request waits for an instance or for a preparation.
     pub(crate) queue_wait: Duration,

@@ -1,5 +1,7 @@
 //! The bill of an answer.
 
+use std::num::NonZeroU32;
+
 use http::Request;
 use isolab_core::Reuse;
 use isolab_frontend::Config;
@@ -7,7 +9,7 @@ use isolab_frontend::Config;
 use crate::support::{Running, config};
 
 fn billing(reuse: Reuse) -> Config {
-    Config { bill: true, ..config(reuse) }
+    Config { bill_every: Some(NonZeroU32::MIN), ..config(reuse) }
 }
 
 #[tokio::test]
@@ -60,6 +62,24 @@ async fn a_server_that_bills_adds_up_its_bills() {
     assert_eq!(sum("isolab_billed_answers_total", ""), 20_000_000_000, "{metrics}");
     assert_eq!(sum("isolab_billed_cpu_seconds_total", ""), cpu_ns, "{metrics}");
     assert_eq!(sum("isolab_billed_page_faults_total", "minor"), faults * 1_000_000_000, "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_of_this_many_answers_is_billed() {
+    let every = NonZeroU32::new(4);
+    let server = Running::direct(Config { workers: 1, bill_every: every, ..config(Reuse::Warm) });
+    let mut client = server.client().await;
+    let mut billed = Vec::new();
+    for _ in 0..9 {
+        billed.push(client.get("/hello").await.header("x-isolab-bill").is_some());
+    }
+    let expected = [true, false, false, false, true, false, false, false, true];
+    assert_eq!(billed, expected);
+    assert!(client.get_billed("/hello").await.billed("cpu_ns") > 0, "who asks gets a bill at any time");
+    let metrics = client.get("/-/metrics").await.text();
+    let counts = metrics.lines().filter(|line| line.starts_with("isolab_billed_answers_total{"));
+    assert_eq!(counts.map(|line| line.rsplit_once(' ').unwrap().1).collect::<Vec<_>>(), ["4"], "{metrics}");
     server.stop().await;
 }
 
