@@ -14,15 +14,8 @@ use std::process::{Command, Stdio};
 use tempfile::tempdir;
 
 /// One function on every executor, with repetitions: one of them alone has no interval.
-const RUN: [&str; 7] = [
-    "bench",
-    "--quick",
-    "--repetitions=5",
-    "--function=hello",
-    "--variant=rust",
-    "--only",
-    "startup,memory,load",
-];
+const RUN: [&str; 7] =
+    ["bench", "--quick", "--repetitions=3", "--function=hello", "--variant=rust", "--only", "startup,load"];
 
 fn main() {
     // `cargo bench` adds an option of its own.

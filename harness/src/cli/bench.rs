@@ -45,7 +45,7 @@ pub struct BenchArgs {
     /// Measure a little of everything: at most 2 minutes for the whole lab
     #[arg(long, conflicts_with = "full", help_heading = HOW)]
     pub quick: bool,
-    /// Measure for publication: at most 70 minutes for the whole lab [default: at most 15 minutes]
+    /// Measure for publication: at most 50 minutes for the whole lab [default: at most 15 minutes]
     #[arg(long, help_heading = HOW)]
     pub full: bool,
     /// Number of repetitions [default: 3; 1 with --quick, 5 with --full]

@@ -32,7 +32,7 @@ pub struct ReproduceArgs {
     /// Measure a little of everything: at most 2 minutes
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Measure for publication: at most 70 minutes [default: at most 15 minutes]
+    /// Measure for publication: at most 50 minutes [default: at most 15 minutes]
     #[arg(long)]
     pub full: bool,
     /// Seed of the order in which cells are measured [default: random]

@@ -334,8 +334,8 @@ pub const DEFAULT: Preset = Preset {
 /// The preset of `--full`.
 pub const FULL: Preset = Preset {
     name: PresetName::Full,
-    announced: Duration::from_mins(70),
-    repetitions: 5,
+    announced: Duration::from_mins(50),
+    repetitions: 4,
     narrow: NARROW,
     has_twins: true,
     has_beside: true,
@@ -355,7 +355,7 @@ pub const FULL: Preset = Preset {
             bound_time: ms(1_000),
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 1_000, bound_time: ms(2_500) },
-        load: Load { connections: &[1, 8, 16, 32, 128], windows: 3, window: ms(150), window_answers: 20 },
+        load: Load { connections: &[1, 8, 16, 32, 128], windows: 3, window: ms(120), window_answers: 20 },
         open: Open { is_dense: true, windows: 1, window: ms(250), window_requests: 30 },
         slo: Slo { probe: ms(200), probes: 14, bound_time: ms(2_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(1_000) },
@@ -375,10 +375,10 @@ pub const FULL: Preset = Preset {
             bound_time: ms(1_000),
         },
         density: Density { bound_bytes: 1_024 * MIB, p99: ms(20), instances: 24, bound_time: ms(5_000) },
-        load: Load { connections: &[1, 8, 16], windows: 3, window: ms(200), window_answers: 4 },
+        load: Load { connections: &[1, 8, 16], windows: 2, window: ms(200), window_answers: 4 },
         open: Open { is_dense: true, windows: 1, window: ms(300), window_requests: 5 },
         slo: Slo { probe: ms(250), probes: 12, bound_time: ms(3_000) },
-        mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(2_000) },
+        mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(1_000) },
         burst: Burst { requests: &[8], rounds: 2 },
     },
 };
