@@ -15,6 +15,20 @@
 //! isolab_sdk::serve!(my_function::handle); // main.rs: the server in the container
 //! ```
 //!
+//! A function may have work that can be done before its first request, such as compiling an
+//! expression. `export!(handle, initialize = NAME)` and `serve!(PATH, initialize = PATH)` name a
+//! `fn()` that does it, and that runs once in each instance:
+//!
+//! | executor | runs the initialisation |
+//! |---|---|
+//! | `wasm` | in `prepare`: Wizer keeps the memory as the data of a new module; with `snapshot=off` in `start` |
+//! | `v8` | in `start` |
+//! | `docker` | in `start`, before the server connects |
+//! | `direct` | in `prepare`, when the library is loaded |
+//!
+//! Instances of one snapshot share the values that the initialisation has made, such as random
+//! numbers and times. A panic ends the phase with an error.
+//!
 //! | target | artifact | entry point |
 //! |---|---|---|
 //! | `wasm32-wasip1` | core Wasm module, for `wasm` and `v8` alike | [`wasm`]: `isolab_request`, `isolab_handle` |
@@ -34,11 +48,15 @@ pub mod wire;
 
 pub use message::{Request, Response};
 
+/// The Wasm export of a function's initialisation. It is the default name of Wizer, which
+/// runs the export and removes it: an instance of the new module has nothing left to do.
+pub const INITIALIZE: &str = "wizer-initialize";
+
 /// Exports a function (`fn(&Request<'_>) -> Response`) from a Wasm module or a native
-/// library.
+/// library, and its initialisation (`fn()`) if it has one.
 #[macro_export]
 macro_rules! export {
-    ($handle:ident) => {
+    ($handle:ident $(, initialize = $initialize:ident)?) => {
         #[cfg(target_arch = "wasm32")]
         mod __isolab_exports {
             #[unsafe(no_mangle)]
@@ -50,6 +68,14 @@ macro_rules! export {
             extern "C" fn isolab_handle() -> *const u8 {
                 $crate::wasm::handle(super::$handle)
             }
+
+            $(
+                // `isolab_sdk::INITIALIZE`: an attribute takes a literal only.
+                #[unsafe(export_name = "wizer-initialize")]
+                extern "C" fn isolab_initialize() {
+                    super::$initialize();
+                }
+            )?
         }
 
         #[cfg(not(target_arch = "wasm32"))]
@@ -60,19 +86,28 @@ macro_rules! export {
                 // SAFETY: the host keeps to `isolab_sdk::library::Call`.
                 unsafe { $crate::library::call(request, super::$handle) }
             }
+
+            $(
+                #[unsafe(export_name = concat!("isolab_initialize_", env!("CARGO_CRATE_NAME")))]
+                extern "C" fn isolab_initialize() {
+                    static ONCE: std::sync::Once = std::sync::Once::new();
+                    ONCE.call_once(super::$initialize);
+                }
+            )?
         }
     };
 }
 
-/// Makes the `main` of the native server around a function. Needs the feature
-/// `server`.
+/// Makes the `main` of the native server around a function, which runs its initialisation
+/// first if it has one. Needs the feature `server`.
 #[macro_export]
 macro_rules! serve {
-    ($handle:path) => {
+    ($handle:path $(, initialize = $initialize:path)?) => {
         #[global_allocator]
         static ALLOCATOR: $crate::server::Allocator = $crate::server::Allocator;
 
         fn main() -> std::process::ExitCode {
+            $($initialize();)?
             $crate::server::main($handle)
         }
     };

@@ -20,6 +20,14 @@ pub const SYMBOL_PREFIX: &str = "isolab_call_";
 /// The request and everything that it leads to must be valid during the call.
 pub type Call = unsafe extern "C" fn(request: &Request);
 
+/// The name of the symbol of the initialisation up to the name of the crate. A function without
+/// an initialisation has no such symbol.
+pub const INITIALIZE_PREFIX: &str = "isolab_initialize_";
+
+/// The type of the exported initialisation. It may be called more than once: only the first call
+/// does anything.
+pub type Initialize = extern "C" fn();
+
 /// Bytes that the other side owns.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]

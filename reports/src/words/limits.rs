@@ -28,6 +28,9 @@ pub const LIMITS: &[&str] = &[
     "The stack of a Wasm module and the instructions of native code are settings (`stack`, `target`). By default, \
      modules have a stack of 32 KiB and native code runs on every x86-64 processor, while the engines compile for \
      this one. `wasm` and `v8` run the same bytes only if they have the same `stack`.",
+    "Work that a function does before its first request, such as the evaluation of a handler, is part of `prepare` on \
+     `wasm` and `direct`, and of each `start` on `docker`. On `v8` it is part of `prepare` for the variant `js` and of \
+     each `start` for `rust`. With `snapshot=off` it is always part of `start`.",
     "An open loop is only as good as its load generator. Each window says how many requests the generator itself sent \
      late; a window with more than 1 % of them is invalid, and so is one where the generator's own lateness makes half of \
      the 99th percentile. A closed loop cannot be judged in this way: its rate is at most what the generator can send.",

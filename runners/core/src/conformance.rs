@@ -9,7 +9,7 @@
 //! Over every function and variant of the library it checks that all cases are
 //! answered, byte by byte, by a fresh instance and by a warm one; that instances
 //! share no state; that a hostile function is stopped with the right cause while its
-//! neighbours go on; that one finds no place of the host where it can write; and that the
+//! neighbours go on, also in its initialisation; that one finds no place of the host where it can write; and that the
 //! peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot run
 //! is `skipped` with its reason.
 
@@ -82,11 +82,14 @@ impl fmt::Display for Report {
     }
 }
 
-/// The functions of this checkout, hostile ones included, and the instrument `touch`.
+/// The functions of this checkout, hostile ones included, the instrument `touch`, and `regex`,
+/// which has an initialisation.
 pub fn library() -> Result<Library, LoadError> {
     let functions: PathBuf = guest::workspace().join("functions");
     let mut library = Library::open(&[functions.clone(), functions.join("hostile")])?;
-    library.insert(Function::load(&functions.join("instruments/touch"))?);
+    for folder in ["instruments/touch", "claims/regex"] {
+        library.insert(Function::load(&functions.join(folder))?);
+    }
     Ok(library)
 }
 
@@ -118,6 +121,11 @@ pub async fn run_variants(executor: &dyn Executor, library: &Library, variants: 
             if let Err(reason) = executor.supports(function, variant) {
                 let name = format!("{}/{variant}", function.name());
                 report.checks.push(Check { name, outcome: Outcome::Skipped(reason) });
+                continue;
+            }
+            if function.name() == ENDLESS {
+                let stopped = never_starts(executor, function, variant).await;
+                report.add(function, variant, "is stopped before it starts", stopped);
                 continue;
             }
             let mut laps = Laps::begin();
@@ -155,6 +163,25 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
             "leaves its neighbours alone",
             attack.is_contained(function, prepared).await,
         );
+    }
+}
+
+/// The hostile function whose initialisation never ends.
+const ENDLESS: &str = "stall";
+
+/// An initialisation without end is stopped in `prepare` or in `start`.
+async fn never_starts(executor: &dyn Executor, function: &Function, variant: Variant) -> Result<(), String> {
+    let started = match executor.prepare(function, variant, &mut Laps::begin()).await {
+        Ok(prepared) => prepared.start(&mut Laps::begin()).await,
+        Err(error) => Err(error),
+    };
+    match started {
+        Ok(instance) => {
+            stop(instance).await?;
+            Err("it was started".to_owned())
+        }
+        Err(error) if matches!(error.cause, Cause::DeadlineExceeded(_)) => Ok(()),
+        Err(error) => Err(format!("stopped for another reason: {error}")),
     }
 }
 

@@ -25,12 +25,26 @@ pub const SETTINGS: &[Setting] = &[
                ondemand maps and unmaps each instance's memory",
     },
     Setting {
+        name: "images",
+        default: "on",
+        values: Values::OneOf(&["on", "off"]),
+        help: "on maps the data of a module into each instance, which copies a page when it writes to it; \
+               off copies all data at each start",
+    },
+    Setting {
         name: "reset",
         default: "auto",
         values: Values::OneOf(&["auto", "scan", "clear"]),
         help: "how the pool resets a slot: scan asks Linux (6.7 or later) which pages were written; \
                clear overwrites the lowest 256 KiB, which stay in memory, and unmaps the rest; \
                auto clears memories that begin with one Wasm page and scans larger ones",
+    },
+    Setting {
+        name: "snapshot",
+        default: "on",
+        values: Values::OneOf(&["on", "off"]),
+        help: "on evaluates a handler, and does other work that a function can do in advance, in prepare; \
+               off does it at each start",
     },
     guest::STACK,
     Setting {
@@ -117,7 +131,7 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         })
         .cranelift_opt_level(OptLevel::Speed)
         .epoch_interruption(true)
-        .memory_init_cow(true)
+        .memory_init_cow(spec.get("images") == "on")
         // A shared memory would escape the memory limit, and a function has one thread.
         .wasm_threads(false)
         // Functions manage their linear memory themselves, and a store without a heap for

@@ -11,6 +11,7 @@ use isolab_core::{
 use crate::command::PreparedCommand;
 use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
+use crate::initialize;
 use crate::sandbox::Rules;
 use crate::snapshot;
 use crate::source::Source;
@@ -64,32 +65,38 @@ impl Wasm {
         let ticker = Arc::clone(&self.ticker);
         let rules = Arc::new(Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker));
         let fail = |cause| rules.error(Phase::Prepare, cause);
-        let source = Source::of(function, variant, Stack::of(&self.spec)).map_err(fail)?;
+        let stack = Stack::of(&self.spec);
+        let Source { mut wasm, input, digest: source_digest } =
+            Source::of(function, variant, stack).map_err(fail)?;
         laps.mark("build");
-        let wasm = match source.handler {
-            None => source.wasm,
-            Some(handler) => {
-                let wasm = snapshot::snapshot(self.workshop(&source.wasm), &source.wasm, &handler, &rules)?;
-                laps.mark("snapshot");
-                wasm
-            }
-        };
+        // A command runs once from its beginning to its end.
+        let is_initialized = variant != Variant::Command && initialize::is_exported(&wasm);
+        if is_initialized && self.spec.get("snapshot") == "on" {
+            wasm = snapshot::snapshot(self.workshop(&wasm), &wasm, &input, &rules)?;
+            laps.mark("snapshot");
+        }
         let workshop = self.workshop(&wasm);
         let compiled = workshop.compile(&wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
         let artifact = Artifact {
             kind: "compiled module",
-            source_digest: source.digest,
+            source_digest,
             bytes: compiled.bytes,
             cached: compiled.cached,
         };
         let linked = workshop.link(&compiled.module, Arc::clone(&rules)).map_err(fail)?;
-        let prepared: Arc<dyn Prepared> = match variant {
-            Variant::Command => Arc::new(PreparedCommand::new(linked, artifact).map_err(fail)?),
-            Variant::Rust | Variant::Js => Arc::new(PreparedFunction::new(linked, artifact).map_err(fail)?),
-        };
+        if variant == Variant::Command {
+            let command = PreparedCommand::new(linked, artifact).map_err(fail)?;
+            laps.mark("link");
+            return Ok(Arc::new(command));
+        }
+        let function = PreparedFunction::new(linked, artifact, input).map_err(fail)?;
         laps.mark("link");
-        Ok(prepared)
+        if function.initializes() {
+            function.try_start()?;
+            laps.mark("try");
+        }
+        Ok(Arc::new(function))
     }
 }
 

@@ -10,6 +10,7 @@ use wasmtime::{Memory, Module};
 
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
+use crate::initialize::{self, Initialization};
 use crate::sandbox::{Linked, Sandbox};
 use crate::wasi::Stdout;
 
@@ -21,6 +22,7 @@ pub(crate) struct PreparedFunction {
     linked: Linked,
     artifact: Artifact,
     exports: Exports,
+    initialization: Initialization,
 }
 
 /// The exports of a function's module.
@@ -28,8 +30,6 @@ struct Exports {
     memory: MemoryExport,
     request: FunctionExport<u32, u32>,
     handle: FunctionExport<(), u32>,
-    /// The constructors of a reactor. A snapshot has run them already.
-    initialize: Option<FunctionExport<(), ()>>,
 }
 
 impl Exports {
@@ -44,15 +44,41 @@ impl Exports {
             memory: MemoryExport::of(module)?,
             request: FunctionExport::of(module, request).ok_or_else(|| missing(request, "(i32) -> i32"))?,
             handle: FunctionExport::of(module, handle).ok_or_else(|| missing(handle, "() -> i32"))?,
-            initialize: FunctionExport::of(module, "_initialize"),
         })
     }
 }
 
 impl PreparedFunction {
-    pub(crate) fn new(linked: Linked, artifact: Artifact) -> Result<Self, Cause> {
+    /// `input` is standard input of the function's initialisation.
+    pub(crate) fn new(linked: Linked, artifact: Artifact, input: Bytes) -> Result<Self, Cause> {
         let exports = Exports::of(linked.module())?;
-        Ok(Self { linked, artifact, exports })
+        let initialization = Initialization::of(linked.module(), input)?;
+        Ok(Self { linked, artifact, exports, initialization })
+    }
+
+    /// Whether each instance does work of its own before it can answer.
+    pub(crate) fn initializes(&self) -> bool {
+        self.initialization.has_own()
+    }
+
+    /// Starts an instance once, to find errors of its initialisation during `prepare`.
+    pub(crate) fn try_start(&self) -> Result<(), Error> {
+        let started = self.begin(Phase::Prepare, &mut Laps::begin());
+        started.map(|_| ()).map_err(initialize::refused)
+    }
+
+    fn begin(&self, phase: Phase, laps: &mut Laps) -> Result<FunctionInstance, Error> {
+        let mut sandbox = self.linked.start(Stdout::Console, phase, laps)?;
+        laps.mark("instantiate");
+        let find = |sandbox: &mut Sandbox| -> Result<_, Failure> {
+            let memory = sandbox.memory(&self.exports.memory)?;
+            let request = sandbox.function(&self.exports.request)?;
+            Ok((memory, request, sandbox.function(&self.exports.handle)?))
+        };
+        let (memory, request, handle) =
+            find(&mut sandbox).map_err(|failure| sandbox.error(phase, failure))?;
+        self.initialization.run(&mut sandbox, phase, laps)?;
+        Ok(FunctionInstance { sandbox, memory, request, handle })
     }
 }
 
@@ -63,21 +89,7 @@ impl Prepared for PreparedFunction {
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        let mut sandbox = self.linked.start(Stdout::Console, Phase::Start, laps)?;
-        laps.mark("instantiate");
-        let begin = |sandbox: &mut Sandbox| -> Result<_, Failure> {
-            let memory = sandbox.memory(&self.exports.memory)?;
-            let request = sandbox.function(&self.exports.request)?;
-            let handle = sandbox.function(&self.exports.handle)?;
-            let initialize = self.exports.initialize.as_ref().map(|export| sandbox.function(export));
-            Ok((memory, request, handle, initialize.transpose()?))
-        };
-        let (memory, request, handle, initialize): (_, _, _, Option<Function<(), ()>>) =
-            begin(&mut sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))?;
-        if let Some(initialize) = initialize {
-            sandbox.run(Phase::Start, laps, |store, _| Ok(initialize.call(store, ())?))?;
-        }
-        Ok(Box::new(FunctionInstance { sandbox, memory, request, handle }))
+        Ok(Box::new(self.begin(Phase::Start, laps)?))
     }
 }
 

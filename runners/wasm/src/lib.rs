@@ -10,6 +10,9 @@
 //! - machine code that is cached on disk (`compiled`);
 //! - WASI that costs nothing if it is not used (`wasi`).
 //!
+//! A function that exports an initialisation (`initialize`) is initialised in `prepare`
+//! (`snapshot`), or in each start with `snapshot=off`.
+//!
 //! Deadlines are enforced by the engines' epochs, which one thread advances while guests run
 //! (`ticker`). The memory limit is enforced by refusing growth (`host`). A function that
 //! breaks a rule is an error with its cause (`fault`), and the host goes on.
@@ -17,7 +20,7 @@
 //! | variant | module | response |
 //! |---|---|---|
 //! | `rust` | the function's crate | by the exports of `isolab_sdk::wasm` (`function`) |
-//! | `js` | a JavaScript engine whose memory holds the evaluated handler (`snapshot`) | the same |
+//! | `js` | a JavaScript engine, whose initialisation evaluates the handler | the same |
 //! | `command` | a foreign module with `_start`, of which each instance runs once | standard output (`command`) |
 
 mod command;
@@ -28,6 +31,7 @@ mod exports;
 mod fault;
 mod function;
 mod host;
+mod initialize;
 pub mod javascript;
 mod sandbox;
 mod snapshot;

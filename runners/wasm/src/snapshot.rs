@@ -1,6 +1,6 @@
-//! Evaluates a JavaScript handler before the first instance: the module of the engine runs once,
-//! reads the handler's source from standard input and evaluates it. Its memory then becomes
-//! the data of a new module.
+//! Initialises a function before its first instance, with Wizer: an instance is initialised
+//! once, and its memory then becomes the data of a new module. So a Rust function does the work
+//! that it can do in advance, and the JavaScript engine evaluates a handler.
 
 use std::sync::Arc;
 
@@ -9,64 +9,57 @@ use futures_util::FutureExt;
 use isolab_core::{Cause, Error, Laps, Phase, cache};
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
-use crate::exports::FunctionExport;
+use crate::initialize::{self, Initialization};
 use crate::sandbox::{Rules, Sandbox};
 use crate::wasi::Stdout;
 use crate::workshop::Workshop;
 
 const KIND: &str = "wasm-snapshot";
 
-/// The engine's export that reads and evaluates the source.
-const EVALUATE: &str = "wizer-initialize";
-
-/// The engine's module with the handler in it, from the cache or newly made.
+/// The module in its initialised state, from the cache or newly made. The initialisation
+/// reads `input` from standard input.
 pub(crate) fn snapshot(
     workshop: &Workshop,
-    engine_wasm: &[u8],
-    handler: &[u8],
+    wasm: &[u8],
+    input: &Bytes,
     rules: &Arc<Rules>,
 ) -> Result<Vec<u8>, Error> {
     let version = env!("WASMTIME_WIZER_VERSION");
-    let key = cache::digest([engine_wasm, handler, version.as_bytes()]);
-    if let Some(wasm) = workshop.cache.load(KIND, &key) {
-        return Ok(wasm);
+    let key = cache::digest([wasm, input, version.as_bytes()]);
+    if let Some(snapshot) = workshop.cache.load(KIND, &key) {
+        return Ok(snapshot);
     }
-    let internal = |error: wasmtime::Error| {
-        rules.error(Phase::Prepare, Cause::Internal(format!("the snapshot cannot be made: {error:#}")))
-    };
+    let fail = |cause| rules.error(Phase::Prepare, cause);
+    let internal =
+        |error: wasmtime::Error| fail(Cause::Internal(format!("the snapshot cannot be made: {error:#}")));
     let wizer = Wizer::new();
-    let (context, instrumented) = wizer.instrument(engine_wasm).map_err(internal)?;
-    let Sandbox { mut store, instance, .. } = evaluate(workshop, &instrumented, handler, rules)?;
+    let (context, instrumented) = wizer.instrument(wasm).map_err(|error| {
+        fail(Cause::Artifact(format!("Wizer cannot take the module: {error:#}; try `snapshot=off`")))
+    })?;
+    let Sandbox { mut store, instance, .. } = initialized(workshop, &instrumented, input, rules)?;
     let mut state = WasmtimeWizer { store: &mut store, instance };
     // The interface is asynchronous for asynchronous stores. This store is not one.
-    let wasm = wizer.snapshot(&context, &mut state).now_or_never();
-    let wasm = wasm.expect("reading a synchronous store never waits").map_err(internal)?;
-    let stored = workshop.cache.store(KIND, &key, &wasm);
-    stored.map_err(|error| rules.error(Phase::Prepare, Cause::Internal(error.to_string())))?;
-    Ok(wasm)
+    let snapshot = wizer.snapshot(&context, &mut state).now_or_never();
+    let snapshot = snapshot.expect("reading a synchronous store never waits").map_err(internal)?;
+    let stored = workshop.cache.store(KIND, &key, &snapshot);
+    stored.map_err(|error| fail(Cause::Internal(error.to_string())))?;
+    Ok(snapshot)
 }
 
-/// Runs the engine until the handler is evaluated, under the limits of the function.
-fn evaluate(
+/// An initialised instance, made under the limits of the function.
+fn initialized(
     workshop: &Workshop,
     instrumented: &[u8],
-    handler: &[u8],
+    input: &Bytes,
     rules: &Arc<Rules>,
 ) -> Result<Sandbox, Error> {
     let fail = |cause| rules.error(Phase::Prepare, cause);
-    // The same for every handler, so it is compiled once.
+    // The JavaScript engine is the same for every handler, so it is compiled once.
     let compiled = workshop.compile(instrumented).map_err(fail)?;
     let linked = workshop.link(&compiled.module, Arc::clone(rules)).map_err(fail)?;
+    let initialization = Initialization::of(linked.module(), input.clone()).map_err(fail)?;
     let mut laps = Laps::begin();
     let mut sandbox = linked.start(Stdout::Console, Phase::Prepare, &mut laps)?;
-    sandbox.store.data_mut().wasi.set_stdin(Bytes::copy_from_slice(handler));
-    let evaluate = FunctionExport::<(), ()>::of(linked.module(), EVALUATE)
-        .ok_or_else(|| fail(Cause::Internal(format!("the JavaScript engine exports no `{EVALUATE}`"))))?;
-    let evaluate = sandbox.function(&evaluate).map_err(|failure| sandbox.error(Phase::Prepare, failure))?;
-    let result = sandbox.run(Phase::Prepare, &mut laps, |store, _| Ok(evaluate.call(store, ())?));
-    result.map_err(|error| match error.cause {
-        Cause::Trapped(reason) => fail(Cause::Artifact(format!("the handler cannot be evaluated: {reason}"))),
-        cause => fail(cause),
-    })?;
+    initialization.run(&mut sandbox, Phase::Prepare, &mut laps).map_err(initialize::refused)?;
     Ok(sandbox)
 }

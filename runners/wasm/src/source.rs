@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use isolab_core::guest::{self, Stack, Target};
 use isolab_core::{Cause, Function, Variant, cache};
 
@@ -9,8 +10,9 @@ use isolab_core::{Cause, Function, Variant, cache};
 pub(crate) struct Source {
     /// The Wasm module. For `js`, it is that of the engine.
     pub(crate) wasm: Vec<u8>,
-    /// The JavaScript handler, which is not in the engine yet.
-    pub(crate) handler: Option<Vec<u8>>,
+    /// Standard input of its initialisation: the JavaScript handler, which is not in the engine
+    /// yet. Empty for other variants.
+    pub(crate) input: Bytes,
     /// The digest of the handler, or else of the module.
     pub(crate) digest: String,
 }
@@ -34,7 +36,7 @@ impl Source {
             Variant::Command => (read(path)?, None),
         };
         let digest = cache::digest([handler.as_deref().unwrap_or(&wasm)]);
-        Ok(Self { wasm, handler, digest })
+        Ok(Self { wasm, input: handler.unwrap_or_default().into(), digest })
     }
 }
 

@@ -77,7 +77,7 @@ impl Lab {
 
     fn function(&self, request: &str, handle: &str) -> Result<PreparedFunction, Cause> {
         let (linked, artifact) = self.link(&function(request, handle));
-        PreparedFunction::new(linked, artifact)
+        PreparedFunction::new(linked, artifact, Bytes::new())
     }
 
     fn command(&self, start: &str) -> PreparedCommand {
@@ -128,6 +128,40 @@ fn an_endless_start_section_ends_at_the_deadline() {
     let (linked, artifact) = lab.link(&text);
     let error = ask(&PreparedCommand::new(linked, artifact).unwrap()).unwrap_err();
     assert_eq!((error.phase, error.cause), (Phase::Start, Cause::DeadlineExceeded(DEADLINE)));
+}
+
+/// A function that does this when its instance starts.
+fn with_initialization(lab: &Lab, form: &str) -> Result<PreparedFunction, Cause> {
+    let text = function("i32.const 0", "i32.const 0");
+    let initialize = format!(r#"(func (export "wizer-initialize") {form}) (func $handle"#);
+    let (linked, artifact) = lab.link(&text.replace("(func $handle", &initialize));
+    PreparedFunction::new(linked, artifact, Bytes::new())
+}
+
+#[test]
+fn an_initialisation_that_traps_or_never_ends_is_an_error_of_its_phase() {
+    let lab = Lab::new(1);
+    let failed = |prepared: &PreparedFunction| {
+        assert!(prepared.initializes());
+        let error = start(prepared).err().expect("it does not start");
+        let tried = prepared.try_start().expect_err("it does not start");
+        assert_eq!((error.phase, tried.phase), (Phase::Start, Phase::Prepare));
+        (error.cause, tried.cause)
+    };
+    let endless = with_initialization(&lab, "(loop br 0)").unwrap();
+    let late = || Cause::DeadlineExceeded(DEADLINE);
+    assert_eq!(failed(&endless), (late(), late()));
+    let (started, tried) = failed(&with_initialization(&lab, "unreachable").unwrap());
+    assert!(matches!(started, Cause::Trapped(_)), "{started}");
+    let Cause::Artifact(reason) = tried else { panic!("{tried}") };
+    assert!(reason.starts_with("the function cannot be initialised: "), "{reason}");
+}
+
+#[test]
+fn an_initialisation_of_another_form_is_refused() {
+    let refused = with_initialization(&Lab::new(1), "(param i32)");
+    let Err(Cause::Artifact(reason)) = refused else { panic!("it was taken") };
+    assert!(reason.contains("`wizer-initialize`"), "{reason}");
 }
 
 #[test]
@@ -279,7 +313,7 @@ fn addresses_outside_of_the_memory_are_the_guests_fault() {
 fn a_module_without_the_functions_exports_is_refused() {
     let lab = Lab::new(1);
     let (linked, artifact) = lab.link(&command(""));
-    let Err(Cause::Artifact(reason)) = PreparedFunction::new(linked, artifact) else {
+    let Err(Cause::Artifact(reason)) = PreparedFunction::new(linked, artifact, Bytes::new()) else {
         panic!("a command was taken for a function")
     };
     assert!(reason.contains("isolab_request"), "{reason}");

@@ -20,7 +20,8 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// Loads a library that [`guest::build`](crate::guest::build) has made.
+    /// Loads a library that [`guest::build`](crate::guest::build) has made, and initialises its
+    /// function. A library that is loaded again stays as it is.
     pub(super) fn load(path: &Path) -> Result<Self, Cause> {
         let failed = |error: libloading::Error| {
             Cause::Artifact(format!("{} cannot be loaded: {error}", path.display()))
@@ -29,10 +30,16 @@ impl Library {
         // function does.
         let loaded = unsafe { Loaded::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(failed)?;
         // SAFETY: `isolab_sdk::export!`, which alone exports the symbol, gives it this type.
-        let call = *unsafe { loaded.get::<library::Call>(symbol(path).as_bytes()) }.map_err(|_| {
+        let call = unsafe { loaded.get::<library::Call>(symbol(library::SYMBOL_PREFIX, path).as_bytes()) };
+        let call = *call.map_err(|_| {
             let path = path.display();
             Cause::Artifact(format!("{path} exports no function; a function needs `isolab_sdk::export!`"))
         })?;
+        let symbol = symbol(library::INITIALIZE_PREFIX, path);
+        // SAFETY: as for the function itself.
+        if let Ok(initialize) = unsafe { loaded.get::<library::Initialize>(symbol.as_bytes()) } {
+            initialize();
+        }
         // Threads may hold values of the library until they end, and constants of it are in
         // responses.
         std::mem::forget(loaded);
@@ -70,10 +77,10 @@ impl Library {
     }
 }
 
-/// The symbol of a library, which is named `libCRATE.so`.
-fn symbol(path: &Path) -> String {
+/// A symbol of a library, which is named `libCRATE.so`.
+fn symbol(prefix: &str, path: &Path) -> String {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    format!("{}{}", library::SYMBOL_PREFIX, name.strip_prefix("lib").unwrap_or(&name))
+    format!("{prefix}{}", name.strip_prefix("lib").unwrap_or(&name))
 }
 
 /// The place of an answer.

@@ -223,6 +223,21 @@ mod tests {
         assert!(reason.contains("`blake3` is not linked"), "{reason}");
     }
 
+    /// The library stays loaded, so its function is initialised once, however often it is prepared.
+    #[tokio::test]
+    async fn a_function_with_an_initialisation_is_initialised_when_it_is_loaded() {
+        let regex = Function::load(&guest::workspace().join("functions/claims/regex")).unwrap();
+        let direct = Direct::new(spec("direct"));
+        for _ in 0..2 {
+            let prepared = direct.prepare(&regex, Variant::Rust, &mut Laps::begin()).await.unwrap();
+            let mut instance = prepared.start(&mut Laps::begin()).await.unwrap();
+            for case in regex.cases() {
+                let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
+                assert_eq!(case.check(&response), Ok(()), "{}", case.name);
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_function_is_called_in_a_library_of_its_own_for_each_target() {
         let folder = guest::workspace().join("functions/hello");

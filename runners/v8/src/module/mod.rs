@@ -14,7 +14,7 @@ use bytes::Bytes;
 use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, message,
 };
-use isolab_sdk::wire;
+use isolab_sdk::{INITIALIZE, wire};
 
 use self::linear::Linear;
 use self::wasi::Wasi;
@@ -175,7 +175,8 @@ impl Instance for ModuleInstance {
     }
 }
 
-/// Makes an instance in the scope's context, and calls `_initialize` if it is a reactor.
+/// Makes an instance in the scope's context. Runs the constructors of a reactor, and then the
+/// function's own initialisation, if it has them.
 fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> Result<Exports, Failure> {
     scope.set_slot(Wasi::new());
     let module =
@@ -196,9 +197,11 @@ fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> R
     if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
         wasi.attach(memory.clone());
     }
-    if let Ok(initialise) = export::<v8::Function>(scope, exports, "_initialize") {
-        let undefined = v8::undefined(scope).into();
-        initialise.call(scope, undefined, &[]).ok_or(Failure::Thrown)?;
+    for name in ["_initialize", INITIALIZE] {
+        if let Ok(initialize) = export::<v8::Function>(scope, exports, name) {
+            let undefined = v8::undefined(scope).into();
+            initialize.call(scope, undefined, &[]).ok_or(Failure::Thrown)?;
+        }
     }
     let [request, handle] = ["isolab_request", "isolab_handle"].map(|name| {
         let function: v8::Local<'_, v8::Function> = export(scope, exports, name)?;

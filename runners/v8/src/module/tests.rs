@@ -43,6 +43,26 @@ fn bytes_that_are_not_a_valid_module_are_refused() {
     assert!(refused(&[&[1, 0xff]]).contains("ends in the middle"));
 }
 
+#[test]
+fn an_initialisation_that_traps_or_never_ends_is_an_error_of_prepare() {
+    let failed = |initialize: &str| {
+        let text = format!(
+            r#"(module (memory (export "memory") 1)
+                (func (export "isolab_request") (param i32) (result i32) i32.const 0)
+                (func (export "isolab_handle") (result i32) i32.const 0)
+                (func (export "wizer-initialize") {initialize}))"#
+        );
+        let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
+        let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
+        let module = wat::parse_str(text).unwrap();
+        PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).err()
+    };
+    assert_eq!(failed(""), None);
+    assert_eq!(failed("(loop br 0)"), Some(Cause::DeadlineExceeded(Duration::from_millis(200))));
+    let Some(Cause::Artifact(reason)) = failed("unreachable") else { panic!("it was prepared") };
+    assert!(reason.contains("unreachable"), "{reason}");
+}
+
 /// The answer of a function whose call does `handle`.
 async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Response, Error> {
     let text = format!(

@@ -14,7 +14,7 @@ thread_local! {
     static ENGINE: OnceCell<&'static Engine> = const { OnceCell::new() };
 }
 
-isolab_sdk::export!(handle);
+isolab_sdk::export!(handle, initialize = initialize);
 
 unsafe extern "C" {
     /// Made by the linker: runs the constructors of C. If nothing calls it, the linker takes
@@ -22,8 +22,7 @@ unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
-#[unsafe(export_name = "wizer-initialize")]
-extern "C" fn initialize() {
+fn initialize() {
     // SAFETY: the host calls this export once, before any other.
     unsafe { __wasm_call_ctors() };
     std::panic::set_hook(Box::new(|panic| wasi::print(Stream::Error, &panic.to_string())));

@@ -1,7 +1,7 @@
 //! Compiled code in the cache.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::{ask, command, get, open, prepare, ready};
 use isolab_core::{Cause, Executor, Laps, Variant, conformance};
@@ -130,4 +130,32 @@ fn a_rust_function_is_the_same_source_for_every_compiler() {
         prepared.artifact().source_digest.clone()
     };
     assert_eq!(digest("wasm"), digest("wasm:compiler=winch"));
+}
+
+/// The digest and the laps of `prepare` for a function of the lab, with its cache in `folder`.
+fn prepared(spec: &str, folder: &Path, name: &str, variant: Variant) -> (String, bool, Vec<&'static str>) {
+    let library = conformance::library().unwrap();
+    let mut laps = Laps::begin();
+    let wasm = open(spec, folder);
+    let prepared = ready(wasm.prepare(library.get(name).unwrap(), variant, &mut laps)).unwrap();
+    let artifact = prepared.artifact();
+    (artifact.source_digest.clone(), artifact.cached, laps.durations().map(|(lap, _)| lap).collect())
+}
+
+#[test]
+fn a_snapshot_has_an_entry_of_its_own_and_the_same_source() {
+    for (name, variant) in [("regex", Variant::Rust), ("hello", Variant::Js)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (on, is_cached, laps) = prepared("wasm", folder.path(), name, variant);
+        assert_eq!((is_cached, laps), (false, vec!["build", "snapshot", "compile", "link"]));
+        let (off, is_cached, laps) = prepared("wasm:snapshot=off", folder.path(), name, variant);
+        assert_eq!((is_cached, laps), (false, vec!["build", "compile", "link", "try"]));
+        assert_eq!(on, off);
+        assert!(prepared("wasm", folder.path(), name, variant).1);
+        assert!(prepared("wasm:snapshot=off", folder.path(), name, variant).1);
+        assert!(!prepared("wasm:images=off", folder.path(), name, variant).1, "images are part of the code");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, laps) = prepared("wasm", folder.path(), "hello", Variant::Rust);
+    assert_eq!(laps, ["build", "compile", "link"], "a function without an initialisation");
 }

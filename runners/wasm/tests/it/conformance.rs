@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::{ask, open, prepare, ready};
-use isolab_core::{Cache, Cause, Environment, Library, Spec, Variant, conformance};
+use isolab_core::{Cache, Cause, Environment, Function, Library, Spec, Variant, conformance};
 use isolab_wasm::{SETTINGS, Wasm};
 
 /// The cache stays from one run to the next: compiling the JavaScript engine for every
@@ -78,6 +78,28 @@ fn the_instructions_of_every_processor() {
 #[test]
 fn memory_on_demand() {
     pass("wasm:allocator=ondemand", &some(&["hello", "remember", "spin", "allocate", "flood"]));
+}
+
+#[test]
+fn without_images_of_data() {
+    pass("wasm:images=off", &some(&["hello", "remember", "allocate", "regex"]));
+    pass("wasm:allocator=ondemand,images=off", &some(&["hello", "remember", "spin", "regex"]));
+}
+
+#[test]
+fn every_function_without_a_snapshot() {
+    pass("wasm:snapshot=off", &conformance::library().unwrap());
+}
+
+/// A set of many expressions is megabytes of memory after its initialisation.
+#[test]
+fn a_large_initialisation_in_advance_and_at_each_start() {
+    let folder = isolab_core::guest::workspace().join("functions/claims/user-agents");
+    let mut library = Library::default();
+    library.insert(Function::load(&folder).unwrap());
+    for spec in ["wasm", "wasm:snapshot=off", "wasm:images=off"] {
+        pass(spec, &library);
+    }
 }
 
 /// By default small memories are cleared and larger ones scanned.

@@ -8,20 +8,27 @@ use std::sync::Arc;
 use crate::support::{ask, get, open, prepare, ready};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use isolab_core::{Cause, Error, Function, Instance, Laps, Prepared, Request, Response, Variant};
+use isolab_core::{Cause, Error, Function, Instance, Laps, Phase, Prepared, Request, Response, Variant};
 use isolab_wasm::Wasm;
 
 /// The cache stays from one run to the next, as compiling the engine takes seconds.
-fn executor() -> Wasm {
-    open("wasm", Path::new(env!("CARGO_TARGET_TMPDIR")))
+fn executor(spec: &str) -> Wasm {
+    open(spec, Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// A handler's source, evaluated and compiled.
 fn handler(source: &str) -> Result<Arc<dyn Prepared>, Error> {
+    handler_on("wasm", source)
+}
+
+/// The executor's spec for handlers that are evaluated at each start.
+const NO_SNAPSHOT: &str = "wasm:snapshot=off";
+
+fn handler_on(spec: &str, source: &str) -> Result<Arc<dyn Prepared>, Error> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("function.toml"), "description = \"a test\"").unwrap();
     fs::write(folder.path().join("handler.js"), source).unwrap();
-    prepare(&executor(), &Function::load(folder.path()).unwrap(), Variant::Js)
+    prepare(&executor(spec), &Function::load(folder.path()).unwrap(), Variant::Js)
 }
 
 fn post(body: &str) -> Request {
@@ -107,6 +114,32 @@ fn instances_share_evaluated_values_but_not_random_numbers_and_time() {
 }
 
 #[test]
+fn without_a_snapshot_each_instance_evaluates_its_handler() {
+    let source = "const early = Math.random();
+        let uses = 0;
+        export default { fetch() { return Response.json([early, ++uses]) } }";
+    let prepared = handler_on(NO_SNAPSHOT, source).unwrap();
+    let answer = || text(ask(&*prepared, get("/"))).unwrap();
+    let (first, second) = (answer(), answer());
+    assert!(first.ends_with(",1]") && second.ends_with(",1]"), "{first} {second}");
+    assert_ne!(first, second, "both have the random number of one evaluation");
+}
+
+#[test]
+fn an_evaluation_without_end_is_stopped_in_prepare() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "description = \"a test\"\n[limits]\ndeadline_ms = 300";
+    fs::write(folder.path().join("function.toml"), manifest).unwrap();
+    fs::write(folder.path().join("handler.js"), "for (;;); export default { fetch() {} }").unwrap();
+    let function = Function::load(folder.path()).unwrap();
+    for spec in ["wasm", NO_SNAPSHOT] {
+        let error = prepare(&executor(spec), &function, Variant::Js).err().expect("it never ends");
+        assert!(matches!(error.cause, Cause::DeadlineExceeded(_)), "{error}");
+        assert_eq!(error.phase, Phase::Prepare);
+    }
+}
+
+#[test]
 fn a_handler_that_fails_says_why() {
     let prepared = handler(
         "export default { async fetch(request) {
@@ -164,8 +197,11 @@ fn endless_recursion_is_an_error() {
 
 #[test]
 fn a_module_that_cannot_be_loaded_says_why() {
-    let Err(error) = handler("export default {\n async fetch( }") else { panic!("it was loaded") };
-    let Cause::Artifact(reason) = &error.cause else { panic!("{error}") };
-    let reason = said(reason);
-    assert!(reason.starts_with("SyntaxError: ") && reason.contains("handler.js:2"), "{error}");
+    for spec in ["wasm", NO_SNAPSHOT] {
+        let loaded = handler_on(spec, "export default {\n async fetch( }");
+        let Err(error) = loaded else { panic!("it was loaded") };
+        let Cause::Artifact(reason) = &error.cause else { panic!("{error}") };
+        let reason = said(reason);
+        assert!(reason.starts_with("SyntaxError: ") && reason.contains("handler.js:2"), "{error}");
+    }
 }

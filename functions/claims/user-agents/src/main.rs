@@ -1,0 +1,3 @@
+//! The native server of `user-agents`, which a container runs.
+
+isolab_sdk::serve!(function_user_agents::handle, initialize = function_user_agents::initialize);

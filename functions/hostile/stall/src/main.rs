@@ -1,0 +1,3 @@
+//! The native server of `stall`, which a container runs.
+
+isolab_sdk::serve!(function_stall::handle, initialize = function_stall::initialize);
