@@ -70,8 +70,7 @@ fn a_number_of_this_lab_answers_one_claim_of_a_source_only() {
 
 /// Engines and settings that the lab lacks keep the share of claims that cannot be measured above
 /// a fifth. Executors for Wasmer, Wasm3, `WasmEdge`, an interpreter and processes would answer 15
-/// of them; settings of `wasm` without images and without initialisation in advance, 5; rows of
-/// sizes and of resident memory, 3.
+/// of them.
 #[test]
 fn there_are_many_claims_and_most_can_be_measured() {
     let claims = all();
