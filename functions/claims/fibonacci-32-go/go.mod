@@ -1,0 +1,3 @@
+module fibonacci-32-go
+
+go 1.24
