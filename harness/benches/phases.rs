@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 
 fn each_in_its_process() -> Result<u8> {
     let asked: Vec<_> = std::env::var(SPECS).into_iter().collect();
-    let specs = if asked.is_empty() { executors::compiled_in() } else { executors::specs(&asked)? };
+    let specs = if asked.is_empty() { executors::by_default() } else { executors::specs(&asked)? };
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     for spec in specs.iter().filter(|spec| is_wanted(spec, &arguments)) {
         let mut process = Command::new(std::env::current_exe()?);

@@ -20,6 +20,9 @@ pub struct Registration {
     pub name: &'static str,
     /// The isolation model that it implements.
     pub model: &'static str,
+    /// Whether a command that names no executor takes it. The default run compares models, so it
+    /// takes one engine of each; others of the same model are measured where they are named.
+    pub by_default: bool,
     /// The cargo feature with which it is compiled in.
     pub feature: Option<&'static str>,
     /// Its settings, and how it is opened; none if it is not compiled in.
@@ -89,17 +92,15 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "wasm",
         model: "Wasm instance",
+        by_default: true,
         feature: Some("wasm"),
         build: WASM,
-        guests: |spec, variant| match variant {
-            Variant::Rust => Some(Guest::Crate(Target::Wasm(Stack::of(spec)))),
-            Variant::Js => Some(Guest::JavascriptEngine),
-            Variant::Command => None,
-        },
+        guests: for_wasm,
     },
     Registration {
         name: "v8",
         model: "V8 isolate",
+        by_default: true,
         feature: Some("v8"),
         build: V8,
         guests: |spec, variant| of_rust(variant, Target::Wasm(Stack::of(spec))),
@@ -107,6 +108,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "docker",
         model: "container",
+        by_default: true,
         feature: Some("docker"),
         build: DOCKER,
         guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
@@ -114,6 +116,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "direct",
         model: "none",
+        by_default: true,
         feature: None,
         build: Some(Build {
             settings: direct::SETTINGS,
@@ -125,7 +128,24 @@ pub const ALL: &[Registration] = &[
         }),
         guests: |spec, variant| of_rust(variant, Target::Library(Instructions::of(spec))),
     },
+    Registration {
+        name: "wasmi",
+        model: "Wasm instance",
+        by_default: false,
+        feature: Some("wasmi"),
+        build: WASMI,
+        guests: for_wasm,
+    },
 ];
+
+/// The guest of an executor that runs both variants as Wasm modules.
+fn for_wasm(spec: &Spec, variant: Variant) -> Option<Guest> {
+    match variant {
+        Variant::Rust => Some(Guest::Crate(Target::Wasm(Stack::of(spec)))),
+        Variant::Js => Some(Guest::JavascriptEngine),
+        Variant::Command => None,
+    }
+}
 
 /// The guest of an executor that takes JavaScript as it stands.
 fn of_rust(variant: Variant, target: Target) -> Option<Guest> {
@@ -204,6 +224,19 @@ fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
 #[cfg(not(feature = "docker"))]
 const DOCKER: Option<Build> = None;
 
+#[cfg(feature = "wasmi")]
+const WASMI: Option<Build> = Some(Build {
+    settings: isolab_engines::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasmi::open(spec, &environment)) }),
+});
+
+#[cfg(not(feature = "wasmi"))]
+const WASMI: Option<Build> = None;
+
 /// The registration of that name.
 pub fn find(name: &str) -> Result<&'static Registration, SpecError> {
     ALL.iter().find(|known| known.name == name).ok_or_else(|| SpecError::Executor {
@@ -239,9 +272,15 @@ pub fn all_differ(specs: &[Spec]) -> Result<()> {
     }
 }
 
-/// The default spec of every executor that is compiled in.
-pub fn compiled_in() -> Vec<Spec> {
-    let builds = ALL.iter().filter_map(|known| Some((known.name, known.build?)));
+/// Whether the executor of this name is compiled in.
+pub fn is_compiled_in(name: &str) -> bool {
+    ALL.iter().any(|known| known.name == name && known.build.is_some())
+}
+
+/// The default spec of every executor that is compiled in and taken where none is named.
+pub fn by_default() -> Vec<Spec> {
+    let taken = ALL.iter().filter(|known| known.by_default);
+    let builds = taken.filter_map(|known| Some((known.name, known.build?)));
     builds
         .map(|(name, build)| {
             let spec = Spec::parse(name).and_then(|spec| spec.resolve(build.settings));
@@ -398,9 +437,23 @@ mod tests {
         assert!(text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, direct"), "{text}");
     }
 
+    /// A default run compares models, and a model is measured once.
+    #[test]
+    fn every_model_is_taken_once_where_no_executor_is_named() {
+        let taken: Vec<_> = ALL.iter().filter(|known| known.by_default).map(|known| known.model).collect();
+        let models: BTreeSet<_> = ALL.iter().map(|known| known.model).collect();
+        assert_eq!((taken.len(), taken.into_iter().collect::<BTreeSet<_>>()), (models.len(), models));
+        let names: Vec<_> = by_default().iter().map(|spec| spec.name().to_owned()).collect();
+        for known in ALL.iter().filter(|known| known.build.is_some()) {
+            assert_eq!(names.iter().any(|name| name == known.name), known.by_default, "{}", known.name);
+            assert!(is_compiled_in(known.name));
+        }
+        assert!(!is_compiled_in("unknown"));
+    }
+
     #[test]
     fn the_specs_beside_differ_from_the_defaults() {
-        let (beside, defaults) = (beside(), compiled_in());
+        let (beside, defaults) = (beside(), by_default());
         assert_eq!(beside.is_empty(), !cfg!(feature = "docker"));
         assert!(beside.iter().all(|spec| !defaults.contains(spec)), "{beside:?}");
     }

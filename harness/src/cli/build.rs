@@ -30,7 +30,7 @@ pub fn run(arguments: &BuildArgs) -> Result<u8> {
     let (functions, _) = library::select(&arguments.function)?;
     let mut specs: Vec<_> = arguments.executor.iter().flat_map(|list| list.0.clone()).collect();
     if specs.is_empty() {
-        specs = executors::compiled_in();
+        specs = executors::by_default();
     }
     let mut index = String::new();
     for step in guests::steps(&specs, &functions, &Variant::ALL) {

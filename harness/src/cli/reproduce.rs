@@ -182,8 +182,7 @@ fn blocks(needs: &[Need]) -> Result<Vec<Block>> {
 /// A resolved spec; none if its executor is not compiled in.
 fn spec(text: &str) -> Result<Option<Spec>> {
     let name = text.split(':').next().unwrap_or(text);
-    let is_compiled_in = executors::compiled_in().iter().any(|spec| spec.name() == name);
-    if !is_compiled_in {
+    if !executors::is_compiled_in(name) {
         return Ok(None);
     }
     Ok(executors::specs(&[text.to_owned()])?.pop())

@@ -129,7 +129,7 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
     let specs: Vec<_> = arguments.executor.into_iter().flat_map(|list| list.0).collect();
     executors::all_differ(&specs)?;
     let executors = if specs.is_empty() {
-        let specs = executors::compiled_in();
+        let specs = executors::by_default();
         executors::prepare_process(&specs);
         open_available(specs, &environment).await?
     } else {

@@ -80,7 +80,7 @@ impl RunRequest {
         let default_experiments = || preset.experiments();
         let workers = unless_empty(choice.workers, || affinity::one_and_all(&affinity::usable()));
         let matrix = Matrix {
-            specs: unless_empty(choice.specs, executors::compiled_in),
+            specs: unless_empty(choice.specs, executors::by_default),
             functions,
             variants: unless_empty(choice.variants, || default_variants),
             reuses: unless_empty(choice.reuses, || vec![Reuse::Fresh, Reuse::Warm]),

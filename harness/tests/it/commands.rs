@@ -17,7 +17,7 @@ use crate::support::{Serving, can_run, finish, isolab, run};
 const GREETING: &str = r#"{"message":"Hello World"}"#;
 
 /// Every executor that is compiled in.
-const EXECUTORS: [&str; 4] = ["direct", "wasm", "v8", "docker"];
+const EXECUTORS: [&str; 5] = ["direct", "wasm", "v8", "docker", "wasmi"];
 
 #[test]
 fn every_executor_serves_hello_and_drains() {
@@ -32,7 +32,7 @@ fn every_executor_serves_hello_and_drains() {
 }
 
 #[test]
-fn by_default_serve_has_every_executor_that_can_run() {
+fn by_default_serve_has_one_executor_of_each_model_that_can_run() {
     let server = Serving::start(&[]);
     let page = server.connect().get(api::EXECUTORS).unwrap().response;
     let executors: Vec<api::Executor> = serde_json::from_slice(page.body()).unwrap();

@@ -1,4 +1,4 @@
-//! `wasm` and `v8` run the same bytes of a Rust function, if their modules have the same stack.
+//! All Wasm engines run the same bytes of a Rust function, if their modules have the same stack.
 
 #![cfg(all(feature = "wasm", feature = "v8"))]
 
@@ -34,4 +34,18 @@ async fn wasm_and_v8_are_given_the_same_bytes_exactly_if_the_stack_is_the_same()
     assert_eq!([v8, v8_default], [wasm, wasm_default]);
     assert_eq!(wasm, wasm_baseline, "instructions are the compiler's choice");
     assert_ne!(v8, v8_default);
+}
+
+#[cfg(feature = "wasmi")]
+#[tokio::test]
+async fn further_engines_are_given_the_bytes_of_wasm() {
+    let folder = tempfile::tempdir().unwrap();
+    for stack in ["tuned", "default"] {
+        let digest = |engine: &'static str| {
+            let spec = format!("{engine}:stack={stack}");
+            let folder = folder.path().to_owned();
+            async move { source_digest(&spec, &folder).await }
+        };
+        assert_eq!(digest("wasmi").await, digest("wasm").await, "{stack}");
+    }
 }

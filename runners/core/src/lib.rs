@@ -23,10 +23,12 @@
 //! - [`cache`]: artifacts on disk, under the digest of their source and sealed with a key.
 //! - [`direct`]: the executor that isolates nothing, the floor to compare with.
 //! - [`conformance`]: the suite that every executor must pass.
-//! - [`wasi`]: error numbers for engines that offer WASI.
+//! - [`wasi`], [`wire`], [`binary`], [`watchdog`]: what engines that run Wasm share: WASI, requests
+//!   and responses in a guest's memory, limits of a module, deadlines.
 //!
 //! This crate depends on no engine.
 
+pub mod binary;
 pub mod cache;
 pub mod conformance;
 pub mod direct;
@@ -40,6 +42,8 @@ pub mod message;
 pub mod reuse;
 pub mod spec;
 pub mod wasi;
+pub mod watchdog;
+pub mod wire;
 
 pub use cache::Cache;
 pub use error::{Cause, Error, Phase};

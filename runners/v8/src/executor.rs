@@ -11,10 +11,10 @@ use isolab_core::{
 };
 
 use crate::handler::{self, Origin, PreparedHandler, snapshot};
-use crate::isolate::watchdog::Watchdog;
 use crate::module::PreparedModule;
 use crate::platform;
 use crate::rules::Rules;
+use isolab_core::watchdog::Watchdog;
 
 /// Runs functions in V8 isolates.
 pub struct V8 {

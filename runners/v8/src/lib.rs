@@ -14,7 +14,7 @@
 //!   of a function.
 //! - `platform`: V8's state for the whole process.
 //! - `isolate`: isolates, which are entered only while they run, so that a thread can hold
-//!   many and end them in any order. `isolate::watchdog` enforces deadlines,
+//!   many and end them in any order. `isolab_core::watchdog` enforces deadlines,
 //!   `isolate::budget` the memory limit; `isolate::creator` makes snapshots.
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
 //!   `natives`, and the handler; `snapshot` stores the result, `portable` gives it to a server

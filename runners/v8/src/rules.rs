@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use isolab_core::{Cause, Error, Limits, Phase};
 
-use crate::isolate::watchdog::Watchdog;
+use isolab_core::watchdog::Watchdog;
 
 /// The names for errors, and the limits of each instance.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 //! input, and standard output is the response. Each instance runs once.
 
 use async_trait::async_trait;
+use isolab_core::wasi::Stdout;
 use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
 };
@@ -11,7 +12,6 @@ use wasmtime::{Memory, Module};
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::sandbox::{Linked, Sandbox};
-use crate::wasi::Stdout;
 
 const CONTENT_TYPE: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
 

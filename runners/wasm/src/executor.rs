@@ -12,9 +12,9 @@ use crate::command::PreparedCommand;
 use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
 use crate::initialize;
+use crate::parts::Parts;
 use crate::sandbox::Rules;
 use crate::snapshot;
-use crate::source::Source;
 use crate::ticker::Ticker;
 use crate::workshop::Workshop;
 
@@ -66,8 +66,8 @@ impl Wasm {
         let rules = Arc::new(Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker));
         let fail = |cause| rules.error(Phase::Prepare, cause);
         let stack = Stack::of(&self.spec);
-        let Source { mut wasm, input, digest: source_digest } =
-            Source::of(function, variant, stack).map_err(fail)?;
+        let Parts { mut wasm, input, digest: source_digest } =
+            Parts::of(function, variant, stack).map_err(fail)?;
         laps.mark("build");
         // A command runs once from its beginning to its end.
         let is_initialized = variant != Variant::Command && initialize::is_exported(&wasm);
@@ -126,4 +126,40 @@ impl Executor for Wasm {
     ) -> Result<Arc<dyn Prepared>, Error> {
         self.make(function, variant, laps)
     }
+}
+
+/// The module that this executor runs for a variant, for another engine.
+pub struct Source {
+    /// The module, in its initialised state if the function has an initialisation.
+    pub wasm: Vec<u8>,
+    /// The digest of the handler, or else of the module before its initialisation.
+    pub digest: String,
+}
+
+/// Builds or reads the module of a variant. A snapshot is made at most once, and shared with this
+/// executor through the cache.
+///
+/// # Errors
+/// If the module cannot be built, or the function cannot be initialised.
+pub fn source(
+    function: &Function,
+    variant: Variant,
+    stack: Stack,
+    environment: &Environment,
+) -> Result<Source, Cause> {
+    let Parts { wasm, input, digest } = Parts::of(function, variant, stack)?;
+    if !initialize::is_exported(&wasm) {
+        return Ok(Source { wasm, digest });
+    }
+    if let Some(wasm) = snapshot::find(&environment.cache, &wasm, &input) {
+        return Ok(Source { wasm, digest });
+    }
+    // Without a pool, the engine takes no memory that outlives the snapshot.
+    let spec = Spec::parse("wasm:allocator=ondemand").and_then(|spec| spec.resolve(crate::SETTINGS));
+    let spec = spec.expect("it is a spec of this executor");
+    let executor = Wasm::open(spec, environment).map_err(|error| error.cause)?;
+    let (name, ticker) = (executor.spec.to_string(), Arc::clone(&executor.ticker));
+    let rules = Arc::new(Rules::new(name, function.name(), function.limits(), ticker));
+    let made = snapshot::snapshot(executor.workshop(&wasm), &wasm, &input, &rules);
+    Ok(Source { wasm: made.map_err(|error| error.cause)?, digest })
 }

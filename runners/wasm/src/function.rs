@@ -2,20 +2,16 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use isolab_core::wasi::Stdout;
 use isolab_core::{
-    Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
+    Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, wire,
 };
-use isolab_sdk::wire;
 use wasmtime::{Memory, Module};
 
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::initialize::{self, Initialization};
 use crate::sandbox::{Linked, Sandbox};
-use crate::wasi::Stdout;
-
-/// How many bytes of a response may be status and headers, beside its body.
-const HEAD_BYTES: u64 = 64 << 10;
 
 /// A function ready to be started.
 pub(crate) struct PreparedFunction {
@@ -39,7 +35,7 @@ impl Exports {
                 "the module exports no `{name}` of the form {form}; use `isolab_sdk::export!`"
             ))
         };
-        let (request, handle) = ("isolab_request", "isolab_handle");
+        let (request, handle) = (wire::REQUEST, wire::HANDLE);
         Ok(Self {
             memory: MemoryExport::of(module)?,
             request: FunctionExport::of(module, request).ok_or_else(|| missing(request, "(i32) -> i32"))?,
@@ -107,18 +103,13 @@ impl FunctionInstance {
         let limit_bytes = sandbox.rules.limits.response_bytes;
         let guest = request.as_guest();
         sandbox.run(Phase::Invoke, laps, |store, laps| {
-            let len = u32::try_from(wire::request_len(&guest))
-                .map_err(|_| Cause::Internal("the request is larger than a 32-bit memory".into()))?;
+            let len = wire::request_len(&guest)?;
             let at = room_for.call(&mut *store, len)?;
-            let room = memory.data_mut(&mut *store).get_mut(at as usize..);
-            let room = room
-                .and_then(|room| room.get_mut(..len as usize))
-                .ok_or_else(|| Cause::Trapped("its room for the request is outside of its memory".into()))?;
-            wire::write_request(&guest, room);
+            wire::write_request(&guest, memory.data_mut(&mut *store), at, len)?;
             laps.mark("write");
             let at = handle.call(&mut *store, ())?;
             laps.mark("call");
-            Ok(read_response(memory.data(&*store), at, limit_bytes)?)
+            Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
         })
     }
 }
@@ -140,57 +131,5 @@ impl Instance for FunctionInstance {
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
         Ok(())
-    }
-}
-
-/// The response at an address, where its length precedes it. The limit is checked before
-/// anything is copied.
-fn read_response(memory: &[u8], at: u32, limit_bytes: u64) -> Result<Response, Cause> {
-    let outside = || Cause::InvalidResponse("it is outside of the memory".into());
-    let (len, rest) =
-        memory.get(at as usize..).and_then(|rest| rest.split_first_chunk()).ok_or_else(outside)?;
-    let len = u32::from_le_bytes(*len);
-    if u64::from(len) > limit_bytes.saturating_add(HEAD_BYTES) {
-        return Err(Cause::ResponseTooLarge(limit_bytes));
-    }
-    let bytes = rest.get(..len as usize).ok_or_else(outside)?;
-    let parts =
-        wire::decode_response_parts(bytes).map_err(|error| Cause::InvalidResponse(error.to_string()))?;
-    if parts.body.len() as u64 > limit_bytes {
-        return Err(Cause::ResponseTooLarge(limit_bytes));
-    }
-    message::response(parts.status, parts.headers, Bytes::copy_from_slice(parts.body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn memory(body: &str) -> Vec<u8> {
-        let mut bytes = vec![0; 8];
-        wire::encode_response(&isolab_sdk::Response::text(200, body), &mut bytes);
-        let len = (bytes.len() - 8) as u32;
-        bytes[4..8].copy_from_slice(&len.to_le_bytes());
-        bytes
-    }
-
-    #[test]
-    fn a_response_is_read_from_the_memory() {
-        let response = read_response(&memory("four"), 4, 4).unwrap();
-        assert_eq!((response.status().as_u16(), &response.body()[..]), (200, b"four".as_slice()));
-        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
-    }
-
-    #[test]
-    fn bad_addresses_and_lengths_are_errors() {
-        let mut bytes = memory("four");
-        assert_eq!(read_response(&bytes, 4, 3).unwrap_err(), Cause::ResponseTooLarge(3));
-        for at in [bytes.len() as u32 - 3, bytes.len() as u32, u32::MAX] {
-            assert!(matches!(read_response(&bytes, at, 4), Err(Cause::InvalidResponse(_))), "{at}");
-        }
-        bytes[4] += 1;
-        assert!(matches!(read_response(&bytes, 4, 4), Err(Cause::InvalidResponse(_))));
-        bytes[4..8].fill(0xff);
-        assert_eq!(read_response(&bytes, 4, 4).unwrap_err(), Cause::ResponseTooLarge(4));
     }
 }

@@ -1,9 +1,9 @@
 //! The state that the host keeps for one instance.
 
+use isolab_core::wasi::Wasi;
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::TABLE_ELEMENTS;
-use crate::wasi::Wasi;
 
 /// The data of a store.
 pub(crate) struct Host {

@@ -33,9 +33,9 @@ mod function;
 mod host;
 mod initialize;
 pub mod javascript;
+mod parts;
 mod sandbox;
 mod snapshot;
-mod source;
 #[cfg(test)]
 mod tests;
 mod ticker;
@@ -43,4 +43,4 @@ mod wasi;
 mod workshop;
 
 pub use engine::{NAME, SETTINGS};
-pub use executor::Wasm;
+pub use executor::{Source, Wasm, source};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use isolab_core::wasi::{Stdout, Wasi};
 use isolab_core::{Cause, Error, Laps, Limits, Phase};
 use wasmtime::{Instance, InstancePre, Memory, Module, Store};
 
@@ -9,7 +10,6 @@ use crate::exports::{Function, FunctionExport, Integers, MemoryExport};
 use crate::fault::Failure;
 use crate::host::{Host, MemoryLimit};
 use crate::ticker::Ticker;
-use crate::wasi::{Stdout, Wasi};
 
 /// Rules for every instance of a function.
 pub(crate) struct Rules {

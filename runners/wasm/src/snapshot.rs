@@ -6,15 +6,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use isolab_core::{Cause, Error, Laps, Phase, cache};
+use isolab_core::wasi::Stdout;
+use isolab_core::{Cache, Cause, Error, Laps, Phase, cache};
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
 use crate::initialize::{self, Initialization};
 use crate::sandbox::{Rules, Sandbox};
-use crate::wasi::Stdout;
 use crate::workshop::Workshop;
 
 const KIND: &str = "wasm-snapshot";
+
+/// The module in its initialised state, if the cache has it.
+pub(crate) fn find(cache: &Cache, wasm: &[u8], input: &Bytes) -> Option<Vec<u8>> {
+    cache.load(KIND, &key(wasm, input))
+}
+
+fn key(wasm: &[u8], input: &Bytes) -> String {
+    cache::digest([wasm, input, env!("WASMTIME_WIZER_VERSION").as_bytes()])
+}
 
 /// The module in its initialised state, from the cache or newly made. The initialisation
 /// reads `input` from standard input.
@@ -24,9 +33,7 @@ pub(crate) fn snapshot(
     input: &Bytes,
     rules: &Arc<Rules>,
 ) -> Result<Vec<u8>, Error> {
-    let version = env!("WASMTIME_WIZER_VERSION");
-    let key = cache::digest([wasm, input, version.as_bytes()]);
-    if let Some(snapshot) = workshop.cache.load(KIND, &key) {
+    if let Some(snapshot) = find(&workshop.cache, wasm, input) {
         return Ok(snapshot);
     }
     let fail = |cause| rules.error(Phase::Prepare, cause);
@@ -41,7 +48,7 @@ pub(crate) fn snapshot(
     // The interface is asynchronous for asynchronous stores. This store is not one.
     let snapshot = wizer.snapshot(&context, &mut state).now_or_never();
     let snapshot = snapshot.expect("reading a synchronous store never waits").map_err(internal)?;
-    let stored = workshop.cache.store(KIND, &key, &snapshot);
+    let stored = workshop.cache.store(KIND, &key(wasm, input), &snapshot);
     stored.map_err(|error| fail(Cause::Internal(error.to_string())))?;
     Ok(snapshot)
 }

@@ -9,9 +9,9 @@ use isolab_core::{Artifact, Cause, Error, Limits, Phase, Prepared};
 
 use super::{Origin, PreparedHandler, natives, snapshot};
 use crate::isolate::Blob;
-use crate::isolate::watchdog::Watchdog;
 use crate::rules::Rules;
 use crate::{NAME, platform};
+use isolab_core::watchdog::Watchdog;
 
 /// Evaluates a handler, and returns the heap after that.
 ///

@@ -7,9 +7,9 @@ use isolab_core::{Cause, Limits};
 
 use super::budget::{self, Budget};
 use super::run::{Failure, watched};
-use super::watchdog::Watchdog;
 use super::{Blob, References};
 use crate::platform;
+use isolab_core::watchdog::Watchdog;
 
 /// Runs `body` in the only context of a new isolate, under `limits`, and takes a snapshot of
 /// what it leaves behind.
@@ -55,7 +55,10 @@ impl Creator {
     ) -> Result<(), Cause> {
         let Self { isolate, budget } = self;
         let isolate = isolate.as_mut().expect("only `end` takes the isolate");
-        let watch = watchdog.watch(isolate.thread_safe_handle(), limits.deadline);
+        let handle = isolate.thread_safe_handle();
+        let watch = watchdog.watch(limits.deadline, move || {
+            handle.terminate_execution();
+        });
         v8::scope!(let scope, isolate);
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         scope.set_default_context(context);

@@ -11,7 +11,6 @@ mod creator;
 pub(crate) mod exception;
 mod peak;
 mod run;
-pub(crate) mod watchdog;
 
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -25,8 +24,8 @@ pub(crate) use self::creator::create_blob;
 use self::peak::Peak;
 pub(crate) use self::run::Failure;
 use self::run::watched;
-use self::watchdog::{Watch, Watchdog};
 use crate::platform;
+use isolab_core::watchdog::{Watch, Watchdog};
 
 /// An isolate that belongs to the thread that made it.
 pub(crate) struct Isolate {
@@ -54,7 +53,10 @@ impl Isolate {
         // SAFETY: `new` has just entered it on this thread.
         unsafe { owned.exit() };
         let budget = Rc::new(Budget::new(&owned, buffers));
-        let watch = watchdog.watch(owned.thread_safe_handle(), limits.deadline);
+        let handle = owned.thread_safe_handle();
+        let watch = watchdog.watch(limits.deadline, move || {
+            handle.terminate_execution();
+        });
         let mut isolate = Self { owned, budget, peak: None, _blob: blob, watch, limits };
         let Self { owned, budget, .. } = &mut isolate;
         let mut entered = Entered::new(owned);

@@ -4,7 +4,7 @@ use isolab_core::{Cause, Limits};
 
 use super::budget::Budget;
 use super::exception;
-use super::watchdog::Watch;
+use isolab_core::watchdog::Watch;
 
 /// Why a run gave nothing.
 pub(crate) enum Failure {

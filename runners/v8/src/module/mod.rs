@@ -5,14 +5,14 @@
 //! optimising compiler once the function is hot. V8's API for Rust cannot serialise that
 //! code, so there is no artifact to cache.
 
-mod binary;
 mod linear;
 mod wasi;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use isolab_core::{
-    Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, message,
+    Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, binary,
+    message,
 };
 use isolab_sdk::{INITIALIZE, wire};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use isolab_core::Limits;
 
 use super::*;
-use crate::isolate::watchdog::Watchdog;
+use isolab_core::watchdog::Watchdog;
 
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const ONE_PAGE: &[u8] = &[5, 3, 1, 0, 1];

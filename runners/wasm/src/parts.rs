@@ -1,4 +1,4 @@
-//! Reads or builds what a module is made from.
+//! Reads or builds the parts that a module is made from.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use bytes::Bytes;
 use isolab_core::guest::{self, Stack, Target};
 use isolab_core::{Cause, Function, Variant, cache};
 
-/// The source of a variant, and the module of it before any further step.
-pub(crate) struct Source {
+/// The source of a variant, before any further step.
+pub(crate) struct Parts {
     /// The Wasm module. For `js`, it is that of the engine.
     pub(crate) wasm: Vec<u8>,
     /// Standard input of its initialisation: the JavaScript handler, which is not in the engine
@@ -17,7 +17,7 @@ pub(crate) struct Source {
     pub(crate) digest: String,
 }
 
-impl Source {
+impl Parts {
     /// Builds or reads a variant.
     pub(crate) fn of(function: &Function, variant: Variant, stack: Stack) -> Result<Self, Cause> {
         let path = function

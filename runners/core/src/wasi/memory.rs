@@ -2,7 +2,8 @@
 
 use super::{Errno, Outcome, Refusal};
 
-pub(super) struct Memory<'a>(pub(super) &'a mut [u8]);
+/// The bytes of a guest's memory.
+pub struct Memory<'a>(pub &'a mut [u8]);
 
 type Checked<T> = Result<T, Refusal>;
 

@@ -1,4 +1,4 @@
-//! Shared by the engines that offer WASI preview 1.
+//! WASI's error numbers.
 
 /// The error numbers (`wasi_snapshot_preview1.witx`, `errno`) that a function without files
 /// and network can see.

@@ -1,8 +1,7 @@
 //! The standard streams, which are the only descriptors.
 
-use isolab_core::Cause;
-
-use super::{Errno, Memory, Outcome, Refusal, Stdout, Wasi};
+use super::{End, Errno, Memory, Outcome, Refusal, Stdout, Wasi};
+use crate::Cause;
 
 const STDIN: u32 = 0;
 const STDOUT: u32 = 1;
@@ -46,7 +45,7 @@ impl Stdout {
             Self::Console => Console::push(bytes),
             Self::Body { bytes: body, limit_bytes } => {
                 if (body.len() + bytes.len()) as u64 > *limit_bytes {
-                    return Err(Refusal::End(Cause::ResponseTooLarge(*limit_bytes).into()));
+                    return Err(Refusal::End(End::Cause(Cause::ResponseTooLarge(*limit_bytes))));
                 }
                 body.extend_from_slice(bytes);
             }
@@ -169,7 +168,7 @@ mod tests {
     fn errno(outcome: Outcome) -> Option<Errno> {
         match outcome {
             Err(Refusal::Errno(errno)) => Some(errno),
-            Err(Refusal::End(error)) => panic!("ended: {error}"),
+            Err(Refusal::End(end)) => panic!("ended: {end}"),
             Ok(()) => None,
         }
     }
@@ -181,8 +180,7 @@ mod tests {
         assert!(wasi.fd_write(&mut Memory(&mut bytes), STDOUT, 0, 2, 16).is_ok());
         assert_eq!(bytes[16], 2);
         let second = wasi.fd_write(&mut Memory(&mut bytes), STDOUT, 0, 2, 16);
-        let Err(Refusal::End(error)) = second else { panic!("the limit was not kept") };
-        assert_eq!(error.downcast_ref(), Some(&Cause::ResponseTooLarge(3)));
+        assert_eq!(second, Err(Refusal::End(End::Cause(Cause::ResponseTooLarge(3)))));
         assert_eq!(wasi.take_body(), "ab");
     }
 

@@ -2,12 +2,16 @@
 //! streams, an environment, sleep and exit. There are no files and no network: calls with such
 //! a descriptor fail with `EBADF`.
 //!
+//! It knows no engine. An engine gives it the guest's memory as bytes, finds the imports by their
+//! names ([`calls::find`]), and ends the guest if a call says so ([`End`]).
+//!
 //! The crate `wasmtime-wasi`, used from synchronous code, blocks on a tokio runtime for every
 //! write and sleep. That panics on the front end's workers, which run in a tokio runtime
 //! already, and a sleep would not end at the deadline. In this implementation an unused WASI
 //! is four empty buffers.
 
-mod link;
+pub mod calls;
+mod errno;
 mod memory;
 mod poll;
 mod streams;
@@ -15,22 +19,34 @@ mod streams;
 use std::time::Instant;
 
 use bytes::Bytes;
-use isolab_core::wasi::Errno;
-use wasmtime::Result;
 
-pub(crate) use link::{link, link_rest};
-use memory::Memory;
+use crate::Cause;
+pub use calls::MODULE;
+pub use errno::Errno;
+pub use memory::Memory;
 use streams::Tail;
 
-/// The guest ended itself through `proc_exit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("exit code {0}")]
-pub(crate) struct Exit(pub(crate) u32);
+/// Why a call ends the guest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum End {
+    /// The guest ended itself through `proc_exit`.
+    #[error("exit code {0}")]
+    Exit(u32),
+    /// It slept until its deadline.
+    #[error("the deadline passed")]
+    Deadline,
+    /// It broke a rule.
+    #[error("{0}")]
+    Cause(Cause),
+}
 
 /// Why a call fails: with an error number for the guest, or with the end of the guest.
-enum Refusal {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The guest goes on with this number.
     Errno(Errno),
-    End(wasmtime::Error),
+    /// The guest ends.
+    End(End),
 }
 
 impl From<Errno> for Refusal {
@@ -42,18 +58,24 @@ impl From<Errno> for Refusal {
 /// The most random bytes of one call, which the deadline cannot interrupt.
 const RANDOM_BYTES: u32 = 16 << 20;
 
-type Outcome = std::result::Result<(), Refusal>;
+/// The result of a call.
+pub type Outcome = Result<(), Refusal>;
 
 /// Where standard output goes.
-pub(crate) enum Stdout {
+pub enum Stdout {
     /// To the lab's log.
     Console,
-    /// Into memory, as the body of the response, up to a limit in bytes.
-    Body { bytes: Vec<u8>, limit_bytes: u64 },
+    /// Into memory, as the body of the response.
+    Body {
+        /// The body so far.
+        bytes: Vec<u8>,
+        /// The most that it may be, in bytes.
+        limit_bytes: u64,
+    },
 }
 
 /// The state of one instance.
-pub(crate) struct Wasi {
+pub struct Wasi {
     stdin: Bytes,
     stdout: Stdout,
     stderr: Tail,
@@ -64,25 +86,28 @@ pub(crate) struct Wasi {
 
 impl Wasi {
     /// A state without input and environment. A sleep ends at the deadline.
-    pub(crate) fn new(stdout: Stdout, deadline: Instant) -> Self {
+    pub fn new(stdout: Stdout, deadline: Instant) -> Self {
         let (stderr, environment) = (Tail::default(), Vec::new());
         Self { stdin: Bytes::new(), stdout, stderr, environment, deadline }
     }
 
-    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+    /// Sets when a sleep ends at the latest.
+    pub fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
     }
 
-    pub(crate) fn set_stdin(&mut self, stdin: Bytes) {
+    /// Sets what the guest reads from standard input.
+    pub fn set_stdin(&mut self, stdin: Bytes) {
         self.stdin = stdin;
     }
 
-    pub(crate) fn set_environment(&mut self, environment: Vec<Vec<u8>>) {
+    /// Sets the environment's entries `name=value`, without the NUL that the guest sees.
+    pub fn set_environment(&mut self, environment: Vec<Vec<u8>>) {
         self.environment = environment;
     }
 
     /// Takes the body that was written to standard output.
-    pub(crate) fn take_body(&mut self) -> Bytes {
+    pub fn take_body(&mut self) -> Bytes {
         match &mut self.stdout {
             Stdout::Console => Bytes::new(),
             Stdout::Body { bytes, .. } => std::mem::take(bytes).into(),
@@ -90,7 +115,7 @@ impl Wasi {
     }
 
     /// The end of standard error.
-    pub(crate) fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 
@@ -119,9 +144,5 @@ impl Wasi {
         }
         rand::RngCore::fill_bytes(&mut rand::rng(), memory.slice_mut(at, len)?);
         Ok(())
-    }
-
-    fn exit(code: u32) -> Result<()> {
-        Err(Exit(code).into())
     }
 }

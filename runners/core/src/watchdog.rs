@@ -1,8 +1,9 @@
-//! Deadlines: one thread terminates isolates that run too long.
+//! Deadlines for engines that can only be stopped from outside: one thread stops sandboxes that
+//! run too long.
 //!
-//! A V8 isolate can only be stopped from outside. Every request arms a watch, so arming makes
-//! no system call and reads no clock. It stores a new number, and the thread measures from
-//! the tick at which it first saw that number. The thread sleeps while no watch is armed.
+//! Every request arms a watch, so arming makes no system call and reads no clock. It stores a
+//! new number, and the thread measures from the tick at which it first saw that number. The
+//! thread sleeps while no watch is armed.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -22,8 +23,12 @@ const IDLE_TICKS: u32 = 20;
 const DISARMED: u64 = 0;
 const STRUCK: u64 = u64::MAX;
 
+/// Stops the sandbox of a watch. An engine may miss it, so it is called again at each tick until
+/// the watch is disarmed.
+type Stop = Box<dyn Fn() + Send>;
+
 /// The thread, which ends with the last handle to it.
-pub(crate) struct Watchdog {
+pub struct Watchdog {
     shared: Arc<Shared>,
     thread: Thread,
 }
@@ -38,14 +43,14 @@ struct Shared {
 /// The thread's view of a watch.
 struct Watched {
     state: Arc<AtomicU64>,
-    isolate: v8::IsolateHandle,
+    stop: Stop,
     deadline: Duration,
     /// The run that was seen last, and when it was first seen.
     seen: (u64, Instant),
 }
 
-/// The watch over one isolate. It ends when it is dropped.
-pub(crate) struct Watch {
+/// The watch over one sandbox. It ends when it is dropped.
+pub struct Watch {
     watchdog: Arc<Watchdog>,
     id: u64,
     state: Arc<AtomicU64>,
@@ -54,7 +59,10 @@ pub(crate) struct Watch {
 
 impl Watchdog {
     /// Starts the thread.
-    pub(crate) fn start() -> io::Result<Arc<Self>> {
+    ///
+    /// # Errors
+    /// If the operating system refuses another thread.
+    pub fn start() -> io::Result<Arc<Self>> {
         let shared = Arc::new(Shared {
             asleep: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -62,16 +70,16 @@ impl Watchdog {
             next_id: AtomicU64::new(0),
         });
         let on_thread = shared.clone();
-        let handle = thread::Builder::new().name("v8-watchdog".into()).spawn(move || on_thread.run())?;
+        let handle = thread::Builder::new().name("watchdog".into()).spawn(move || on_thread.run())?;
         Ok(Arc::new(Self { shared, thread: handle.thread().clone() }))
     }
 
-    /// Watches an isolate. Each of its runs may take as long as `deadline`.
-    pub(crate) fn watch(self: &Arc<Self>, isolate: v8::IsolateHandle, deadline: Duration) -> Watch {
+    /// Watches a sandbox, which `stop` stops. Each of its runs may take as long as `deadline`.
+    pub fn watch(self: &Arc<Self>, deadline: Duration, stop: impl Fn() + Send + 'static) -> Watch {
         let state = Arc::new(AtomicU64::new(DISARMED));
         let id = self.shared.next_id.fetch_add(1, SeqCst);
         let seen = (DISARMED, Instant::now());
-        let watched = Watched { state: state.clone(), isolate, deadline, seen };
+        let watched = Watched { state: state.clone(), stop: Box::new(stop), deadline, seen };
         self.shared.watched().insert(id, watched);
         Watch { watchdog: self.clone(), id, state, runs: Cell::new(0) }
     }
@@ -85,8 +93,8 @@ impl Drop for Watchdog {
 }
 
 impl Watch {
-    /// Begins a run: the isolate is terminated once the deadline has passed.
-    pub(crate) fn arm(&self) {
+    /// Begins a run: the sandbox is stopped once the deadline has passed.
+    pub fn arm(&self) {
         self.runs.set(self.runs.get() + 1);
         self.state.store(self.runs.get(), SeqCst);
         if self.watchdog.shared.asleep.load(SeqCst) {
@@ -95,9 +103,9 @@ impl Watch {
         }
     }
 
-    /// Ends the run, and returns whether the deadline struck. If so, the isolate must not run
+    /// Ends the run, and returns whether the deadline struck. If so, the sandbox must not run
     /// again.
-    pub(crate) fn disarm(&self) -> bool {
+    pub fn disarm(&self) -> bool {
         self.state.swap(DISARMED, SeqCst) == STRUCK
     }
 }
@@ -129,23 +137,27 @@ impl Shared {
         }
     }
 
-    /// Terminates isolates that are past their deadline. Returns whether any watch is armed.
+    /// Stops sandboxes that are past their deadline. Returns whether any watch is armed.
     fn strike(&self) -> bool {
         let now = Instant::now();
         let mut armed = false;
         for watched in self.watched().values_mut() {
             let run = watched.state.load(SeqCst);
-            if run == DISARMED || run == STRUCK {
+            if run == DISARMED {
                 continue;
             }
             armed = true;
+            if run == STRUCK {
+                (watched.stop)();
+                continue;
+            }
             if watched.seen.0 != run {
                 watched.seen = (run, now);
             }
             let overdue = now.duration_since(watched.seen.1) >= watched.deadline;
             // The exchange fails if that run has ended meanwhile.
             if overdue && watched.state.compare_exchange(run, STRUCK, SeqCst, SeqCst).is_ok() {
-                watched.isolate.terminate_execution();
+                (watched.stop)();
             }
         }
         armed
@@ -153,5 +165,45 @@ impl Shared {
 
     fn watched(&self) -> MutexGuard<'_, HashMap<u64, Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_millis(20);
+
+    fn wait_until(is_true: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_true() {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it never came true");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_late_run_is_stopped_until_it_has_ended_and_no_other_run_is() {
+        let watchdog = Watchdog::start().unwrap();
+        let stops = [0, 1].map(|_| Arc::new(AtomicUsize::new(0)));
+        let watch = |index: usize, deadline| {
+            let stops = Arc::clone(&stops[index]);
+            watchdog.watch(deadline, move || {
+                stops.fetch_add(1, SeqCst);
+            })
+        };
+        let (late, other) = (watch(0, DEADLINE), watch(1, Duration::from_hours(1)));
+        let begun = Instant::now();
+        late.arm();
+        other.arm();
+        // The first stop can be missed, so there is a second one.
+        wait_until(|| stops[0].load(SeqCst) > 1);
+        assert!(begun.elapsed() >= DEADLINE);
+        assert!(late.disarm() && !other.disarm());
+        assert_eq!(stops[1].load(SeqCst), 0);
+        late.arm();
+        assert!(!late.disarm());
     }
 }

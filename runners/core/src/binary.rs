@@ -1,21 +1,22 @@
-//! Sets the limits of a module's memory and table as their maximum.
+//! Sets the limits of a Wasm module's memory and table as their maximum.
 //!
-//! V8's own limit on Wasm memories is a flag for the whole process. The maximum in the module
-//! is exact and holds for one function: growth beyond it fails with -1, as the specification
-//! says. A module may have one memory, so the limit holds for all memories of an instance.
+//! It is for engines that cannot limit one instance themselves; V8's own limit on memories is a
+//! flag for the whole process. The maximum in the module is exact and holds for one function:
+//! growth beyond it fails with -1, as the specification says. A module may have one memory, so
+//! the limit holds for all memories of an instance.
 //!
-//! Tables are in V8's heap, but the limit of the heap does not stop their growth in time: three
-//! of them reached V8's own bound of 10 million elements, and took 1.8 GB. So a module may have
-//! one table, of at most [`TABLE_ELEMENTS`]. No other byte of the module changes.
+//! A module may have one table, of at most [`TABLE_ELEMENTS`]. V8 keeps tables in its heap, but
+//! the limit of the heap does not stop their growth in time: three of them reached V8's own
+//! bound of 10 million elements, and took 1.8 GB. No other byte of the module changes.
 //!
 //! Encoding: WebAssembly core specification 2.0, §5.5.2 (sections), §5.3.7 (limits),
 //! §5.2.2 (integers).
 
 /// Bytes of a page of Wasm memory.
-pub(crate) const PAGE: u64 = 1 << 16;
+const PAGE: u64 = 1 << 16;
 
 /// The most elements of a table. Large programs have about ten thousand functions.
-const TABLE_ELEMENTS: u32 = 100_000;
+pub const TABLE_ELEMENTS: u32 = 100_000;
 
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const TABLE_SECTION: u8 = 4;
@@ -23,7 +24,10 @@ const MEMORY_SECTION: u8 = 5;
 
 /// The module with a maximum of `limit_bytes` for its memory, and one for its table. An error
 /// says what is wrong with the module.
-pub(crate) fn set_limits(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// If it is not a core module, or has another number of memories or tables.
+pub fn set_limits(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
     let mut rest = module.strip_prefix(HEADER).ok_or("it is not a core Wasm module of version 1")?;
     let mut limited = HEADER.to_vec();
     while let Some((&id, after_id)) = rest.split_first() {

@@ -4,9 +4,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use wasmtime::Trap;
-
-use super::{Errno, Memory, Outcome, Refusal, Wasi};
+use super::{End, Errno, Memory, Outcome, Refusal, Wasi};
 
 const REALTIME: u32 = 0;
 const MONOTONIC: u32 = 1;
@@ -120,7 +118,7 @@ impl Wasi {
         if !wait.is_zero() {
             thread::sleep(wait.min(left));
         }
-        if wait < left { Ok(()) } else { Err(Refusal::End(Trap::Interrupt.into())) }
+        if wait < left { Ok(()) } else { Err(Refusal::End(End::Deadline)) }
     }
 }
 
@@ -158,8 +156,7 @@ mod tests {
     fn a_sleep_ends_with_the_deadline() {
         let mut bytes = clocks(&[(1, Duration::from_hours(1))]);
         let outcome = wasi(Duration::from_millis(2)).poll_oneoff(&mut Memory(&mut bytes), 0, 256, 1, 500);
-        let Err(Refusal::End(error)) = outcome else { panic!("it slept on") };
-        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+        assert_eq!(outcome, Err(Refusal::End(End::Deadline)));
     }
 
     #[test]

@@ -1,0 +1,170 @@
+//! The state that the host keeps for one guest, and the cause of a failure.
+
+use std::time::Instant;
+
+use isolab_core::wasi::calls::{self, Call, MODULE};
+use isolab_core::wasi::{End, Errno, Memory, Outcome, Refusal, Stdout, Wasi};
+use isolab_core::{Cause, Limits};
+
+/// The most parameters of a function of WASI (`path_open`).
+pub(crate) const PARAMETERS: usize = 9;
+
+/// The host's state of one guest.
+pub(crate) struct Host {
+    pub(crate) wasi: Wasi,
+    /// Whether the engine has told that it refused to grow the guest's memory.
+    pub(crate) refused_memory: bool,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Self { wasi: Wasi::new(Stdout::Console, Instant::now()), refused_memory: false }
+    }
+
+    /// Calls a function of WASI. Returns the number for the guest, or the end of the guest.
+    pub(crate) fn call(&mut self, function: Call, memory: &mut [u8], values: &[u64]) -> Result<i32, Ended> {
+        answer(function(&mut self.wasi, &mut Memory(memory), values))
+    }
+
+    /// Whether the guest ran out of memory. Rust's standard library aborts with this message, and
+    /// an engine may not tell that it refused a growth.
+    fn is_out_of_memory(&self, stderr: &str) -> bool {
+        let aborted =
+            |line: &str| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
+        self.refused_memory || stderr.lines().any(aborted)
+    }
+}
+
+fn answer(outcome: Outcome) -> Result<i32, Ended> {
+    match outcome {
+        Ok(()) => Ok(Errno::Success as i32),
+        Err(Refusal::Errno(errno)) => Ok(errno as i32),
+        Err(Refusal::End(end)) => Err(Ended(end)),
+    }
+}
+
+/// The end of a guest by a function of WASI, as an error that passes through the engine.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Ended(pub(crate) End);
+
+/// Why code of the guest ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A function of WASI ended it.
+    Ended(End),
+    /// The engine stopped it at its deadline.
+    Deadline,
+    /// It broke a rule of Wasm, which the engine describes.
+    Trap(String),
+    /// Another cause.
+    Cause(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+impl From<Ended> for Failure {
+    fn from(Ended(end): Ended) -> Self {
+        Self::Ended(end)
+    }
+}
+
+impl Failure {
+    /// The cause, with the end of the guest's standard error if that explains it.
+    pub(crate) fn cause(self, host: &Host, limits: &Limits) -> Cause {
+        let stderr = host.wasi.stderr();
+        let with_stderr = |text: String| if stderr.is_empty() { text } else { format!("{text}: {stderr}") };
+        match self {
+            Self::Cause(cause) | Self::Ended(End::Cause(cause)) => cause,
+            Self::Deadline | Self::Ended(End::Deadline) => Cause::DeadlineExceeded(limits.deadline),
+            Self::Trap(_) | Self::Ended(End::Exit(_)) if host.is_out_of_memory(&stderr) => {
+                Cause::OutOfMemory(limits.memory_bytes)
+            }
+            Self::Ended(exit @ End::Exit(_)) => Cause::Crashed(with_stderr(exit.to_string())),
+            Self::Trap(reason) => Cause::Trapped(with_stderr(reason)),
+        }
+    }
+}
+
+/// The function that a module imports.
+///
+/// # Errors
+/// If it comes from elsewhere than WASI, or WASI has none of that name.
+pub(crate) fn import(module: &str, name: &str) -> Result<Call, Cause> {
+    if module != MODULE {
+        let reason = format!("the module imports `{module}.{name}`, but it can import from `{MODULE}` only");
+        return Err(Cause::Artifact(reason));
+    }
+    calls::find(name)
+        .ok_or_else(|| Cause::Artifact(format!("the module imports `{name}`, which WASI does not have")))
+}
+
+/// The cause for an export that a module lacks.
+pub(crate) fn missing(name: &str) -> Cause {
+    Cause::Artifact(format!(
+        "the module does not export `{name}` in the form of a function; use `isolab_sdk::export!`"
+    ))
+}
+
+/// The cause for a module that is refused.
+pub(crate) fn refused(reason: impl std::fmt::Display) -> Cause {
+    Cause::Artifact(format!("the engine refuses the module: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { memory_bytes: 1 << 20, deadline: Duration::from_secs(1), response_bytes: 1000 };
+
+    fn host(stderr: &str) -> Host {
+        let mut host = Host::new();
+        let mut memory =
+            [&8_u32.to_le_bytes(), &(stderr.len() as u32).to_le_bytes(), stderr.as_bytes()].concat();
+        memory.extend([0; 4]);
+        let written = memory.len() as u64 - 4;
+        let function = import(MODULE, "fd_write").unwrap();
+        assert_eq!(host.call(function, &mut memory, &[2, 0, 1, written]).unwrap(), 0);
+        host
+    }
+
+    fn trap() -> Failure {
+        Failure::Trap("unreachable".into())
+    }
+
+    #[test]
+    fn an_end_is_explained_by_standard_error() {
+        assert_eq!(
+            trap().cause(&host("at line 3"), &LIMITS),
+            Cause::Trapped("unreachable: at line 3".into())
+        );
+        let exit = Failure::Ended(End::Exit(3)).cause(&host(""), &LIMITS);
+        assert_eq!(exit, Cause::Crashed("exit code 3".into()));
+        let late = Failure::Ended(End::Deadline).cause(&host("at line 3"), &LIMITS);
+        assert_eq!(late, Cause::DeadlineExceeded(LIMITS.deadline));
+    }
+
+    #[test]
+    fn running_out_of_memory_is_told_by_the_engine_or_by_rust() {
+        let aborted = host("memory allocation of 65536 bytes failed");
+        assert_eq!(trap().cause(&aborted, &LIMITS), Cause::OutOfMemory(LIMITS.memory_bytes));
+        let told = Host { refused_memory: true, ..Host::new() };
+        assert_eq!(trap().cause(&told, &LIMITS), Cause::OutOfMemory(LIMITS.memory_bytes));
+    }
+
+    #[test]
+    fn only_functions_of_wasi_can_be_imported() {
+        assert!(import(MODULE, "fd_write").is_ok());
+        for (module, name) in [("env", "fd_write"), (MODULE, "fd_unknown")] {
+            let Err(Cause::Artifact(reason)) = import(module, name) else { panic!("{module}.{name}") };
+            assert!(reason.contains(name), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Executors for further Wasm engines. Each runs the very bytes that the executor `wasm` runs.
+//!
+//! | executor | engine | how its deadline is enforced |
+//! |---|---|---|
+//! | `wasmi` | an interpreter in Rust ([`wasmi`]) | fuel: the interpreter pauses after a number of steps, and the host looks at the clock |
+//!
+//! An engine says how it compiles, starts and calls a module (`engine`). All else is shared: the
+//! life cycle (`executor`, `instance`), the bytes of a variant (`source`), and the state that the
+//! host keeps for a guest, with the cause of a failure (`host`). WASI, limits of a module and the
+//! form of requests are those of `isolab_core`.
+//!
+//! A start compiles nothing: `prepare` has done it. Engines make each instance anew, without a
+//! pool.
+
+mod engine;
+mod executor;
+mod host;
+mod instance;
+mod source;
+#[cfg(feature = "wasmi")]
+pub mod wasmi;
+
+use isolab_core::{Setting, guest};
+
+/// The settings of every executor in this crate.
+pub const SETTINGS: &[Setting] = &[guest::STACK];

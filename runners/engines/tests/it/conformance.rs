@@ -1,0 +1,32 @@
+//! The suite that every executor passes, over all functions of the checkout.
+
+use isolab_core::conformance::{self, Outcome};
+use isolab_core::{Library, Variant};
+
+async fn passes(spec: &str, library: &Library) {
+    let folder = tempfile::tempdir().unwrap();
+    let executor = crate::support::open(spec, folder.path());
+    let report = conformance::run_variants(&*executor, library, &[Variant::Rust, Variant::Js]).await;
+    println!("{report}");
+    report.assert();
+    let is_skipped = |check: &&conformance::Check| matches!(check.outcome, Outcome::Skipped(_));
+    assert_eq!(report.checks.iter().find(is_skipped).map(|check| &check.name), None);
+}
+
+#[tokio::test]
+#[cfg(feature = "wasmi")]
+async fn of_the_interpreter() {
+    passes("wasmi", &conformance::library().unwrap()).await;
+}
+
+#[tokio::test]
+async fn with_the_stack_of_the_toolchain() {
+    let all = conformance::library().unwrap();
+    let mut library = Library::default();
+    for name in ["hello", "spin", "allocate", "overrun", "recurse"] {
+        library.insert(all.get(name).unwrap().clone());
+    }
+    for name in crate::support::NAMES {
+        passes(&format!("{name}:stack=default"), &library).await;
+    }
+}

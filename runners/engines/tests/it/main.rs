@@ -1,0 +1,4 @@
+//! The executors from outside.
+
+mod conformance;
+mod support;

@@ -1,0 +1,25 @@
+//! Shared by the tests of the executors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use isolab_core::{Cache, Environment, Executor, Spec};
+use isolab_engines::SETTINGS;
+
+/// The names of the executors that are compiled in.
+pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "wasmi")]
+    isolab_engines::wasmi::NAME,
+];
+
+/// An executor with a cache in `folder`.
+pub(crate) fn open(spec: &str, folder: &Path) -> Arc<dyn Executor> {
+    let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None };
+    let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
+    match spec.name() {
+        #[cfg(feature = "wasmi")]
+        isolab_engines::wasmi::NAME => isolab_engines::wasmi::open(spec, &environment),
+        name => panic!("there is no executor `{name}`"),
+    }
+}

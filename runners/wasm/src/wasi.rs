@@ -1,0 +1,115 @@
+//! Defines the functions of WASI ([`isolab_core::wasi`]) under the names that modules import.
+
+use isolab_core::Cause;
+use isolab_core::wasi::calls::{self, Call, MODULE};
+use isolab_core::wasi::{End, Errno, Memory, Refusal, Wasi};
+use wasmtime::{Caller, Extern, ExternType, Linker, Module, Result, Trap, Val};
+
+/// The guest ended itself through `proc_exit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("exit code {0}")]
+pub(crate) struct Exit(pub(crate) u32);
+
+/// Functions of two integers of 32 bits.
+const OF_TWO: &[&str] = &[
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_filestat_get",
+    "fd_tell",
+    "random_get",
+];
+
+/// Functions of four integers of 32 bits.
+const OF_FOUR: &[&str] = &["fd_read", "fd_write", "poll_oneoff"];
+
+/// Defines the functions that do something. Their types are known to the compiler, so a call
+/// takes no detour over values whose types are found at run time.
+pub(crate) fn link<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>) -> Result<()> {
+    let find = |name| calls::find(name).expect("WASI has a function of this name");
+    for name in OF_TWO {
+        let function = find(name);
+        linker.func_wrap(MODULE, name, move |mut guest: Caller<'_, T>, a: u32, b: u32| {
+            call(&mut guest, function, &[a.into(), b.into()])
+        })?;
+    }
+    for name in OF_FOUR {
+        let function = find(name);
+        let define = move |mut guest: Caller<'_, T>, a: u32, b: u32, c: u32, d: u32| {
+            call(&mut guest, function, &[a, b, c, d].map(u64::from))
+        };
+        linker.func_wrap(MODULE, name, define)?;
+    }
+    for name in ["fd_close", "proc_raise"] {
+        let function = find(name);
+        linker.func_wrap(MODULE, name, move |mut guest: Caller<'_, T>, a: u32| {
+            call(&mut guest, function, &[a.into()])
+        })?;
+    }
+    let function = find("clock_time_get");
+    linker.func_wrap(MODULE, "clock_time_get", move |mut guest: Caller<'_, T>, a: u32, b: u64, c: u32| {
+        call(&mut guest, function, &[a.into(), b, c.into()])
+    })?;
+    let function = find("fd_seek");
+    let seek = move |mut guest: Caller<'_, T>, a: u32, b: u64, c: u32, d: u32| {
+        call(&mut guest, function, &[a.into(), b, c.into(), d.into()])
+    };
+    linker.func_wrap(MODULE, "fd_seek", seek)?;
+    linker.func_wrap(MODULE, "sched_yield", || Errno::Success as u32)?;
+    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> Result<()> { Err(Exit(code).into()) })?;
+    Ok(())
+}
+
+/// Defines the other functions that a module imports from WASI. The linker refuses names that
+/// WASI does not have.
+///
+/// # Errors
+/// If the module imports from elsewhere.
+pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
+    linker: &mut Linker<T>,
+    module: &Module,
+) -> Result<(), Cause> {
+    // A module may import the same function twice.
+    linker.allow_shadowing(true);
+    for import in module.imports() {
+        let (from, name) = (import.module(), import.name());
+        if from != MODULE {
+            let reason =
+                format!("the module imports `{from}.{name}`, but it can import from `{MODULE}` only");
+            return Err(Cause::Artifact(reason));
+        }
+        let ExternType::Func(kind) = import.ty() else { continue };
+        let answers = kind.results().len() == 1 && kind.results().all(|result| result.is_i32());
+        if calls::fails(name) && answers {
+            linker
+                .func_new(MODULE, name, kind, |_, _, results| {
+                    results[0] = Val::I32(Errno::Badf as i32);
+                    Ok(())
+                })
+                .map_err(|error| Cause::Internal(format!("{error:#}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls a function with the guest's state and memory. A guest without a memory has none.
+fn call<T: AsMut<Wasi> + 'static>(guest: &mut Caller<'_, T>, function: Call, values: &[u64]) -> Result<u32> {
+    let outcome = match guest.get_export("memory") {
+        Some(Extern::Memory(memory)) => {
+            let (bytes, host) = memory.data_and_store_mut(guest);
+            function(host.as_mut(), &mut Memory(bytes), values)
+        }
+        _ => function(guest.data_mut().as_mut(), &mut Memory(&mut []), values),
+    };
+    match outcome {
+        Ok(()) => Ok(Errno::Success as u32),
+        Err(Refusal::Errno(errno)) => Ok(errno as u32),
+        Err(Refusal::End(End::Exit(code))) => Err(Exit(code).into()),
+        Err(Refusal::End(End::Deadline)) => Err(Trap::Interrupt.into()),
+        Err(Refusal::End(End::Cause(cause))) => Err(cause.into()),
+    }
+}
