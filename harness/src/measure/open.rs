@@ -176,7 +176,10 @@ mod tests {
         let rate = |per_second| NonZeroU64::new(per_second).unwrap();
         let amounts = DEFAULT.light.open;
         assert_eq!(windows(&amounts, rate(100_000))[1..], [amounts.window]);
-        assert_eq!(windows(&amounts, rate(2))[..2], [Duration::from_millis(2_500), Duration::from_secs(10)]);
+        assert_eq!(
+            windows(&amounts, rate(2))[..2],
+            [Duration::from_millis(1_875), Duration::from_millis(7_500)]
+        );
     }
 
     #[test]
