@@ -125,7 +125,7 @@ impl Figure {
 
     /// Whether it is one of the few that runs are compared by. The others explain these.
     pub fn is_headline(&self) -> bool {
-        const HEADLINES: [&str; 10] = [
+        const HEADLINES: [&str; 11] = [
             "prepare_p50",
             "start_p50",
             "response_p50",
@@ -134,6 +134,7 @@ impl Figure {
             "load_latency_p99",
             "load_cpu",
             "open_latency_p99",
+            "slo_rate",
             "burst_duration",
             DENSITY,
         ];

@@ -4,7 +4,7 @@ use super::json::{Export, Exported};
 use crate::figures::Summary;
 
 /// The columns of the CSV.
-const HEAD: [&str; 21] = [
+const HEAD: [&str; 22] = [
     "run",
     "function",
     "variant",
@@ -26,6 +26,7 @@ const HEAD: [&str; 21] = [
     "rate_per_s",
     "live_instances",
     "invocations",
+    "is_lower_bound",
 ];
 
 /// As CSV (RFC 4180), one figure a line; fields that do not apply are empty.
@@ -40,7 +41,7 @@ pub fn render(summary: &Summary) -> String {
     String::from_utf8(bytes).expect("text and numbers were written")
 }
 
-fn record(run: &str, exported: &Exported) -> [String; 21] {
+fn record(run: &str, exported: &Exported) -> [String; 22] {
     fn text<T: ToString>(value: Option<T>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -68,5 +69,6 @@ fn record(run: &str, exported: &Exported) -> [String; 21] {
         text(settings.rate_per_s),
         text(settings.live_instances),
         text(settings.invocations),
+        exported.is_lower_bound.to_string(),
     ]
 }
