@@ -181,7 +181,7 @@ fn charts_and_tables_of_the_sample_agree() {
 
 #[test]
 fn charts_and_tables_of_the_published_run_agree() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("published/2026-11-23-epyc-vm");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("published/2026-11-26-epyc-vm");
     let folder = folder::read(&dir).unwrap();
     let shown = Shown::of(&folder);
     let count = shown.check();
