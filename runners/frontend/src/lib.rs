@@ -87,8 +87,8 @@
 //! A bill takes some half a microsecond, most of it for its header: for `hello` on the fastest
 //! executors this is several percent of an answer. One bill in 20 takes a twentieth of that.
 //!
-//! With [`Config::bill_every`] control groups are read for at most a fiftieth of the time; the bills
-//! in between have `outside_unread_answers`. A model's peak may then be 100 µs old. The CPU
+//! With [`Config::bill_every`] a thread reads control groups for at most a two-hundredth of its time; the
+//! bills in between have `outside_unread_answers`. A model's peak may then be 100 µs old. The CPU
 //! clock is the kernel's at least every 100 µs; in between it runs with the wall clock, unless
 //! the thread has lost its processor.
 

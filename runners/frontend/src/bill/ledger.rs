@@ -1,5 +1,6 @@
 //! An instance's books between two of its bills.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use isolab_core::{Instance, Outside as Places};
@@ -8,7 +9,13 @@ use super::groups::Groups;
 use super::{Bill, Billing, Outside, Peak, Usage};
 
 /// Reading control groups may take this part of the time of a server that bills by itself.
-const READING_SHARE: u32 = 50;
+const READING_SHARE: u32 = 200;
+
+thread_local! {
+    /// When the server may read control groups again by itself. All instances of a thread share it:
+    /// with a time for each, many containers would together take many times the share.
+    static NEXT_READING: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// A model's peak may be this old if the server bills by itself: some models need longer to say
 /// it than to answer.
@@ -48,9 +55,8 @@ struct Reading {
     last: Option<Usage>,
     /// How often the instance had been used then.
     uses: u64,
-    read_at: Instant,
-    /// The time that the last reading took.
-    took: Duration,
+    /// Whether a bill has read them before.
+    is_read: bool,
 }
 
 impl Ledger {
@@ -67,8 +73,7 @@ impl Ledger {
                 groups,
                 last: (uses == 0).then(Usage::default),
                 uses,
-                read_at: Instant::now(),
-                took: Duration::ZERO,
+                is_read: false,
             })),
         };
         Self { outside, peak: None, is_watching: false }
@@ -150,7 +155,7 @@ impl Reading {
     fn begin(&mut self, billing: Billing, uses: u64) -> std::io::Result<()> {
         // If the server bills, the end of one bill is the beginning of the next: the container's
         // work in between is also work for its function.
-        let is_continued = billing.is_constant || self.took.is_zero();
+        let is_continued = billing.is_constant || !self.is_read;
         if self.last.is_none() || !is_continued {
             self.last = Some(self.groups.read()?);
             self.uses = uses;
@@ -161,8 +166,7 @@ impl Reading {
 
     fn end(&mut self, billing: Billing, uses: u64, now: Instant) -> (Outside, Option<Peak>) {
         let answers = uses - self.uses;
-        let since = now.saturating_duration_since(self.read_at);
-        if !billing.is_asked && since < self.took * READING_SHARE {
+        if !billing.is_asked && NEXT_READING.get().is_some_and(|next| now < next) {
             return (Outside::Later(answers), None);
         }
         let Ok(read) = self.groups.read() else {
@@ -172,8 +176,9 @@ impl Reading {
         let peak = self.groups.peak();
         self.uses = uses;
         self.groups.begin_peak();
-        self.read_at = Instant::now();
-        self.took = self.read_at.saturating_duration_since(now).max(Duration::from_nanos(1));
+        self.is_read = true;
+        let ended = Instant::now();
+        NEXT_READING.set(Some(ended + ended.saturating_duration_since(now) * READING_SHARE));
         (Outside::Read { usage, answers }, Some(peak))
     }
 }
