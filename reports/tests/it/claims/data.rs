@@ -68,9 +68,8 @@ fn a_number_of_this_lab_answers_one_claim_of_a_source_only() {
     }
 }
 
-/// Engines and settings that the lab lacks keep the share of claims that cannot be measured above
-/// a fifth. Executors for Wasmer, Wasm3, `WasmEdge`, an interpreter and processes would answer 15
-/// of them.
+/// Engines that the lab lacks keep the share of claims that cannot be measured above a fifth:
+/// executors for Wasmer, Wasm3 and `WasmEdge` would answer 12 of them.
 #[test]
 fn there_are_many_claims_and_most_can_be_measured() {
     let claims = all();
@@ -79,7 +78,7 @@ fn there_are_many_claims_and_most_can_be_measured() {
     let needs_runtime =
         |claim: &&Claim| claim.answer.quantities().any(|quantity| quantity.executor.contains("runtime="));
     let cannot = claims.iter().filter(|claim| is_out_of_reach(claim) || needs_runtime(claim)).count();
-    assert!(cannot * 100 <= claims.len() * 39, "{cannot} of {}", claims.len());
+    assert!(cannot * 100 <= claims.len() * 28, "{cannot} of {}", claims.len());
 }
 
 /// Whether no executor of the lab can measure it.

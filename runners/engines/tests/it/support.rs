@@ -20,6 +20,6 @@ pub(crate) fn open(spec: &str, folder: &Path) -> Arc<dyn Executor> {
     match spec.name() {
         #[cfg(feature = "wasmi")]
         isolab_engines::wasmi::NAME => isolab_engines::wasmi::open(spec, &environment),
-        name => panic!("there is no executor `{name}`"),
+        name => panic!("the executor `{name}` is not compiled in"),
     }
 }
