@@ -1,28 +1,8 @@
-//! Passes the engine's versions to the crate. They come from Cargo's lock file, because the
-//! engine's public interface does not have them.
+//! Passes the engine's versions to the crate.
 
-use std::path::Path;
-
-const PACKAGES: [(&str, &str); 2] =
-    [("wasmtime", "WASMTIME_VERSION"), ("wasmtime-wizer", "WASMTIME_WIZER_VERSION")];
+#[path = "../locked.rs"]
+mod locked;
 
 fn main() {
-    // Read at run time: several checkouts may share a target folder.
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR");
-    let lock = Path::new(&folder).join("../../Cargo.lock");
-    println!("cargo::rerun-if-changed={}", lock.display());
-    let text = std::fs::read_to_string(&lock).expect("the workspace has a Cargo.lock when it is built");
-    for (package, variable) in PACKAGES {
-        let version = version(&text, package).unwrap_or_else(|| panic!("{package} is not locked"));
-        println!("cargo::rustc-env={variable}={version}");
-    }
-}
-
-fn version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
-    let entry = lock.split("[[package]]").find(|entry| quoted(entry, "name") == Some(package))?;
-    quoted(entry, "version")
-}
-
-fn quoted<'a>(entry: &'a str, key: &str) -> Option<&'a str> {
-    entry.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
+    locked::pass_versions(&[("wasmtime", "WASMTIME_VERSION"), ("wasmtime-wizer", "WASMTIME_WIZER_VERSION")]);
 }
