@@ -136,6 +136,14 @@ pub const ALL: &[Registration] = &[
         build: WASMI,
         guests: for_wasm,
     },
+    Registration {
+        name: "wasmer",
+        model: "Wasm instance",
+        by_default: false,
+        feature: Some("wasmer"),
+        build: WASMER,
+        guests: for_wasm,
+    },
 ];
 
 /// The guest of an executor that runs both variants as Wasm modules.
@@ -236,6 +244,19 @@ const WASMI: Option<Build> = Some(Build {
 
 #[cfg(not(feature = "wasmi"))]
 const WASMI: Option<Build> = None;
+
+#[cfg(feature = "wasmer")]
+const WASMER: Option<Build> = Some(Build {
+    settings: isolab_engines::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasmer::open(spec, &environment)?) }),
+});
+
+#[cfg(not(feature = "wasmer"))]
+const WASMER: Option<Build> = None;
 
 /// The registration of that name.
 pub fn find(name: &str) -> Result<&'static Registration, SpecError> {

@@ -16,8 +16,8 @@ use crate::support::{Serving, can_run, finish, isolab, run};
 
 const GREETING: &str = r#"{"message":"Hello World"}"#;
 
-/// Every executor that is compiled in.
-const EXECUTORS: [&str; 5] = ["direct", "wasm", "v8", "docker", "wasmi"];
+/// Every executor. One that is not compiled in cannot run.
+const EXECUTORS: [&str; 6] = ["direct", "wasm", "v8", "docker", "wasmi", "wasmer"];
 
 #[test]
 fn every_executor_serves_hello_and_drains() {

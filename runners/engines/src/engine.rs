@@ -37,8 +37,9 @@ pub(crate) trait Sandbox {
     /// Begins a run. Each of its calls ends soon after the deadline.
     fn begin(&mut self, deadline: Instant);
 
-    /// Ends the run.
-    fn end(&mut self);
+    /// Ends the run. Returns whether the engine was told to stop it, which may have been too late
+    /// to be noticed. Then the instance must not run again.
+    fn end(&mut self) -> bool;
 
     /// Runs the module's exports of [`wire::INITIALIZERS`](isolab_core::wire::INITIALIZERS).
     fn initialize(&mut self) -> Result<(), Failure>;

@@ -12,27 +12,24 @@ pub(crate) const PARAMETERS: usize = 9;
 /// The host's state of one guest.
 pub(crate) struct Host {
     pub(crate) wasi: Wasi,
-    /// Whether the engine has told that it refused to grow the guest's memory.
-    pub(crate) refused_memory: bool,
 }
 
 impl Host {
     pub(crate) fn new() -> Self {
-        Self { wasi: Wasi::new(Stdout::Console, Instant::now()), refused_memory: false }
+        Self { wasi: Wasi::new(Stdout::Console, Instant::now()) }
     }
 
     /// Calls a function of WASI. Returns the number for the guest, or the end of the guest.
     pub(crate) fn call(&mut self, function: Call, memory: &mut [u8], values: &[u64]) -> Result<i32, Ended> {
         answer(function(&mut self.wasi, &mut Memory(memory), values))
     }
+}
 
-    /// Whether the guest ran out of memory. Rust's standard library aborts with this message, and
-    /// an engine may not tell that it refused a growth.
-    fn is_out_of_memory(&self, stderr: &str) -> bool {
-        let aborted =
-            |line: &str| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
-        self.refused_memory || stderr.lines().any(aborted)
-    }
+/// Whether the guest ran out of memory. Rust's standard library aborts with this message; the
+/// engines do not tell that they refused a growth beyond the module's maximum.
+fn is_out_of_memory(stderr: &str) -> bool {
+    let aborted = |line: &str| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
+    stderr.lines().any(aborted)
 }
 
 fn answer(outcome: Outcome) -> Result<i32, Ended> {
@@ -81,7 +78,7 @@ impl Failure {
         match self {
             Self::Cause(cause) | Self::Ended(End::Cause(cause)) => cause,
             Self::Deadline | Self::Ended(End::Deadline) => Cause::DeadlineExceeded(limits.deadline),
-            Self::Trap(_) | Self::Ended(End::Exit(_)) if host.is_out_of_memory(&stderr) => {
+            Self::Trap(_) | Self::Ended(End::Exit(_)) if is_out_of_memory(&stderr) => {
                 Cause::OutOfMemory(limits.memory_bytes)
             }
             Self::Ended(exit @ End::Exit(_)) => Cause::Crashed(with_stderr(exit.to_string())),
@@ -152,11 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn running_out_of_memory_is_told_by_the_engine_or_by_rust() {
+    fn running_out_of_memory_is_told_by_rust() {
         let aborted = host("memory allocation of 65536 bytes failed");
         assert_eq!(trap().cause(&aborted, &LIMITS), Cause::OutOfMemory(LIMITS.memory_bytes));
-        let told = Host { refused_memory: true, ..Host::new() };
-        assert_eq!(trap().cause(&told, &LIMITS), Cause::OutOfMemory(LIMITS.memory_bytes));
     }
 
     #[test]

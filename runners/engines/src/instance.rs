@@ -86,7 +86,9 @@ impl<S: Sandbox> ModuleInstance<S> {
     ) -> Result<T, Cause> {
         self.sandbox.begin(begun + self.rules.limits.deadline);
         let result = guest(&mut self.sandbox);
-        self.sandbox.end();
+        let is_late = self.sandbox.end();
+        // Wasmer may name the trap that the interrupted instruction could have caused.
+        let result = if is_late { Err(Failure::Deadline) } else { result };
         result.map_err(|failure| failure.cause(self.sandbox.host(), &self.rules.limits))
     }
 

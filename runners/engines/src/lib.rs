@@ -3,6 +3,7 @@
 //! | executor | engine | how its deadline is enforced |
 //! |---|---|---|
 //! | `wasmi` | an interpreter in Rust ([`wasmi`]) | fuel: the interpreter pauses after a number of steps, and the host looks at the clock |
+//! | `wasmer` | a compiler, Cranelift ([`wasmer`]) | a signal to the thread that runs the guest (`isolab_core::watchdog`) |
 //!
 //! An engine says how it compiles, starts and calls a module (`engine`). All else is shared: the
 //! life cycle (`executor`, `instance`), the bytes of a variant (`source`), and the state that the
@@ -17,6 +18,10 @@ mod executor;
 mod host;
 mod instance;
 mod source;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "wasmer")]
+pub mod wasmer;
 #[cfg(feature = "wasmi")]
 pub mod wasmi;
 

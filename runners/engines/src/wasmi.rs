@@ -42,7 +42,7 @@ pub fn open(spec: Spec, environment: &Environment) -> Arc<dyn Executor> {
 
 impl HostError for Ended {}
 
-/// Only notes what is refused: the maximum in the module is the limit.
+/// The maximum in the module is the limit of its memory.
 impl ResourceLimiter for Host {
     fn memory_growing(
         &mut self,
@@ -50,9 +50,7 @@ impl ResourceLimiter for Host {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool, LimiterError> {
-        let allowed = maximum.is_none_or(|maximum| desired <= maximum);
-        self.refused_memory |= !allowed;
-        Ok(allowed)
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
     fn table_growing(
@@ -82,7 +80,7 @@ impl ResourceLimiter for Host {
 pub(crate) struct Wasmi(wasmi::Engine);
 
 impl Wasmi {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut config = Config::default();
         config
             .consume_fuel(true)
@@ -217,7 +215,9 @@ impl Sandbox for Instance {
         self.store.data_mut().wasi.set_deadline(deadline);
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self) -> bool {
+        false
+    }
 
     fn initialize(&mut self) -> Result<(), Failure> {
         for initialize in self.initialize.iter().flatten() {

@@ -3,10 +3,17 @@
 use isolab_core::conformance::{self, Outcome};
 use isolab_core::{Library, Variant};
 
+/// All variants whose modules this build can make.
+const VARIANTS: &[Variant] = &[
+    Variant::Rust,
+    #[cfg(feature = "javascript")]
+    Variant::Js,
+];
+
 async fn passes(spec: &str, library: &Library) {
     let folder = tempfile::tempdir().unwrap();
     let executor = crate::support::open(spec, folder.path());
-    let report = conformance::run_variants(&*executor, library, &[Variant::Rust, Variant::Js]).await;
+    let report = conformance::run_variants(&*executor, library, VARIANTS).await;
     println!("{report}");
     report.assert();
     let is_skipped = |check: &&conformance::Check| matches!(check.outcome, Outcome::Skipped(_));
@@ -17,6 +24,12 @@ async fn passes(spec: &str, library: &Library) {
 #[cfg(feature = "wasmi")]
 async fn of_the_interpreter() {
     passes("wasmi", &conformance::library().unwrap()).await;
+}
+
+#[tokio::test]
+#[cfg(feature = "wasmer")]
+async fn of_the_compiler() {
+    passes("wasmer", &conformance::library().unwrap()).await;
 }
 
 #[tokio::test]

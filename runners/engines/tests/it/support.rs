@@ -8,6 +8,8 @@ use isolab_engines::SETTINGS;
 
 /// The names of the executors that are compiled in.
 pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "wasmer")]
+    isolab_engines::wasmer::NAME,
     #[cfg(feature = "wasmi")]
     isolab_engines::wasmi::NAME,
 ];
@@ -18,6 +20,8 @@ pub(crate) fn open(spec: &str, folder: &Path) -> Arc<dyn Executor> {
     let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None };
     let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
     match spec.name() {
+        #[cfg(feature = "wasmer")]
+        isolab_engines::wasmer::NAME => isolab_engines::wasmer::open(spec, &environment).unwrap(),
         #[cfg(feature = "wasmi")]
         isolab_engines::wasmi::NAME => isolab_engines::wasmi::open(spec, &environment),
         name => panic!("the executor `{name}` is not compiled in"),
