@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
 use crate::v8::V8Server;
-use crate::{group, holder, native, sweep};
+use crate::{group, hierarchy, holder, native, sweep};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
@@ -140,6 +140,9 @@ impl Docker {
         let (recipe, source_digest) = self.recipe(function, variant, laps).await?;
         let (image, cached) = image::of_function(&self.engine, &recipe, &self.cache).await?;
         laps.mark("image");
+        self.group.make(&hierarchy::roots()).map_err(|error| {
+            Cause::Unavailable(format!("the control group of this run cannot be made: {error}"))
+        })?;
         let shared = Arc::new(Shared {
             engine: self.engine.clone(),
             session: Arc::clone(&self.session),

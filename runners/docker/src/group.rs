@@ -9,6 +9,7 @@
 //! With `systemd` they share the slice `isolab.slice`, which systemd keeps when it is empty.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bollard::models::SystemInfoCgroupDriverEnum as Driver;
@@ -18,6 +19,8 @@ use crate::hierarchy;
 
 /// The group of all runs.
 const ALL: &str = "isolab";
+/// The files of version 1 that say where a group's processes may run (cpuset(7)).
+const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 /// The slice of all runs.
 const SLICE: &str = "isolab.slice";
 
@@ -41,6 +44,30 @@ impl RunGroup {
         Self { end }
     }
 
+    /// Makes the group of a run in the hierarchy of processors of version 1, with the processors
+    /// of the groups around it. A new group has none there. `runc` and `crun` mend that for the
+    /// parents of a container; `runsc` does not, and the kernel refuses to start its containers.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn make(&self, roots: &[PathBuf]) -> io::Result<()> {
+        let Some(end) = self.end.as_ref().filter(|end| end.starts_with(ALL) && *end != Path::new(ALL)) else {
+            return Ok(());
+        };
+        // Only version 1 has the file `tasks`.
+        let has = |root: &&PathBuf| ["tasks", CPUSET[0]].iter().all(|file| root.join(file).is_file());
+        for root in roots.iter().filter(has) {
+            let mut folder = root.clone();
+            for name in end {
+                let around = folder.clone();
+                folder.push(name);
+                fs::create_dir_all(&folder)?;
+                inherit(&around, &folder)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The parent of its containers, as the engine takes it: a path, or a slice's name.
     pub(crate) fn parent(&self) -> Option<String> {
         let end = self.end.as_ref()?.display().to_string();
@@ -52,6 +79,17 @@ impl RunGroup {
         let parent = folder.parent()?;
         self.end.as_ref().filter(|end| parent.ends_with(end)).map(|_| parent.to_owned())
     }
+}
+
+/// Gives a group the processors and memory nodes of the one around it, unless it has its own.
+fn inherit(around: &Path, folder: &Path) -> io::Result<()> {
+    for file in CPUSET {
+        if fs::read_to_string(folder.join(file)).is_ok_and(|own| !own.trim().is_empty()) {
+            continue;
+        }
+        fs::write(folder.join(file), fs::read_to_string(around.join(file))?)?;
+    }
+    Ok(())
 }
 
 fn of_run(run_id: &str) -> PathBuf {
@@ -89,6 +127,24 @@ mod tests {
         }
         assert_eq!(group.around(Path::new("/sys/fs/cgroup/isolab/other/4be7d9a0c6")), None);
         assert_eq!(group.around(Path::new("/sys/fs/cgroup/memory/docker/4be7d9a0c6")), None);
+    }
+
+    #[test]
+    fn a_new_group_has_the_processors_of_those_around_it() {
+        let [version_1, version_2] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for file in ["tasks", "cpuset.cpus", "cpuset.mems"] {
+            fs::write(version_1.path().join(file), "0-1\n").unwrap();
+        }
+        fs::write(version_2.path().join("cpuset.cpus"), "0-1\n").unwrap();
+        let group = RunGroup::of(Some(Driver::CGROUPFS), "a", true);
+        let roots = [&version_1, &version_2].map(|root| root.path().to_owned());
+        group.make(&roots).unwrap();
+        let folder = version_1.path().join("isolab/a");
+        assert_eq!(fs::read_to_string(folder.join("cpuset.mems")).unwrap(), "0-1\n");
+        fs::write(folder.join("cpuset.cpus"), "1\n").unwrap();
+        group.make(&roots).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("cpuset.cpus")).unwrap(), "1\n");
+        assert!(!version_2.path().join("isolab").exists());
     }
 
     #[test]
