@@ -185,9 +185,9 @@ impl Cell<'_> {
         for _ in 0..times {
             let started = Live::start(&*self.prepared).await.transpose()?;
             total += started.duration;
-            let mut live = started.value;
+            let live = started.value;
             if phases.contains(&Phase::Invoke) {
-                total += self.invoke(&mut live).await?;
+                total += self.invoke(&live).await?;
             }
             let stopped = live.stop().await.transpose()?;
             if phases.contains(&Phase::Stop) {
@@ -199,17 +199,17 @@ impl Cell<'_> {
 
     /// The time of `times` answers of one instance, after its first.
     async fn invocations(&self, times: u64) -> Result<Duration> {
-        let mut live = Live::start(&*self.prepared).await.transpose()?.value;
-        self.invoke(&mut live).await?;
+        let live = Live::start(&*self.prepared).await.transpose()?.value;
+        self.invoke(&live).await?;
         let mut total = Duration::ZERO;
         for _ in 0..times {
-            total += self.invoke(&mut live).await?;
+            total += self.invoke(&live).await?;
         }
         live.stop().await.transpose()?;
         Ok(total)
     }
 
-    async fn invoke(&self, live: &mut Live) -> Result<Duration> {
+    async fn invoke(&self, live: &Live) -> Result<Duration> {
         let Timed { value, duration, .. } = live.invoke(self.request.clone()).await;
         let response = black_box(value?);
         ensure!(response.status() == 200, "{FUNCTION} answered {}", response.status());

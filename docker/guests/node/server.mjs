@@ -1,7 +1,8 @@
 // Serves one handler in a container: HTTP in, the handler's `Request` and `Response`, HTTP out.
 //
 // The environment says where requests come from: ISOLAB_SOCKET is the path of the host's Unix socket,
-// to which the server connects; PORT is a TCP port, on which it listens. An error that is thrown
+// to which the server connects; PORT is a TCP port, on which it listens. ISOLAB_CONNECTIONS is the number
+// of requests that the host may send at the same time, each on a connection of its own. An error that is thrown
 // outside of a request ends the process, as is Node's default.
 
 import { createServer } from "node:http";
@@ -37,6 +38,9 @@ if (typeof handler?.fetch !== "function") {
 // its start: an instance that listens can answer, so they belong before that.
 await new Response(new Request("http://localhost/", { method: "POST", body: "" }).body).text();
 
+/** Connections to the host: how many there are, may be, and have a request. */
+const connections = { open: 0, busy: 0, most: Number(process.env.ISOLAB_CONNECTIONS ?? 1) };
+
 const server = createServer(
   // The lab bounds time and connections; a kept connection stays.
   { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
@@ -47,22 +51,39 @@ if (process.env.ISOLAB_SOCKET) serveHost(process.env.ISOLAB_SOCKET);
 else server.listen(Number(process.env.PORT));
 
 /**
- * Serves the host on one connection after the other. Where the host no longer listens, nobody can
- * ask: the error of the connection has no handler, and so ends the process.
+ * Connects to the host whenever every connection has a request, up to the number that may be. Where the
+ * host no longer listens, nobody can ask: the error of the connection has no handler, and so ends the
+ * process.
  */
 function serveHost(path) {
+  if (connections.open > connections.busy || connections.open === connections.most) return;
+  connections.open++;
   const socket = connect({ path, allowHalfOpen: true });
   socket.once("connect", () => server.emit("connection", socket));
-  socket.once("close", () => serveHost(path));
+  socket.once("close", () => {
+    connections.open--;
+    serveHost(path);
+  });
+}
+
+/** Counts a request until its response is out or its connection is gone. */
+function countBusy(outgoing, path) {
+  connections.busy++;
+  outgoing.once("close", () => {
+    connections.busy--;
+    serveHost(path);
+  });
+  serveHost(path);
 }
 
 async function answer(incoming, outgoing) {
+  if (process.env.ISOLAB_SOCKET) countBusy(outgoing, process.env.ISOLAB_SOCKET);
   outgoing.sendDate = false;
   let response;
   try {
     response = await handler.fetch(await requestFrom(incoming), environment, context);
   } catch (thrown) {
-    return fail(outgoing, "trapped", describe(thrown));
+    return fail(outgoing, "threw", describe(thrown));
   }
   if (!(response instanceof Response)) {
     return fail(outgoing, "invalid-response", "the handler returned no Response");
@@ -70,7 +91,7 @@ async function answer(incoming, outgoing) {
   try {
     await send(response, outgoing);
   } catch (thrown) {
-    fail(outgoing, "trapped", describe(thrown));
+    fail(outgoing, "threw", describe(thrown));
   }
 }
 

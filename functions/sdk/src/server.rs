@@ -2,14 +2,17 @@
 //!
 //! The environment says where requests come from: `ISOLAB_SOCKET` is the path of the
 //! host's Unix socket, to which the server connects; `PORT` is a TCP port, on which it
-//! listens on all interfaces. There is one thread, because an instance answers one
-//! request at a time.
+//! listens on all interfaces. `ISOLAB_CONNECTIONS` is the number of requests that the host may
+//! send at the same time, each on a connection of its own. Without it the host sends one, and
+//! there is one thread; with it, each request of a function has a thread.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -18,7 +21,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixStream};
-use tokio::task::LocalSet;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use crate::{Request, Response};
 
@@ -41,7 +45,16 @@ pub type Answer = hyper::Response<Full<Bytes>>;
 /// Serves a function until the process is killed or the host is gone; what [`crate::serve!`]
 /// calls.
 pub fn main(handle: Handle) -> ExitCode {
-    run(move |request| answer(request, handle))
+    if connections() == 1 {
+        run(move |request| answer(request, handle))
+    } else {
+        run(move |request| answer_on_a_thread(request, handle))
+    }
+}
+
+/// How many requests the host may send at the same time.
+fn connections() -> usize {
+    std::env::var("ISOLAB_CONNECTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
 /// Serves requests until the process is killed or the host is gone.
@@ -50,7 +63,10 @@ where
     A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Answer> + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(connections())
+        .build();
     match runtime.and_then(|runtime| runtime.block_on(serve(answer))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -66,7 +82,7 @@ where
     F: Future<Output = Answer> + 'static,
 {
     if let Some(path) = std::env::var_os("ISOLAB_SOCKET") {
-        return serve_host(Path::new(&path), answer).await;
+        return LocalSet::new().run_until(serve_host(path.into(), answer)).await;
     }
     let port = std::env::var("PORT").unwrap_or_default();
     let port = port.parse().map_err(|_| {
@@ -75,18 +91,88 @@ where
     LocalSet::new().run_until(listen(port, answer)).await
 }
 
-/// Serves the host on one connection after the other. Where the host no longer listens,
-/// nobody can ask, so that is an error.
-async fn serve_host<A, F>(path: &Path, answer: A) -> io::Result<()>
+/// Serves the host: connects whenever every connection has a request, up to the number that may
+/// be. Where the host no longer listens, nobody can ask, so that is an error.
+async fn serve_host<A, F>(path: PathBuf, answer: A) -> io::Result<()>
 where
-    A: Fn(hyper::Request<Incoming>) -> F + Clone,
-    F: Future<Output = Answer>,
+    A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Answer> + 'static,
 {
-    loop {
-        let stream = UnixStream::connect(path).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("no connection to the host at {}: {error}", path.display()))
-        })?;
-        serve_connection(stream, answer.clone()).await;
+    let (failed, mut failures) = unbounded_channel();
+    let (open, busy) = (Cell::new(0), Cell::new(0));
+    let host = Rc::new(Host { path, answer, most: connections(), open, busy, failed });
+    Host::connect_if_busy(&host);
+    failures.recv().await.map_or(Ok(()), Err)
+}
+
+/// The connections to the host.
+struct Host<A> {
+    path: PathBuf,
+    answer: A,
+    /// The most connections.
+    most: usize,
+    /// How many connections there are.
+    open: Cell<usize>,
+    /// How many of them have a request.
+    busy: Cell<usize>,
+    failed: UnboundedSender<io::Error>,
+}
+
+impl<A, F> Host<A>
+where
+    A: Fn(hyper::Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Answer> + 'static,
+{
+    fn connect_if_busy(this: &Rc<Self>) {
+        if this.open.get() > this.busy.get() || this.open.get() == this.most {
+            return;
+        }
+        this.open.set(this.open.get() + 1);
+        let host = Rc::clone(this);
+        spawn_local(async move {
+            match UnixStream::connect(&host.path).await {
+                Ok(stream) => serve_connection(stream, |request| Self::answer(&host, request)).await,
+                Err(error) => {
+                    let place = host.path.display();
+                    let text = format!("no connection to the host at {place}: {error}");
+                    // The receiver lives as long as the server.
+                    let _ = host.failed.send(io::Error::new(error.kind(), text));
+                    return;
+                }
+            }
+            host.open.set(host.open.get() - 1);
+            Self::connect_if_busy(&host);
+        });
+    }
+
+    fn answer(
+        this: &Rc<Self>,
+        request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Answer> + use<A, F> {
+        let busy = Busy::begin(this);
+        Self::connect_if_busy(this);
+        let answering = (this.answer)(request);
+        async move {
+            let answer = answering.await;
+            drop(busy);
+            answer
+        }
+    }
+}
+
+/// Counts a request as long as it is answered, also if its connection breaks.
+struct Busy<A>(Rc<Host<A>>);
+
+impl<A> Busy<A> {
+    fn begin(host: &Rc<Host<A>>) -> Self {
+        host.busy.set(host.busy.get() + 1);
+        Self(Rc::clone(host))
+    }
+}
+
+impl<A> Drop for Busy<A> {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get() - 1);
     }
 }
 
@@ -99,7 +185,7 @@ where
     loop {
         let stream = listener.accept().await?.0;
         stream.set_nodelay(true)?;
-        tokio::task::spawn_local(serve_connection(stream, answer.clone()));
+        spawn_local(serve_connection(stream, answer.clone()));
     }
 }
 
@@ -124,7 +210,24 @@ async fn answer(request: hyper::Request<Incoming>, handle: Handle) -> Answer {
     let Ok(body) = body.collect().await else {
         return failure("the request's body was cut off");
     };
+    call(&parts, &body.to_bytes(), handle)
+}
+
+/// The same while the server's thread goes on. A function that panics ends the process, as it
+/// does without threads.
+async fn answer_on_a_thread(request: hyper::Request<Incoming>, handle: Handle) -> Answer {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return failure("the request's body was cut off");
+    };
     let body = body.to_bytes();
+    match spawn_blocking(move || call(&parts, &body, handle)).await {
+        Ok(answer) => answer,
+        Err(_) => std::process::abort(),
+    }
+}
+
+fn call(parts: &hyper::http::request::Parts, body: &Bytes, handle: Handle) -> Answer {
     let headers =
         parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let request = Request {
@@ -132,7 +235,7 @@ async fn answer(request: hyper::Request<Incoming>, handle: Handle) -> Answer {
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         headers: headers.collect(),
-        body: &body,
+        body,
     };
     convert(handle(&request)).unwrap_or_else(|_| failure("the function's headers are not valid HTTP"))
 }

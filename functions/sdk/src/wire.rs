@@ -8,12 +8,16 @@
 //! response = status:u32 count:u32 (name:text value:text)* body:text
 //! ```
 //!
-//! In the memory of a Wasm module, the length of the response precedes it.
+//! A response with the status [`THREW`] says that the function threw: its body is the exception
+//! as text. In the memory of a Wasm module, the length of the response precedes it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Request, Response};
+
+/// The status of a response that says that the function threw.
+pub const THREW: u16 = 0;
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +26,7 @@ pub enum WireError {
     Truncated,
     /// A field that is text is not UTF-8.
     NotUtf8,
-    /// The status is not in 200 to 599.
+    /// The status is neither in 200 to 599 nor [`THREW`].
     Status(u32),
     /// Bytes follow the last field.
     Trailing,
@@ -103,7 +107,7 @@ pub fn encode_response(response: &Response, out: &mut Vec<u8>) {
 /// A response that borrows from the buffer that it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseParts<'a> {
-    /// The status code, 200 to 599.
+    /// The status code, 200 to 599, or [`THREW`].
     pub status: u16,
     /// Headers in the order of the message.
     pub headers: Vec<(&'a str, &'a str)>,
@@ -116,7 +120,7 @@ pub struct ResponseParts<'a> {
 pub fn decode_response_parts(bytes: &[u8]) -> Result<ResponseParts<'_>, WireError> {
     let mut reader = Reader { rest: bytes };
     let status = reader.u32()?;
-    if !(200..600).contains(&status) {
+    if !(200..600).contains(&status) && status != u32::from(THREW) {
         return Err(WireError::Status(status));
     }
     let headers = reader.headers()?;

@@ -34,7 +34,7 @@ bill says the CPU time, page faults and peak memory of start and invocation.
 
 Exit codes:
   0  the function answered, whatever the status
-  1  the function failed: it trapped, or exceeded its deadline or its memory
+  1  the function failed: it threw, trapped, or exceeded its deadline or its memory
   2  bad input, or a function that cannot be built")]
 pub struct InvokeArgs {
     /// Executor with its settings, such as `wasm:compiler=winch`
@@ -112,7 +112,7 @@ async fn answer(
     let prepared = show("prepare", lifecycle::prepare(executor, function, variant).await)?;
     let started = Live::start_billed(&*prepared).await;
     let usage = started.usage;
-    let mut live = show("start", started)?;
+    let live = show("start", started)?;
     let (answered, bill) = live.invoke_billed(request, usage).await;
     let response = show("invoke", answered);
     eprintln!("bill    {}", bill.value().to_str().unwrap_or_default());

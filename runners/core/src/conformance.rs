@@ -9,7 +9,7 @@
 //! Over every function and variant of the library it checks that all cases are
 //! answered, byte by byte, by a fresh instance and by a warm one; that instances
 //! share no state; that a hostile function is stopped with the right cause while its
-//! neighbours go on, also in its initialisation; that one finds no place of the host where it can write; and that the
+//! neighbours go on, also in its initialisation; that an exception spares its instance; that one finds no place of the host where it can write; and that the
 //! peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot run
 //! is `skipped` with its reason.
 
@@ -155,6 +155,9 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
             outcome: shows_its_peak(function, prepared).await,
         });
     }
+    if function.name() == "reject" {
+        report.add(function, variant, "an exception spares its instance", goes_on(prepared).await);
+    }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
         report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
         report.add(
@@ -210,10 +213,10 @@ async fn answers_warm(function: &Function, prepared: &dyn Prepared) -> Result<()
 
 /// `remember` answers how often its instance was asked.
 async fn shares_nothing(prepared: &dyn Prepared) -> Result<(), String> {
-    let mut instances = [start(prepared).await?, start(prepared).await?];
+    let instances = [start(prepared).await?, start(prepared).await?];
     let mut counts = Vec::new();
     for index in [0, 0, 1] {
-        let answer = invoke(&mut *instances[index], request("/")).await;
+        let answer = invoke(&*instances[index], request("/")).await;
         counts.push(answer.map(Response::into_body));
     }
     for instance in instances {
@@ -226,11 +229,11 @@ async fn shares_nothing(prepared: &dyn Prepared) -> Result<(), String> {
 /// `relink` answers what it could write, and has its connection closed. The request after
 /// that must reach the same function, whatever it has put in its way.
 async fn finds_nothing(prepared: &dyn Prepared) -> Result<(), String> {
-    let mut instance = start(prepared).await?;
+    let instance = start(prepared).await?;
     let mut results = Vec::new();
     for _ in 0..2 {
-        results.push((invoke(&mut *instance, request("/")).await, "nothing writable"));
-        results.push((invoke(&mut *instance, request("/?calm=1")).await, "calm"));
+        results.push((invoke(&*instance, request("/")).await, "nothing writable"));
+        results.push((invoke(&*instance, request("/?calm=1")).await, "calm"));
     }
     stop(instance).await?;
     for (result, expected) in results {
@@ -240,6 +243,19 @@ async fn finds_nothing(prepared: &dyn Prepared) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// After a request that failed with an exception, the same instance answers the next one.
+async fn goes_on(prepared: &dyn Prepared) -> Result<(), String> {
+    with_instance(prepared, async |instance| {
+        match instance.invoke(request("/"), &mut Laps::begin()).await {
+            Ok(response) => return Err(format!("it answered {}", response.status())),
+            Err(error) if !error.spares_instance => return Err(format!("it ended its instance: {error}")),
+            Err(_) => {}
+        }
+        expect_calm(&invoke(instance, request("/?calm=1")).await?)
+    })
+    .await
 }
 
 /// `touch` writes to 16 MiB and keeps them: its peak is at least that, and at most its limit.
@@ -270,24 +286,33 @@ struct Attack {
 
 const ATTACKS: &[Attack] = &[
     Attack { function: "spin", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
-    Attack { function: "trap", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
+    Attack {
+        function: "trap",
+        ends_with: |cause| matches!(cause, Cause::Threw(_) | Cause::Trapped(_) | Cause::Crashed(_)),
+    },
     Attack { function: "overrun", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
-    Attack { function: "reject", ends_with: |cause| matches!(cause, Cause::Trapped(_)) },
+    Attack { function: "reject", ends_with: |cause| matches!(cause, Cause::Threw(_)) },
     Attack {
         function: "pending",
-        ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::DeadlineExceeded(_)),
+        ends_with: |cause| matches!(cause, Cause::Threw(_) | Cause::DeadlineExceeded(_)),
     },
     Attack {
         function: "allocate",
-        ends_with: |cause| matches!(cause, Cause::OutOfMemory(_) | Cause::Trapped(_) | Cause::Crashed(_)),
+        ends_with: |cause| {
+            matches!(cause, Cause::OutOfMemory(_) | Cause::Threw(_) | Cause::Trapped(_) | Cause::Crashed(_))
+        },
     },
     Attack {
         function: "buffers",
-        ends_with: |cause| matches!(cause, Cause::OutOfMemory(_) | Cause::Trapped(_) | Cause::Crashed(_)),
+        ends_with: |cause| {
+            matches!(cause, Cause::OutOfMemory(_) | Cause::Threw(_) | Cause::Trapped(_) | Cause::Crashed(_))
+        },
     },
     Attack {
         function: "recurse",
-        ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_) | Cause::OutOfMemory(_)),
+        ends_with: |cause| {
+            matches!(cause, Cause::OutOfMemory(_) | Cause::Threw(_) | Cause::Trapped(_) | Cause::Crashed(_))
+        },
     },
     Attack { function: "exit", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
     Attack { function: "microtasks", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
@@ -296,7 +321,7 @@ const ATTACKS: &[Attack] = &[
 
 impl Attack {
     async fn is_stopped(&self, function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
-        let mut instance = start(prepared).await?;
+        let instance = start(prepared).await?;
         let result = instance.invoke(request("/"), &mut Laps::begin()).await;
         stop(instance).await?;
         match result {
@@ -310,9 +335,9 @@ impl Attack {
 
     /// An instance that was there before the attack, and one started after it, answer.
     async fn is_contained(&self, function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
-        let mut neighbour = start(prepared).await?;
+        let neighbour = start(prepared).await?;
         let stopped = self.is_stopped(function, prepared).await;
-        let calm = invoke(&mut *neighbour, request("/?calm=1")).await;
+        let calm = invoke(&*neighbour, request("/?calm=1")).await;
         stop(neighbour).await?;
         stopped?;
         expect_calm(&calm?)?;
@@ -338,7 +363,7 @@ async fn start(prepared: &dyn Prepared) -> Result<Box<dyn Instance>, String> {
     prepared.start(&mut Laps::begin()).await.map_err(|error| error.to_string())
 }
 
-async fn invoke(instance: &mut dyn Instance, request: Request) -> Result<Response, String> {
+async fn invoke(instance: &dyn Instance, request: Request) -> Result<Response, String> {
     instance.invoke(request, &mut Laps::begin()).await.map_err(|error| error.to_string())
 }
 
@@ -348,10 +373,10 @@ async fn stop(instance: Box<dyn Instance>) -> Result<(), String> {
 
 async fn with_instance<T>(
     prepared: &dyn Prepared,
-    ask: impl AsyncFnOnce(&mut dyn Instance) -> Result<T, String>,
+    ask: impl AsyncFnOnce(&dyn Instance) -> Result<T, String>,
 ) -> Result<T, String> {
-    let mut instance = start(prepared).await?;
-    let result = ask(&mut *instance).await;
+    let instance = start(prepared).await?;
+    let result = ask(&*instance).await;
     stop(instance).await?;
     result
 }

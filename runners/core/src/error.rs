@@ -34,7 +34,10 @@ impl fmt::Display for Phase {
 /// Why a phase failed; each cause has one HTTP status in the front end.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Cause {
-    /// The function broke a rule of its sandbox, panicked or threw.
+    /// The function threw an exception, or its promise can never settle. Its instance goes on.
+    #[error("the function threw: {0}")]
+    Threw(String),
+    /// The function broke a rule of its sandbox or panicked.
     #[error("the function trapped: {0}")]
     Trapped(String),
     /// The sandbox itself ended; for example, a container died.
@@ -70,6 +73,7 @@ impl Cause {
     /// A short name for tables and metrics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Threw(_) => "threw",
             Self::Trapped(_) => "trapped",
             Self::Crashed(_) => "crashed",
             Self::DeadlineExceeded(_) => "deadline",
@@ -95,14 +99,26 @@ pub struct Error {
     pub function: String,
     /// Why the phase failed.
     pub cause: Cause,
+    /// Whether the instance goes on: only the request failed. Otherwise the instance may only be
+    /// stopped.
+    pub spares_instance: bool,
     /// Advice to the reader, as a sentence without a full stop.
     pub hint: Option<String>,
 }
 
 impl Error {
-    /// An error without a hint.
+    /// An error without a hint. It spares the instance if the function [threw](Cause::Threw).
     pub fn new(phase: Phase, executor: impl fmt::Display, function: &str, cause: Cause) -> Self {
-        Self { phase, executor: executor.to_string(), function: function.to_owned(), cause, hint: None }
+        let spares_instance = matches!(cause, Cause::Threw(_));
+        let (executor, function) = (executor.to_string(), function.to_owned());
+        Self { phase, executor, function, cause, spares_instance, hint: None }
+    }
+
+    /// Says whether only the request failed, and the instance goes on.
+    #[must_use]
+    pub fn sparing(mut self, spares_instance: bool) -> Self {
+        self.spares_instance = spares_instance;
+        self
     }
 
     /// Adds advice to the reader.

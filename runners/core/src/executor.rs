@@ -64,30 +64,38 @@ pub trait Prepared: Send + Sync {
         None
     }
 
+    /// How many requests one instance may answer at the same time; at least 1. With 1, an
+    /// invocation that is given up half-way ends its instance. With more, only its request ends.
+    fn max_concurrency(&self) -> usize {
+        1
+    }
+
     /// Starts one instance. Returns when the instance can answer; the instance
     /// stays on the calling thread for its whole life.
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error>;
 }
 
-/// One sandbox. It belongs to the thread that started it, and answers one request
-/// at a time. After an error from [`Instance::invoke`] it may only be stopped.
+/// One sandbox. It belongs to the thread that started it, and answers as many requests at the
+/// same time as [`Prepared::max_concurrency`] says. After an error from [`Instance::invoke`]
+/// that does not [spare it](Error::spares_instance) it may only be stopped.
 ///
 /// Dropping an instance without [`Instance::stop`] must leak nothing that outlives
 /// the process.
 #[async_trait(?Send)]
 pub trait Instance {
     /// Answers one request. May compute on the calling thread until the deadline of
-    /// the function's [`Limits`](crate::Limits), which the executor enforces.
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
+    /// the function's [`Limits`](crate::Limits), which the executor enforces. While it waits, it
+    /// does not hold the thread.
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
 
     /// This instance's memory as the model itself reports it.
-    fn memory(&mut self) -> Memory {
+    fn memory(&self) -> Memory {
         Memory::default()
     }
 
     /// Begins a new peak, for [`Instance::peak_memory`]. Called before an invocation whose
     /// bill a client asked for; an instance that is never billed counts nothing.
-    fn watch_memory(&mut self) {}
+    fn watch_memory(&self) {}
 
     /// The most memory that the sandboxed code held at one time since
     /// [`Instance::watch_memory`], in bytes; if the model does not know it, the reason as a
@@ -96,7 +104,7 @@ pub trait Instance {
     /// The peak includes memory that the instance held before. It is not called after an
     /// invocation that failed. The front end asks the control group, and not the instance,
     /// if [`Instance::outside`] names one that counts memory.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+    fn peak_memory(&self) -> Result<u64, &'static str> {
         Err("this executor does not count memory")
     }
 

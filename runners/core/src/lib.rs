@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Executor ──prepare──► Prepared ──start──► Instance ──invoke*──► stop
-//!  one per process       one per function    one sandbox, one request at a time
+//!  one per process       one per function    one sandbox, one request or several at a time
 //! ```
 //!
 //! Where to look:
@@ -20,6 +20,7 @@
 //! - [`laps`]: named stretches within a phase. Executors mark them, the front end
 //!   reads the clock; an executor never measures itself.
 //! - [`error`]: errors by phase and cause.
+//! - [`console`]: the log of guests, with a bound.
 //! - [`cache`]: artifacts on disk, under the digest of their source and sealed with a key.
 //! - [`direct`]: the executor that isolates nothing, the floor to compare with.
 //! - [`conformance`]: the suite that every executor must pass.
@@ -31,6 +32,7 @@
 pub mod binary;
 pub mod cache;
 pub mod conformance;
+pub mod console;
 pub mod direct;
 pub mod error;
 pub mod executor;

@@ -85,6 +85,10 @@ impl Request {
     }
 }
 
+/// The most bytes of a response's headers, names and values together. It is as much as the front end
+/// takes of a request's head by default.
+pub const HEADERS_BYTES: usize = 64 << 10;
+
 /// A response of an executor.
 pub type Response = http::Response<Bytes>;
 
@@ -115,8 +119,13 @@ pub(crate) fn assemble<N: AsRef<[u8]>>(
         .ok_or_else(|| invalid(format!("{status} is not the status of a final response")))?;
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    let mut bytes = 0;
     for (name, value) in headers {
         let name = name.as_ref();
+        bytes += name.len() + value.len();
+        if bytes > HEADERS_BYTES {
+            return Err(invalid(format!("its headers are larger than {HEADERS_BYTES} bytes")));
+        }
         let name = HeaderName::from_bytes(name)
             .map_err(|_| invalid(format!("`{}` is not a header name", String::from_utf8_lossy(name))))?;
         let value = HeaderValue::from_maybe_shared(value)
@@ -165,6 +174,9 @@ mod tests {
         assert!(matches!(response(99, none, Bytes::new()), Err(Cause::InvalidResponse(_))));
         assert!(matches!(response(200, [("a b", "c")], Bytes::new()), Err(Cause::InvalidResponse(_))));
         assert!(matches!(response(200, [("a", "b\r\nc")], Bytes::new()), Err(Cause::InvalidResponse(_))));
+        let large = [("a", "x".repeat(HEADERS_BYTES - 1)), ("b", "x".to_owned())];
+        assert!(response(200, large[..1].iter().cloned(), Bytes::new()).is_ok());
+        assert!(matches!(response(200, large, Bytes::new()), Err(Cause::InvalidResponse(_))));
         let endless = (0..100_000).map(|index| (format!("x-{index}"), ""));
         assert!(matches!(response(200, endless, Bytes::new()), Err(Cause::InvalidResponse(_))));
         let answer = response(204, [("set-cookie", "a"), ("set-cookie", "b")], Bytes::new()).unwrap();

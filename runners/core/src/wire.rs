@@ -53,10 +53,21 @@ pub fn read_response(memory: &[u8], at: u32, limit_bytes: u64) -> Result<Respons
         return Err(Cause::ResponseTooLarge(limit_bytes));
     }
     let bytes = rest.get(..len as usize).ok_or_else(outside)?;
+    decode_response(bytes, limit_bytes)
+}
+
+/// The response in these bytes, whose body may have `limit_bytes`.
+///
+/// # Errors
+/// If it is larger than its limit, is not a response, or says that the function threw.
+pub fn decode_response(bytes: &[u8], limit_bytes: u64) -> Result<Response, Cause> {
     let parts =
         wire::decode_response_parts(bytes).map_err(|error| Cause::InvalidResponse(error.to_string()))?;
     if parts.body.len() as u64 > limit_bytes {
         return Err(Cause::ResponseTooLarge(limit_bytes));
+    }
+    if parts.status == wire::THREW {
+        return Err(Cause::Threw(String::from_utf8_lossy(parts.body).into_owned()));
     }
     message::response(parts.status, parts.headers, Bytes::copy_from_slice(parts.body))
 }
@@ -78,6 +89,16 @@ mod tests {
         let response = read_response(&memory("four"), 4, 4).unwrap();
         assert_eq!((response.status().as_u16(), &response.body()[..]), (200, b"four".as_slice()));
         assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+    }
+
+    #[test]
+    fn a_function_can_say_that_it_threw() {
+        let mut bytes = Vec::new();
+        let threw =
+            isolab_sdk::Response { status: wire::THREW, headers: Vec::new(), body: b"Error: no".into() };
+        wire::encode_response(&threw, &mut bytes);
+        assert_eq!(decode_response(&bytes, 9).unwrap_err(), Cause::Threw("Error: no".into()));
+        assert_eq!(decode_response(&bytes, 8).unwrap_err(), Cause::ResponseTooLarge(8));
     }
 
     #[test]

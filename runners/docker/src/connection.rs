@@ -28,6 +28,9 @@ pub(crate) struct Connection {
     limits: Limits,
 }
 
+/// A response, or the cause that a server told in its place.
+pub(crate) type Answer = Result<Response, Cause>;
+
 /// Why there was no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -72,25 +75,26 @@ impl Connection {
         socket::state(&self.stream) == State::Quiet
     }
 
-    /// Sends a request and reads its response. `None` in place of the connection: it
-    /// cannot be used again.
-    pub(crate) async fn exchange(mut self, request: &Request) -> Result<(Response, Option<Self>), Failure> {
+    /// Sends a request and reads its response, or the cause that the server told. `None` in place
+    /// of the connection: it cannot be used again.
+    pub(crate) async fn exchange(mut self, request: &Request) -> Result<(Answer, Option<Self>), Failure> {
         self.output.clear();
         http1::write_request(request, &mut self.output);
         self.stream.write_all(&self.output).await?;
         let (head, headers) = self.receive(&request.method).await?;
-        if let Some(told) = headers.get(failure::HEADER) {
-            return Err(failure::cause(told, self.limits).into());
-        }
         let surplus = self.receiver.surplus();
         if surplus > 0 {
             return Err(Cause::InvalidResponse(format!("{surplus} bytes follow its end")).into());
+        }
+        if let Some(told) = headers.get(failure::HEADER) {
+            let cause = failure::cause(told, self.limits);
+            return Ok((Err(cause), head.keep_alive.then_some(self)));
         }
         let mut response = Response::new(Bytes::from(self.receiver.take_body()));
         *response.status_mut() = StatusCode::from_u16(head.status)
             .map_err(|_| Cause::InvalidResponse(format!("{} is not a status", head.status)))?;
         *response.headers_mut() = headers;
-        Ok((response, head.keep_alive.then_some(self)))
+        Ok((Ok(response), head.keep_alive.then_some(self)))
     }
 
     /// Reads until the response is whole.
@@ -147,7 +151,8 @@ mod tests {
         tokio::select! {
             () = server => unreachable!("the server never ends"),
             result = Connection::new(near, Limits { response_bytes: 10, ..Limits::default() }).exchange(&request) => {
-                result.map(|(response, kept)| (response, kept.is_some()))
+                let (answer, kept) = result?;
+                Ok((answer?, kept.is_some()))
             }
         }
     }

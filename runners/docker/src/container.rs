@@ -63,6 +63,15 @@ pub(crate) struct Confinement<'a> {
 }
 
 impl Confinement<'_> {
+    fn environment(&self, requests: String) -> Vec<String> {
+        let mut environment =
+            vec![requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))];
+        if self.settings.concurrency > 1 {
+            environment.push(format!("ISOLAB_CONNECTIONS={}", self.settings.concurrency));
+        }
+        environment
+    }
+
     /// A container whose server connects to the socket in `folder`, or else listens on
     /// [`PORT`]. It has no place where it can write to the host's disk, and no shared
     /// memory.
@@ -75,7 +84,7 @@ impl Confinement<'_> {
         ContainerCreateBody {
             image: Some(self.image.to_owned()),
             user: Some(format!("{user}:{group}")),
-            env: Some(vec![requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))]),
+            env: Some(self.environment(requests)),
             labels: Some(self.labels),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network),
@@ -87,7 +96,8 @@ impl Confinement<'_> {
                 nano_cpus: Some(self.settings.cpus.cast_signed() * 1_000_000_000),
                 cpuset_cpus: self.cpu.map(|cpu| cpu.to_string()),
                 cgroup_parent: self.group,
-                pids_limit: Some(self.settings.pids.cast_signed()),
+                // A native server has a thread for each request at the same time.
+                pids_limit: Some((self.settings.pids + self.settings.concurrency - 1).cast_signed()),
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 readonly_rootfs: Some(true),

@@ -13,7 +13,9 @@ const TEXT_CHARS: usize = 1000;
 /// The value of [`HEADER`] for a cause.
 pub(crate) fn value(cause: &Cause) -> HeaderValue {
     let text = match cause {
-        Cause::Trapped(text) | Cause::InvalidResponse(text) | Cause::Crashed(text) => text.clone(),
+        Cause::Threw(text) | Cause::Trapped(text) | Cause::InvalidResponse(text) | Cause::Crashed(text) => {
+            text.clone()
+        }
         other => other.to_string(),
     };
     let text: String = text.chars().take(TEXT_CHARS).collect();
@@ -28,6 +30,7 @@ pub(crate) fn cause(value: &HeaderValue, limits: Limits) -> Cause {
     let (kind, text) = value.split_once(':').unwrap_or(("", &value));
     let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
     match kind {
+        "threw" => Cause::Threw(text),
         "invalid-response" => Cause::InvalidResponse(text),
         "out-of-memory" => Cause::OutOfMemory(limits.memory_bytes),
         "deadline" => Cause::DeadlineExceeded(limits.deadline),
@@ -44,7 +47,8 @@ mod tests {
     fn a_cause_arrives_as_it_was_sent() {
         let limits = Limits::default();
         for sent in [
-            Cause::Trapped("Error: \u{e4}\r\n%".into()),
+            Cause::Threw("Error: \u{e4}\r\n%".into()),
+            Cause::Trapped("unreachable".into()),
             Cause::InvalidResponse("no".into()),
             Cause::OutOfMemory(limits.memory_bytes),
             Cause::DeadlineExceeded(limits.deadline),

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use isolab_core::{Cause, Error, Instance, Laps, Limits, Prepared, Request};
 use isolab_sdk::server::{self, Answer};
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::failure;
 
@@ -39,18 +39,24 @@ pub fn limits() -> Result<Limits, String> {
 /// If the instance cannot be started.
 pub async fn start(prepared: &dyn Prepared) -> Result<impl FnOnce() -> ExitCode, Error> {
     let instance = prepared.start(&mut Laps::begin()).await?;
-    let instance = Rc::new(Mutex::new(instance));
-    Ok(move || server::run(move |request| answer(request, Rc::clone(&instance))))
+    let guest = Rc::new(Guest { instance, places: Semaphore::new(prepared.max_concurrency()) });
+    Ok(move || server::run(move |request| answer(request, Rc::clone(&guest))))
 }
 
-async fn answer(request: hyper::Request<Incoming>, instance: Rc<Mutex<Box<dyn Instance>>>) -> Answer {
+/// The instance, with a place for each request that it may answer at the same time.
+struct Guest {
+    instance: Box<dyn Instance>,
+    places: Semaphore,
+}
+
+async fn answer(request: hyper::Request<Incoming>, guest: Rc<Guest>) -> Answer {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
         return refusal(&Cause::Internal("the request's body was cut off".into()));
     };
     let request = Request::new(parts.method, parts.uri, parts.headers, body.to_bytes());
-    let mut instance = instance.lock().await;
-    match instance.invoke(request, &mut Laps::begin()).await {
+    let _place = guest.places.acquire().await.expect("the semaphore is never closed");
+    match guest.instance.invoke(request, &mut Laps::begin()).await {
         Ok(response) => response.map(Full::new),
         Err(error) => refusal(&error.cause),
     }

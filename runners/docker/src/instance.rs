@@ -1,5 +1,6 @@
 //! A running container that answers.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,13 +16,14 @@ pub(crate) struct DockerInstance {
     pub(crate) shared: Arc<Shared>,
     pub(crate) container: Container,
     pub(crate) endpoint: Endpoint,
-    /// `None` after a response that ended its connection, and after a failure.
-    pub(crate) connection: Option<Connection>,
+    /// Connections without a request. A failure, and a response that ends its connection, leave
+    /// none.
+    pub(crate) idle: RefCell<Vec<Connection>>,
 }
 
 #[async_trait(?Send)]
 impl Instance for DockerInstance {
-    async fn invoke(&mut self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
         let deadline = self.shared.limits.deadline;
         let failure = match tokio::time::timeout(deadline, self.exchange(&request)).await {
             Ok(Ok(response)) => return Ok(response),
@@ -35,7 +37,7 @@ impl Instance for DockerInstance {
         Err(self.shared.error(Phase::Invoke, cause))
     }
 
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+    fn peak_memory(&self) -> Result<u64, &'static str> {
         Err("only the container's control group counts it")
     }
 
@@ -46,23 +48,29 @@ impl Instance for DockerInstance {
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
         // A server whose connection is closed connects again: it would do that while it is
         // removed.
-        let Self { shared, container, endpoint, connection } = *self;
+        let Self { shared, container, endpoint, idle } = *self;
         let removed = container.remove().await;
         laps.mark("remove");
-        drop((connection, endpoint));
+        drop((idle, endpoint));
         removed.map_err(|error| shared.error(Phase::Stop, error))
     }
 }
 
 impl DockerInstance {
-    async fn exchange(&mut self, request: &Request) -> Result<Response, Failure> {
-        let connection = match self.connection.take().filter(Connection::is_quiet) {
+    async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
+        let connection = match self.quiet() {
             Some(connection) => connection,
             None => self.endpoint.connect(&self.container, self.shared.limits).await?,
         };
-        let (response, connection) = connection.exchange(request).await?;
-        self.connection = connection;
-        Ok(response)
+        let (answer, connection) = connection.exchange(request).await?;
+        self.idle.borrow_mut().extend(connection);
+        Ok(answer?)
+    }
+
+    /// A connection that can carry a request.
+    fn quiet(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        std::iter::from_fn(|| idle.pop()).find(Connection::is_quiet)
     }
 
     /// Why the server closed the connection: it died, or the function broke off its answer.

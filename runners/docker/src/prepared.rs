@@ -1,5 +1,6 @@
 //! A function with its image, from which instances are started.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,6 +26,10 @@ pub(crate) struct PreparedDocker {
 impl Prepared for PreparedDocker {
     fn artifact(&self) -> &Artifact {
         &self.artifact
+    }
+
+    fn max_concurrency(&self) -> usize {
+        usize::try_from(self.shared.settings.concurrency).unwrap_or(usize::MAX)
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
@@ -64,7 +69,7 @@ impl PreparedDocker {
         let connection = endpoint.connect(&container, *limits).await?;
         laps.mark("ready");
         let shared = Arc::clone(&self.shared);
-        Ok(Box::new(DockerInstance { shared, container, endpoint, connection: Some(connection) }))
+        Ok(Box::new(DockerInstance { shared, container, endpoint, idle: RefCell::new(vec![connection]) }))
     }
 
     async fn bridge_address(&self, container: &Container) -> Result<String, Cause> {

@@ -31,6 +31,12 @@ pub const SETTINGS: &[Setting] = &[
         values: Values::Number(1, 1 << 22),
         help: "processes and threads that an instance may have",
     },
+    Setting {
+        name: "concurrency",
+        default: "1",
+        values: Values::Number(1, 1024),
+        help: "requests that an instance answers at the same time",
+    },
     guest::INSTRUCTIONS,
     Setting {
         name: "javascript",
@@ -67,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: String,
     pub(crate) cpus: u64,
     pub(crate) pids: u64,
+    /// Requests that an instance answers at the same time.
+    pub(crate) concurrency: u64,
     pub(crate) instructions: Instructions,
     pub(crate) javascript: Javascript,
 }
@@ -78,10 +86,10 @@ impl Settings {
             "bridge" => Network::Bridge,
             _ => Network::Shared,
         };
-        let (cpus, pids) = (spec.number("cpus"), spec.number("pids"));
+        let [cpus, pids, concurrency] = ["cpus", "pids", "concurrency"].map(|key| spec.number(key));
         let instructions = Instructions::of(spec);
         let javascript = if spec.get("javascript") == "v8" { Javascript::V8 } else { Javascript::Node };
         let runtime = spec.get("runtime").to_owned();
-        Self { network, runtime, cpus, pids, instructions, javascript }
+        Self { network, runtime, cpus, pids, concurrency, instructions, javascript }
     }
 }

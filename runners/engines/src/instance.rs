@@ -1,5 +1,6 @@
 //! Modules ready to be started, and live instances, of any engine.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -53,7 +54,7 @@ impl<E: Engine> PreparedModule<E> {
     fn begin(&self, laps: &mut Laps) -> Result<ModuleInstance<E::Sandbox>, Cause> {
         let sandbox = self.engine.start(&self.module, self.rules.limits)?;
         laps.mark("instantiate");
-        let mut instance = ModuleInstance { sandbox, rules: self.rules.clone() };
+        let instance = ModuleInstance { sandbox: RefCell::new(sandbox), rules: self.rules.clone() };
         instance.run(laps.begun(), Sandbox::initialize)?;
         Ok(instance)
     }
@@ -73,26 +74,23 @@ impl<E: Engine> Prepared for PreparedModule<E> {
 
 /// A live instance.
 struct ModuleInstance<S> {
-    sandbox: S,
+    sandbox: RefCell<S>,
     rules: Rules,
 }
 
 impl<S: Sandbox> ModuleInstance<S> {
     /// Runs the guest until the deadline, which counts from `begun`.
-    fn run<T>(
-        &mut self,
-        begun: Instant,
-        guest: impl FnOnce(&mut S) -> Result<T, Failure>,
-    ) -> Result<T, Cause> {
-        self.sandbox.begin(begun + self.rules.limits.deadline);
-        let result = guest(&mut self.sandbox);
-        let is_late = self.sandbox.end();
+    fn run<T>(&self, begun: Instant, guest: impl FnOnce(&mut S) -> Result<T, Failure>) -> Result<T, Cause> {
+        let sandbox = &mut *self.sandbox.borrow_mut();
+        sandbox.begin(begun + self.rules.limits.deadline);
+        let result = guest(sandbox);
+        let is_late = sandbox.end();
         // Wasmer may name the trap that the interrupted instruction could have caused.
         let result = if is_late { Err(Failure::Deadline) } else { result };
-        result.map_err(|failure| failure.cause(self.sandbox.host(), &self.rules.limits))
+        result.map_err(|failure| failure.cause(sandbox.host(), &self.rules.limits))
     }
 
-    fn answer(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
+    fn answer(&self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
         let limit_bytes = self.rules.limits.response_bytes;
         let guest = request.as_guest();
         self.run(laps.begun(), |sandbox| {
@@ -109,17 +107,17 @@ impl<S: Sandbox> ModuleInstance<S> {
 
 #[async_trait(?Send)]
 impl<S: Sandbox> Instance for ModuleInstance<S> {
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         self.answer(&request, laps).map_err(|cause| self.rules.error(Phase::Invoke, cause))
     }
 
-    fn memory(&mut self) -> Memory {
-        Memory { model_bytes: Some(self.sandbox.memory().len() as u64) }
+    fn memory(&self) -> Memory {
+        Memory { model_bytes: Some(self.sandbox.borrow_mut().memory().len() as u64) }
     }
 
     /// The size of the linear memory, which never shrinks.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
-        Ok(self.sandbox.memory().len() as u64)
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        Ok(self.sandbox.borrow_mut().memory().len() as u64)
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

@@ -36,6 +36,8 @@ pub struct Config {
 pub struct Bounds {
     /// Body of a request, in bytes; beyond it 413. Default: 16 MiB.
     pub body_bytes: u64,
+    /// Bodies of all requests together, in bytes; beyond it 503. Default: 256 MiB.
+    pub bodies_bytes: u64,
     /// Time to receive a body; beyond it 408. Default: 30 s.
     pub body_wait: Duration,
     /// Request line and headers, in bytes, at least [`Bounds::LEAST_HEAD_BYTES`];
@@ -79,6 +81,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             body_bytes: 16 << 20,
+            bodies_bytes: 256 << 20,
             body_wait: Duration::from_secs(30),
             head_bytes: 64 << 10,
             connections: 1_024,

@@ -12,7 +12,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE}
 use http::{HeaderMap, HeaderName, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use isolab_core::{Error, message};
+use isolab_core::{Error, http1, message};
 
 use crate::admin::pages;
 use crate::bill::Billing;
@@ -61,6 +61,8 @@ struct Mount {
     /// How many bytes of the path name the function.
     len: usize,
     billing: Billing,
+    /// Whether the request has headers that concern only its connection.
+    has_hop_by_hop: bool,
 }
 
 /// The request's route, and how the function is mounted there. Refuses requests that
@@ -70,7 +72,7 @@ fn find<'a>(
     request: &Request<Incoming>,
 ) -> Result<(&'a Arc<Route>, Mount), Problem> {
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
-    let (mut hosts, mut executor) = (0, None);
+    let (mut hosts, mut executor, mut has_hop_by_hop) = (0, None, false);
     let mut billing = Billing { is_asked: false, is_constant: worker.is_bill_due() };
     for (name, value) in request.headers() {
         if value.to_str().is_err() {
@@ -80,6 +82,8 @@ fn find<'a>(
             hosts += 1;
         } else if name == EXECUTOR {
             executor = executor.or(Some(value));
+        } else if http1::is_hop_by_hop(name.as_str()) {
+            has_hop_by_hop = true;
         } else if name == BILL {
             if value != "1" {
                 return bad(format!("the header `{BILL}` must be `1`"));
@@ -92,18 +96,21 @@ fn find<'a>(
         return bad(format!("a request must have exactly one Host header; this request has {hosts}"));
     }
     let (name, len) = route::split(request.uri().path());
-    Ok((worker.server.routes.find(&name, executor)?, Mount { len, billing }))
+    Ok((worker.server.routes.find(&name, executor)?, Mount { len, billing, has_hop_by_hop }))
 }
 
 /// Has an instance answer, and notes how long each phase took.
 async fn invoke(
     worker: &WorkerState,
     route: &Arc<Route>,
-    Mount { len, billing }: Mount,
+    Mount { len, billing, has_hop_by_hop }: Mount,
     request: &mut Request<Incoming>,
     timings: &mut Timings,
 ) -> Result<Response<Bytes>, Problem> {
-    let body = body::receive(request.body_mut(), &worker.server.config.bounds).await?;
+    let server = &worker.server;
+    // The body counts as held until the function has answered.
+    let body::Received { bytes: body, held: _held } =
+        body::receive(request.body_mut(), &server.config.bounds, &server.bodies).await?;
     let pool = worker.pool(route);
     timings.prepare = pool.prepare().await?;
     let mut lease = pool.acquire(billing.is_on()).await?;
@@ -112,12 +119,13 @@ async fn invoke(
         begin_bill(&mut lease, billing, request.headers_mut());
     }
 
-    let request = mounted(request, body, len);
+    let request = mounted(request, body, len, has_hop_by_hop);
     let mut clock = Clock::begin(billing.is_on());
     let answered = lease.invoke(&mut clock, request).await;
     let duration = clock.end();
     timings.invoke = Some(duration);
-    timings.instance = Some(lease.end(&answered, duration, &clock.laps));
+    timings.wait = Some(clock.waited()).filter(|waited| !waited.is_zero());
+    timings.instance = Some(lease.end(&answered, &clock, duration));
     if billing.is_on() {
         return billed(&mut lease, billing, &clock, answered);
     }
@@ -156,11 +164,36 @@ fn billed(
 }
 
 /// The request as the function gets it. Takes all parts out of the client's request.
-fn mounted(request: &mut Request<Incoming>, body: Bytes, mount_len: usize) -> message::Request {
+fn mounted(
+    request: &mut Request<Incoming>,
+    body: Bytes,
+    mount_len: usize,
+    has_hop_by_hop: bool,
+) -> message::Request {
     let method = std::mem::take(request.method_mut());
     let uri = std::mem::take(request.uri_mut());
-    let headers = std::mem::take(request.headers_mut());
+    let mut headers = std::mem::take(request.headers_mut());
+    if has_hop_by_hop {
+        remove_hop_by_hop(&mut headers);
+    }
     message::Request::mounted(method, uri, headers, body, mount_len)
+}
+
+/// Removes the headers that concern only the connection (RFC 9110, §7.6.1): those that the header
+/// `Connection` names, and those that are known. No function sees them, with any executor.
+#[inline(never)]
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let known = headers.keys().filter(|name| http1::is_hop_by_hop(name.as_str())).cloned();
+    for name in known.chain(named).collect::<Vec<_>>() {
+        headers.remove(name);
+    }
 }
 
 /// Removes the headers that only the server may write. A function that writes headers

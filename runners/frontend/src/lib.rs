@@ -50,7 +50,7 @@
 //!
 //! A function's response has three more headers. `Server-Timing` says how long each phase
 //! took, in milliseconds, exact to the nanosecond; a phase is left out if an earlier
-//! request paid for it. `X-Isolab-Executor` is the executor's spec. `X-Isolab-Instance`
+//! request paid for it. `wait` is the waiting part of `invoke`, if there was any. `X-Isolab-Executor` is the executor's spec. `X-Isolab-Instance`
 //! says which instance answered, and how often it has been used. Errors are problem
 //! details (RFC 9457).
 //!
@@ -63,6 +63,8 @@
 //!
 //! | key | |
 //! |---|---|
+//! | `wall_ns` | the time of `invoke` |
+//! | `waiting_ns` | the part of that in which no code of the invocation ran on the server's thread: it waited for a timer, another process or host, or for its turn |
 //! | `cpu_ns` | CPU time of the server's thread in `invoke`, and in `start` if the instance was started for this request |
 //! | `minor_faults`, `major_faults` | page faults of that thread in the same phases |
 //! | `peak_memory_bytes` | the most memory that the sandboxed code held at one time during `invoke` |

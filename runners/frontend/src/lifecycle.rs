@@ -4,6 +4,7 @@
 //! call `prepare`, `start`, `invoke` and `stop` through here. Only the conformance suite,
 //! which times nothing, calls an executor itself.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use isolab_core::{
 };
 
 use crate::bill::Billing;
+use crate::bill::Time;
 use crate::bill::ledger::{Ended, Ledger};
 use crate::bill::meter::{Account, Metered};
 pub use crate::bill::{Bill, Outside as OutsideUsage, Peak, Usage};
@@ -27,6 +29,9 @@ pub struct Timed<T> {
     pub duration: Duration,
     /// The laps that the executor marked, and when the phase began.
     pub laps: Laps,
+    /// The part of `duration` in which no code of the phase ran on this thread: it waited for a
+    /// timer, another process or host, or for its turn on the thread.
+    pub waited: Duration,
     /// CPU time and page faults of the thread during the phase, if the phase is billed.
     pub usage: Option<Usage>,
 }
@@ -35,13 +40,14 @@ pub struct Timed<T> {
 pub(crate) struct Clock {
     pub(crate) laps: Laps,
     account: Option<Account>,
+    waited: Duration,
 }
 
 impl Clock {
     pub(crate) fn begin(is_billed: bool) -> Self {
         let laps = Laps::begin();
         let account = is_billed.then(|| Account::begin(laps.begun()));
-        Self { laps, account }
+        Self { laps, account, waited: Duration::ZERO }
     }
 
     /// When the phase ended; now if it has not.
@@ -53,21 +59,27 @@ impl Clock {
         self.ended().duration_since(self.laps.begun())
     }
 
+    /// How long the phase waited, so far.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// Usage of this thread during the phase, if it is billed.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.account.as_ref().map(|account| account.usage)
     }
 
     fn timed<T>(self, value: T) -> Timed<T> {
-        Timed { duration: self.end(), usage: self.usage(), value, laps: self.laps }
+        let (duration, usage, waited) = (self.end(), self.usage(), self.waited);
+        Timed { value, duration, laps: self.laps, waited, usage }
     }
 }
 
 impl<T, E> Timed<Result<T, E>> {
     /// Turns the value inside out, for callers that only need the time of a success.
     pub fn transpose(self) -> Result<Timed<T>, E> {
-        let Self { value, duration, laps, usage } = self;
-        value.map(|value| Timed { value, duration, laps, usage })
+        let Self { value, duration, laps, waited, usage } = self;
+        value.map(|value| Timed { value, duration, laps, waited, usage })
     }
 }
 
@@ -88,10 +100,10 @@ pub(crate) type Answering<'a> = Metered<'a, Pin<Box<dyn Future<Output = Result<R
 /// A live instance, its identity, and how often it has been used.
 pub struct Live {
     id: u64,
-    uses: u64,
+    uses: Cell<u64>,
     instance: Box<dyn Instance>,
     /// From the first bill on. Boxed, because most instances have none.
-    ledger: Option<Box<Ledger>>,
+    ledger: RefCell<Option<Box<Ledger>>>,
 }
 
 impl Live {
@@ -109,17 +121,18 @@ impl Live {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
         let mut clock = Clock::begin(is_billed);
-        let Clock { laps, account } = &mut clock;
-        let started = Metered { future: prepared.start(laps), account: account.as_mut() }.await;
+        let Clock { laps, account, waited } = &mut clock;
+        let started = Metered::new(prepared.start(laps), account.as_mut(), waited).await;
         let live = started.map(|instance| {
             let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-            Self { id, uses: 0, instance, ledger: None }
+            Self { id, uses: Cell::new(0), instance, ledger: RefCell::default() }
         });
         clock.timed(live)
     }
 
-    /// Has the instance answer one request. After an error it may only be stopped.
-    pub async fn invoke(&mut self, request: Request) -> Timed<Result<Response, Error>> {
+    /// Has the instance answer one request. After an error that does not spare it, it may only be
+    /// stopped.
+    pub async fn invoke(&self, request: Request) -> Timed<Result<Response, Error>> {
         let mut clock = Clock::begin(false);
         let value = self.invoke_on(&mut clock, request).await;
         clock.timed(value)
@@ -127,7 +140,7 @@ impl Live {
 
     /// As [`Live::invoke`], with the bill. It contains the start if `started` is its usage.
     pub async fn invoke_billed(
-        &mut self,
+        &self,
         request: Request,
         started: Option<Usage>,
     ) -> (Timed<Result<Response, Error>>, Bill) {
@@ -140,41 +153,43 @@ impl Live {
     }
 
     /// As [`Live::invoke`], for the server: moving a [`Timed`] would cost every request.
-    pub(crate) fn invoke_on<'a>(&'a mut self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
-        self.uses += 1;
-        let Clock { laps, account } = clock;
-        Metered { future: self.instance.invoke(request, laps), account: account.as_mut() }
+    pub(crate) fn invoke_on<'a>(&'a self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
+        self.uses.set(self.uses.get() + 1);
+        let Clock { laps, account, waited } = clock;
+        Metered::new(self.instance.invoke(request, laps), account.as_mut(), waited)
     }
 
     /// Before an invocation that is billed.
-    pub(crate) fn begin_bill(&mut self, billing: Billing) {
-        let Self { instance, uses, ledger, .. } = self;
-        let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::open(&instance.outside(), *uses)));
-        ledger.begin(&mut **instance, billing, *uses);
+    pub(crate) fn begin_bill(&self, billing: Billing) {
+        let (mut ledger, uses) = (self.ledger.borrow_mut(), self.uses.get());
+        let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::open(&self.instance.outside(), uses)));
+        ledger.begin(&*self.instance, billing, uses);
     }
 
     /// The bill of the invocation on this clock. [`Live::begin_bill`] must have come before.
     pub(crate) fn end_bill(
-        &mut self,
+        &self,
         billing: Billing,
         clock: &Clock,
         started: Option<Usage>,
         has_answered: bool,
     ) -> Bill {
-        let Self { instance, ledger, uses, .. } = self;
+        let mut ledger = self.ledger.borrow_mut();
         let ledger = ledger.as_mut().expect("a bill is begun before it ends");
         let mut thread = started.unwrap_or_default();
         thread += clock.usage().unwrap_or_default();
-        ledger.end(&mut **instance, billing, thread, Ended { uses: *uses, has_answered, now: clock.ended() })
+        let ended = Ended { uses: self.uses.get(), has_answered, now: clock.ended() };
+        let time = Time { wall: clock.end(), waited: clock.waited() };
+        ledger.end(&*self.instance, billing, (thread, time), ended)
     }
 
     /// Whether the instance has had a bill.
     pub(crate) fn is_billed(&self) -> bool {
-        self.ledger.is_some()
+        self.ledger.borrow().is_some()
     }
 
     /// The usage outside of this process that no bill has shown.
-    pub(crate) fn close_bill(&mut self) -> Usage {
+    pub(crate) fn close_bill(&self) -> Usage {
         self.ledger.take().map_or_else(Usage::default, |ledger| ledger.close())
     }
 
@@ -185,8 +200,8 @@ impl Live {
 
     pub(crate) async fn stop_as(self, is_billed: bool) -> Timed<Result<(), Error>> {
         let mut clock = Clock::begin(is_billed);
-        let Clock { laps, account } = &mut clock;
-        let value = Metered { future: self.instance.stop(laps), account: account.as_mut() }.await;
+        let Clock { laps, account, waited } = &mut clock;
+        let value = Metered::new(self.instance.stop(laps), account.as_mut(), waited).await;
         clock.timed(value)
     }
 
@@ -197,11 +212,11 @@ impl Live {
 
     /// How often the instance has been invoked, failures included.
     pub fn uses(&self) -> u64 {
-        self.uses
+        self.uses.get()
     }
 
     /// The instance's memory, as the model knows it.
-    pub fn memory(&mut self) -> Memory {
+    pub fn memory(&self) -> Memory {
         self.instance.memory()
     }
 

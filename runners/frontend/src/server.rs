@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::bill::meter;
 use crate::config::Config;
+use crate::http::body::HeldBodies;
 use crate::http::connection::Connections;
 use crate::inbox::{Admission, Message, WorkerHandle};
 use crate::pool;
@@ -97,7 +98,8 @@ impl Server {
             workers,
             recorder: config.control.then(Recorder::begin),
         };
-        let state = Arc::new(ServerState { config, routes, pools: Arc::new(pools) });
+        let state =
+            Arc::new(ServerState { config, routes, pools: Arc::new(pools), bodies: HeldBodies::default() });
         Ok(Self { listener, address, state, inboxes })
     }
 

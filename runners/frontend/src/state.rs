@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::http::body::HeldBodies;
 use crate::inbox::WorkerHandle;
 use crate::pool::tasks::Tasks;
 use crate::pool::{self, Pool};
@@ -17,6 +18,7 @@ pub(crate) struct ServerState {
     pub(crate) config: Config,
     pub(crate) routes: Routes,
     pub(crate) pools: Arc<pool::Shared>,
+    pub(crate) bodies: HeldBodies,
 }
 
 impl ServerState {

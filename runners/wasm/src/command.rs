@@ -1,6 +1,8 @@
 //! Foreign WASI commands. The query is the environment, the body of the request is standard
 //! input, and standard output is the response. Each instance runs once.
 
+use std::cell::RefCell;
+
 use async_trait::async_trait;
 use isolab_core::wasi::Stdout;
 use isolab_core::{
@@ -62,22 +64,22 @@ impl Prepared for PreparedCommand {
             Ok((sandbox.memory(&self.exports.memory)?, sandbox.function(&self.exports.start)?))
         };
         let (memory, start) = found(&mut sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))?;
-        Ok(Box::new(CommandInstance { sandbox, memory, start }))
+        Ok(Box::new(CommandInstance { sandbox: RefCell::new(sandbox), memory, start }))
     }
 }
 
 /// A command that has not run yet.
 struct CommandInstance {
-    sandbox: Sandbox,
+    sandbox: RefCell<Sandbox>,
     memory: Memory,
     start: Function<(), ()>,
 }
 
 #[async_trait(?Send)]
 impl Instance for CommandInstance {
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         let start = &self.start;
-        self.sandbox.run(Phase::Invoke, laps, |store, laps| {
+        self.sandbox.borrow_mut().run(Phase::Invoke, laps, |store, laps| {
             let wasi = &mut store.data_mut().wasi;
             wasi.set_environment(environment(request.query()));
             wasi.set_stdin(request.body);
@@ -89,13 +91,13 @@ impl Instance for CommandInstance {
         })
     }
 
-    fn memory(&mut self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.store) as u64) }
+    fn memory(&self) -> MemoryUse {
+        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.borrow().store) as u64) }
     }
 
     /// The size of the linear memory, which never shrinks.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
-        Ok(self.memory.data_size(&self.sandbox.store) as u64)
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        Ok(self.memory.data_size(&self.sandbox.borrow().store) as u64)
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

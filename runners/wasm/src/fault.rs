@@ -33,6 +33,10 @@ impl Failure {
     /// The cause, with the end of the guest's standard error if that explains it.
     pub(crate) fn cause(self, host: &Host, limits: &Limits) -> Cause {
         let error = match self {
+            // A language may report a refused growth as an exception.
+            Self::Cause(Cause::Threw(_)) if host.memory.refused() => {
+                return Cause::OutOfMemory(limits.memory_bytes);
+            }
             Self::Cause(cause) => return cause,
             Self::Engine(error) => error,
         };

@@ -1,5 +1,7 @@
 //! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
 
+use std::cell::RefCell;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use isolab_core::wasi::Stdout;
@@ -74,7 +76,7 @@ impl PreparedFunction {
         let (memory, request, handle) =
             find(&mut sandbox).map_err(|failure| sandbox.error(phase, failure))?;
         self.initialization.run(&mut sandbox, phase, laps)?;
-        Ok(FunctionInstance { sandbox, memory, request, handle })
+        Ok(FunctionInstance { sandbox: RefCell::new(sandbox), memory, request, handle })
     }
 }
 
@@ -91,15 +93,16 @@ impl Prepared for PreparedFunction {
 
 /// A live sandbox with a function in it.
 struct FunctionInstance {
-    sandbox: Sandbox,
+    sandbox: RefCell<Sandbox>,
     memory: Memory,
     request: Function<u32, u32>,
     handle: Function<(), u32>,
 }
 
 impl FunctionInstance {
-    fn answer(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
+    fn answer(&self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
         let Self { sandbox, memory, request: room_for, handle } = self;
+        let sandbox = &mut *sandbox.borrow_mut();
         let limit_bytes = sandbox.rules.limits.response_bytes;
         let guest = request.as_guest();
         sandbox.run(Phase::Invoke, laps, |store, laps| {
@@ -116,17 +119,17 @@ impl FunctionInstance {
 
 #[async_trait(?Send)]
 impl Instance for FunctionInstance {
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         self.answer(&request, laps)
     }
 
-    fn memory(&mut self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.store) as u64) }
+    fn memory(&self) -> MemoryUse {
+        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.borrow().store) as u64) }
     }
 
     /// The size of the linear memory, which never shrinks.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
-        Ok(self.memory.data_size(&self.sandbox.store) as u64)
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        Ok(self.memory.data_size(&self.sandbox.borrow().store) as u64)
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

@@ -163,7 +163,7 @@ impl Prepared for PreparedDirect {
 
 #[async_trait(?Send)]
 impl Instance for Call {
-    async fn invoke(&mut self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
         let response = match self.code {
             Code::Library(library) => library.call(&request, self.response_bytes),
             Code::Linked(native) => call_linked(native, &request, self.response_bytes),
@@ -171,7 +171,7 @@ impl Instance for Call {
         response.map_err(|cause| Error::new(Phase::Invoke, &self.spec, &self.function, cause))
     }
 
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
+    fn peak_memory(&self) -> Result<u64, &'static str> {
         Err("the function's memory is part of the server's")
     }
 
@@ -230,7 +230,7 @@ mod tests {
         let direct = Direct::new(spec("direct"));
         for _ in 0..2 {
             let prepared = direct.prepare(&regex, Variant::Rust, &mut Laps::begin()).await.unwrap();
-            let mut instance = prepared.start(&mut Laps::begin()).await.unwrap();
+            let instance = prepared.start(&mut Laps::begin()).await.unwrap();
             for case in regex.cases() {
                 let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
                 assert_eq!(case.check(&response), Ok(()), "{}", case.name);
@@ -246,7 +246,7 @@ mod tests {
         for text in ["direct", "direct:target=native"] {
             let direct = Direct::new(spec(text));
             let prepared = direct.prepare(&hello, Variant::Rust, &mut Laps::begin()).await.unwrap();
-            let mut instance = prepared.start(&mut Laps::begin()).await.unwrap();
+            let instance = prepared.start(&mut Laps::begin()).await.unwrap();
             for case in hello.cases() {
                 let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
                 assert_eq!(case.check(&response), Ok(()), "{text}: {}", case.name);

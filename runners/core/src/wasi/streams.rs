@@ -2,6 +2,7 @@
 
 use super::{End, Errno, Memory, Outcome, Refusal, Stdout, Wasi};
 use crate::Cause;
+use crate::console::{self, Level};
 
 const STDIN: u32 = 0;
 const STDOUT: u32 = 1;
@@ -29,20 +30,10 @@ impl Tail {
     }
 }
 
-/// The lab's log. It takes at most as much of one write as is kept of standard error.
-struct Console;
-
-impl Console {
-    fn push(bytes: &[u8]) {
-        let bytes = &bytes[..bytes.len().min(TAIL_BYTES)];
-        tracing::info!(target: "isolab::console", "{}", String::from_utf8_lossy(bytes).trim_end());
-    }
-}
-
 impl Stdout {
     fn push(&mut self, bytes: &[u8]) -> Outcome {
         match self {
-            Self::Console => Console::push(bytes),
+            Self::Console => console::write(Level::INFO, bytes),
             Self::Body { bytes: body, limit_bytes } => {
                 if (body.len() + bytes.len()) as u64 > *limit_bytes {
                     return Err(Refusal::End(End::Cause(Cause::ResponseTooLarge(*limit_bytes))));
@@ -72,7 +63,7 @@ impl Wasi {
             self.stdout.push(bytes)?;
         } else {
             self.stderr.push(bytes);
-            Console::push(bytes);
+            console::write(Level::INFO, bytes);
         }
         memory.put_u32(written, len)
     }

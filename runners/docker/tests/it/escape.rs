@@ -104,8 +104,8 @@ export default { fetch() {
 async fn a_container_is_confined() {
     let Some(mut lab) = Lab::open("docker").await else { return };
     let function = lab.handler("looks-around", "", LOOKS_AROUND);
-    let mut instance = lab.start(&function, Variant::Js).await.unwrap();
-    let seen = get(&mut *instance, "/").await.unwrap();
+    let instance = lab.start(&function, Variant::Js).await.unwrap();
+    let seen = get(&*instance, "/").await.unwrap();
     stop(instance).await;
     assert_eq!(seen.body(), "true false false false 0000000000000000 0000000000000000 1 2 lo nowhere");
 }
@@ -127,11 +127,11 @@ async fn a_server_that_closes_each_connection_is_given_up_on() {
     let function = lab.handler("closes", "", CLOSES);
     let asked = async {
         // The host may take a connection before it is closed: then the request finds that out.
-        let mut instance = match lab.start(&function, Variant::Js).await {
+        let instance = match lab.start(&function, Variant::Js).await {
             Ok(instance) => instance,
             Err(error) => return error.cause,
         };
-        let cause = get(&mut *instance, "/").await.unwrap_err();
+        let cause = get(&*instance, "/").await.unwrap_err();
         stop(instance).await;
         cause
     };
@@ -157,11 +157,11 @@ export default { async fetch() {
 async fn a_crowd_of_connections_does_not_reach_the_host() {
     let Some(mut lab) = Lab::open("docker:network=none").await else { return };
     let function = lab.handler("crowds", "", CROWDS);
-    let mut instance = lab.start(&function, Variant::Js).await.unwrap();
+    let instance = lab.start(&function, Variant::Js).await.unwrap();
     let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open_files();
-    let first = get(&mut *instance, "/").await.unwrap();
-    let second = get(&mut *instance, "/").await.unwrap();
+    let first = get(&*instance, "/").await.unwrap();
+    let second = get(&*instance, "/").await.unwrap();
     assert!(open_files() <= before + 50, "the host took {} connections", open_files() - before);
     stop(instance).await;
     assert_eq!((&first.body()[..], &second.body()[..]), (b"2".as_slice(), b"0".as_slice()));
@@ -177,11 +177,11 @@ async fn a_dead_container_on_the_bridge_is_not_asked_by_its_address() {
         "export default { fetch() { setImmediate(() => process.exit(3)); return new Promise(() => {}); } };",
     );
     let prepared = lab.docker.prepare(&function, Variant::Js, &mut Laps::begin()).await.unwrap();
-    let mut dead = start(&*prepared).await.unwrap();
-    let first = get(&mut *dead, "/").await.unwrap_err();
+    let dead = start(&*prepared).await.unwrap();
+    let first = get(&*dead, "/").await.unwrap_err();
     // The engine may give the free address to the next container.
     let next = start(&*prepared).await.unwrap();
-    let second = get(&mut *dead, "/").await.unwrap_err();
+    let second = get(&*dead, "/").await.unwrap_err();
     stop(dead).await;
     stop(next).await;
     for cause in [first, second] {

@@ -46,31 +46,55 @@ export default { async fetch(request) { return ways[new URL(request.url).pathnam
 async fn each_failure_has_its_cause() {
     let Some(mut lab) = Lab::open("docker").await else { return };
     let function = lab.handler("misbehaves", "", MISBEHAVES);
-    let mut instance = lab.start(&function, Variant::Js).await.unwrap();
+    let instance = lab.start(&function, Variant::Js).await.unwrap();
     // After a failed request the server goes on.
     assert!(
-        matches!(get(&mut *instance, "/throw").await, Err(Cause::Trapped(text)) if text.contains("RangeError: too far, ä\u{fffd}"))
+        matches!(get(&*instance, "/throw").await, Err(Cause::Threw(text)) if text.contains("RangeError: too far, ä\u{fffd}"))
     );
-    assert!(matches!(get(&mut *instance, "/value").await, Err(Cause::InvalidResponse(_))));
+    assert!(matches!(get(&*instance, "/value").await, Err(Cause::InvalidResponse(_))));
+    assert!(matches!(get(&*instance, "/early").await, Err(Cause::Threw(text)) if text.contains("at once")));
     assert!(
-        matches!(get(&mut *instance, "/early").await, Err(Cause::Trapped(text)) if text.contains("at once"))
+        matches!(get(&*instance, "/broken").await, Err(Cause::Trapped(text)) if text.contains("broken off"))
     );
-    assert!(
-        matches!(get(&mut *instance, "/broken").await, Err(Cause::Trapped(text)) if text.contains("broken off"))
-    );
-    let response = get(&mut *instance, "/stream").await.unwrap();
+    let response = get(&*instance, "/stream").await.unwrap();
     assert_eq!((response.status().as_u16(), response.body().len()), (201, 500_000));
     let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
-    let response = get(&mut *instance, "/empty").await.unwrap();
+    let response = get(&*instance, "/empty").await.unwrap();
     assert_eq!((response.status().as_u16(), response.body().len()), (204, 0));
     stop(instance).await;
     for (path, word) in
         [("/stray", "a stray one"), ("/unhandled", "nobody caught this"), ("/exit", "exit code 3")]
     {
-        let mut instance = lab.start(&function, Variant::Js).await.unwrap();
-        let cause = get(&mut *instance, path).await.unwrap_err();
+        let instance = lab.start(&function, Variant::Js).await.unwrap();
+        let cause = get(&*instance, path).await.unwrap_err();
         stop(instance).await;
         assert!(matches!(&cause, Cause::Crashed(text) if text.contains(word)), "{path}: {cause}");
+    }
+}
+
+/// Answers no request before it has four.
+const TOGETHER: &str = r#"
+const waiting = [];
+export default {
+  fetch() {
+    return new Promise((resolve) => {
+      if (waiting.push(resolve) === 4) for (const answer of waiting) answer(new Response("together"));
+    });
+  },
+};
+"#;
+
+#[tokio::test]
+async fn one_container_answers_as_many_requests_at_the_same_time_as_its_setting_says() {
+    for spec in ["docker:concurrency=4", "docker:concurrency=4,network=bridge"] {
+        let Some(mut lab) = Lab::open(spec).await else { return };
+        let function = lab.handler("together", "", TOGETHER);
+        let instance = lab.start(&function, Variant::Js).await.unwrap();
+        let answers = futures_util::future::join_all((0..4).map(|_| get(&*instance, "/"))).await;
+        for answer in answers {
+            assert_eq!(answer.unwrap().body(), "together", "{spec}");
+        }
+        stop(instance).await;
     }
 }

@@ -66,7 +66,7 @@ async fn a_server_for_this_processor_has_an_image_of_its_own() {
         let json = function("json");
         let prepared = lab.docker.prepare(&json, Variant::Rust, &mut Laps::begin()).await.unwrap();
         digests.push(prepared.artifact().source_digest.clone());
-        let mut instance = start(&*prepared).await.unwrap();
+        let instance = start(&*prepared).await.unwrap();
         for case in json.cases() {
             let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
             case.check(&response).unwrap_or_else(|difference| panic!("{spec} {}: {difference}", case.name));
@@ -90,7 +90,7 @@ async fn cases_are_answered_in_every_network() {
         let Some(lab) = Lab::open(&format!("docker:network={network}")).await else { return };
         let hello = function("hello");
         for variant in [Variant::Rust, Variant::Js] {
-            let mut instance = lab.start(&hello, variant).await.unwrap();
+            let instance = lab.start(&hello, variant).await.unwrap();
             for case in hello.cases() {
                 let response = instance.invoke(case.request.clone(), &mut Laps::begin()).await.unwrap();
                 case.check(&response)
@@ -280,8 +280,8 @@ async fn the_sweep_of_a_run_removes_the_leftovers_of_its_killed_processes() {
 #[tokio::test]
 async fn an_instance_that_is_dropped_is_removed_in_the_background() {
     let Some(lab) = Lab::open("docker:network=none").await else { return };
-    let mut instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
-    assert_eq!(get(&mut *instance, "/").await.unwrap().body(), r#"{"message":"Hello World"}"#);
+    let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
+    assert_eq!(get(&*instance, "/").await.unwrap().body(), r#"{"message":"Hello World"}"#);
     drop(instance);
     let gone = async {
         while !lab.containers().await.is_empty() {

@@ -104,7 +104,7 @@ pub(crate) async fn start(prepared: &dyn Prepared) -> Result<Box<dyn Instance>, 
     prepared.start(&mut Laps::begin()).await
 }
 
-pub(crate) async fn get(instance: &mut dyn Instance, uri: &'static str) -> Result<Response, Cause> {
+pub(crate) async fn get(instance: &dyn Instance, uri: &'static str) -> Result<Response, Cause> {
     let request = Request::new(Method::GET, Uri::from_static(uri), HeaderMap::new(), Bytes::new());
     instance.invoke(request, &mut Laps::begin()).await.map_err(|error| error.cause)
 }

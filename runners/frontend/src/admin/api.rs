@@ -98,6 +98,8 @@ pub struct PhaseLine {
     pub phase: Phase,
     /// How long the phase took, in nanoseconds.
     pub duration_ns: u64,
+    /// The part of that in which no code of the phase ran on the server's thread, in nanoseconds.
+    pub waiting_ns: u64,
     /// When the phase began, in nanoseconds after the server was bound.
     pub begun_ns: u64,
     /// Name and duration in nanoseconds of each lap.

@@ -63,6 +63,7 @@ fn line(recorder: &Recorder, entry: &Entry, route: &Route) -> PhaseLine {
         uses: entry.instance.map(|(_, uses)| uses),
         phase: entry.phase,
         duration_ns: nanoseconds(entry.duration),
+        waiting_ns: nanoseconds(entry.waited),
         begun_ns: recorder.begun_ns(entry),
         laps: entry.laps.iter().map(|(lap, duration)| ((*lap).to_owned(), nanoseconds(*duration))).collect(),
         cached: artifact.map(|artifact| artifact.cached),
@@ -84,7 +85,8 @@ async fn instances(
         return Err(pages::unknown(&format!("instances{path}")));
     }
     let route = worker.server.routes.find(&name, head.headers.get(EXECUTOR))?;
-    let body = body::receive(&mut received, &worker.server.config.bounds).await?;
+    let server = &worker.server;
+    let body = body::receive(&mut received, &server.config.bounds, &server.bodies).await?.bytes;
     let wanted: SetInstances = serde_json::from_slice(&body).map_err(|error| {
         let detail =
             format!("the body is not a JSON object with `live`, `invocations` and `rounds`: {error}");
@@ -199,7 +201,7 @@ impl Exercise<'_> {
         let case = route.function.load_case();
         let mut clock = Clock::begin(false);
         let answered = lease.invoke(&mut clock, case.request.clone()).await;
-        lease.end(&answered, clock.end(), &clock.laps);
+        lease.end(&answered, &clock, clock.end());
         case.check(&answered?).map_err(|difference| {
             let wrong = Cause::InvalidResponse(format!("case {}: {difference}", case.name));
             route.error(Phase::Invoke, wrong)
@@ -210,7 +212,7 @@ impl Exercise<'_> {
 
 fn take_stock(pool: &Pool) -> Instances {
     let mut instances = Instances { live: pool.idle_len() as u64, ..Instances::default() };
-    pool.each_idle(|live: &mut Live| {
+    pool.each_idle(|live: &Live| {
         instances.model_bytes.push(live.memory().model_bytes);
         instances.outside.push(live.outside().into());
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use isolab_core::{Instance, Outside as Places};
 
 use super::groups::Groups;
-use super::{Bill, Billing, Outside, Peak, Usage};
+use super::{Bill, Billing, Outside, Peak, Time, Usage};
 
 /// Reading control groups may take this part of the time of a server that bills by itself.
 const READING_SHARE: u32 = 200;
@@ -80,7 +80,7 @@ impl Ledger {
     }
 
     /// Before an invocation of an instance that was used this often.
-    pub(crate) fn begin(&mut self, instance: &mut dyn Instance, billing: Billing, uses: u64) {
+    pub(crate) fn begin(&mut self, instance: &dyn Instance, billing: Billing, uses: u64) {
         match &mut self.outside {
             Source::Groups(reading) => {
                 if let Err(error) = reading.begin(billing, uses) {
@@ -97,27 +97,27 @@ impl Ledger {
         }
     }
 
-    /// After an invocation that `thread` was used for.
+    /// After an invocation with this usage of the thread and this time.
     pub(crate) fn end(
         &mut self,
-        instance: &mut dyn Instance,
+        instance: &dyn Instance,
         billing: Billing,
-        thread: Usage,
+        (thread, time): (Usage, Time),
         ended: Ended,
     ) -> Bill {
         let Ended { uses, has_answered, now } = ended;
         match &mut self.outside {
             Source::Groups(reading) => {
                 let (outside, peak) = reading.end(billing, uses, now);
-                Bill { thread, outside, peak }
+                Bill { time, thread, outside, peak }
             }
             Source::Nowhere => {
                 let peak = self.peak_of(instance, billing, has_answered, now);
-                Bill { thread, outside: Outside::Nothing, peak: Some(peak) }
+                Bill { time, thread, outside: Outside::Nothing, peak: Some(peak) }
             }
             Source::Unreadable => {
                 let peak = self.peak_of(instance, billing, has_answered, now);
-                Bill { thread, outside: Outside::Unreadable, peak: Some(peak) }
+                Bill { time, thread, outside: Outside::Unreadable, peak: Some(peak) }
             }
         }
     }
@@ -130,7 +130,7 @@ impl Ledger {
 
     fn peak_of(
         &mut self,
-        instance: &mut dyn Instance,
+        instance: &dyn Instance,
         billing: Billing,
         has_answered: bool,
         now: Instant,

@@ -136,23 +136,42 @@ impl Account {
 }
 
 /// A phase whose polls are added to an account, if there is one. Other work of the thread
-/// between the polls is not.
+/// between the polls is not. The time between the polls is the phase's waiting time.
 pub(crate) struct Metered<'a, F> {
-    pub(crate) future: F,
-    pub(crate) account: Option<&'a mut Account>,
+    future: F,
+    account: Option<&'a mut Account>,
+    waited: &'a mut Duration,
+    /// When the last poll ended that gave nothing.
+    pending_since: Option<Instant>,
+}
+
+impl<'a, F> Metered<'a, F> {
+    pub(crate) fn new(future: F, account: Option<&'a mut Account>, waited: &'a mut Duration) -> Self {
+        Self { future, account, waited, pending_since: None }
+    }
 }
 
 impl<F: Future + Unpin> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { future, account } = &mut *self;
-        let Some(account) = account else { return Pin::new(future).poll(context) };
+        let Self { future, account, waited, pending_since } = &mut *self;
+        if let Some(since) = pending_since.take() {
+            **waited += since.elapsed();
+        }
+        let Some(account) = account else {
+            let polled = Pin::new(future).poll(context);
+            if polled.is_pending() {
+                *pending_since = Some(Instant::now());
+            }
+            return polled;
+        };
         let before = read(account.known.take().unwrap_or_else(Instant::now));
         let polled = Pin::new(future).poll(context);
         let now = Instant::now();
         account.usage += read(now) - before;
         account.known = polled.is_ready().then_some(now);
+        *pending_since = polled.is_pending().then_some(now);
         polled
     }
 }
@@ -233,11 +252,13 @@ mod tests {
             burn(Duration::from_millis(2));
             if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
         });
-        let mut metered = Metered { future, account: Some(&mut account) };
+        let mut waited = Duration::ZERO;
+        let mut metered = Metered::new(future, Some(&mut account), &mut waited);
         assert_eq!((&mut metered).now_or_never(), None);
         // Another connection's work.
         burn(Duration::from_millis(20));
         assert_eq!((&mut metered).now_or_never(), Some(()));
+        assert!(waited >= Duration::from_millis(20), "{waited:?}");
         let cpu_ns = account.usage.cpu_ns;
         assert!((3_900_000..6_000_000).contains(&cpu_ns), "{cpu_ns} ns");
         assert!(account.known.is_some());

@@ -1,4 +1,4 @@
-//! The bill of one answer: the CPU time, page faults and memory of its invocation.
+//! The bill of one answer: the time, CPU time, page faults and memory of its invocation.
 //!
 //! - [`meter`]: the CPU time and faults of the thread that executes a phase.
 //! - [`watch`]: tells without a system call that a thread's faults have not changed.
@@ -11,8 +11,10 @@ pub(crate) mod meter;
 pub(crate) mod watch;
 
 use std::ops::{AddAssign, Sub};
+use std::time::Duration;
 
 use http::HeaderValue;
+use isolab_core::laps::nanoseconds;
 
 use crate::text::Text;
 
@@ -91,9 +93,20 @@ pub enum Outside {
     Unreadable,
 }
 
+/// The time of one invocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// From its beginning to its end.
+    pub wall: Duration,
+    /// The part of that in which no code of it ran on the server's thread.
+    pub waited: Duration,
+}
+
 /// The bill of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bill {
+    /// The time of the invocation, without a start.
+    pub time: Time,
     /// Usage of the server's thread by the invocation, and by the start if the instance was
     /// started for this request.
     pub thread: Usage,
@@ -116,7 +129,9 @@ impl Bill {
     fn text(&self) -> Text<LONGEST_BYTES> {
         let mut text = Text::new();
         let Usage { cpu_ns, minor_faults, major_faults } = self.thread;
-        push(&mut text, "cpu_ns=", cpu_ns);
+        push(&mut text, "wall_ns=", nanoseconds(self.time.wall));
+        push(&mut text, ", waiting_ns=", nanoseconds(self.time.waited));
+        push(&mut text, ", cpu_ns=", cpu_ns);
         push(&mut text, ", minor_faults=", minor_faults);
         push(&mut text, ", major_faults=", major_faults);
         match self.outside {
@@ -156,9 +171,13 @@ mod tests {
     #[test]
     fn a_bill_is_a_dictionary_of_integers_with_units() {
         let thread = Usage { cpu_ns: 12_034, minor_faults: 3, major_faults: 0 };
-        let bill = Bill { thread, outside: Outside::Nothing, peak: Some(Peak::Invocation(65_536)) };
+        let time = Time { wall: Duration::from_micros(20), waited: Duration::from_micros(5) };
+        let bill = Bill { time, thread, outside: Outside::Nothing, peak: Some(Peak::Invocation(65_536)) };
         let value = bill.value();
-        assert_eq!(value, "cpu_ns=12034, minor_faults=3, major_faults=0, peak_memory_bytes=65536");
+        assert_eq!(
+            value,
+            "wall_ns=20000, waiting_ns=5000, cpu_ns=12034, minor_faults=3, major_faults=0, peak_memory_bytes=65536"
+        );
         let bill = Bill { outside: Outside::Later(7), peak: None, ..bill };
         assert!(bill.value().as_bytes().ends_with(b"major_faults=0, outside_unread_answers=7"));
     }
@@ -168,7 +187,8 @@ mod tests {
         let most = Usage { cpu_ns: u64::MAX, minor_faults: u64::MAX, major_faults: u64::MAX };
         for outside in [Outside::Nothing, Outside::Read { usage: most, answers: 9 }, Outside::Unreadable] {
             for peak in [Peak::Invocation(1), Peak::Instance(u64::MAX), Peak::Unknown("a reason")] {
-                let value = Bill { thread: most, outside, peak: Some(peak) }.value();
+                let time = Time { wall: Duration::MAX, waited: Duration::MAX };
+                let value = Bill { time, thread: most, outside, peak: Some(peak) }.value();
                 assert!(value.to_str().is_ok(), "{value:?}");
             }
         }

@@ -62,8 +62,10 @@ kinds! {
         "The executor failed, and the function is not the cause; see the server's log.";
     ARTIFACT INTERNAL_SERVER_ERROR "artifact" "Artifact not made"
         "The executor cannot prepare the function, for example because its code does not compile.";
+    THREW INTERNAL_SERVER_ERROR "threw" "Function threw"
+        "The function threw an exception, or its promise can never settle; its instance goes on.";
     TRAPPED BAD_GATEWAY "trapped" "Function trapped"
-        "The function broke a rule of its sandbox, panicked or threw an exception.";
+        "The function broke a rule of its sandbox or panicked.";
     CRASHED BAD_GATEWAY "crashed" "Sandbox crashed"
         "The sandbox ended before it answered.";
     INVALID_RESPONSE BAD_GATEWAY "invalid-response" "Invalid response"
@@ -83,6 +85,7 @@ kinds! {
 impl Kind {
     fn from_cause(cause: &Cause) -> &'static Self {
         match cause {
+            Cause::Threw(_) => &THREW,
             Cause::Trapped(_) => &TRAPPED,
             Cause::Crashed(_) => &CRASHED,
             Cause::DeadlineExceeded(_) => &DEADLINE,
@@ -218,6 +221,7 @@ mod tests {
     fn every_cause_has_its_status() {
         let text = String::new;
         let expected = [
+            (Cause::Threw(text()), 500),
             (Cause::Trapped(text()), 502),
             (Cause::Crashed(text()), 502),
             (Cause::DeadlineExceeded(Duration::ZERO), 504),

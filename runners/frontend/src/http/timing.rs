@@ -25,6 +25,8 @@ pub(crate) struct Timings {
     pub(crate) prepare: Option<Duration>,
     pub(crate) start: Option<Duration>,
     pub(crate) invoke: Option<Duration>,
+    /// The part of `invoke` in which no code of the invocation ran; none if it never waited.
+    pub(crate) wait: Option<Duration>,
     /// The instance's id, and how often it has been used, this request included.
     pub(crate) instance: Option<(u64, u64)>,
 }
@@ -32,8 +34,9 @@ pub(crate) struct Timings {
 impl Timings {
     /// Writes the headers into a map that has none of them yet.
     pub(crate) fn write(&self, headers: &mut HeaderMap, executor: Option<&HeaderValue>) {
-        let phases = [("prepare", self.prepare), ("start", self.start), ("invoke", self.invoke)];
-        let mut text = Text::<128>::new();
+        let phases =
+            [("prepare", self.prepare), ("start", self.start), ("invoke", self.invoke), ("wait", self.wait)];
+        let mut text = Text::<192>::new();
         for (phase, duration) in phases {
             let Some(duration) = duration else { continue };
             if !text.is_empty() {
@@ -85,10 +88,22 @@ mod tests {
     }
 
     #[test]
+    fn waiting_is_told_where_there_was_some() {
+        let [invoke, wait] = [3, 2].map(|number| Some(Duration::from_millis(number)));
+        let headers = written(Timings { invoke, wait, ..Timings::default() });
+        assert_eq!(headers[SERVER_TIMING], "invoke;dur=3.000000, wait;dur=2.000000");
+    }
+
+    #[test]
     fn the_longest_values_fit() {
         let long = Some(Duration::MAX);
-        let timings =
-            Timings { prepare: long, start: long, invoke: long, instance: Some((u64::MAX, u64::MAX)) };
+        let timings = Timings {
+            prepare: long,
+            start: long,
+            invoke: long,
+            wait: long,
+            instance: Some((u64::MAX, u64::MAX)),
+        };
         assert_eq!(written(timings)[INSTANCE], "18446744073709551615;uses=18446744073709551615");
     }
 

@@ -37,7 +37,9 @@ pub(crate) struct Pool {
     activity: Arc<Activity>,
     prepared: OnceCell<Arc<dyn Prepared>>,
     /// The instance used last is used next: its memory is the likeliest to be cached.
-    idle: RefCell<Vec<Slot>>,
+    idle: RefCell<Vec<Rc<Slot>>>,
+    /// Instances that answer requests and have room for more.
+    roomy: RefCell<Vec<Rc<Slot>>>,
     /// Requests that wait on this worker for this function.
     waiting: Cell<usize>,
     given_back: Notify,
@@ -49,6 +51,10 @@ pub(crate) struct Pool {
 pub(crate) struct Slot {
     pub(crate) live: Live,
     place: Place,
+    /// How many leases the instance has.
+    leases: Cell<usize>,
+    /// Whether it may only be stopped.
+    is_broken: Cell<bool>,
 }
 
 /// Free again when the instance has stopped, or could not be started.
@@ -65,7 +71,7 @@ impl Drop for Place {
 
 /// The thing that a request waits for: an idle instance, or the permit to start one.
 enum Granted {
-    Idle(Slot),
+    Idle(Rc<Slot>),
     Place(OwnedSemaphorePermit),
 }
 
@@ -85,6 +91,7 @@ impl Pool {
             activity: Arc::clone(&worker.activity),
             prepared: OnceCell::new(),
             idle: RefCell::default(),
+            roomy: RefCell::default(),
             waiting: Cell::new(0),
             given_back: Notify::new(),
             is_recording: Cell::new(true),
@@ -124,13 +131,21 @@ impl Pool {
         self.prepared().max_uses()
     }
 
-    /// An instance for one request: an idle one if the policy allows it, else a new one
-    /// if there is a place, else whichever comes first. A start is metered if it is billed.
+    /// How many requests an instance may answer at the same time.
+    fn max_concurrency(&self) -> usize {
+        self.prepared().max_concurrency()
+    }
+
+    /// An instance for one request: an idle one if the policy allows it, or one with room for one
+    /// more request; else a new one if there is a place; else whichever comes first. A start is metered if it is billed.
     /// Call [`Pool::prepare`] before.
     pub(crate) async fn acquire(self: &Rc<Self>, is_billed: bool) -> Result<Lease, Error> {
         // A new request must not overtake those that wait.
         if self.waiting.get() == 0 {
             if let Some(slot) = self.pop_reusable() {
+                return Ok(Lease::new(self, slot));
+            }
+            if let Some(slot) = self.find_room() {
                 return Ok(Lease::new(self, slot));
             }
             if let Some(permit) = self.try_place() {
@@ -176,7 +191,7 @@ impl Pool {
                 biased;
                 permit = &mut place => return Granted::Place(permit.expect("the semaphore is never closed")),
                 () = self.given_back.notified() => {
-                    if let Some(slot) = self.pop_reusable() {
+                    if let Some(slot) = self.pop_reusable().or_else(|| self.find_room()) {
                         return Granted::Idle(slot);
                     }
                 }
@@ -218,11 +233,13 @@ impl Pool {
         let starting = Live::start_as(is_billed, &**self.prepared());
         let timed = self.track(Phase::Start, None, pin!(starting)).await;
         let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
-        self.observe(Phase::Start, &timed.value, timed.duration, &timed.laps, instance);
+        self.observe(Phase::Start, &timed.value, (timed.duration, timed.waited), &timed.laps, instance);
         if let Some(usage) = timed.usage {
             self.metrics.bill.phase(Phase::Start).add(usage);
         }
-        let mut lease = Lease::new(&self, Slot { live: timed.value?, place });
+        let live = timed.value?;
+        let slot = Slot { live, place, leases: Cell::new(0), is_broken: Cell::new(false) };
+        let mut lease = Lease::new(&self, Rc::new(slot));
         lease.started = Some(timed.duration);
         lease.start_usage = timed.usage.map(Box::new);
         Ok(lease)
@@ -233,13 +250,14 @@ impl Pool {
         &self,
         phase: Phase,
         result: &Result<T, Error>,
-        duration: Duration,
+        (duration, waited): (Duration, Duration),
         laps: &Laps,
         instance: Option<(u64, u64)>,
     ) {
         self.metrics.phase(phase).record(duration);
         if let Some(recorder) = self.shared.recorder.as_ref().filter(|_| self.is_recording.get()) {
-            recorder.push(Entry::new(&self.route, phase, result, duration, laps).instance(instance));
+            recorder
+                .push(Entry::new(&self.route, phase, result, (duration, waited), laps).instance(instance));
         }
     }
 
@@ -250,14 +268,44 @@ impl Pool {
         reuse != Reuse::Fresh && reuse.allows(uses) && self.max_uses().is_none_or(|most| uses < most)
     }
 
-    fn pop_reusable(&self) -> Option<Slot> {
+    /// An instance that answers requests and may be given one more.
+    fn find_room(&self) -> Option<Rc<Slot>> {
+        let mut roomy = self.roomy.borrow_mut();
+        while let Some(slot) = roomy.last() {
+            if !slot.is_broken.get() && self.is_reusable(slot.live.uses()) {
+                return Some(Rc::clone(slot));
+            }
+            roomy.pop();
+        }
+        None
+    }
+
+    /// After the number of leases of an instance changed: whether another request may share it.
+    fn share(&self, slot: &Rc<Slot>) {
+        let most = self.max_concurrency();
+        if most == 1 {
+            return;
+        }
+        let mut roomy = self.roomy.borrow_mut();
+        let found = roomy.iter().position(|other| Rc::ptr_eq(other, slot));
+        match found {
+            Some(index) if slot.leases.get() >= most => drop(roomy.swap_remove(index)),
+            None if slot.leases.get() < most => roomy.push(Rc::clone(slot)),
+            _ => {}
+        }
+        if slot.leases.get() < most {
+            self.wake_one();
+        }
+    }
+
+    fn pop_reusable(&self) -> Option<Rc<Slot>> {
         let slot = self.idle.borrow_mut().pop_if(|slot| self.is_reusable(slot.live.uses()))?;
         self.metrics.idle.sub(1);
         Some(slot)
     }
 
     /// Takes an idle instance, whatever the reuse policy.
-    pub(crate) fn pop_idle(&self) -> Option<Slot> {
+    pub(crate) fn pop_idle(&self) -> Option<Rc<Slot>> {
         let slot = self.idle.borrow_mut().pop()?;
         self.metrics.idle.sub(1);
         Some(slot)
@@ -279,38 +327,55 @@ impl Pool {
     }
 
     /// Calls `visit` with every idle instance.
-    pub(crate) fn each_idle(&self, visit: impl FnMut(&mut Live)) {
-        self.idle.borrow_mut().iter_mut().map(|slot| &mut slot.live).for_each(visit);
+    pub(crate) fn each_idle(&self, visit: impl FnMut(&Live)) {
+        self.idle.borrow().iter().map(|slot| &slot.live).for_each(visit);
     }
 
-    pub(crate) fn put_idle(&self, slot: Slot) {
+    pub(crate) fn put_idle(&self, slot: Rc<Slot>) {
         self.idle.borrow_mut().push(slot);
         self.metrics.idle.add(1);
-        if self.waiting.get() > 0 {
-            self.given_back.notify_one();
-        }
+        self.wake_one();
     }
 
-    /// Takes an instance back after its request.
-    pub(crate) fn give_back(self: &Rc<Self>, slot: Slot, answered: bool) {
+    /// Takes an instance back after one of its requests.
+    pub(crate) fn give_back(self: &Rc<Self>, slot: Rc<Slot>) {
+        let is_shared = self.max_concurrency() > 1;
+        if slot.leases.get() > 0 {
+            // It has room again.
+            if !slot.is_broken.get() {
+                self.share(&slot);
+            }
+            return;
+        }
+        if is_shared {
+            self.roomy.borrow_mut().retain(|other| !Rc::ptr_eq(other, &slot));
+        }
         // A request that waits in another pool needs the place, not this instance.
         let wanted_elsewhere = self.waiting.get() == 0 && self.capacity().waiting() > 0;
-        if answered && self.is_reusable(slot.live.uses()) && !wanted_elsewhere {
+        if !slot.is_broken.get() && self.is_reusable(slot.live.uses()) && !wanted_elsewhere {
             self.put_idle(slot);
         } else {
             self.retire(slot);
         }
     }
 
+    fn wake_one(&self) {
+        if self.waiting.get() > 0 {
+            self.given_back.notify_one();
+        }
+    }
+
     /// Stops an instance after its response has been written.
-    pub(crate) fn retire(self: &Rc<Self>, slot: Slot) {
+    pub(crate) fn retire(self: &Rc<Self>, slot: Rc<Slot>) {
         let pool = Rc::clone(self);
         self.tasks.defer(async move { pool.stop(slot).await });
     }
 
     /// Stops an instance now. A failure is only logged.
-    pub(crate) async fn stop(&self, slot: Slot) {
-        let Slot { mut live, place } = slot;
+    pub(crate) async fn stop(&self, slot: Rc<Slot>) {
+        let Some(Slot { live, place, .. }) = Rc::into_inner(slot) else {
+            unreachable!("an instance is stopped after its last lease");
+        };
         let is_billed = self.shared.bill && live.is_billed();
         if is_billed {
             self.metrics.bill.outside.add(live.close_bill());
@@ -322,7 +387,7 @@ impl Pool {
         if let Some(usage) = timed.usage {
             self.metrics.bill.phase(Phase::Stop).add(usage);
         }
-        self.observe(Phase::Stop, &timed.value, timed.duration, &timed.laps, instance);
+        self.observe(Phase::Stop, &timed.value, (timed.duration, timed.waited), &timed.laps, instance);
         if let Err(error) = timed.value {
             tracing::error!("{error}");
         }

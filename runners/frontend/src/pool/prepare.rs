@@ -120,7 +120,8 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
         preparation.histogram.record(timed.duration);
         if let Some(recorder) = &shared.recorder {
             let artifact = timed.value.as_ref().ok().map(|prepared| prepared.artifact());
-            let entry = Entry::new(&route, Phase::Prepare, &timed.value, timed.duration, &timed.laps);
+            let entry =
+                Entry::new(&route, Phase::Prepare, &timed.value, (timed.duration, timed.waited), &timed.laps);
             recorder.push(entry.artifact(artifact));
         }
         *preparation.state() = match &timed.value {

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) instance: Option<(u64, u64)>,
     begun: Instant,
     pub(crate) duration: Duration,
+    /// The part of `duration` in which no code of the phase ran on the thread.
+    pub(crate) waited: Duration,
     pub(crate) laps: Box<[(&'static str, Duration)]>,
     /// The artifact that `prepare` made or found.
     pub(crate) artifact: Option<Box<Artifact>>,
@@ -33,7 +35,7 @@ impl Entry {
         route: &Route,
         phase: Phase,
         result: &Result<T, Error>,
-        duration: Duration,
+        (duration, waited): (Duration, Duration),
         laps: &Laps,
     ) -> Self {
         Self {
@@ -42,6 +44,7 @@ impl Entry {
             instance: None,
             begun: laps.begun(),
             duration,
+            waited,
             laps: laps.durations().collect(),
             artifact: None,
             failed: result.as_ref().err().map(|error| error.cause.name()),

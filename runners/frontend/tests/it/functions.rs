@@ -53,6 +53,17 @@ async fn any_method_path_query_and_body_reach_the_function() {
 }
 
 #[tokio::test]
+async fn headers_of_the_connection_do_not_reach_the_function() {
+    let server = Running::direct(config(Reuse::Warm));
+    let request =
+        b"GET /names HTTP/1.1\r\nHost: x\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\
+        Keep-Alive: 5\r\nX-End: 1\r\n\r\n";
+    let answer = raw(server.address, request).await;
+    assert!(answer.ends_with("\r\n\r\nhost x-end"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let server = Running::direct(config(Reuse::Warm));
     let answer = server.send(Method::HEAD, "/hello", "").await;

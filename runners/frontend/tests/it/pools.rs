@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use isolab_core::Reuse;
 use isolab_frontend::Config;
 
@@ -243,4 +245,79 @@ async fn an_instance_that_failed_is_stopped() {
     assert!(next.0 != first.0 && next.1 == 1);
     assert_eq!(count(&script.stopped), 1);
     server.stop().await;
+}
+
+/// A scripted server with one place for an instance, which answers `concurrency` requests at the same
+/// time.
+fn with_room(concurrency: usize) -> (Running, Arc<Script>) {
+    let (server, script) = with_places(1, Reuse::Warm);
+    script.concurrency.store(concurrency, Ordering::SeqCst);
+    (server, script)
+}
+
+#[tokio::test]
+async fn an_instance_answers_as_many_requests_at_the_same_time_as_it_can() {
+    let (server, script) = with_room(3);
+    let requests = (0..5).map(|_| async { server.client().await.get("/a?wait").await.instance() });
+    let release = async {
+        until("three requests run", || count(&script.waiting) == 3).await;
+        server.until_metric(QUEUE, 2).await;
+        script.invoke_gate.add_permits(5);
+    };
+    let (instances, ()) = tokio::join!(join_all(requests), release);
+    let ids: HashSet<_> = instances.iter().map(|(id, _)| *id).collect();
+    let uses: HashSet<_> = instances.iter().map(|(_, uses)| *uses).collect();
+    assert_eq!((ids.len(), uses), (1, (1..=5).collect()));
+    assert_eq!((server.metric(LIVE).await, server.metric(IDLE).await), (1, 1));
+    server.stop().await;
+    assert_eq!((count(&script.started), count(&script.stopped)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_request_that_failed_alone_leaves_its_instance() {
+    for concurrency in [1, 2] {
+        let (server, script) = with_room(concurrency);
+        let mut client = server.client().await;
+        let first = client.get("/a").await.instance();
+        client.get("/a?fail=threw").await.problem(500, "threw");
+        assert_eq!(client.get("/a").await.instance(), (first.0, 3));
+        server.stop().await;
+        assert_eq!(count(&script.started), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_instance_gets_no_request_and_is_stopped_after_its_last_one() {
+    let (server, script) = with_places(2, Reuse::Warm);
+    script.concurrency.store(2, Ordering::SeqCst);
+    let mut waiting = server.client().await;
+    let others = async {
+        until("one request runs", || count(&script.waiting) == 1).await;
+        let dead = server.get("/a?fail=trapped").await;
+        dead.problem(502, "trapped");
+        assert_eq!(dead.instance().1, 2);
+        let next = server.get("/a").await.instance();
+        assert_ne!(next.0, dead.instance().0);
+        assert_eq!(count(&script.stopped), 0);
+        script.invoke_gate.add_permits(1);
+    };
+    let (waited, ()) = tokio::join!(waiting.get("/a?wait"), others);
+    assert_eq!((waited.status.as_u16(), waited.instance().1), (200, 1));
+    until("the dead instance is stopped", || count(&script.stopped) == 1).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_only_its_request_where_an_instance_has_room() {
+    let (server, script) = with_room(2);
+    let mut leaving = server.client().await;
+    tokio::select! {
+        _ = leaving.get("/a?wait") => panic!("the gate is closed"),
+        () = until("one request runs", || count(&script.waiting) == 1) => {}
+    }
+    drop(leaving);
+    server.until_metric(IDLE, 1).await;
+    assert_eq!(server.get("/a").await.instance().1, 2);
+    server.stop().await;
+    assert_eq!((count(&script.started), count(&script.stopped)), (1, 1));
 }

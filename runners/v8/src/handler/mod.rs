@@ -6,6 +6,7 @@ pub(crate) mod portable;
 mod reply;
 pub(crate) mod snapshot;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -64,7 +65,7 @@ struct HandlerInstance {
     context: v8::Global<v8::Context>,
     dispatch: v8::Global<v8::Function>,
     handler: v8::Global<v8::Value>,
-    isolate: Isolate,
+    isolate: RefCell<Isolate>,
 }
 
 impl HandlerInstance {
@@ -84,12 +85,13 @@ impl HandlerInstance {
             Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler)))
         })?;
         laps.mark("context");
+        let isolate = RefCell::new(isolate);
         Ok(Self { rules: prepared.rules.clone(), context, dispatch, handler, isolate })
     }
 
-    fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
+    fn invoke(&self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
         let Self { rules, context, dispatch, handler, isolate } = self;
-        isolate.run(context, |scope| {
+        isolate.borrow_mut().run(context, |scope| {
             let arguments = arguments(scope, handler, request).ok_or(Failure::Thrown)?;
             let dispatch = v8::Local::new(scope, &*dispatch);
             let undefined = v8::undefined(scope).into();
@@ -104,21 +106,21 @@ impl HandlerInstance {
 
 #[async_trait(?Send)]
 impl Instance for HandlerInstance {
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         HandlerInstance::invoke(self, &request, laps).map_err(|cause| self.rules.error(Phase::Invoke, cause))
     }
 
-    fn memory(&mut self) -> Memory {
-        Memory { model_bytes: Some(self.isolate.used_bytes()) }
+    fn memory(&self) -> Memory {
+        Memory { model_bytes: Some(self.isolate.borrow_mut().used_bytes()) }
     }
 
-    fn watch_memory(&mut self) {
-        self.isolate.watch_memory();
+    fn watch_memory(&self) {
+        self.isolate.borrow_mut().watch_memory();
     }
 
     /// Heap and buffers, dead objects included that no collection has freed yet.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
-        self.isolate.peak_bytes().ok_or("the isolate's memory was not watched")
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        self.isolate.borrow_mut().peak_bytes().ok_or("the isolate's memory was not watched")
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
@@ -174,7 +176,7 @@ fn settled<'s>(
     match promise.state() {
         v8::PromiseState::Fulfilled => Ok(promise.result(scope)),
         // Nothing can settle it any more: handlers have neither timers nor I/O.
-        v8::PromiseState::Pending => Err(Cause::Trapped("the handler's promise never settles".into()).into()),
+        v8::PromiseState::Pending => Err(Cause::Threw("the handler's promise never settles".into()).into()),
         v8::PromiseState::Rejected => {
             let reason = promise.result(scope);
             Err(Failure::Rejected(exception::describe(scope, reason)))

@@ -95,7 +95,7 @@ fn keep(
 /// A handler that throws during `prepare` makes no artifact; only a request can trap.
 pub(crate) fn as_artifact(cause: Cause) -> Cause {
     match cause {
-        Cause::Trapped(text) => Cause::Artifact(text),
+        Cause::Threw(text) | Cause::Trapped(text) => Cause::Artifact(text),
         cause => cause,
     }
 }

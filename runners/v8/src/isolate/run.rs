@@ -36,9 +36,9 @@ pub(super) fn watched<T>(
     let result = body(scope).map_err(|failure| match failure {
         Failure::Cause(cause) => cause,
         _ if budget.was_denied() => Cause::OutOfMemory(limits.memory_bytes),
-        Failure::Rejected(reason) => Cause::Trapped(reason),
+        Failure::Rejected(reason) => Cause::Threw(reason),
         // The watch is still armed: describing an exception may run code of the function.
-        Failure::Thrown => Cause::Trapped(exception::caught(scope)),
+        Failure::Thrown => Cause::Threw(exception::caught(scope)),
     });
     // A limit may be reached too late to stop this run. It leaves the isolate terminating all
     // the same, so its answer does not count.

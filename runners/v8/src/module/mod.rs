@@ -8,11 +8,11 @@
 mod linear;
 mod wasi;
 
+use std::cell::{Cell, RefCell};
+
 use async_trait::async_trait;
-use bytes::Bytes;
 use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response, binary,
-    message,
 };
 use isolab_sdk::{INITIALIZE, wire};
 
@@ -61,7 +61,7 @@ impl PreparedModule {
 /// A module that fails at its first start makes no artifact.
 fn as_artifact(cause: Cause) -> Cause {
     match cause {
-        Cause::Trapped(text) | Cause::InvalidResponse(text) => Cause::Artifact(text),
+        Cause::Threw(text) | Cause::Trapped(text) | Cause::InvalidResponse(text) => Cause::Artifact(text),
         cause => cause,
     }
 }
@@ -112,8 +112,8 @@ struct ModuleInstance {
     context: v8::Global<v8::Context>,
     exports: Exports,
     /// The size of the linear memory after the last invocation.
-    linear_bytes: u64,
-    isolate: Isolate,
+    linear_bytes: Cell<u64>,
+    isolate: RefCell<Isolate>,
 }
 
 impl ModuleInstance {
@@ -124,11 +124,13 @@ impl ModuleInstance {
         let started = isolate.begin(|scope| instantiate(scope, prepared));
         let (context, exports) = started.map_err(|cause| explained(cause, &isolate, rules.limits))?;
         laps.mark("instantiate");
-        Ok(Self { rules, context, exports, linear_bytes: 0, isolate })
+        let (linear_bytes, isolate) = (Cell::new(0), RefCell::new(isolate));
+        Ok(Self { rules, context, exports, linear_bytes, isolate })
     }
 
-    fn invoke(&mut self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
+    fn invoke(&self, request: &Request, laps: &mut Laps) -> Result<Response, Cause> {
         let Self { rules, context, exports, linear_bytes, isolate } = self;
+        let isolate = &mut *isolate.borrow_mut();
         let answered = isolate.run(context, |scope| {
             let memory = v8::Local::new(scope, &exports.memory);
             let guest = request.as_guest();
@@ -141,33 +143,34 @@ impl ModuleInstance {
             let at = address(scope, &exports.handle, &[])?;
             laps.mark("call");
             let linear = Linear::new(scope, memory);
-            *linear_bytes = linear.len() as u64;
-            read(&linear, at, rules.limits.response_bytes)
+            linear_bytes.set(linear.len() as u64);
+            Ok(read(&linear, at, rules.limits.response_bytes))
         });
-        answered.map_err(|cause| explained(cause, isolate, rules.limits))
+        answered.map_err(|cause| explained(cause, isolate, rules.limits))?
     }
 }
 
 #[async_trait(?Send)]
 impl Instance for ModuleInstance {
-    async fn invoke(&mut self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         ModuleInstance::invoke(self, &request, laps).map_err(|cause| self.rules.error(Phase::Invoke, cause))
     }
 
     /// Heap and linear memory.
-    fn memory(&mut self) -> Memory {
+    fn memory(&self) -> Memory {
         let Self { context, exports, isolate, .. } = self;
+        let isolate = &mut *isolate.borrow_mut();
         let linear = isolate.run(context, |scope| {
             let memory = v8::Local::new(scope, &exports.memory);
             Ok(Linear::new(scope, memory).len() as u64)
         });
-        Memory { model_bytes: linear.ok().map(|linear| linear + self.isolate.used_bytes()) }
+        Memory { model_bytes: linear.ok().map(|linear| linear + isolate.used_bytes()) }
     }
 
     /// The size of the linear memory, which never shrinks. The heap is left out: the
     /// function's code cannot allocate there.
-    fn peak_memory(&mut self) -> Result<u64, &'static str> {
-        Ok(self.linear_bytes)
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        Ok(self.linear_bytes.get())
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
@@ -226,19 +229,14 @@ fn address(
 }
 
 /// Reads the response at an address, where its length precedes it.
-fn read(linear: &Linear<'_>, at: u32, limit: u64) -> Result<Response, Failure> {
+fn read(linear: &Linear<'_>, at: u32, limit: u64) -> Result<Response, Cause> {
     let len = linear.u32(at).ok_or_else(|| outside("the response", at))?;
     if u64::from(len) > limit.saturating_add(HEADERS_BYTES) {
-        return Err(Cause::ResponseTooLarge(limit).into());
+        return Err(Cause::ResponseTooLarge(limit));
     }
     let bytes =
         at.checked_add(4).and_then(|at| linear.get(at, len)).ok_or_else(|| outside("the response", at))?;
-    let parts =
-        wire::decode_response_parts(bytes).map_err(|error| Cause::InvalidResponse(error.to_string()))?;
-    if parts.body.len() as u64 > limit {
-        return Err(Cause::ResponseTooLarge(limit).into());
-    }
-    Ok(message::response(parts.status, parts.headers, Bytes::copy_from_slice(parts.body))?)
+    isolab_core::wire::decode_response(bytes, limit)
 }
 
 fn outside(what: &str, at: u32) -> Cause {
@@ -250,7 +248,8 @@ fn outside(what: &str, at: u32) -> Cause {
 /// V8 does not report that it refused to grow a memory. Running out of memory is recognised by
 /// the message with which Rust's standard library aborts.
 fn explained(cause: Cause, isolate: &Isolate, limits: Limits) -> Cause {
-    let (Cause::Trapped(text), Some(wasi)) = (&cause, isolate.slot::<Wasi>()) else {
+    // A trap of Wasm is an exception in V8.
+    let (Cause::Threw(text), Some(wasi)) = (&cause, isolate.slot::<Wasi>()) else {
         return cause;
     };
     let stderr = wasi.stderr();

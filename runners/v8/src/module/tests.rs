@@ -1,5 +1,6 @@
 //! Modules that are refused, and the memory limit.
 
+use bytes::Bytes;
 use std::time::Duration;
 
 use isolab_core::Limits;
@@ -73,7 +74,7 @@ async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Respo
     let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
     let module = wat::parse_str(text).unwrap();
     let prepared = PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).unwrap();
-    let mut instance = prepared.start(&mut Laps::begin()).await.unwrap();
+    let instance = prepared.start(&mut Laps::begin()).await.unwrap();
     let request = Request::new(http::Method::GET, "/".parse().unwrap(), http::HeaderMap::new(), Bytes::new());
     instance.invoke(request, &mut Laps::begin()).await
 }

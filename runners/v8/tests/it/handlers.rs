@@ -42,7 +42,7 @@ async fn an_exception_is_reported_with_its_place() {
         let source = format!("export default {{ fetch() {{ {body} }} }}");
         let error = answer("", &source, get("/")).await.unwrap_err();
         assert_eq!(error.phase, Phase::Invoke);
-        let Cause::Trapped(text) = &error.cause else { panic!("{body}: {error}") };
+        let Cause::Threw(text) = &error.cause else { panic!("{body}: {error}") };
         assert!(text.contains(expected), "{body}: {text}");
     }
 }
@@ -55,8 +55,8 @@ async fn handlers_have_no_wasm() {
     for spec in ["v8", "v8:snapshot=off"] {
         let prepared =
             prepare(&open(spec, folder.path()), &handler(folder.path(), "", source)).await.unwrap();
-        let mut instance = start(&*prepared).await;
-        assert_eq!(invoke(&mut *instance, get("/")).await.unwrap().body(), "undefined");
+        let instance = start(&*prepared).await;
+        assert_eq!(invoke(&*instance, get("/")).await.unwrap().body(), "undefined");
         stop(instance).await;
     }
 }

@@ -27,7 +27,7 @@ async fn many_live_on_one_thread_and_end_in_any_order() {
             live.shuffle(&mut rand::rng());
             for (instance, count) in &mut live {
                 *count += 1;
-                let response = invoke(&mut **instance, get("/")).await.unwrap();
+                let response = invoke(&**instance, get("/")).await.unwrap();
                 assert_eq!(*response.body(), count.to_string());
             }
             stop(live.pop().unwrap().0).await;
@@ -47,12 +47,12 @@ fn threads_have_instances_of_their_own_and_errors_stay_on_theirs() {
         for _ in 0..2 {
             threads.spawn(|| {
                 runtime().block_on(async {
-                    let mut neighbour = start(&*prepared).await;
+                    let neighbour = start(&*prepared).await;
                     for round in 1..=10 {
-                        let mut spinning = start(&*prepared).await;
-                        let error = invoke(&mut *spinning, get("/spin")).await.unwrap_err();
+                        let spinning = start(&*prepared).await;
+                        let error = invoke(&*spinning, get("/spin")).await.unwrap_err();
                         assert_eq!(error.cause, Cause::DeadlineExceeded(Duration::from_millis(50)));
-                        let response = invoke(&mut *neighbour, get("/")).await.unwrap();
+                        let response = invoke(&*neighbour, get("/")).await.unwrap();
                         assert_eq!(*response.body(), round.to_string());
                         stop(spinning).await;
                     }

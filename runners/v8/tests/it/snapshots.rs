@@ -15,8 +15,8 @@ fn count(letter: char) -> String {
 /// The first answer of a handler, and whether its snapshot was found.
 async fn first_answer(executor: &V8, folder: &Path, source: &str) -> (String, bool) {
     let prepared = prepare(executor, &handler(folder, "", source)).await.unwrap();
-    let mut instance = start(&*prepared).await;
-    let body = invoke(&mut *instance, get("/")).await.unwrap().into_body();
+    let instance = start(&*prepared).await;
+    let body = invoke(&*instance, get("/")).await.unwrap().into_body();
     stop(instance).await;
     (String::from_utf8(body.to_vec()).unwrap(), prepared.artifact().cached)
 }
@@ -46,8 +46,8 @@ async fn a_snapshot_is_made_once_and_again_if_it_is_damaged() {
     let third = prepare(&executor, &function).await.unwrap();
     assert!(!third.artifact().cached);
     for prepared in [first, second, third] {
-        let mut instance = start(&*prepared).await;
-        assert_eq!(invoke(&mut *instance, get("/")).await.unwrap().body(), "a1");
+        let instance = start(&*prepared).await;
+        assert_eq!(invoke(&*instance, get("/")).await.unwrap().body(), "a1");
         stop(instance).await;
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn start(prepared: &dyn Prepared) -> Box<dyn Instance> {
     prepared.start(&mut Laps::begin()).await.unwrap()
 }
 
-pub(crate) async fn invoke(instance: &mut dyn Instance, request: Request) -> Result<Response, Error> {
+pub(crate) async fn invoke(instance: &dyn Instance, request: Request) -> Result<Response, Error> {
     instance.invoke(request, &mut Laps::begin()).await
 }
 
@@ -51,8 +51,8 @@ pub(crate) fn get(uri: &str) -> Request {
 pub(crate) async fn answer(limits: &str, source: &str, request: Request) -> Result<Response, Error> {
     let folder = tempfile::tempdir().unwrap();
     let prepared = prepare(&open("v8", folder.path()), &handler(folder.path(), limits, source)).await?;
-    let mut instance = start(&*prepared).await;
-    let answer = invoke(&mut *instance, request).await;
+    let instance = start(&*prepared).await;
+    let answer = invoke(&*instance, request).await;
     stop(instance).await;
     answer
 }

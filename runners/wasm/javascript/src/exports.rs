@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use isolab_sdk::{Request, Response};
+use isolab_sdk::{Request, Response, wire};
 
 use crate::wasi::{self, Stream};
 use crate::{Engine, Failure, Platform};
@@ -39,7 +39,11 @@ fn initialize() {
 
 fn handle(request: &Request<'_>) -> Response {
     let engine = ENGINE.with(|slot| *slot.get().expect("`wizer-initialize` comes before the first request"));
-    engine.answer(request).unwrap_or_else(|failure| trap(&failure))
+    engine.answer(request).unwrap_or_else(|Failure(text)| Response {
+        status: wire::THREW,
+        headers: Vec::new(),
+        body: text.into_bytes(),
+    })
 }
 
 fn log(_level: &str, text: &str) {

@@ -12,8 +12,8 @@
 //! An embedder has Wizer call the first one. In the resulting module the engine has started
 //! and the handler is evaluated.
 //!
-//! A handler that throws, or whose promise can never settle, is reported on
-//! standard error and ends in a trap. The imports are four of WASI preview 1:
+//! A handler that throws, or whose promise can never settle, has a response that says so, and the
+//! engine goes on. A source that cannot be loaded is reported on standard error and ends in a trap. The imports are four of WASI preview 1:
 //! `fd_read`, only for the source; `fd_write`, standard output for `console` and
 //! standard error for that report; `clock_time_get` for `Date`; `random_get` for
 //! `Math.random`.

@@ -40,17 +40,11 @@ fn post(body: &str) -> Request {
     )
 }
 
-/// The message of a handler that failed: it traps, and the reason ends with standard error.
-fn said(reason: &str) -> String {
-    let (_, said) = reason.split_once("instruction executed: ").unwrap_or(("", reason));
-    said.to_owned()
-}
-
 /// The body of an answer, or the message of the handler.
 fn text(answer: Result<Response, Error>) -> Result<String, String> {
     match answer {
         Ok(response) => Ok(String::from_utf8(response.into_body().to_vec()).unwrap()),
-        Err(Error { cause: Cause::Trapped(reason), .. }) => Err(said(&reason)),
+        Err(Error { cause: Cause::Threw(reason) | Cause::Trapped(reason), .. }) => Err(reason),
         Err(error) => panic!("{error}"),
     }
 }
@@ -73,9 +67,8 @@ fn logged<T>(work: impl FnOnce() -> T) -> (T, String) {
 fn a_handler_answers_from_its_snapshot() {
     let hello = handler(include_str!("../../../../functions/hello/handler.js")).unwrap();
     let start = || ready(hello.start(&mut Laps::begin())).unwrap();
-    let ask = |instance: &mut dyn Instance, request| {
-        text(ready(instance.invoke(request, &mut Laps::begin()))).unwrap()
-    };
+    let ask =
+        |instance: &dyn Instance, request| text(ready(instance.invoke(request, &mut Laps::begin()))).unwrap();
     let (mut first, mut second) = (start(), start());
     assert_eq!(ask(&mut *first, get("/?myName=J%C3%BCrgen")), r#"{"message":"Hello Jürgen"}"#);
     assert_eq!(ask(&mut *second, get("/")), r#"{"message":"Hello World"}"#);
@@ -201,7 +194,8 @@ fn a_module_that_cannot_be_loaded_says_why() {
         let loaded = handler_on(spec, "export default {\n async fetch( }");
         let Err(error) = loaded else { panic!("it was loaded") };
         let Cause::Artifact(reason) = &error.cause else { panic!("{error}") };
-        let reason = said(reason);
+        // The loading of a module traps, and the reason ends with standard error.
+        let (_, reason) = reason.split_once("instruction executed: ").unwrap_or(("", reason));
         assert!(reason.starts_with("SyntaxError: ") && reason.contains("handler.js:2"), "{error}");
     }
 }

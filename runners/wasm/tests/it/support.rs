@@ -50,7 +50,7 @@ pub(crate) fn get(uri: &str) -> Request {
 
 /// Starts an instance, asks it once and stops it.
 pub(crate) fn ask(prepared: &dyn Prepared, request: Request) -> Result<Response, Error> {
-    let mut instance = ready(prepared.start(&mut Laps::begin()))?;
+    let instance = ready(prepared.start(&mut Laps::begin()))?;
     let result = ready(instance.invoke(request, &mut Laps::begin()));
     ready(instance.stop(&mut Laps::begin()))?;
     result

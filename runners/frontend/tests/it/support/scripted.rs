@@ -52,6 +52,8 @@ pub(crate) struct Script {
     pub(crate) leaked: AtomicUsize,
     pub(crate) closed: AtomicUsize,
     pub(crate) close_fails: AtomicBool,
+    /// How many requests an instance answers at the same time; 1 by default.
+    pub(crate) concurrency: AtomicUsize,
 }
 
 impl Default for Script {
@@ -73,6 +75,7 @@ impl Default for Script {
             leaked: count(),
             closed: count(),
             close_fails: AtomicBool::new(false),
+            concurrency: AtomicUsize::new(1),
         }
     }
 }
@@ -142,6 +145,7 @@ async fn pass(gate: &Semaphore) {
 /// Every cause by its name.
 pub(crate) fn causes() -> Vec<Cause> {
     vec![
+        Cause::Threw("on purpose".into()),
         Cause::Trapped("on purpose".into()),
         Cause::Crashed("on purpose".into()),
         Cause::DeadlineExceeded(Duration::from_secs(1)),
@@ -220,6 +224,10 @@ impl Prepared for Ready {
         &self.artifact
     }
 
+    fn max_concurrency(&self) -> usize {
+        count(&self.script.concurrency)
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         self.script.starting.fetch_add(1, Ordering::SeqCst);
         pass(&self.script.start_gate).await;
@@ -240,7 +248,7 @@ struct Sandbox {
 
 #[async_trait(?Send)]
 impl Instance for Sandbox {
-    async fn invoke(&mut self, request: Request, _: &mut Laps) -> Result<Response, Error> {
+    async fn invoke(&self, request: Request, _: &mut Laps) -> Result<Response, Error> {
         self.script.pass(Call::Invoke);
         if request.query() == "wait" {
             self.script.waiting.fetch_add(1, Ordering::SeqCst);
@@ -254,7 +262,7 @@ impl Instance for Sandbox {
         Ok(message::response(200, [("x-function", &self.function)], Bytes::from_static(b"answered")).unwrap())
     }
 
-    fn memory(&mut self) -> Memory {
+    fn memory(&self) -> Memory {
         Memory { model_bytes: Some(4_096) }
     }
 
