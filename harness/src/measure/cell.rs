@@ -8,7 +8,7 @@ use isolab_reports::Experiment;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile, burst, contention, identity, load, mix, open, slo, steady};
+use super::{Bench, BlockProfile, burst, contention, identity, load, mix, open, slo, steady, waiting};
 use crate::http1::{Client, Wire};
 use crate::run::preset::SLOW_START;
 use crate::server::child::Child;
@@ -39,6 +39,9 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, reuse: Reuse, rows: &m
     }
     if bench.block.has(Experiment::Contention) {
         contention::measure(bench, profile, reuse, rows).context("contention")?;
+    }
+    if bench.block.has(Experiment::Waiting) && reuse == Reuse::Warm {
+        waiting::measure(bench, profile, rows).context("waiting")?;
     }
     if bench.block.has(Experiment::Burst) {
         burst::measure(bench, profile, reuse, &child, rows).context("burst")?;

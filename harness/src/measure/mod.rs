@@ -9,6 +9,7 @@
 //! | [`cell`]: [`load`], [`open`], [`slo`], [`burst`] | another | answers under load, and their [`cost`] |
 //! | [`cell`]: [`mix`] | another, with 1,000 functions | answers of many functions |
 //! | [`cell`]: [`contention`] | one for each number of workers | answers under load |
+//! | [`waiting`] | one for each number of requests in flight | answers, and memory while all wait |
 //!
 //! [`outside`] finds what a block's instances have outside of the server, and [`steady`] warms
 //! instances up.
@@ -31,6 +32,7 @@ pub mod rows;
 pub mod slo;
 pub mod startup;
 pub mod steady;
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

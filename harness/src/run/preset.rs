@@ -80,6 +80,8 @@ pub struct Amounts {
     pub slo: Slo,
     /// Many functions at once.
     pub mix: Mix,
+    /// Requests that wait.
+    pub waiting: Waiting,
     /// Requests at once.
     pub burst: Burst,
 }
@@ -185,6 +187,18 @@ pub struct Mix {
     pub window: Duration,
 }
 
+/// Amounts of requests that wait.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Waiting {
+    /// Numbers of requests in flight.
+    pub in_flight: &'static [usize],
+    /// Number of windows after a first one, which is not kept.
+    pub windows: u32,
+    /// Length of one window.
+    #[serde(rename = "window_ms", serialize_with = "milliseconds")]
+    pub window: Duration,
+}
+
 /// Amounts of the burst.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Burst {
@@ -213,6 +227,9 @@ const fn ms(milliseconds: u64) -> Duration {
 /// The default bound on the 99th percentile. Chosen and not derived: people do not notice it, and
 /// a cold start of a container breaks it.
 pub const SLO: Duration = ms(10);
+
+/// Requests that wait at the same time.
+const IN_FLIGHT: &[usize] = &[1, 10, 100, 1_000];
 
 const MIB: u64 = 1 << 20;
 
@@ -255,6 +272,7 @@ pub const QUICK: Preset = Preset {
         open: Open { is_dense: false, windows: 1, window: ms(100), window_requests: 5 },
         slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 16, windows: 2, window: ms(300) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 1, window: ms(500) },
         burst: Burst { requests: &[4, 16], rounds: 1 },
     },
     heavy: Amounts {
@@ -275,6 +293,7 @@ pub const QUICK: Preset = Preset {
         open: Open { is_dense: false, windows: 1, window: ms(100), window_requests: 2 },
         slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 2, window: ms(1_000) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 1, window: ms(500) },
         burst: Burst { requests: &[4], rounds: 1 },
     },
 };
@@ -307,6 +326,7 @@ pub const DEFAULT: Preset = Preset {
         open: Open { is_dense: false, windows: 1, window: ms(250), window_requests: 15 },
         slo: Slo { probe: ms(200), probes: 12, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(500) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
         burst: Burst { requests: &[8, 64], rounds: 3 },
     },
     heavy: Amounts {
@@ -327,6 +347,7 @@ pub const DEFAULT: Preset = Preset {
         open: Open { is_dense: false, windows: 1, window: ms(300), window_requests: 3 },
         slo: Slo { probe: ms(250), probes: 10, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 3, window: ms(1_000) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
         burst: Burst { requests: &[8], rounds: 1 },
     },
 };
@@ -359,6 +380,7 @@ pub const FULL: Preset = Preset {
         open: Open { is_dense: true, windows: 1, window: ms(250), window_requests: 30 },
         slo: Slo { probe: ms(200), probes: 14, bound_time: ms(2_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(1_000) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
         burst: Burst { requests: &[8, 64, 256], rounds: 3 },
     },
     heavy: Amounts {
@@ -379,6 +401,7 @@ pub const FULL: Preset = Preset {
         open: Open { is_dense: true, windows: 1, window: ms(300), window_requests: 5 },
         slo: Slo { probe: ms(250), probes: 12, bound_time: ms(3_000) },
         mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(1_000) },
+        waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
         burst: Burst { requests: &[8], rounds: 2 },
     },
 };
@@ -400,10 +423,12 @@ impl Preset {
     }
 
     /// The experiments of a run for which the user chose none. The mix of many functions and
-    /// contention take time that only a run for publication has.
+    /// contention take time that only a run for publication has. Most functions do not wait.
     pub fn experiments(&self) -> Vec<Experiment> {
-        let is_chosen = |experiment: &Experiment| {
-            self.name == PresetName::Full || !matches!(experiment, Experiment::Mix | Experiment::Contention)
+        let is_chosen = |experiment: &Experiment| match experiment {
+            Experiment::Waiting => false,
+            Experiment::Mix | Experiment::Contention => self.name == PresetName::Full,
+            _ => true,
         };
         Experiment::ALL.into_iter().filter(is_chosen).collect()
     }

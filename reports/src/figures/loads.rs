@@ -12,7 +12,7 @@ use crate::statistics::{Bootstrap, Estimate, Samples};
 type Formula = fn(&Numbers<'_>) -> Option<f64>;
 
 /// Figures that combine several numbers of a window.
-const FORMULAS: [(&str, Unit, Formula); 24] = [
+const FORMULAS: [(&str, Unit, Formula); 25] = [
     ("rate", Unit::PerSecond, |window| rate(window, "responses_count")),
     ("offered", Unit::PerSecond, |window| rate(window, "offered_count")),
     ("dropped", Unit::Part, |window| part(window, "dropped_count")),
@@ -44,12 +44,18 @@ const FORMULAS: [(&str, Unit, Formula); 24] = [
     ("functions", Unit::Count, |window| window.get("functions_count").copied()),
     ("evictions", Unit::Count, |window| window.get("stops_count").copied()),
     ("shared_processors", Unit::Count, |window| window.get("shared_processors_count").copied()),
+    // Of one second in which one request waits.
+    ("cpu_per_second", Unit::Nanoseconds, |window| {
+        let waited_s = window.get("in_flight_count")? * window.get("duration_ns")? / 1e9;
+        let cpu_ns = per_response(window, &["cpu_ns"], &["cgroup_cpu_ns", "helpers_cpu_ns"])?;
+        Some(cpu_ns * window.get("responses_count")? / waited_s)
+    }),
     ("energy", Unit::Microjoules, |window| per_response(window, &["energy_uj"], &[])),
 ];
 
 pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for phase in ["load", "open", "burst", "mix", "contention"] {
+    for phase in ["load", "open", "burst", "mix", "contention", "waiting"] {
         for (key, windows) in sorted.windows_of(phase) {
             let mut add = |name: String, unit, samples: Samples| {
                 figures.extend(Figure::median(name, key.settings(), unit, samples, bootstrap));

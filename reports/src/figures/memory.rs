@@ -34,6 +34,7 @@ const READINGS: [(&str, Reading); 7] = [
 
 pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = slopes(sorted);
+    figures.extend(waiting(sorted));
     figures.extend(held(sorted, bootstrap));
     figures.extend(idle(sorted, bootstrap));
     figures.extend(density(sorted, bootstrap));
@@ -78,6 +79,22 @@ fn slopes(sorted: &Sorted<'_>) -> Vec<Figure> {
         }
     }
     figures
+}
+
+/// The memory of one more request that waits: a slope over the numbers in flight, which begin with
+/// none.
+fn waiting(sorted: &Sorted<'_>) -> Option<Figure> {
+    let mut repetitions: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
+    for (key, windows) in sorted.windows_of("waiting") {
+        let in_flight = key.connections.unwrap_or_default() as f64;
+        for ((repetition, _), window) in windows {
+            let point = READINGS[0].1(window).map(|bytes| (in_flight, bytes));
+            repetitions.entry(*repetition).or_default().extend(point);
+        }
+    }
+    let points: Vec<_> = repetitions.into_values().collect();
+    let slope = line(&points)?.slope;
+    Some(Figure::derived("waiting_memory".to_owned(), Settings::default(), Unit::Bytes, slope))
 }
 
 /// How far the points lie from the line, and the slope between the two highest numbers of live

@@ -14,7 +14,7 @@ pub(super) struct Key<'a> {
     reuse: Option<&'a str>,
     cold: Option<Cold>,
     cached: Option<bool>,
-    connections: Option<u64>,
+    pub(super) connections: Option<u64>,
     load_percent: Option<u64>,
     rate_per_s: Option<u64>,
     workers: Option<u64>,
@@ -57,7 +57,7 @@ impl<'a> Sorted<'a> {
             let value = row.value as f64;
             if matches!(
                 row.phase.as_str(),
-                "load" | "open" | "slo" | "burst" | "mix" | "contention" | "memory" | "density"
+                "load" | "open" | "slo" | "burst" | "mix" | "contention" | "waiting" | "memory" | "density"
             ) {
                 let windows = sorted.windows.entry(key).or_default();
                 windows.entry((row.repetition, row.sample)).or_default().insert(&row.metric, value);
@@ -132,7 +132,7 @@ impl<'a> Key<'a> {
                 None if row.uses == Some(1) => return None,
                 None => Self { reuse, ..bare },
             },
-            "load" | "burst" | "mix" => Self { reuse, connections: row.connections, ..bare },
+            "load" | "burst" | "mix" | "waiting" => Self { reuse, connections: row.connections, ..bare },
             "contention" => Self { reuse, connections: row.connections, workers: row.workers, ..bare },
             "slo" => Self { reuse, rate_per_s: row.rate_per_s, ..bare },
             "open" => Self {

@@ -28,11 +28,13 @@ pub enum Experiment {
     Mix,
     /// A closed loop over servers with several workers.
     Contention,
+    /// One to a thousand requests that wait at the same time.
+    Waiting,
 }
 
 impl Experiment {
     /// All of them, in the order in which a block is measured.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Startup,
         Self::Memory,
         Self::Density,
@@ -42,6 +44,7 @@ impl Experiment {
         Self::Burst,
         Self::Mix,
         Self::Contention,
+        Self::Waiting,
     ];
 
     /// Whether it depends on the model more than on the function. A preset may measure such an
@@ -76,6 +79,7 @@ impl Experiment {
             Self::Burst => "burst",
             Self::Mix => "mix",
             Self::Contention => "contention",
+            Self::Waiting => "waiting",
         }
     }
 }

@@ -93,6 +93,7 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         open::offered(group),
         open::latencies(group),
         users::contention(group),
+        users::waiting(group),
         load::bursts(group),
     ];
     Section {

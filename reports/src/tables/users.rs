@@ -1,5 +1,7 @@
 //! Loads that look like users: the highest rate that they bear, many functions, several workers.
 
+use std::collections::BTreeMap;
+
 use super::cells::{FEW, against, figure, reuse, value};
 use super::code;
 use super::{NONE, Table, head};
@@ -150,5 +152,75 @@ pub(super) fn contention(group: &Group) -> Table {
              more than the table shows. {FEW}"
         ),
         is_detail: true,
+    }
+}
+
+/// Requests that wait.
+pub(super) fn waiting(group: &Group) -> Table {
+    let lines = named(group, "waiting_rate").map(|(executor, rate)| {
+        let beside = |name: &str| executor.figure(name, &rate.settings);
+        let best = group.best(|executor| executor.figure("waiting_rate", &rate.settings));
+        vec![
+            code(executor),
+            rate.settings.connections.unwrap_or_default().to_string(),
+            figure(Some(rate)),
+            against(group, Some(rate), best),
+            figure(beside("waiting_latency_p50")),
+            figure(beside("waiting_latency_p99")),
+            figure(beside("waiting_cpu_per_second")),
+            figure(executor.named("waiting_memory").next()),
+        ]
+    });
+    Table {
+        name: "waiting",
+        title: "Requests that wait".into(),
+        head: head(&[
+            "executor",
+            "in flight",
+            "requests/s",
+            "against the best",
+            "latency p50",
+            "p99",
+            "CPU per waited second",
+            "memory per waiting request",
+        ]),
+        names: 2,
+        lines: lines.collect(),
+        note: format!(
+            "A closed loop with warm instances. {} The memory of a waiting request is the slope over all numbers in \
+             flight, from the server at rest on. CPU per waited second is that of server and instances, divided by \
+             the seconds that all requests together were in flight. {FEW}",
+            dominance(group)
+        ),
+        is_detail: true,
+    }
+}
+
+/// Rates within this part of the best count as the same.
+const SAME_PART: f64 = 0.05;
+
+/// Up to which number in flight the wait hides every difference between the executors.
+fn dominance(group: &Group) -> String {
+    let mut spreads: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (_, rate) in named(group, "waiting_rate") {
+        let in_flight = rate.settings.connections.unwrap_or_default();
+        spreads.entry(in_flight).or_default().push(rate.estimate.value);
+    }
+    let compared: Vec<_> = spreads.into_iter().filter(|(_, rates)| rates.len() > 1).collect();
+    let is_same = |rates: &[f64]| {
+        let best = rates.iter().copied().fold(0.0, f64::max);
+        rates.iter().all(|rate| *rate >= best * (1.0 - SAME_PART))
+    };
+    let hidden = compared.iter().take_while(|(_, rates)| is_same(rates)).last();
+    match (hidden, compared.is_empty()) {
+        (_, true) => "Only one executor was measured.".to_owned(),
+        (Some((in_flight, _)), _) => format!(
+            "Up to {in_flight} in flight the wait dominates: all rates lie within {} of the best.",
+            units::percent(SAME_PART)
+        ),
+        (None, _) => format!(
+            "The wait dominates at no measured number in flight: some rate lies more than {} below the best.",
+            units::percent(SAME_PART)
+        ),
     }
 }

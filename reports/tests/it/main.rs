@@ -9,3 +9,4 @@ mod page;
 mod paired;
 mod statistics;
 mod support;
+mod waiting;
