@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::laps::nanoseconds;
+
 /// How often the thread looks. A deadline strikes at most two ticks late, and never early.
 const TICK: Duration = Duration::from_millis(5);
 /// How long the thread stays awake while no watch is armed. Waking it takes a system call,
@@ -40,11 +42,18 @@ struct Shared {
     next_id: AtomicU64,
 }
 
+/// The part of a watch that both threads see.
+struct State {
+    /// The present run, or one of the states above.
+    run: AtomicU64,
+    /// How long the present run may take, in nanoseconds.
+    limit_ns: AtomicU64,
+}
+
 /// The thread's view of a watch.
 struct Watched {
-    state: Arc<AtomicU64>,
+    state: Arc<State>,
     stop: Stop,
-    deadline: Duration,
     /// The run that was seen last, and when it was first seen.
     seen: (u64, Instant),
 }
@@ -53,8 +62,12 @@ struct Watched {
 pub struct Watch {
     watchdog: Arc<Watchdog>,
     id: u64,
-    state: Arc<AtomicU64>,
+    state: Arc<State>,
+    deadline_ns: u64,
     runs: Cell<u64>,
+    /// Whether the limit of the last run was shorter than the deadline.
+    is_shortened: Cell<bool>,
+    has_struck: Cell<bool>,
 }
 
 impl Watchdog {
@@ -76,12 +89,14 @@ impl Watchdog {
 
     /// Watches a sandbox, which `stop` stops. Each of its runs may take as long as `deadline`.
     pub fn watch(self: &Arc<Self>, deadline: Duration, stop: impl Fn() + Send + 'static) -> Watch {
-        let state = Arc::new(AtomicU64::new(DISARMED));
+        let deadline_ns = nanoseconds(deadline);
+        let state = Arc::new(State { run: AtomicU64::new(DISARMED), limit_ns: AtomicU64::new(deadline_ns) });
         let id = self.shared.next_id.fetch_add(1, SeqCst);
         let seen = (DISARMED, Instant::now());
-        let watched = Watched { state: state.clone(), stop: Box::new(stop), deadline, seen };
+        let watched = Watched { state: state.clone(), stop: Box::new(stop), seen };
         self.shared.watched().insert(id, watched);
-        Watch { watchdog: self.clone(), id, state, runs: Cell::new(0) }
+        let (runs, is_shortened, has_struck) = (Cell::new(0), Cell::new(false), Cell::new(false));
+        Watch { watchdog: self.clone(), id, state, deadline_ns, runs, is_shortened, has_struck }
     }
 }
 
@@ -95,8 +110,23 @@ impl Drop for Watchdog {
 impl Watch {
     /// Begins a run: the sandbox is stopped once the deadline has passed.
     pub fn arm(&self) {
+        if self.is_shortened.replace(false) {
+            self.state.limit_ns.store(self.deadline_ns, SeqCst);
+        }
+        self.begin();
+    }
+
+    /// Begins a run that may take as long as `limit`, or as the deadline if that is shorter.
+    pub fn arm_within(&self, limit: Duration) {
+        // The thread reads the run before the limit, so it never measures this run by an older one.
+        self.state.limit_ns.store(nanoseconds(limit).min(self.deadline_ns), SeqCst);
+        self.is_shortened.set(true);
+        self.begin();
+    }
+
+    fn begin(&self) {
         self.runs.set(self.runs.get() + 1);
-        self.state.store(self.runs.get(), SeqCst);
+        self.state.run.store(self.runs.get(), SeqCst);
         if self.watchdog.shared.asleep.load(SeqCst) {
             self.watchdog.shared.asleep.store(false, SeqCst);
             self.watchdog.thread.unpark();
@@ -106,7 +136,16 @@ impl Watch {
     /// Ends the run, and returns whether the deadline struck. If so, the sandbox must not run
     /// again.
     pub fn disarm(&self) -> bool {
-        self.state.swap(DISARMED, SeqCst) == STRUCK
+        let struck = self.state.run.swap(DISARMED, SeqCst) == STRUCK;
+        if struck {
+            self.has_struck.set(true);
+        }
+        struck
+    }
+
+    /// Whether the deadline has struck in any run.
+    pub fn has_struck(&self) -> bool {
+        self.has_struck.get()
     }
 }
 
@@ -142,7 +181,7 @@ impl Shared {
         let now = Instant::now();
         let mut armed = false;
         for watched in self.watched().values_mut() {
-            let run = watched.state.load(SeqCst);
+            let run = watched.state.run.load(SeqCst);
             if run == DISARMED {
                 continue;
             }
@@ -154,9 +193,10 @@ impl Shared {
             if watched.seen.0 != run {
                 watched.seen = (run, now);
             }
-            let overdue = now.duration_since(watched.seen.1) >= watched.deadline;
+            let limit = Duration::from_nanos(watched.state.limit_ns.load(SeqCst));
+            let overdue = now.duration_since(watched.seen.1) >= limit;
             // The exchange fails if that run has ended meanwhile.
-            if overdue && watched.state.compare_exchange(run, STRUCK, SeqCst, SeqCst).is_ok() {
+            if overdue && watched.state.run.compare_exchange(run, STRUCK, SeqCst, SeqCst).is_ok() {
                 (watched.stop)();
             }
         }
@@ -205,5 +245,25 @@ mod tests {
         assert_eq!(stops[1].load(SeqCst), 0);
         late.arm();
         assert!(!late.disarm());
+        assert!(late.has_struck() && !other.has_struck());
+    }
+
+    #[test]
+    fn a_run_with_a_shorter_limit_is_stopped_and_the_next_one_has_the_deadline_again() {
+        let watchdog = Watchdog::start().unwrap();
+        let stops = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&stops);
+        let watch = watchdog.watch(Duration::from_hours(1), move || {
+            counted.fetch_add(1, SeqCst);
+        });
+        watch.arm_within(DEADLINE);
+        wait_until(|| stops.load(SeqCst) > 0);
+        assert!(watch.disarm());
+        watch.arm();
+        assert_eq!(watch.state.limit_ns.load(SeqCst), nanoseconds(Duration::from_hours(1)));
+        assert!(!watch.disarm());
+        watch.arm_within(Duration::from_hours(2));
+        assert_eq!(watch.state.limit_ns.load(SeqCst), nanoseconds(Duration::from_hours(1)));
+        assert!(!watch.disarm());
     }
 }

@@ -43,19 +43,25 @@ impl V8 {
         Ok(Self { spec, cache: environment.cache.clone(), watchdog })
     }
 
+    /// How many requests one isolate of the variant `js` may have in flight.
+    fn concurrency(&self) -> usize {
+        usize::try_from(self.spec.number("concurrency")).unwrap_or(usize::MAX)
+    }
+
     fn prepare_handler(&self, rules: Rules, path: &Path, laps: &mut Laps) -> Result<PreparedHandler, Cause> {
         let source = String::from_utf8(read(path)?)
             .map_err(|_| Cause::Artifact(format!("{} is not UTF-8", path.display())))?;
         laps.mark("read");
         let source_digest = digest([source.as_bytes()]);
+        let concurrency = self.concurrency();
         let prepared = if self.spec.get("snapshot") == "on" {
             let (blob, cached) = snapshot::load_or_make(&self.cache, &source, &rules)
                 .map_err(|cause| with_stack(cause, &rules, &source))?;
             let bytes = blob.bytes().len() as u64;
             let artifact = Artifact { kind: "snapshot", source_digest, bytes, cached };
-            PreparedHandler { rules, origin: Origin::Snapshot(Arc::new(blob)), artifact }
+            PreparedHandler { rules, origin: Origin::Snapshot(Arc::new(blob)), artifact, concurrency }
         } else {
-            PreparedHandler::from_source(rules, source)
+            PreparedHandler::from_source(rules, source, concurrency)
         };
         laps.mark(prepared.artifact.kind);
         handler::try_start(&prepared)?;
@@ -70,7 +76,7 @@ fn with_stack(cause: Cause, rules: &Rules, source: &str) -> Cause {
     if !matches!(cause, Cause::Artifact(_)) {
         return cause;
     }
-    let plain = PreparedHandler::from_source(rules.clone(), source.to_owned());
+    let plain = PreparedHandler::from_source(rules.clone(), source.to_owned(), 1);
     handler::try_start(&plain).err().unwrap_or(cause)
 }
 

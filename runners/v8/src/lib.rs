@@ -18,7 +18,8 @@
 //!   `isolate::budget` the memory limit; `isolate::creator` makes snapshots.
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
 //!   `natives`, and the handler; `snapshot` stores the result, `portable` gives it to a server
-//!   in a container; `reply` reads responses.
+//!   in a container; `turn` runs requests, from `arguments` to `reply`; `event_loop` knows the
+//!   requests in flight and their `timers`.
 //! - `module`: the variant `rust`. `binary` sets the maximum of the memory, `linear` is the
 //!   memory, `wasi` the imports.
 //!
@@ -26,6 +27,12 @@
 //! built-in function: `functions/hostile/uninterruptible` calls one that never returns. The
 //! server gives up the thread of such a call when it ends, and names the function.
 //! `isolate::budget` says how exact the memory limit is.
+//!
+//! Many requests may be in flight on one isolate of the variant `js`. Each entry into the isolate is
+//! a turn of one request, and ends with the microtasks. A request that waits holds no thread: its
+//! future, which needs the clock of a tokio runtime, wakes for its timers. A request that waits past
+//! its deadline fails alone. A request that is stopped while it computes, or runs out of memory,
+//! takes its isolate with it, and so all other requests on it.
 //!
 //! V8's foreground tasks never run. They only finish garbage collections early and call the
 //! callbacks of `FinalizationRegistry`, and an instance does neither between requests.
@@ -53,6 +60,9 @@ pub fn version() -> &'static str {
     v8::V8::get_version()
 }
 
+/// The most requests that one isolate may have in flight, whatever the setting.
+const MOST_CONCURRENCY: usize = 100_000;
+
 /// The executor's settings.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -60,6 +70,12 @@ pub const SETTINGS: &[Setting] = &[
         default: "on",
         values: Values::OneOf(&["on", "off"]),
         help: "start handlers from a heap snapshot in which they are already evaluated",
+    },
+    Setting {
+        name: "concurrency",
+        default: "1000",
+        values: Values::Number(1, MOST_CONCURRENCY as u64),
+        help: "the requests that one isolate of a handler may have in flight",
     },
     guest::STACK,
 ];

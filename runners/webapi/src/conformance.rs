@@ -9,6 +9,12 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, String)> {
     TESTS.iter().map(|(name, tests)| (*name, format!("{HARNESS}{tests}")))
 }
 
+/// Name and source of the handlers for engines with timers. Their answers come later, when
+/// timers have been called.
+pub fn timer_handlers() -> impl Iterator<Item = (&'static str, String)> {
+    std::iter::once(("timers", format!("{HARNESS}{}", include_str!("conformance/timers.js"))))
+}
+
 /// Checks the answer of one of the [`handlers`]: the number of tests if all passed, or else
 /// the names and errors of the failed ones, one per line.
 ///
@@ -32,6 +38,7 @@ const TESTS: &[(&str, &str)] = &[
     ("body", include_str!("conformance/body.js")),
     ("response", include_str!("conformance/response.js")),
     ("encoding", include_str!("conformance/encoding.js")),
+    ("microtasks", include_str!("conformance/microtasks.js")),
 ];
 
 #[cfg(test)]

@@ -4,14 +4,15 @@
 //! A handler is an ES module, `export default { async fetch(request, env, ctx) {…} }`.
 //! Node has its own web API. V8 and `QuickJS` have none, and both get this one: [`SCRIPTS`] are
 //! classic scripts that define `Headers`, `URL`,
-//! `URLSearchParams`, `Request`, `Response`, `TextEncoder`, `TextDecoder` and
-//! `console` on the global, as the WHATWG standards say. There are no streams,
+//! `URLSearchParams`, `Request`, `Response`, `TextEncoder`, `TextDecoder`,
+//! `console`, `queueMicrotask` and the functions of timers on the global, as the WHATWG standards
+//! say. There are no streams,
 //! `Blob` or `FormData`; methods that would need them throw a `TypeError` that says so.
 //!
 //! # Embedding
 //!
-//! 1. Put an object `__host` with five functions on the global. This crate has their Rust
-//!    halves. Strings that the scripts pass are well-formed.
+//! 1. Put an object `__host` with these functions on the global. This crate has the Rust
+//!    halves of the first four. Strings that the scripts pass are well-formed.
 //!
 //!    | function | answers |
 //!    |---|---|
@@ -20,6 +21,12 @@
 //!    | `encodeUtf8(string)` | a `Uint8Array` of its own |
 //!    | `decodeUtf8(bytes, fatal, ignoreBOM)` | [`decode_utf8`]: a string; throws a `TypeError` for [`NotUtf8`] |
 //!    | `log(level, text)` | nothing; `level` is `debug`, `error`, `info`, `log` or `warn` |
+//!    | `fail(text)` | nothing; the request of the running code fails with this exception |
+//!    | `setTimer(callback, delayMs, repeats)` | a number above 0; calls `callback()` later, or again and again |
+//!    | `clearTimer(number)` | nothing |
+//!
+//!    An engine without timers leaves out the last two. Its handlers then have no `setTimeout`,
+//!    `setInterval`, `clearTimeout` and `clearInterval`.
 //! 2. Evaluate [`SCRIPTS`] in order. They remove `__host`, and keep its functions in closures.
 //! 3. Take `__isolab` from the global: `dispatch(handler, method, url, headers, body)`
 //!    answers `[status, [name, value, …], body]` or a promise of it, and
@@ -45,6 +52,7 @@ pub const SCRIPTS: &[(&str, &str)] = scripts![
     "internal.js",
     "inspect.js",
     "console.js",
+    "timers.js",
     "encoding.js",
     "headers.js",
     "search_params.js",

@@ -14,6 +14,10 @@ pub(crate) struct Booted<'s> {
     pub(crate) handler: v8::Local<'s, v8::Value>,
 }
 
+/// In a slot of the isolate while the handler's module is evaluated: the first exception of its
+/// microtasks, as text.
+pub(super) struct Uncaught(pub(super) Option<String>);
+
 /// Evaluates the web API and the handler's module in the scope's context.
 pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<Booted<'s>, Failure> {
     natives::install(scope).ok_or(Failure::Thrown)?;
@@ -64,8 +68,12 @@ fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Lo
     let module = v8::script_compiler::compile_module2(scope, &mut source, options, NO_REASON)
         .ok_or(Failure::Thrown)?;
     module.instantiate_module(scope, refuse_import).ok_or(Failure::Thrown)?;
+    scope.set_slot(Uncaught(None));
     let settled = module.evaluate(scope).ok_or(Failure::Thrown)?;
     scope.perform_microtask_checkpoint();
+    if let Some(Uncaught(Some(text))) = scope.remove_slot() {
+        return Err(Failure::Rejected(text));
+    }
     let settled: v8::Local<'_, v8::Promise> = settled
         .try_into()
         .map_err(|_| Cause::Internal("evaluating a module did not give a promise".into()))?;

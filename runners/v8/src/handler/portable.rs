@@ -10,7 +10,7 @@ use isolab_core::{Artifact, Cause, Error, Limits, Phase, Prepared};
 use super::{Origin, PreparedHandler, natives, snapshot};
 use crate::isolate::Blob;
 use crate::rules::Rules;
-use crate::{NAME, platform};
+use crate::{MOST_CONCURRENCY, NAME, platform};
 use isolab_core::watchdog::Watchdog;
 
 /// Evaluates a handler, and returns the heap after that.
@@ -36,7 +36,9 @@ pub unsafe fn from_snapshot(bytes: Vec<u8>, limits: Limits) -> Result<Arc<dyn Pr
     let artifact =
         Artifact { kind: "snapshot", source_digest: String::new(), bytes: bytes.len() as u64, cached: true };
     let origin = Origin::Snapshot(Arc::new(Blob::new(bytes, natives::references)));
-    Ok(Arc::new(PreparedHandler { rules: rules(limits)?, origin, artifact }))
+    // The host decides how many requests it sends to a container.
+    let concurrency = MOST_CONCURRENCY;
+    Ok(Arc::new(PreparedHandler { rules: rules(limits)?, origin, artifact, concurrency }))
 }
 
 fn rules(limits: Limits) -> Result<Rules, Error> {

@@ -1,15 +1,15 @@
 //! The memory limit of one isolate.
 //!
-//! JavaScript allocates in two places: in V8's heap, and in the buffers behind typed arrays,
-//! which come from an allocator. Both count against one limit:
+//! JavaScript allocates in three places: in V8's heap, in the buffers behind typed arrays, which
+//! come from an allocator, and in the host, which keeps timers for it. All count against one limit:
 //!
 //! - The heap has the limit as its own. When V8 is about to exceed it, the isolate is
 //!   terminated, and gets room for the allocation in progress: V8 would otherwise end the
 //!   process.
 //! - The allocator refuses buffers that would exceed the limit by themselves, which throws a
-//!   `RangeError`.
+//!   `RangeError`. The host refuses timers in the same way.
 //! - After every full collection the sum is compared with the limit. The sum is exact only
-//!   then, so heap and buffers together may exceed the limit until the next collection.
+//!   then, so all three together may exceed the limit until the next collection.
 //!
 //! The memory of a Wasm module is in neither place. Its limit is part of the module (see
 //! [`crate::module::binary`]).
@@ -30,6 +30,7 @@ const LAST_RESORT_BYTES: usize = 4 << 30;
 pub(super) struct Budget {
     limit: usize,
     buffers: Arc<Buffers>,
+    host: Rc<HostMemory>,
     exhausted: Cell<bool>,
     isolate: v8::IsolateHandle,
 }
@@ -48,7 +49,13 @@ impl Budget {
     /// The budget of an isolate that was made with [`params`].
     pub(super) fn new(isolate: &v8::Isolate, buffers: Arc<Buffers>) -> Self {
         let (limit, exhausted) = (buffers.limit, Cell::new(false));
-        Self { limit, buffers, exhausted, isolate: isolate.thread_safe_handle() }
+        let host = Rc::new(HostMemory { used: Cell::new(0), limit });
+        Self { limit, buffers, host, exhausted, isolate: isolate.thread_safe_handle() }
+    }
+
+    /// The memory that the host holds for the isolate.
+    pub(super) fn host(&self) -> &Rc<HostMemory> {
+        &self.host
     }
 
     /// Has V8 call the budget when the heap is nearly full, and after each full collection.
@@ -65,6 +72,11 @@ impl Budget {
     /// Whether the limit was reached: the isolate must not run again.
     pub(super) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
+    }
+
+    /// Before a run: a refusal in an earlier one says nothing about it.
+    pub(super) fn forget_denial(&self) {
+        self.buffers.denied.store(false, Relaxed);
     }
 
     /// Whether the allocator refused the last request.
@@ -96,15 +108,38 @@ extern "C" fn after_collection(
     let budget = unsafe { &*data.cast::<Budget>() };
     // SAFETY: V8 passes the isolate that has just collected, on its own thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    if used_bytes(&mut isolate) > budget.limit {
+    if budget.host.used_bytes(&mut isolate) > budget.limit {
         budget.exhaust();
     }
 }
 
-/// Bytes of an isolate's heap and buffers.
-pub(super) fn used_bytes(isolate: &mut v8::Isolate) -> usize {
-    let statistics = isolate.get_heap_statistics();
-    statistics.used_heap_size() + statistics.external_memory()
+/// Memory that the host holds for one isolate.
+pub(crate) struct HostMemory {
+    used: Cell<usize>,
+    limit: usize,
+}
+
+impl HostMemory {
+    /// Reserves bytes. Returns false if they would exceed the limit.
+    pub(crate) fn reserve(&self, bytes: usize) -> bool {
+        let used = self.used.get().saturating_add(bytes);
+        if used > self.limit {
+            return false;
+        }
+        self.used.set(used);
+        true
+    }
+
+    /// Gives reserved bytes back.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+
+    /// Bytes of the isolate: its heap, its buffers and the memory of the host.
+    pub(super) fn used_bytes(&self, isolate: &mut v8::Isolate) -> usize {
+        let statistics = isolate.get_heap_statistics();
+        statistics.used_heap_size() + statistics.external_memory() + self.used.get()
+    }
 }
 
 /// The memory of an isolate's buffers. V8 frees buffers on threads of its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use isolab_core::{Cause, Limits};
 
 use super::budget::{self, Budget};
-use super::run::{Failure, watched};
+use super::run::{Bounds, Failure, watched};
 use super::{Blob, References};
 use crate::platform;
 use isolab_core::watchdog::Watchdog;
@@ -63,7 +63,7 @@ impl Creator {
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         scope.set_default_context(context);
         let scope = &mut v8::ContextScope::new(scope, context);
-        watched(scope, &watch, budget, limits, |scope| body(scope, context))
+        watched(scope, &watch, budget, Bounds { limits, within: None }, |scope| body(scope, context))
     }
 
     fn end(&mut self) -> Option<v8::StartupData> {

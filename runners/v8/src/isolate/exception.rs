@@ -39,8 +39,13 @@ pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8
         })
         .filter(|stack| stack.is_string());
     let text = stack.unwrap_or(value).to_detail_string(scope);
-    let mut text = text
+    let text = text
         .map_or_else(|| "an exception without a text".to_owned(), |text| text.to_rust_string_lossy(scope));
+    shortened(text)
+}
+
+/// The text of an exception, cut off where it is too long.
+pub(crate) fn shortened(mut text: String) -> String {
     if text.len() > MAX_LEN {
         text.truncate(text.floor_char_boundary(MAX_LEN));
         text.push('…');

@@ -15,15 +15,17 @@ mod run;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use isolab_core::{Cause, Limits};
 
 pub(crate) use self::blob::{Blob, References};
 use self::budget::Budget;
+pub(crate) use self::budget::HostMemory;
 pub(crate) use self::creator::create_blob;
 use self::peak::Peak;
 pub(crate) use self::run::Failure;
-use self::run::watched;
+use self::run::{Bounds, watched};
 use crate::platform;
 use isolab_core::watchdog::{Watch, Watchdog};
 
@@ -70,10 +72,29 @@ impl Isolate {
 
     /// Runs `body` in a context, under the deadline and the memory limit.
     ///
-    /// After an error the isolate may be terminating, and must not run again.
+    /// An isolate that [is stopped](Self::is_stopped) must not run again.
     pub(crate) fn run<T>(
         &mut self,
         context: &v8::Global<v8::Context>,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<T, Cause> {
+        self.run_bounded(context, None, body)
+    }
+
+    /// As [`Isolate::run`], for `limit` at most.
+    pub(crate) fn run_within<T>(
+        &mut self,
+        context: &v8::Global<v8::Context>,
+        limit: Duration,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<T, Cause> {
+        self.run_bounded(context, Some(limit), body)
+    }
+
+    fn run_bounded<T>(
+        &mut self,
+        context: &v8::Global<v8::Context>,
+        within: Option<Duration>,
         body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Result<T, Failure>,
     ) -> Result<T, Cause> {
         let Self { owned, watch, limits, budget, .. } = self;
@@ -81,7 +102,7 @@ impl Isolate {
         v8::scope!(let scope, &mut *isolate);
         let context = v8::Local::new(scope, context);
         let scope = &mut v8::ContextScope::new(scope, context);
-        watched(scope, watch, budget, *limits, body)
+        watched(scope, watch, budget, Bounds { limits: *limits, within }, body)
     }
 
     /// Runs `body` under the same limits in a context that it makes, and keeps that context.
@@ -94,8 +115,13 @@ impl Isolate {
         v8::scope!(let scope, &mut *isolate);
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         let scope = &mut v8::ContextScope::new(scope, context);
-        let result = watched(scope, watch, budget, *limits, body)?;
+        let result = watched(scope, watch, budget, Bounds { limits: *limits, within: None }, body)?;
         Ok((v8::Global::new(scope, context), result))
+    }
+
+    /// Whether the isolate reached a limit: it is terminating, and must not run again.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.budget.is_exhausted() || self.watch.has_struck()
     }
 
     /// The value that [`v8::Isolate::set_slot`] stored for callbacks.
@@ -103,21 +129,29 @@ impl Isolate {
         self.owned.get_slot()
     }
 
-    /// Bytes that the heap and all buffers hold.
-    pub(crate) fn used_bytes(&mut self) -> u64 {
-        budget::used_bytes(&mut Entered::new(&mut self.owned)) as u64
+    /// The memory that the host holds for the isolate.
+    pub(crate) fn host_memory(&self) -> &Rc<HostMemory> {
+        self.budget.host()
     }
 
-    /// Begins a new peak of the bytes that the heap and all buffers hold.
+    /// Bytes that the heap, all buffers and the host hold.
+    pub(crate) fn used_bytes(&mut self) -> u64 {
+        self.budget.host().used_bytes(&mut Entered::new(&mut self.owned)) as u64
+    }
+
+    /// Begins a new peak of the bytes that the heap, all buffers and the host hold.
     pub(crate) fn watch_memory(&mut self) {
-        match &self.peak {
+        let Self { owned, budget, peak, .. } = self;
+        match peak {
             Some(peak) => peak.begin(),
-            // SAFETY: `Isolate` keeps the peak until the isolate has ended.
-            None => self.peak = Some(unsafe { Peak::install(&mut Entered::new(&mut self.owned)) }),
+            None => {
+                // SAFETY: `Isolate` keeps the peak until the isolate has ended.
+                *peak = Some(unsafe { Peak::install(&mut Entered::new(owned), budget.host()) });
+            }
         }
     }
 
-    /// The most bytes that heap and buffers held since [`Isolate::watch_memory`]. `None` without that.
+    /// The most bytes that heap, buffers and host held since [`Isolate::watch_memory`]. `None` without that.
     pub(crate) fn peak_bytes(&mut self) -> Option<u64> {
         let Self { owned, peak, .. } = self;
         peak.as_ref().map(|peak| peak.end(&mut Entered::new(owned)) as u64)

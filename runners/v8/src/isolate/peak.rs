@@ -7,18 +7,21 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::rc::Rc;
 
-use super::budget::used_bytes;
+use super::budget::HostMemory;
 
 /// The peak of one isolate since it was last begun, in bytes.
-pub(super) struct Peak(Cell<usize>);
+pub(super) struct Peak {
+    bytes: Cell<usize>,
+    host: Rc<HostMemory>,
+}
 
 impl Peak {
     /// Has V8 call a new peak before each collection.
     ///
     /// # Safety
     /// The peak must not be dropped before the isolate has ended.
-    pub(super) unsafe fn install(isolate: &mut v8::Isolate) -> Rc<Self> {
-        let peak = Rc::new(Self(Cell::new(0)));
+    pub(super) unsafe fn install(isolate: &mut v8::Isolate, host: &Rc<HostMemory>) -> Rc<Self> {
+        let peak = Rc::new(Self { bytes: Cell::new(0), host: Rc::clone(host) });
         // The address of what an `Rc` holds stays valid when the `Rc` itself moves.
         let data = Rc::as_ptr(&peak).cast_mut().cast();
         isolate.add_gc_prologue_callback(before_collection, data, v8::GCType::kGCTypeAll);
@@ -27,13 +30,13 @@ impl Peak {
 
     /// Forgets the peak so far.
     pub(super) fn begin(&self) {
-        self.0.set(0);
+        self.bytes.set(0);
     }
 
     /// The peak until now.
     pub(super) fn end(&self, isolate: &mut v8::Isolate) -> usize {
-        self.0.set(self.0.get().max(used_bytes(isolate)));
-        self.0.get()
+        self.bytes.set(self.bytes.get().max(self.host.used_bytes(isolate)));
+        self.bytes.get()
     }
 }
 

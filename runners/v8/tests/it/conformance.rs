@@ -2,6 +2,7 @@
 
 use isolab_core::conformance;
 use isolab_core::{Function, Library};
+use isolab_webapi::conformance as webapi;
 
 async fn passes(spec: &str) {
     passes_with(spec, &conformance::library().unwrap()).await;
@@ -37,12 +38,12 @@ async fn without_snapshots() {
 /// The web API's own tests, from the inside of a handler.
 #[tokio::test]
 async fn the_web_api() {
-    for (name, source) in isolab_webapi::conformance::handlers() {
+    for (name, source) in webapi::handlers().chain(webapi::timer_handlers()) {
         let mut request = crate::support::get("/");
         request.headers.insert("x-test", "1".parse().unwrap());
         let response = crate::support::answer("", &source, request).await.unwrap();
         let body = String::from_utf8(response.body().to_vec()).unwrap();
-        isolab_webapi::conformance::check(&body).unwrap_or_else(|failed| panic!("{name}: {failed}"));
+        webapi::check(&body).unwrap_or_else(|failed| panic!("{name}: {failed}"));
     }
 }
 

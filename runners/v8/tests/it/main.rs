@@ -6,3 +6,5 @@ mod instances;
 mod limits;
 mod snapshots;
 mod support;
+mod timers;
+mod waiting;

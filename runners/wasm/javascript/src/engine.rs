@@ -13,7 +13,7 @@ use rquickjs::{
 };
 
 use crate::Platform;
-use crate::host;
+use crate::host::{self, Uncaught};
 use crate::random::Random;
 
 /// How deep JavaScript may nest, in bytes of C's stack. Deeper calls throw a `RangeError`.
@@ -45,6 +45,7 @@ pub struct Engine {
     dispatch: Persistent<Function<'static>>,
     describe: Persistent<Function<'static>>,
     handler: Persistent<Value<'static>>,
+    uncaught: Uncaught,
     context: Context,
 }
 
@@ -67,21 +68,24 @@ impl Engine {
             Context::full(&runtime)
         };
         let context = start().map_err(|error| Failure(format!("the engine did not start: {error}")))?;
-        let random = Random::default();
+        let (random, uncaught) = (Random::default(), Uncaught::default());
         let (dispatch, describe) = context
-            .with(|ctx| web_api(&ctx, platform, &random))
+            .with(|ctx| web_api(&ctx, platform, &random, &uncaught))
             .map_err(|error| Failure(format!("the web API's scripts failed: {error}")))?;
         let handler = context.with(|ctx| {
             evaluate(&ctx, source).map(|handler| Persistent::save(&ctx, handler)).map_err(|error| {
                 failure(&ctx, &describe, error, "the module's top-level await never settles")
             })
         })?;
+        if let Some(text) = uncaught.take() {
+            return Err(Failure(text));
+        }
         random.forget();
         let runtime = context.runtime();
         runtime.run_gc();
         let used = usize::try_from(runtime.memory_usage().malloc_size).unwrap_or_default();
         runtime.set_gc_threshold(used + GARBAGE_BYTES);
-        Ok(Self { dispatch, describe, handler, context })
+        Ok(Self { dispatch, describe, handler, uncaught, context })
     }
 
     /// Answers one request.
@@ -90,10 +94,16 @@ impl Engine {
     /// If the handler throws, rejects, never settles, or answers with anything but a response.
     /// The engine can go on. The state of the handler is its own affair.
     pub fn answer(&self, request: &Request<'_>) -> std::result::Result<Response, Failure> {
-        self.context.with(|ctx| {
-            self.dispatch(&ctx, request)
-                .map_err(|error| failure(&ctx, &self.describe, error, "the handler's promise never settles"))
-        })
+        let answer = self.context.with(|ctx| {
+            let answer = self
+                .dispatch(&ctx, request)
+                .map_err(|error| failure(&ctx, &self.describe, error, "the handler's promise never settles"));
+            // Jobs that a failed request has left must not run in the next request's time.
+            while ctx.execute_pending_job() {}
+            answer
+        });
+        // A microtask that threw fails its request, whatever the handler has answered.
+        self.uncaught.take().map_or(answer, |text| Err(Failure(text)))
     }
 
     fn dispatch(&self, ctx: &Ctx<'_>, request: &Request<'_>) -> Result<Response> {
@@ -129,9 +139,10 @@ fn web_api(
     ctx: &Ctx<'_>,
     platform: Platform,
     random: &Random,
+    uncaught: &Uncaught,
 ) -> Result<(Persistent<Function<'static>>, Persistent<Function<'static>>)> {
     random.install(ctx, platform.seed)?;
-    host::install(ctx, platform)?;
+    host::install(ctx, platform, uncaught)?;
     for (name, source) in SCRIPTS {
         let mut options = EvalOptions::default();
         options.filename = Some((*name).to_owned());

@@ -1,4 +1,8 @@
-//! The five functions that the scripts of the web API need from an embedder.
+//! The functions that the scripts of the web API need from an embedder. There are no timers: an
+//! invocation in this engine cannot wait yet.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use isolab_webapi::{decode_utf8, parse_url, set_url};
 use rquickjs::prelude::Opt;
@@ -13,8 +17,23 @@ pub struct Platform {
     pub seed: fn() -> u64,
 }
 
+/// The first exception of a request that nothing caught, as text.
+#[derive(Clone, Default)]
+pub(crate) struct Uncaught(Rc<RefCell<Option<String>>>);
+
+impl Uncaught {
+    /// The exception, which is forgotten.
+    pub(crate) fn take(&self) -> Option<String> {
+        self.0.borrow_mut().take()
+    }
+
+    fn put(&self, text: String) {
+        self.0.borrow_mut().get_or_insert(text);
+    }
+}
+
 /// Puts `__host` on the global.
-pub(crate) fn install(ctx: &Ctx<'_>, platform: Platform) -> Result<()> {
+pub(crate) fn install(ctx: &Ctx<'_>, platform: Platform, uncaught: &Uncaught) -> Result<()> {
     let host = Object::new(ctx.clone())?;
 
     let parse = |href: String, base: Opt<Option<String>>| {
@@ -27,6 +46,8 @@ pub(crate) fn install(ctx: &Ctx<'_>, platform: Platform) -> Result<()> {
     host.set("encodeUtf8", Function::new(ctx.clone(), encode)?)?;
     host.set("decodeUtf8", Function::new(ctx.clone(), decode)?)?;
     host.set("log", Function::new(ctx.clone(), log)?)?;
+    let uncaught = uncaught.clone();
+    host.set("fail", Function::new(ctx.clone(), move |text: String| uncaught.put(text))?)?;
     ctx.globals().set("__host", host)
 }
 

@@ -2,11 +2,11 @@
 // The host calls handlers through these functions. They stay reachable, as `__isolab`;
 // everything else that the scripts share does not.
 ((internal) => {
-  const { describeError, flatten, inspect, isObject, requestFrom } = internal;
+  const { describeThrown, flatten, isObject, requestFrom } = internal;
 
   const environment = Object.freeze({});
   const context = Object.freeze({
-    // Nothing to do: jobs run before the answer leaves, and the pool decides how long an instance lives.
+    // Nothing to do: jobs run before the answer leaves, and a request's timers end with its answer.
     waitUntil(_promise) {},
     passThroughOnException() {},
   });
@@ -27,14 +27,7 @@
       return typeof answer?.then === "function" ? Promise.resolve(answer).then(flatten) : flatten(answer);
     },
 
-    /** A thrown value as text for the host's error: `Name: message` and the stack. */
-    describe(thrown) {
-      try {
-        return thrown instanceof Error ? describeError(thrown) : `${inspect(thrown)} was thrown, which is not an Error`;
-      } catch {
-        return "something was thrown that cannot be shown";
-      }
-    },
+    describe: describeThrown,
   };
 
   delete globalThis.__host;

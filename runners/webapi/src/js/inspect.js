@@ -9,6 +9,17 @@
   /** `value` as text, with quoted strings. Never calls getters, so they cannot make it throw. */
   internal.inspect = (value) => show(value, []);
 
+  /** A thrown value as text for the host's error: `Name: message` and the stack. */
+  internal.describeThrown = (thrown) => {
+    try {
+      return thrown instanceof Error
+        ? internal.describeError(thrown)
+        : `${internal.inspect(thrown)} was thrown, which is not an Error`;
+    } catch {
+      return "something was thrown that cannot be shown";
+    }
+  };
+
   function show(value, around) {
     switch (typeof value) {
       case "string":

@@ -10,7 +10,7 @@ Object.defineProperty(globalThis, "__isolab", {
 ((internal) => {
   // QuickJS has these interfaces of the web, V8 does not. A handler that uses them would run in
   // one engine only.
-  for (const name of ["DOMException", "atob", "btoa", "performance", "queueMicrotask"]) delete globalThis[name];
+  for (const name of ["DOMException", "atob", "btoa", "performance"]) delete globalThis[name];
 
   const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 

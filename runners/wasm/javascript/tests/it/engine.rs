@@ -138,6 +138,28 @@ fn an_engine_goes_on_after_an_error_and_keeps_its_state() {
 }
 
 #[test]
+fn a_microtask_that_throws_fails_its_request_only() {
+    let engine = load(
+        "let count = 0;
+         export default { async fetch() {
+           count += 1;
+           if (count === 1) queueMicrotask(() => { throw new RangeError('stray') });
+           return new Response(String(count));
+         } }",
+    )
+    .unwrap();
+    let thrown = failure(&engine);
+    assert!(thrown.starts_with("RangeError: stray"), "{thrown}");
+    assert_eq!(text(&engine), "2");
+}
+
+#[test]
+fn an_engine_without_timers_says_so() {
+    let thrown = failure(&handler("await new Promise((resolve) => setTimeout(resolve, 1))"));
+    assert!(thrown.starts_with("ReferenceError: ") && thrown.contains("setTimeout"), "{thrown}");
+}
+
+#[test]
 fn endless_recursion_is_a_range_error() {
     for body in [
         "const f = (n) => f(n + 1) + 1; f(0)",
@@ -192,6 +214,6 @@ fn handlers_cannot_reach_the_functions_of_the_host() {
         "const names = Object.getOwnPropertyNames(globalThis).filter((name) => name.startsWith('__'));
          return Response.json([names, Object.keys(globalThis), Object.keys(__isolab)]);",
     );
-    assert_eq!(text(&engine), r#"[["__isolab"],[],["dispatch","describe"]]"#);
+    assert_eq!(text(&engine), r#"[["__isolab"],["queueMicrotask"],["dispatch","describe"]]"#);
     assert!(failure(&handler("__isolab.dispatch = null")).starts_with("TypeError"));
 }

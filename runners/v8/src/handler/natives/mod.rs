@@ -4,19 +4,24 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
+pub(super) mod timers;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use v8::MapFnTo as _;
 
 /// Name and callback of each function, in the order in which snapshots refer to them.
-static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 5]> = LazyLock::new(|| {
+static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 8]> = LazyLock::new(|| {
     [
         ("parseUrl", parse_url.map_fn_to()),
         ("setUrl", set_url.map_fn_to()),
         ("encodeUtf8", encode_utf8.map_fn_to()),
         ("decodeUtf8", decode_utf8.map_fn_to()),
         ("log", log.map_fn_to()),
+        ("setTimer", timers::set.map_fn_to()),
+        ("clearTimer", timers::clear.map_fn_to()),
+        ("fail", timers::fail.map_fn_to()),
     ]
 });
 
