@@ -8,6 +8,10 @@ use isolab_core::{Function, Library, guest};
 
 use crate::exit::BadInput;
 
+/// Functions that a run measures only if they are named. Their time is that of the wait and not of
+/// the model, so they answer other questions than a comparison of models.
+const ONLY_BY_NAME: [&str; 1] = ["wait"];
+
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {
     guest::workspace().join("functions")
@@ -49,6 +53,13 @@ fn find_in(library: &Library, text: &str) -> Result<Function> {
     })
 }
 
+/// As [`select`], for measurements: without names, the functions that compare models.
+pub fn select_to_measure(texts: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
+    let (mut functions, paths) = select(texts)?;
+    functions.retain(|function| !texts.is_empty() || !ONLY_BY_NAME.contains(&function.name()));
+    Ok((functions, paths))
+}
+
 /// The functions of a command line, each a name or a path; without any, all of the lab's.
 ///
 /// Returns the paths too, for a child that must find the same functions.
@@ -75,6 +86,18 @@ pub fn select(texts: &[String]) -> Result<(Vec<Function>, Vec<PathBuf>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_measures_a_function_that_waits_only_if_it_is_named() {
+        let names = |texts: &[String]| {
+            let (functions, _) = select_to_measure(texts).unwrap();
+            functions.iter().map(|function| function.name().to_owned()).collect::<Vec<_>>()
+        };
+        let all = names(&[]);
+        assert!(all.contains(&"hello".to_owned()) && !all.contains(&"wait".to_owned()), "{all:?}");
+        assert_eq!(names(&["wait".into()]), ["wait"]);
+        assert!(select(&[]).unwrap().0.iter().any(|function| function.name() == "wait"));
+    }
 
     #[test]
     fn functions_are_chosen_by_name_or_path() {

@@ -74,7 +74,7 @@ impl RunRequest {
     pub fn new(choice: Choice, preset: Preset, seed: u64) -> Result<Self> {
         executors::all_differ(&choice.specs)?;
         let is_explicit = !choice.specs.is_empty();
-        let (functions, paths) = library::select(&choice.functions)?;
+        let (functions, paths) = library::select_to_measure(&choice.functions)?;
         let default_variants = default_variants(&functions);
         let names = functions_as_text(&choice.functions, &functions, &paths);
         let default_experiments = || preset.experiments();

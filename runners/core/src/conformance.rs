@@ -9,15 +9,18 @@
 //! Over every function and variant of the library it checks that all cases are
 //! answered, byte by byte, by a fresh instance and by a warm one; that instances
 //! share no state; that a hostile function is stopped with the right cause while its
-//! neighbours go on, also in its initialisation; that an exception spares its instance; that one finds no place of the host where it can write; and that the
-//! peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot run
-//! is `skipped` with its reason.
+//! neighbours go on, also in its initialisation, and finds no place of the host where it can
+//! write; that an exception spares its instance; that a request that waits holds no thread; and
+//! that the peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot
+//! run is `skipped` with its reason.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::direct::Native;
 use crate::function::LoadError;
@@ -139,6 +142,13 @@ pub async fn run_variants(executor: &dyn Executor, library: &Library, variants: 
 }
 
 async fn cell(report: &mut Report, function: &Function, variant: Variant, prepared: &dyn Prepared) {
+    if NEED_TIMERS.contains(&function.name())
+        && let Some(reason) = lacks(prepared).await
+    {
+        let name = format!("{}/{variant}", function.name());
+        report.checks.push(Check { name, outcome: Outcome::Skipped(reason) });
+        return;
+    }
     report.add(function, variant, "every case, fresh", answers_fresh(function, prepared).await);
     if prepared.max_uses().is_none() {
         report.add(function, variant, "every case, warm", answers_warm(function, prepared).await);
@@ -158,6 +168,9 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     if function.name() == "reject" {
         report.add(function, variant, "an exception spares its instance", goes_on(prepared).await);
     }
+    if function.name() == "wait" && variant == Variant::Js {
+        report.add(function, variant, "holds no thread while it waits", holds_no_thread(prepared).await);
+    }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
         report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
         report.add(
@@ -167,6 +180,38 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
             attack.is_contained(function, prepared).await,
         );
     }
+}
+
+/// Functions whose handlers answer 501 (not implemented) in an engine without timers.
+const NEED_TIMERS: [&str; 3] = ["wait", "timers", "alarms"];
+
+/// The thing that a function's engine lacks, as the function says itself.
+async fn lacks(prepared: &dyn Prepared) -> Option<String> {
+    let asked = with_instance(prepared, async |instance| invoke(instance, request("/?calm=1&ms=0")).await);
+    let response = asked.await.ok().filter(|response| response.status() == StatusCode::NOT_IMPLEMENTED)?;
+    Some(String::from_utf8_lossy(response.body()).into_owned())
+}
+
+/// `wait` leaves its thread to others: the invocation is pending when it was polled once.
+async fn holds_no_thread(prepared: &dyn Prepared) -> Result<(), String> {
+    with_instance(prepared, async |instance| {
+        let mut laps = Laps::begin();
+        let mut invocation = instance.invoke(request("/?ms=50"), &mut laps);
+        let first = poll_fn(|context| Poll::Ready(invocation.as_mut().poll(context))).await;
+        let (is_pending, answered) = match first {
+            Poll::Ready(answered) => (false, answered),
+            Poll::Pending => (true, invocation.await),
+        };
+        match answered {
+            Ok(response) if response.body() != "waited 50 ms" => {
+                Err(format!("answered {:?}", response.body()))
+            }
+            Ok(_) if !is_pending => Err("it held its thread until its answer".to_owned()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await
 }
 
 /// The hostile function whose initialisation never ends.
@@ -317,6 +362,16 @@ const ATTACKS: &[Attack] = &[
     Attack { function: "exit", ends_with: |cause| matches!(cause, Cause::Trapped(_) | Cause::Crashed(_)) },
     Attack { function: "microtasks", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
     Attack { function: "flood", ends_with: |cause| matches!(cause, Cause::ResponseTooLarge(_)) },
+    Attack { function: "timers", ends_with: |cause| matches!(cause, Cause::DeadlineExceeded(_)) },
+    Attack {
+        function: "alarms",
+        ends_with: |cause| {
+            matches!(
+                cause,
+                Cause::Threw(_) | Cause::DeadlineExceeded(_) | Cause::OutOfMemory(_) | Cause::Crashed(_)
+            )
+        },
+    },
 ];
 
 impl Attack {
