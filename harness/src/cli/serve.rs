@@ -40,6 +40,10 @@ SIGTERM and SIGINT end the server after the requests that it has begun, or after
 A second signal gives these requests up. Then the server stops all instances and removes
 everything that it made outside of its process. A third signal ends the process at once.
 
+A function that computes for long runs on a thread without connections, so that other requests do
+not wait for it. A function that cannot be interrupted after its deadline costs that thread:
+its request gets 504, and /-/metrics counts the thread as lost.
+
 Exit codes: 0 done, 1 failed, 2 bad input, 130 ended by a third signal; 3 a function did not
 let go of its thread: the last line on stderr names its executor and instance.")]
 pub struct ServeArgs {
@@ -58,9 +62,12 @@ pub struct ServeArgs {
     /// More functions: a folder with handler.js or a crate, a file `NAME.js`, a WASI command `NAME.wasm`, or a folder of such
     #[arg(long, value_name = "PATH")]
     pub functions: Vec<PathBuf>,
-    /// Threads that serve connections and run functions [default: one for each processor]
+    /// Threads that serve connections and run functions that answer quickly [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
     pub workers: Option<usize>,
+    /// Most threads for functions that hold a thread for long; 0 for none, so that such a function holds up its worker's other connections [default: four for each processor; 0 with --control]
+    #[arg(long, value_name = "N", value_parser = values::compute_threads)]
+    pub compute_threads: Option<usize>,
     /// Limits of functions that set none of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -157,6 +164,7 @@ fn config(arguments: &ServeArgs) -> Config {
         variant: arguments.variant,
         reuse: arguments.reuse,
         workers: arguments.workers.unwrap_or(default.workers),
+        compute_threads: arguments.compute_threads.unwrap_or(default.compute_threads),
         bill_every: arguments.bill,
         control: arguments.control,
         bounds,

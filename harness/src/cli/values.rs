@@ -84,6 +84,12 @@ pub fn workers(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is not a number of threads; it must be at least 1 and at most 1024"))
 }
 
+/// A number of compute threads, at most 1,024; 0 for none.
+pub fn compute_threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| *threads <= 1_024);
+    threads.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at most 1024"))
+}
+
 /// A memory limit with its unit, in bytes: `64MiB`.
 fn memory(text: &str) -> Result<u64, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

@@ -122,7 +122,7 @@ impl Stuck {
         let stderr = self.stderr();
         assert_eq!(status.code(), Some(i32::from(STUCK)), "{stderr}");
         let last = stderr.trim_end().lines().last().unwrap_or_default();
-        let error = last.strip_prefix("error: worker-").unwrap_or_else(|| panic!("{stderr}"));
+        let error = last.strip_prefix("error: compute-").unwrap_or_else(|| panic!("{stderr}"));
         assert!(
             error.contains("invoke of `uninterruptible` on v8") && error.contains("(instance "),
             "{stderr}"

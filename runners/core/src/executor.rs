@@ -70,6 +70,12 @@ pub trait Prepared: Send + Sync {
         1
     }
 
+    /// Whether the function's code runs on the thread that calls [`Instance::invoke`], and can hold
+    /// it. The code of a container does not.
+    fn holds_thread(&self) -> bool {
+        true
+    }
+
     /// Starts one instance. Returns when the instance can answer; the instance
     /// stays on the calling thread for its whole life.
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error>;

@@ -32,6 +32,10 @@ impl Prepared for PreparedDocker {
         usize::try_from(self.shared.settings.concurrency).unwrap_or(usize::MAX)
     }
 
+    fn holds_thread(&self) -> bool {
+        false
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let timeout = self.shared.start_timeout;
         let started = tokio::time::timeout(timeout, self.start_container(laps)).await;

@@ -14,6 +14,10 @@ pub struct Config {
     /// Threads that serve connections and own instances. Default: one for each processor
     /// that this process may run on.
     pub workers: usize,
+    /// The most threads for requests of functions that hold a thread for long; 0 for none, so that
+    /// every request holds up the other connections of its worker. Default: four for each
+    /// processor that this process may run on. A function gets half of them at most.
+    pub compute_threads: usize,
     /// When an instance is used again. Default: `warm`.
     pub reuse: Reuse,
     /// The variant of every function. Default: for each function, the first in the order
@@ -26,7 +30,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// Whether the server has the pages for experiments, `/-/phases` and
     /// `/-/instances/{function}`. One thread must see all instances for them, so
-    /// `workers` becomes 1. Default: no.
+    /// `workers` becomes 1 and `compute_threads` 0: an experiment measures a function alone, and
+    /// without the cost of a second thread. Default: no.
     pub control: bool,
 }
 
@@ -63,11 +68,20 @@ pub struct Bounds {
     pub cleanup: Duration,
 }
 
+/// Compute threads for each processor: two functions that compute without end get one half and one
+/// quarter of them, and the rest remains for others.
+const COMPUTE_THREADS: usize = 4;
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            workers: processors(),
+            compute_threads: COMPUTE_THREADS * processors(),
             reuse: Reuse::Warm,
             variant: None,
             bill_every: None,

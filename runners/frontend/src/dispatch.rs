@@ -9,18 +9,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use isolab_core::{Error, http1, message};
 
 use crate::admin::pages;
 use crate::bill::Billing;
+use crate::compute;
 use crate::http::body;
 use crate::http::connection::InWork;
 use crate::http::problem::{self, Problem};
 use crate::http::timing::{BILL, EXECUTOR, INSTANCE, SERVER_TIMING, Timings};
 use crate::lifecycle::Clock;
+use crate::pool::computing::Computed;
 use crate::pool::lease::Lease;
 use crate::route::{self, Route};
 use crate::state::WorkerState;
@@ -113,6 +115,10 @@ async fn invoke(
         body::receive(request.body_mut(), &server.config.bounds, &server.bodies).await?;
     let pool = worker.pool(route);
     timings.prepare = pool.prepare().await?;
+    if route.pace.is_slow() {
+        let request = mounted(request, body, len, has_hop_by_hop);
+        return Box::pin(compute(worker, route, billing, request, timings)).await;
+    }
     let mut lease = pool.acquire(billing.is_on()).await?;
     timings.start = lease.started;
     if billing.is_on() {
@@ -120,7 +126,7 @@ async fn invoke(
     }
 
     let request = mounted(request, body, len, has_hop_by_hop);
-    let mut clock = Clock::begin(billing.is_on());
+    let mut clock = Clock::begin(billing.is_on() || !route.pace.is_settled());
     let answered = lease.invoke(&mut clock, request).await;
     let duration = clock.end();
     timings.invoke = Some(duration);
@@ -132,6 +138,24 @@ async fn invoke(
     let mut response = answered?;
     remove_own_headers(response.headers_mut());
     Ok(response)
+}
+
+/// Has a compute thread answer.
+async fn compute(
+    worker: &WorkerState,
+    route: &Arc<Route>,
+    billing: Billing,
+    mut request: message::Request,
+    timings: &mut Timings,
+) -> Result<Response<Bytes>, Problem> {
+    if billing.is_asked {
+        request.headers.remove(BILL);
+    }
+    let Computed { answered, bill, started, invoked, waited, instance } =
+        compute::elsewhere(&worker.server.pools, route, billing, request).await?;
+    (timings.start, timings.invoke, timings.instance) = (started, invoked, instance);
+    timings.wait = waited;
+    with_bill(answered, bill)
 }
 
 /// Before an invocation that is billed. The function does not see that it is.
@@ -153,13 +177,26 @@ fn billed(
     answered: Result<Response<Bytes>, Error>,
 ) -> Result<Response<Bytes>, Problem> {
     let bill = lease.end_bill(billing, clock, answered.is_ok()).value();
+    with_bill(answered, Some(bill))
+}
+
+fn with_bill(
+    answered: Result<Response<Bytes>, Error>,
+    bill: Option<HeaderValue>,
+) -> Result<Response<Bytes>, Problem> {
     match answered {
         Ok(mut response) => {
             remove_own_headers(response.headers_mut());
-            response.headers_mut().append(BILL, bill);
+            response.headers_mut().extend(bill.map(|bill| (BILL, bill)));
             Ok(response)
         }
-        Err(error) => Err(Problem::from(error).header(BILL, bill)),
+        Err(error) => {
+            let problem = Problem::from(error);
+            Err(match bill {
+                Some(bill) => problem.header(BILL, bill),
+                None => problem,
+            })
+        }
     }
 }
 

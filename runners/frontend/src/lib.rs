@@ -21,11 +21,19 @@
 //!                connection ► dispatch ► pool ► lifecycle ► executor
 //!                               │ route    │ reuse  │ the clock
 //!                               ◄──────────┴────────┴──── response, phases, counts
+//!                               │ slow routes
+//!                               └──► compute thread: pool ► lifecycle ► executor
 //! ```
 //!
-//! An instance never leaves the thread that started it. So between a connection and its
-//! instance there is no lock and no hand-over. Workers share only what is read, such as
-//! the prepared functions, or counted with atomics, such as the places for instances.
+//! An instance never leaves the thread that started it. So between a connection and an
+//! instance of a quick route there is no lock and no hand-over. Threads share only what is read,
+//! such as the prepared functions, or counted with atomics, such as the places for instances.
+//!
+//! A route that holds its thread for more than a millisecond at one time is slow: its requests run
+//! on compute threads, and the connections of the worker do not wait for them. A new route is slow
+//! until its first invocations were quick. [`Config::compute_threads`] is the number of these threads.
+//! The thread that accepts connections also watches the others. It replaces one that a function holds
+//! although its deadline has passed.
 //!
 //! - [`Config`] and [`Bounds`]: the settings.
 //! - [`Server`]: binds, accepts, drains. [`RunError`] says how it ended.
@@ -35,7 +43,8 @@
 //! Inside, every module uses only modules to its left:
 //!
 //! ```text
-//! config, text ◄ bill ◄ lifecycle, route ◄ telemetry ◄ inbox ◄ pool ◄ state, http ◄ admin ◄ dispatch ◄ worker ◄ shutdown ◄ server
+//! config, text, pace ◄ bill ◄ lifecycle, route ◄ telemetry ◄ registry ◄ pool ◄ state, http ◄ admin,
+//! compute ◄ dispatch ◄ worker ◄ threads ◄ supervisor, shutdown ◄ server
 //! ```
 //!
 //! # The answers of the server
@@ -96,20 +105,25 @@
 
 pub mod admin;
 mod bill;
+mod compute;
 mod config;
 mod dispatch;
 mod http;
-mod inbox;
 pub mod lifecycle;
+mod pace;
 mod pool;
+mod registry;
 mod route;
+mod run_error;
 mod server;
 mod shutdown;
 mod state;
+mod supervisor;
 mod telemetry;
 mod text;
+mod threads;
 mod worker;
 
 pub use config::{Bounds, Config};
+pub use run_error::{Guest, RunError, StuckWorker};
 pub use server::{BindError, Server};
-pub use shutdown::{Guest, RunError, StuckWorker};

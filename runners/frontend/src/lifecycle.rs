@@ -17,8 +17,9 @@ use isolab_core::{
 use crate::bill::Billing;
 use crate::bill::Time;
 use crate::bill::ledger::{Ended, Ledger};
-use crate::bill::meter::{Account, Metered};
+use crate::bill::meter::{Account, Metered, Polls};
 pub use crate::bill::{Bill, Outside as OutsideUsage, Peak, Usage};
+use crate::pace::Held;
 
 /// The result of a phase, and how long the phase took. A failed phase is timed as well.
 #[derive(Clone, Debug)]
@@ -32,22 +33,31 @@ pub struct Timed<T> {
     /// The part of `duration` in which no code of the phase ran on this thread: it waited for a
     /// timer, another process or host, or for its turn on the thread.
     pub waited: Duration,
-    /// CPU time and page faults of the thread during the phase, if the phase is billed.
+    /// CPU time and page faults of the thread during the phase, if the phase is metered.
     pub usage: Option<Usage>,
+    /// The longest time for which the phase held its thread.
+    longest_poll: Duration,
 }
 
-/// Times one phase, from [`Clock::begin`] to [`Clock::end`], and meters it if it is billed.
+impl<T> Timed<T> {
+    pub(crate) fn held(&self) -> Held {
+        Held { longest: self.longest_poll, cpu: self.usage.map(|usage| Duration::from_nanos(usage.cpu_ns)) }
+    }
+}
+
+/// Times one phase, from [`Clock::begin`] to [`Clock::end`], and meters it if that is asked for.
 pub(crate) struct Clock {
     pub(crate) laps: Laps,
+    polls: Polls,
     account: Option<Account>,
-    waited: Duration,
 }
 
 impl Clock {
-    pub(crate) fn begin(is_billed: bool) -> Self {
+    pub(crate) fn begin(is_metered: bool) -> Self {
         let laps = Laps::begin();
-        let account = is_billed.then(|| Account::begin(laps.begun()));
-        Self { laps, account, waited: Duration::ZERO }
+        let polls = Polls::begin(laps.begun());
+        let account = is_metered.then(|| Account::begin(laps.begun()));
+        Self { laps, polls, account }
     }
 
     /// When the phase ended; now if it has not.
@@ -61,25 +71,35 @@ impl Clock {
 
     /// How long the phase waited, so far.
     pub(crate) fn waited(&self) -> Duration {
-        self.waited
+        self.polls.waited
     }
 
-    /// Usage of this thread during the phase, if it is billed.
+    /// How long the phase held its thread. It must have taken `duration`.
+    pub(crate) fn held(&self, duration: Duration) -> Held {
+        let is_single = self.polls.is_single();
+        Held {
+            longest: if is_single { duration } else { self.polls.longest(self.laps.begun() + duration) },
+            cpu: self.usage().map(|usage| Duration::from_nanos(usage.cpu_ns)),
+        }
+    }
+
+    /// Usage of this thread during the phase, if it is metered.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.account.as_ref().map(|account| account.usage)
     }
 
     fn timed<T>(self, value: T) -> Timed<T> {
-        let (duration, usage, waited) = (self.end(), self.usage(), self.waited);
-        Timed { value, duration, laps: self.laps, waited, usage }
+        let duration = self.end();
+        let (longest_poll, waited) = (self.held(duration).longest, self.waited());
+        Timed { duration, waited, longest_poll, usage: self.usage(), value, laps: self.laps }
     }
 }
 
 impl<T, E> Timed<Result<T, E>> {
     /// Turns the value inside out, for callers that only need the time of a success.
     pub fn transpose(self) -> Result<Timed<T>, E> {
-        let Self { value, duration, laps, waited, usage } = self;
-        value.map(|value| Timed { value, duration, laps, waited, usage })
+        let Self { value, duration, laps, waited, usage, longest_poll } = self;
+        value.map(|value| Timed { value, duration, laps, waited, usage, longest_poll })
     }
 }
 
@@ -117,12 +137,12 @@ impl Live {
         Self::start_as(true, prepared).await
     }
 
-    pub(crate) async fn start_as(is_billed: bool, prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
+    pub(crate) async fn start_as(is_metered: bool, prepared: &dyn Prepared) -> Timed<Result<Self, Error>> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-        let mut clock = Clock::begin(is_billed);
-        let Clock { laps, account, waited } = &mut clock;
-        let started = Metered::new(prepared.start(laps), account.as_mut(), waited).await;
+        let mut clock = Clock::begin(is_metered);
+        let Clock { laps, polls, account } = &mut clock;
+        let started = Metered { future: prepared.start(laps), polls, account: account.as_mut() }.await;
         let live = started.map(|instance| {
             let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
             Self { id, uses: Cell::new(0), instance, ledger: RefCell::default() }
@@ -155,8 +175,8 @@ impl Live {
     /// As [`Live::invoke`], for the server: moving a [`Timed`] would cost every request.
     pub(crate) fn invoke_on<'a>(&'a self, clock: &'a mut Clock, request: Request) -> Answering<'a> {
         self.uses.set(self.uses.get() + 1);
-        let Clock { laps, account, waited } = clock;
-        Metered::new(self.instance.invoke(request, laps), account.as_mut(), waited)
+        let Clock { laps, polls, account } = clock;
+        Metered { future: self.instance.invoke(request, laps), polls, account: account.as_mut() }
     }
 
     /// Before an invocation that is billed.
@@ -198,10 +218,10 @@ impl Live {
         self.stop_as(false).await
     }
 
-    pub(crate) async fn stop_as(self, is_billed: bool) -> Timed<Result<(), Error>> {
-        let mut clock = Clock::begin(is_billed);
-        let Clock { laps, account, waited } = &mut clock;
-        let value = Metered::new(self.instance.stop(laps), account.as_mut(), waited).await;
+    pub(crate) async fn stop_as(self, is_metered: bool) -> Timed<Result<(), Error>> {
+        let mut clock = Clock::begin(is_metered);
+        let Clock { laps, polls, account } = &mut clock;
+        let value = Metered { future: self.instance.stop(laps), polls, account: account.as_mut() }.await;
         clock.timed(value)
     }
 

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 use isolab_core::{Cause, Error, Executor, Function, Library, Phase, Spec, Variant};
 use percent_encoding::percent_decode_str;
+
+use crate::pace::Pace;
 
 /// An executor as it is served.
 pub(crate) struct Served {
@@ -26,12 +29,36 @@ pub(crate) struct Route {
     pub(crate) served: Arc<Served>,
     pub(crate) function: Arc<Function>,
     pub(crate) variant: Variant,
+    pub(crate) pace: Pace,
+    /// The threads that it holds for ever.
+    pub(crate) lost: Lost,
 }
 
 impl Route {
     /// The error of a phase of this route.
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
         Error::new(phase, &self.served.spec, self.function.name(), cause)
+    }
+
+    /// The error of a phase that the executor cannot interrupt.
+    pub(crate) fn uninterrupted(&self, phase: Phase) -> Error {
+        self.error(phase, Cause::DeadlineExceeded(self.function.limits().deadline)).hint(
+            "the sandbox could not be interrupted: it keeps a thread, its memory and its place              until the server ends",
+        )
+    }
+}
+
+/// The threads that were inside a phase of one route for so long that the server gave them up.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    pub(crate) workers: AtomicUsize,
+    pub(crate) compute_threads: AtomicUsize,
+}
+
+impl Lost {
+    /// The number of threads that have been lost.
+    pub(crate) fn all(&self) -> usize {
+        self.workers.load(Ordering::Relaxed) + self.compute_threads.load(Ordering::Relaxed)
     }
 }
 
@@ -60,7 +87,12 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn new(executors: Vec<Arc<Served>>, library: Library, variant: Option<Variant>) -> Self {
+    pub(crate) fn new(
+        executors: Vec<Arc<Served>>,
+        library: Library,
+        variant: Option<Variant>,
+        has_compute_threads: bool,
+    ) -> Self {
         let all: Vec<_> = library.iter().cloned().map(Arc::new).collect();
         let functions =
             all.iter().enumerate().map(|(index, function)| (function.name().to_owned(), index)).collect();
@@ -70,7 +102,8 @@ impl Routes {
                 let index = pairs.len();
                 pairs.push(choose_variant(&*served.executor, function, variant).map(|variant| {
                     let (served, function) = (Arc::clone(served), Arc::clone(function));
-                    Arc::new(Route { index, executor_index, served, function, variant })
+                    let (pace, lost) = (Pace::new(has_compute_threads), Lost::default());
+                    Arc::new(Route { index, executor_index, served, function, variant, pace, lost })
                 }));
             }
         }
@@ -85,6 +118,11 @@ impl Routes {
     /// The pairs that can run.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.pairs.iter().flatten()
+    }
+
+    /// The pair with this index, if it can run.
+    pub(crate) fn by_index(&self, index: usize) -> Option<&Arc<Route>> {
+        self.pairs.get(index)?.as_ref().ok()
     }
 
     /// The pairs of one executor that can run.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -12,26 +12,35 @@ use isolab_core::{Executor, Library};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
 use crate::bill::meter;
 use crate::config::Config;
 use crate::http::body::HeldBodies;
 use crate::http::connection::Connections;
-use crate::inbox::{Admission, Message, WorkerHandle};
 use crate::pool;
 use crate::pool::capacity::Capacity;
+use crate::pool::computing::Computing;
+use crate::pool::inbox::{Message, Role, ThreadHandle};
 use crate::pool::prepare::Preparation;
+use crate::registry::Admission;
 use crate::route::{Routes, Served};
-use crate::shutdown::{self, RunError, Workers};
+use crate::run_error::RunError;
+use crate::shutdown;
 use crate::state::ServerState;
-use crate::telemetry::activity::Activity;
-use crate::telemetry::metrics::WorkerMetrics;
+use crate::supervisor;
 use crate::telemetry::record::Recorder;
+use crate::threads::Threads;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
+
+/// Threads that guests may hold for ever before a lost one is not replaced any more.
+const LOST_THREADS: usize = 16;
+
+/// The same on a server without compute threads, where a route is refused once it has cost a worker.
+const LOST_WORKERS: usize = 4;
 
 /// How long the acceptor waits after an error, such as a lack of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -77,6 +86,7 @@ impl Server {
         config.check().map_err(BindError::Config)?;
         if config.control {
             config.workers = 1;
+            config.compute_threads = 0;
         }
         let executors = served(executors)?;
         let address = config.listen;
@@ -86,16 +96,17 @@ impl Server {
 
         let bounds = &config.bounds;
         let capacities = executors.iter().map(|_| Capacity::new(bounds.instances, bounds.queue)).collect();
-        let routes = Routes::new(executors, library, config.variant);
+        let routes = Routes::new(executors, library, config.variant, config.compute_threads > 0);
         let preparations = (0..routes.len()).map(|_| Preparation::new(bounds.queue)).collect();
-        let (workers, inboxes) = (0..config.workers).map(|_| worker(routes.len())).unzip();
+        let (threads, inboxes) = (0..seats(&config)).map(|_| ThreadHandle::vacant(routes.len())).unzip();
         let pools = pool::Shared {
             reuse: config.reuse,
             bill: config.bill_every.is_some(),
             queue_wait: bounds.queue_wait,
             preparations,
             capacities,
-            workers,
+            computing: Computing::new(config.compute_threads, bounds.queue),
+            threads,
             recorder: config.control.then(Recorder::begin),
         };
         let state =
@@ -116,12 +127,12 @@ impl Server {
     /// 3. All instances are stopped, and then all executors are closed, for
     ///    [`Bounds::cleanup`](crate::Bounds::cleanup) at most in each case.
     ///
-    /// A guest that does not let go of its worker's thread delays this by a second at
+    /// A guest that does not let go of its thread delays this by a second at
     /// most: the executors are closed, and [`RunError::Stuck`] names the guest. Its
     /// thread goes on; only the end of the process ends it.
     ///
-    /// Needs a Tokio runtime with I/O and time. The runtime only accepts connections;
-    /// workers have threads of their own.
+    /// Needs a Tokio runtime with I/O and time. The runtime only accepts connections and watches
+    /// the other threads; workers and compute threads have runtimes of their own.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()>,
@@ -135,14 +146,22 @@ impl Server {
             );
         }
         let listener = TcpListener::from_std(listener)?;
-        let workers = Workers::start(&state, inboxes).await?;
+        let threads = Threads::new(&state, inboxes);
+        for _ in 0..state.config.workers {
+            threads.start(Role::Worker).await?;
+        }
+        let mut supervised = pin!(supervisor::supervise(&threads));
         tokio::select! {
             never = accept(&listener, &state) => match never {},
             never = sweep(&state) => match never {},
+            never = &mut supervised => match never {},
             () = shutdown => {}
         }
         drop(listener);
-        let ended = workers.end(hurry).await;
+        let ended = tokio::select! {
+            never = supervised => match never {},
+            ended = shutdown::end(&threads, hurry) => ended,
+        };
         let unclosed = shutdown::close(&state).await;
         ended.outcome(unclosed)
     }
@@ -173,10 +192,11 @@ fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn worker(routes: usize) -> (WorkerHandle, UnboundedReceiver<Message>) {
-    let (inbox, receiver) = unbounded_channel();
-    let metrics = Arc::new(WorkerMetrics::new(routes));
-    (WorkerHandle { inbox, metrics, activity: Arc::new(Activity::default()) }, receiver)
+/// The most threads that may ever run: each worker may be replaced once while a guest holds it up,
+/// and some threads may be lost.
+fn seats(config: &Config) -> usize {
+    let lost = if config.compute_threads > 0 { LOST_THREADS } else { LOST_WORKERS };
+    config.workers * 2 + config.compute_threads + lost
 }
 
 /// Gives every connection to the worker with the fewest connections.
@@ -198,8 +218,12 @@ async fn accept(listener: &TcpListener, state: &ServerState) -> Infallible {
                 continue;
             }
         };
-        let open = |worker: &&WorkerHandle| worker.metrics.open.load(Ordering::Relaxed);
-        let worker = state.workers().iter().min_by_key(open).expect("a server has at least one worker");
+        // If guests hold up all workers, one of them is the first to go on.
+        let any = || state.pools.in_role(Role::Worker).next().map(|(_, worker)| worker);
+        let Some(worker) = state.free_worker().or_else(any) else {
+            tracing::error!("a connection was closed: functions hold all workers for ever");
+            continue;
+        };
         let admission = Admission::new(permit, &worker.metrics);
         if worker.inbox.send(Message::Serve(stream, admission)).is_err() {
             tracing::error!("a worker has ended; its connection was closed");
@@ -213,9 +237,6 @@ async fn sweep(state: &ServerState) -> Infallible {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        for worker in state.workers() {
-            // A worker that has ended has no connections.
-            let _ = worker.inbox.send(Message::Sweep);
-        }
+        state.pools.in_role(Role::Worker).for_each(|(_, worker)| worker.tell(Message::Sweep));
     }
 }

@@ -1,213 +1,92 @@
-//! Ending the workers and closing the executors, whatever a guest does.
+//! Ending the threads and closing the executors, whatever a guest does.
 //!
-//! A guest computes on its worker's thread, and an executor may be unable to interrupt
+//! A guest computes on a thread of the server, and an executor may be unable to interrupt
 //! it. Such a thread cannot be joined. So nothing here waits without a bound, and the
 //! outcome names the guests whose threads were left behind.
 
-use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use isolab_core::{Cause, Error, Phase};
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::inbox::Message;
+use crate::pool::inbox::Role;
 use crate::route::Served;
+use crate::run_error::{Guest, RunError, StuckWorker};
 use crate::state::ServerState;
-use crate::worker::{self, Progress};
+use crate::threads::{Thread, Threads, after};
+use crate::worker::Progress;
 
-/// How long a worker may take to notice that a bound has passed.
+/// How long a thread may take to notice that a bound has passed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Why a server did not run, or did not end as it should.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The listener or a worker could not be set up.
-    #[error("the server could not be started: {0}")]
-    Start(#[from] std::io::Error),
-    /// A worker's thread panicked.
-    #[error("a worker of the server panicked; the log has its message")]
-    Panic,
-    /// Executors could not remove everything that they keep outside of the process.
-    #[error("not everything was removed: {}", list(.0))]
-    Close(Vec<Error>),
-    /// Guests did not let go of their workers' threads. Everything else has ended, and
-    /// the process should end without waiting for them.
-    #[error("{}{}", list(workers), also(unclosed))]
-    Stuck {
-        /// The workers that did not end.
-        workers: Vec<StuckWorker>,
-        /// The errors of executors that could not be closed.
-        unclosed: Vec<Error>,
-    },
-}
-
-/// A worker that did not end in time, and what its thread was executing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StuckWorker {
-    /// The name of the thread.
-    pub thread: String,
-    /// The guest that keeps the thread; `None` if no executor was being called.
-    pub guest: Option<Guest>,
-}
-
-/// A call of an executor that did not return.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guest {
-    /// The executor's spec in short form.
-    pub executor: String,
-    /// The function's name.
-    pub function: String,
-    /// The phase that does not end.
-    pub phase: Phase,
-    /// The instance's id; none while the instance is being started.
-    pub instance: Option<u64>,
-}
-
-impl fmt::Display for StuckWorker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { thread, guest } = self;
-        let Some(Guest { executor, function, phase, instance }) = guest else {
-            return write!(f, "{thread} did not end, and was not executing a function");
-        };
-        write!(f, "{thread} did not end: {phase} of `{function}` on {executor} does not return")?;
-        match instance {
-            Some(id) => write!(f, " (instance {id})"),
-            None => Ok(()),
-        }
-    }
-}
-
-fn list(items: &[impl ToString]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn also(unclosed: &[Error]) -> String {
-    if unclosed.is_empty() {
-        String::new()
-    } else {
-        format!("; not everything was removed: {}", list(unclosed))
-    }
-}
-
-/// The workers' threads. Dropping it has them drain, too, and waits for nothing.
-pub(crate) struct Workers {
-    state: Arc<ServerState>,
-    threads: Vec<Thread>,
-}
-
-struct Thread {
-    handle: JoinHandle<()>,
-    progress: watch::Receiver<Progress>,
-}
-
-impl Thread {
-    fn is_stopping(&self) -> bool {
-        self.has_ended() || *self.progress.borrow() == Progress::Stopping
-    }
-
-    fn has_ended(&self) -> bool {
-        self.progress.has_changed().is_err()
-    }
-}
-
-impl Workers {
-    /// Returns when every worker can serve.
-    pub(crate) async fn start(
-        state: &Arc<ServerState>,
-        inboxes: Vec<UnboundedReceiver<Message>>,
-    ) -> Result<Self, RunError> {
-        let mut workers = Self { state: Arc::clone(state), threads: Vec::new() };
-        for (index, inbox) in inboxes.into_iter().enumerate() {
-            let (ready, is_ready) = oneshot::channel();
-            let (sender, progress) = watch::channel(Progress::Serving);
-            let state = Arc::clone(state);
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            let handle = thread.spawn(move || worker::run(&state, index, inbox, ready, &sender))?;
-            workers.threads.push(Thread { handle, progress });
-            is_ready.await.map_err(|_| RunError::Panic)??;
-        }
-        Ok(workers)
-    }
-
-    fn drain(&self, until: Instant) {
-        for worker in self.state.workers() {
-            // A worker that panicked has ended, which joining its thread reveals.
-            let _ = worker.inbox.send(Message::Drain(until));
-        }
-    }
-
-    /// Has the workers finish their requests and stop their instances.
-    pub(crate) async fn end(mut self, hurry: impl Future<Output = ()>) -> Ended {
-        let bounds = &self.state.config.bounds;
-        let until = after(bounds.drain);
-        self.drain(until);
-        let mut progress: Vec<_> = self.threads.iter().map(|thread| thread.progress.clone()).collect();
-        let mut stopping = pin!(async {
-            for progress in &mut progress {
-                // An error means that the worker has ended.
-                let _ = progress.wait_for(|progress| *progress == Progress::Stopping).await;
-            }
-        });
-        tokio::select! {
-            () = &mut stopping => {}
-            () = sleep_until(until + GRACE) => {}
-            () = hurry => {
-                self.drain(Instant::now());
-                let _ = timeout(GRACE, stopping).await;
+/// Has the threads finish their requests and stop their instances: first the workers, whose
+/// requests may need compute threads. Does not wait for threads that are lost already.
+pub(crate) async fn end(threads: &Threads, hurry: impl Future<Output = ()>) -> Ended {
+    let bounds = &threads.state.config.bounds;
+    let until = after(bounds.drain);
+    let mut hurry = pin!(hurry);
+    let mut is_hurried = false;
+    let mut ended = Ended { panicked: false, stuck: Vec::new() };
+    for role in [Role::Worker, Role::Compute] {
+        threads.drain(role, if is_hurried { Instant::now() } else { until });
+        let mut running = threads.take(role);
+        {
+            let mut stopping = pin!(all_stopping(&mut running));
+            tokio::select! {
+                () = &mut stopping => {}
+                () = sleep_until(until + GRACE), if !is_hurried => {}
+                () = &mut hurry, if !is_hurried => {
+                    is_hurried = true;
+                    threads.drain(role, Instant::now());
+                    let _ = timeout(GRACE, stopping).await;
+                }
+                () = tokio::time::sleep(GRACE), if is_hurried => {}
             }
         }
-
-        // A worker that still serves does not return to its event loop: it is stuck.
-        let stopped = after(bounds.cleanup) + GRACE;
-        for thread in self.threads.iter_mut().filter(|thread| thread.is_stopping()) {
-            let _ = timeout_at(stopped, async { while thread.progress.changed().await.is_ok() {} }).await;
-        }
-        let mut ended = Ended { panicked: false, stuck: Vec::new() };
-        for (index, thread) in std::mem::take(&mut self.threads).into_iter().enumerate() {
-            if thread.has_ended() {
-                ended.panicked |= thread.handle.join().is_err();
-            } else {
-                let stuck = self.stuck(index, &thread.handle);
-                tracing::error!("{stuck}");
-                ended.stuck.push(stuck);
-            }
-        }
-        ended
+        ended.add_all(&threads.state, running).await;
     }
+    let lost = threads.take(Role::Lost);
+    ended.add_all(&threads.state, lost).await;
+    ended
+}
 
-    fn stuck(&self, index: usize, handle: &JoinHandle<()>) -> StuckWorker {
-        let guest = self.state.workers()[index].activity.read().and_then(|execution| {
-            let route = self.state.routes.iter().find(|route| route.index == execution.route)?;
-            Some(Guest {
-                executor: route.served.spec.clone(),
-                function: route.function.name().to_owned(),
-                phase: execution.phase,
-                instance: execution.instance,
-            })
-        });
-        StuckWorker { thread: handle.thread().name().unwrap_or_default().to_owned(), guest }
+async fn all_stopping(threads: &mut [(usize, Thread)]) {
+    for (_, thread) in threads {
+        // An error means that the thread has ended.
+        let _ = thread.progress.wait_for(|progress| *progress == Progress::Stopping).await;
     }
 }
 
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.drain(after(self.state.config.bounds.drain));
-    }
-}
-
-/// How the workers ended.
+/// How the threads ended.
 pub(crate) struct Ended {
     panicked: bool,
     stuck: Vec<StuckWorker>,
 }
 
 impl Ended {
+    /// Waits for threads that stop their instances. One that still serves does not return to its
+    /// event loop: it is stuck.
+    async fn add_all(&mut self, state: &ServerState, threads: Vec<(usize, Thread)>) {
+        let stopped = after(state.config.bounds.cleanup) + GRACE;
+        for (index, mut thread) in threads {
+            if thread.is_stopping() {
+                let ended = async { while thread.progress.changed().await.is_ok() {} };
+                let _ = timeout_at(stopped, ended).await;
+            }
+            if thread.has_ended() {
+                self.panicked |= thread.handle.join().is_err();
+            } else {
+                let stuck = stuck(state, index, &thread);
+                tracing::error!("{stuck}");
+                self.stuck.push(stuck);
+            }
+        }
+    }
+
     /// The server's outcome, together with the errors of executors.
     pub(crate) fn outcome(self, unclosed: Vec<Error>) -> Result<(), RunError> {
         if !self.stuck.is_empty() {
@@ -223,6 +102,20 @@ impl Ended {
             Err(RunError::Close(unclosed))
         }
     }
+}
+
+fn stuck(state: &ServerState, index: usize, thread: &Thread) -> StuckWorker {
+    let known = &state.threads()[index];
+    let guest = known.lost_in.get().copied().or_else(|| known.activity.read()).and_then(|execution| {
+        let route = state.routes.by_index(execution.route)?;
+        Some(Guest {
+            executor: route.served.spec.clone(),
+            function: route.function.name().to_owned(),
+            phase: execution.phase,
+            instance: execution.instance,
+        })
+    });
+    StuckWorker { thread: thread.handle.thread().name().unwrap_or_default().to_owned(), guest }
 }
 
 /// Closes all executors at once. Returns the errors of those that failed or took too
@@ -255,11 +148,4 @@ async fn close_one(served: &Served, bound: Duration) -> Result<(), Error> {
         Ok(Err(_)) => Err(failed("closing the executor panicked; see the server's log".into())),
         Err(_) => Err(failed(format!("the executor did not close within {bound:?}"))),
     }
-}
-
-/// The instant after this duration; far in the future if there is no such instant.
-fn after(duration: Duration) -> Instant {
-    const FAR: Duration = Duration::from_hours(24 * 365);
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or(now + FAR)
 }

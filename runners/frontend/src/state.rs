@@ -3,10 +3,11 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::config::Config;
 use crate::http::body::HeldBodies;
-use crate::inbox::WorkerHandle;
+use crate::pool::inbox::{Role, ThreadHandle};
 use crate::pool::tasks::Tasks;
 use crate::pool::{self, Pool};
 use crate::route::{Route, Routes};
@@ -22,12 +23,20 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
-    pub(crate) fn workers(&self) -> &[WorkerHandle] {
-        &self.pools.workers
+    /// Workers, compute threads, and places for more of both.
+    pub(crate) fn threads(&self) -> &[ThreadHandle] {
+        &self.pools.threads
+    }
+
+    /// The worker with the fewest connections among those that no guest holds up.
+    pub(crate) fn free_worker(&self) -> Option<&ThreadHandle> {
+        let workers = self.pools.in_role(Role::Worker).map(|(_, worker)| worker);
+        let free = workers.filter(|worker| !worker.is_stalled.load(Ordering::Relaxed));
+        free.min_by_key(|worker| worker.metrics.open.load(Ordering::Relaxed))
     }
 }
 
-/// Owned by one worker's thread.
+/// Owned by one worker or compute thread.
 pub(crate) struct WorkerState {
     pub(crate) server: Arc<ServerState>,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -35,8 +44,8 @@ pub(crate) struct WorkerState {
     pub(crate) tasks: Rc<Tasks>,
     /// Requests until the server bills one by itself.
     until_bill: Cell<u32>,
-    /// This worker's index among all workers.
-    index: usize,
+    /// This thread's index among all threads.
+    pub(crate) index: usize,
     /// By the route's index; a pool is made when it is first needed.
     pools: Vec<OnceCell<Rc<Pool>>>,
 }
@@ -45,7 +54,7 @@ impl WorkerState {
     pub(crate) fn new(server: &Arc<ServerState>, index: usize) -> Self {
         Self {
             server: Arc::clone(server),
-            metrics: Arc::clone(&server.workers()[index].metrics),
+            metrics: Arc::clone(&server.threads()[index].metrics),
             tasks: Rc::default(),
             until_bill: Cell::new(1),
             index,
@@ -61,7 +70,7 @@ impl WorkerState {
         left == 0
     }
 
-    /// This worker's instances of a function on an executor.
+    /// This thread's instances of a function on an executor.
     pub(crate) fn pool(&self, route: &Arc<Route>) -> &Rc<Pool> {
         self.pools[route.index]
             .get_or_init(|| Rc::new(Pool::new(&self.server.pools, route, self.index, &self.tasks)))
@@ -86,10 +95,12 @@ impl WorkerState {
 
     /// Stops all idle instances.
     pub(crate) fn stop_idle(&self) {
-        for pool in self.pools() {
-            while let Some(slot) = pool.pop_idle() {
-                pool.retire(slot);
-            }
-        }
+        self.pools().for_each(Pool::retire_idle);
+    }
+
+    /// Stops the idle instances of one route, unless it has changed its pace again.
+    pub(crate) fn leave(&self, route: usize) {
+        let left = |pool: &&Rc<Pool>| pool.route.index == route && !pool.is_needed();
+        self.pools().filter(left).for_each(Pool::retire_idle);
     }
 }

@@ -1,7 +1,8 @@
-//! A worker: one thread that serves connections and owns instances.
+//! A worker: one thread that serves connections and owns instances. A compute thread runs the same
+//! loop; it gets requests of slow routes instead of connections.
 //!
-//! Everything between a connection and an instance happens on this thread: no lock is
-//! taken on the way, and no request is handed to another thread.
+//! Everything between a connection and an instance of a quick route happens on one thread: no lock
+//! is taken on the way, and no request is handed to another thread.
 
 use std::net::TcpStream as StdStream;
 use std::pin::pin;
@@ -13,22 +14,30 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
+use crate::compute;
 use crate::dispatch;
 use crate::http::connection::Connections;
-use crate::inbox::{Admission, Message};
+use crate::pool::inbox::{Message, Role};
+use crate::registry::Admission;
 use crate::state::{ServerState, WorkerState};
 
-/// How far a worker has come. It has ended when the sender is dropped.
+/// How much nicer a compute thread is than a worker (`nice(1)`). A worker that wakes up beside a
+/// computing thread gets its processor at once; with equal priorities it waits for some
+/// milliseconds. A compute thread keeps a tenth of a processor that a worker never leaves.
+const NICENESS: i32 = 10;
+
+/// How far a thread has come. It has ended when the sender is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// It serves, or finishes requests.
     Serving,
-    /// All connections have ended, and the instances are being stopped.
+    /// All connections and requests have ended, and the instances are being stopped.
     Stopping,
 }
 
-/// The whole life of a worker's thread. `ready` gets the result of its start.
+/// The whole life of a worker or a compute thread. `ready` gets the result of its start.
 pub(crate) fn run(
     server: &Arc<ServerState>,
     index: usize,
@@ -40,6 +49,9 @@ pub(crate) fn run(
         Ok(runtime) => runtime,
         Err(error) => return drop(ready.send(Err(error))),
     };
+    if server.threads()[index].role() == Role::Compute {
+        give_way();
+    }
     // A server that no longer waits has sent `Drain`.
     let _ = ready.send(Ok(()));
     let worker = Rc::new(WorkerState::new(server, index));
@@ -50,17 +62,30 @@ pub(crate) fn run(
     });
 }
 
-/// Serves until `Drain`, and then until all connections have ended.
+/// Lowers the priority of this thread, so that workers come first.
+fn give_way() {
+    // SAFETY: the call takes and returns a number. On Linux it is about the calling thread only.
+    // It cannot fail, because every thread may lower its priority.
+    unsafe { nix::libc::nice(NICENESS) };
+}
+
+/// Serves until `Drain`, and then until all connections and requests have ended.
 async fn serve(worker: &Rc<WorkerState>, mut inbox: UnboundedReceiver<Message>) {
-    let mut connections = Connections::new(worker.server.config.bounds.head_bytes, &worker.tasks);
+    let registry = &worker.server.threads()[worker.index].registry;
+    let mut connections = Connections::new(worker.server.config.bounds.head_bytes, &worker.tasks, registry);
+    let mut jobs = JoinSet::new();
     let mut deadline = pin!(tokio::time::sleep(Duration::MAX));
     let mut draining = false;
 
-    while !draining || !connections.is_empty() {
+    while !draining || !connections.is_empty() || !jobs.is_empty() {
         tokio::select! {
             Some(message) = inbox.recv() => match message {
                 Message::Serve(stream, admission) => open(worker, &mut connections, stream, admission),
+                Message::Compute(job) => {
+                    jobs.spawn_local(compute::here(Rc::clone(worker), *job));
+                }
                 Message::Evict(executor_index) => worker.evict(executor_index),
+                Message::Leave(route) => worker.leave(route),
                 Message::Sweep => connections.sweep(),
                 Message::Drain(until) => {
                     draining = true;
@@ -69,9 +94,16 @@ async fn serve(worker: &Rc<WorkerState>, mut inbox: UnboundedReceiver<Message>) 
                 }
             },
             () = connections.one_ended(), if !connections.is_empty() => {}
+            Some(ended) = jobs.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!("answering a request panicked: {error}");
+                }
+            }
             () = &mut deadline, if draining => {
-                tracing::warn!("gave up {} of the requests in flight: the time to drain is over", connections.len());
+                let given_up = connections.len() + jobs.len();
+                tracing::warn!("gave up {given_up} of the requests in flight: the time to drain is over");
                 connections.abort().await;
+                jobs.shutdown().await;
             }
         }
     }

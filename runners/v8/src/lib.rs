@@ -25,7 +25,7 @@
 //!
 //! A deadline takes effect between two instructions of JavaScript or Wasm, not within a
 //! built-in function: `functions/hostile/uninterruptible` calls one that never returns. The
-//! server gives up the thread of such a call when it ends, and names the function.
+//! server gives up the thread of such a call, answers 504 and counts it as lost.
 //! `isolate::budget` says how exact the memory limit is.
 //!
 //! Many requests may be in flight on one isolate of the variant `js`. Each entry into the isolate is

@@ -1,4 +1,4 @@
-//! `/-/metrics`: the counts of all workers, added up, as `OpenMetrics` text.
+//! `/-/metrics`: the counts of all threads, added up, as `OpenMetrics` text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::bill::Usage;
+use crate::pool::inbox::Role;
 use crate::route::Route;
 use crate::state::ServerState;
 use crate::telemetry::metrics::{BillCounts, CellMetrics, Count, Durations, Histogram, PHASES};
@@ -42,7 +43,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.responses(encoder.encode_descriptor(
             "responses",
-            "Responses to requests for functions; the labels are empty if no function was found",
+            "Responses to requests for functions; the labels are empty if no function was found or its thread was lost",
             None,
             MetricType::Counter,
         )?)?;
@@ -60,21 +61,22 @@ impl Collector for Scrape {
         self.instances(idle, |cell| &cell.idle)?;
         self.queue(encoder.encode_descriptor(
             "queue_length",
-            "Requests that wait for an instance, or for their function to be prepared",
+            "Requests that wait for an instance, for a compute thread, or for their function to be prepared",
             None,
             MetricType::Gauge,
         )?)?;
         let open: usize =
-            self.0.workers().iter().map(|worker| worker.metrics.open.load(Ordering::Relaxed)).sum();
+            self.0.threads().iter().map(|thread| thread.metrics.open.load(Ordering::Relaxed)).sum();
         let metric = encoder.encode_descriptor("connections", "Open connections", None, MetricType::Gauge)?;
-        gauge(metric, open as u64)
+        gauge(metric, open as u64)?;
+        self.threads(&mut encoder)
     }
 }
 
 impl Scrape {
-    /// A cell's counts, one for each worker that has served it.
+    /// A cell's counts, one for each thread that has served it.
     fn cells(&self, route: &Route) -> impl Iterator<Item = &CellMetrics> {
-        self.0.workers().iter().filter_map(move |worker| worker.metrics.existing(route.index))
+        self.0.threads().iter().filter_map(move |thread| thread.metrics.existing(route.index))
     }
 
     fn responses(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
@@ -86,7 +88,7 @@ impl Scrape {
             responses(&mut metric, &route.served.spec, route.function.name(), &statuses)?;
         }
         let mut statuses = BTreeMap::new();
-        for (status, count) in self.0.workers().iter().flat_map(|worker| worker.metrics.unrouted.iter()) {
+        for (status, count) in self.0.threads().iter().flat_map(|thread| thread.metrics.unrouted.iter()) {
             *statuses.entry(status).or_insert(0) += count;
         }
         responses(&mut metric, "", "", &statuses)
@@ -157,6 +159,39 @@ impl Scrape {
         Ok(())
     }
 
+    /// Which threads run, and which functions hold some for ever.
+    fn threads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric = encoder.encode_descriptor("threads", "Threads", None, MetricType::Gauge)?;
+        for (name, role) in [("worker", Role::Worker), ("compute", Role::Compute), ("lost", Role::Lost)] {
+            let count = self.0.pools.in_role(role).count();
+            gauge(metric.encode_family(&[("role", name)])?, count as u64)?;
+        }
+        let help = "Threads that the function held although its deadline had passed; an instance on such \
+                    a thread stays live and keeps its place";
+        let mut metric = encoder.encode_descriptor("lost_threads", help, None, MetricType::Counter)?;
+        for route in self.0.routes.iter() {
+            for (thread, lost) in [("worker", &route.lost.workers), ("compute", &route.lost.compute_threads)]
+            {
+                let lost = lost.load(Ordering::Relaxed);
+                if lost > 0 {
+                    let labels = [labels(route)[0], labels(route)[1], ("thread", thread)];
+                    ConstCounter::new(lost as u64).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        let help = "Functions whose requests run on compute threads";
+        let mut metric = encoder.encode_descriptor("slow_functions", help, None, MetricType::Gauge)?;
+        for (executor_index, served) in self.0.routes.executors.iter().enumerate() {
+            let slow = self
+                .0
+                .routes
+                .of_executor(executor_index)
+                .filter(|route| route.pace.is_slow() && self.cells(route).next().is_some());
+            gauge(metric.encode_family(&[("executor", served.spec.as_str())])?, slow.count() as u64)?;
+        }
+        Ok(())
+    }
+
     fn instances(&self, mut metric: MetricEncoder<'_>, count: fn(&CellMetrics) -> &Count) -> fmt::Result {
         for route in self.0.routes.iter() {
             if self.cells(route).next().is_some() {
@@ -173,7 +208,10 @@ impl Scrape {
                 .0
                 .routes
                 .of_executor(executor_index)
-                .map(|route| self.0.pools.preparations[route.index].waiting())
+                .map(|route| {
+                    let pools = &self.0.pools;
+                    pools.preparations[route.index].waiting() + pools.computing.waiting(route.index)
+                })
                 .sum();
             let waiting = preparing + self.0.pools.capacities[executor_index].waiting();
             let labels = [("executor", served.spec.as_str())];

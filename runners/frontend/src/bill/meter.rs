@@ -135,43 +135,80 @@ impl Account {
     }
 }
 
-/// A phase whose polls are added to an account, if there is one. Other work of the thread
-/// between the polls is not. The time between the polls is the phase's waiting time.
-pub(crate) struct Metered<'a, F> {
-    future: F,
-    account: Option<&'a mut Account>,
-    waited: &'a mut Duration,
-    /// When the last poll ended that gave nothing.
+/// The polls of a phase: the longest, and the time between them. It reads the clock only if there is
+/// more than one.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    /// When the last poll began.
+    begun: Instant,
+    /// When it ended, if the phase waits.
     pending_since: Option<Instant>,
+    /// The longest of the polls before.
+    longest: Duration,
+    /// The time between the polls, in which no code of the phase ran on this thread.
+    pub(crate) waited: Duration,
 }
 
-impl<'a, F> Metered<'a, F> {
-    pub(crate) fn new(future: F, account: Option<&'a mut Account>, waited: &'a mut Duration) -> Self {
-        Self { future, account, waited, pending_since: None }
+impl Polls {
+    /// The first poll begins now.
+    pub(crate) fn begin(now: Instant) -> Self {
+        Self { begun: now, pending_since: None, longest: Duration::ZERO, waited: Duration::ZERO }
     }
+
+    /// Whether the phase has had one poll only.
+    pub(crate) fn is_single(&self) -> bool {
+        self.longest.is_zero()
+    }
+
+    /// The longest poll of a phase whose last one ended now.
+    #[cold]
+    pub(crate) fn longest(&self, now: Instant) -> Duration {
+        self.longest.max(now.saturating_duration_since(self.begun))
+    }
+
+    #[cold]
+    fn pause(&mut self) {
+        let now = Instant::now();
+        self.longest = self.longest(now);
+        self.pending_since = Some(now);
+    }
+
+    fn go_on(&mut self) {
+        if let Some(since) = self.pending_since.take() {
+            self.begun = Instant::now();
+            self.waited += self.begun.saturating_duration_since(since);
+        }
+    }
+}
+
+/// A phase whose polls are timed, and added to an account, if there is one. Other work of the thread
+/// between the polls is not.
+pub(crate) struct Metered<'a, F> {
+    pub(crate) future: F,
+    pub(crate) polls: &'a mut Polls,
+    pub(crate) account: Option<&'a mut Account>,
 }
 
 impl<F: Future + Unpin> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { future, account, waited, pending_since } = &mut *self;
-        if let Some(since) = pending_since.take() {
-            **waited += since.elapsed();
-        }
-        let Some(account) = account else {
-            let polled = Pin::new(future).poll(context);
-            if polled.is_pending() {
-                *pending_since = Some(Instant::now());
+        let Self { future, polls, account } = &mut *self;
+        polls.go_on();
+        let polled = match account {
+            None => Pin::new(future).poll(context),
+            Some(account) => {
+                let before = read(account.known.take().unwrap_or_else(Instant::now));
+                let polled = Pin::new(future).poll(context);
+                let now = Instant::now();
+                account.usage += read(now) - before;
+                account.known = polled.is_ready().then_some(now);
+                polled
             }
-            return polled;
         };
-        let before = read(account.known.take().unwrap_or_else(Instant::now));
-        let polled = Pin::new(future).poll(context);
-        let now = Instant::now();
-        account.usage += read(now) - before;
-        account.known = polled.is_ready().then_some(now);
-        *pending_since = polled.is_pending().then_some(now);
+        if polled.is_pending() {
+            polls.pause();
+        }
         polled
     }
 }
@@ -252,15 +289,38 @@ mod tests {
             burn(Duration::from_millis(2));
             if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
         });
-        let mut waited = Duration::ZERO;
-        let mut metered = Metered::new(future, Some(&mut account), &mut waited);
+        let mut polls = Polls::begin(Instant::now());
+        let mut metered = Metered { future, polls: &mut polls, account: Some(&mut account) };
         assert_eq!((&mut metered).now_or_never(), None);
         // Another connection's work.
         burn(Duration::from_millis(20));
         assert_eq!((&mut metered).now_or_never(), Some(()));
-        assert!(waited >= Duration::from_millis(20), "{waited:?}");
+        assert!(polls.waited >= Duration::from_millis(20), "{polls:?}");
         let cpu_ns = account.usage.cpu_ns;
         assert!((3_900_000..6_000_000).contains(&cpu_ns), "{cpu_ns} ns");
         assert!(account.known.is_some());
+    }
+
+    #[test]
+    fn the_longest_poll_is_told_without_the_time_in_between() {
+        let begun = Instant::now();
+        let mut polls = Polls::begin(begun);
+        let mut turns = [4, 1, 2].into_iter();
+        let future = poll_fn(|_| {
+            burn(Duration::from_millis(turns.next().unwrap()));
+            if turns.len() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let mut metered = Metered { future, polls: &mut polls, account: None };
+        assert_eq!((&mut metered).now_or_never(), None);
+        burn(Duration::from_millis(200));
+        assert_eq!((&mut metered).now_or_never(), None);
+        burn(Duration::from_millis(200));
+        assert_eq!((&mut metered).now_or_never(), Some(()));
+        let longest = polls.longest(Instant::now());
+        let whole = begun.elapsed();
+        assert!(
+            longest >= Duration::from_millis(4) && longest + Duration::from_millis(400) < whole,
+            "{longest:?}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -18,8 +19,8 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::stream::SharedStream;
-use crate::inbox::Admission;
 use crate::pool::tasks::Tasks;
+use crate::registry::{Admission, Registry};
 
 /// A response, as hyper writes it.
 type Answered = Result<Response<Full<Bytes>>, Infallible>;
@@ -27,8 +28,6 @@ type Answered = Result<Response<Full<Bytes>>, Infallible>;
 /// The connection's state, as its owner knows it.
 struct Status {
     stream: SharedStream,
-    /// The tick since which no request is in work; `None` while one is.
-    quiet_since: Cell<Option<u64>>,
     closing: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -41,14 +40,14 @@ pub(crate) struct InWork {
 
 impl InWork {
     fn begin(status: &Rc<Status>, now: &Rc<Cell<u64>>) -> Self {
-        status.quiet_since.set(None);
+        status.stream.traffic().begin_work();
         Self { status: Rc::clone(status), now: Rc::clone(now) }
     }
 }
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        self.status.quiet_since.set(Some(self.now.get()));
+        self.status.stream.traffic().end_work(self.now.get());
     }
 }
 
@@ -59,6 +58,7 @@ impl Drop for InWork {
 pub(crate) struct Connections {
     http: http1::Builder,
     tasks: Rc<Tasks>,
+    registry: Arc<Registry>,
     running: JoinSet<()>,
     statuses: HashMap<Id, (AbortHandle, Rc<Status>)>,
     now: Rc<Cell<u64>>,
@@ -69,8 +69,8 @@ impl Connections {
     pub(crate) const TICKS: u32 = 8;
 
     /// No connections. Heads are bounded to `head_bytes`; `tasks` gets the work that
-    /// responses defer.
-    pub(crate) fn new(head_bytes: usize, tasks: &Rc<Tasks>) -> Self {
+    /// responses defer; `registry` shows the connections to other threads.
+    pub(crate) fn new(head_bytes: usize, tasks: &Rc<Tasks>, registry: &Arc<Registry>) -> Self {
         let mut http = http1::Builder::new();
         http.header_read_timeout(None).max_buf_size(head_bytes);
         // Otherwise hyper checks whether the client is still there before it polls the
@@ -80,6 +80,7 @@ impl Connections {
         Self {
             http,
             tasks: Rc::clone(tasks),
+            registry: Arc::clone(registry),
             running: JoinSet::new(),
             statuses: HashMap::new(),
             now: Rc::default(),
@@ -100,13 +101,10 @@ impl Connections {
         A: Fn(Request<Incoming>, InWork) -> F + 'static,
         F: Future<Output = Answered> + 'static,
     {
-        let stream = SharedStream::new(stream);
-        let status = Rc::new(Status {
-            stream: stream.clone(),
-            quiet_since: Cell::new(Some(self.now.get())),
-            closing: Cell::new(false),
-            waker: RefCell::new(None),
-        });
+        let registration = self.registry.register(&stream, admission, self.now.get());
+        let stream = SharedStream::new(stream, registration);
+        let status =
+            Rc::new(Status { stream: stream.clone(), closing: Cell::new(false), waker: RefCell::new(None) });
 
         let (now, of_request) = (Rc::clone(&self.now), Rc::clone(&status));
         let service = service_fn(move |request| answer(request, InWork::begin(&of_request, &now)));
@@ -117,7 +115,6 @@ impl Connections {
             if let Err(error) = closable.await {
                 tracing::debug!("a connection ended: {error}");
             }
-            drop(admission);
         });
         self.statuses.insert(handle.id(), (handle, status));
     }
@@ -141,7 +138,7 @@ impl Connections {
     /// Counts a tick, and ends the connections that have been quiet for too long.
     pub(crate) fn sweep(&mut self) {
         self.now.set(self.now.get() + 1);
-        let quiet = |status: &Status| status.quiet_since.get();
+        let quiet = |status: &Status| status.stream.traffic().quiet_since();
         for (handle, status) in self.statuses.values() {
             // One tick more than the bound, as the first tick may have been shorter.
             if quiet(status).is_some_and(|since| self.now.get() - since > u64::from(Self::TICKS)) {
@@ -154,7 +151,8 @@ impl Connections {
     /// for its client, else after the response.
     pub(crate) fn close(&self) {
         for (handle, status) in self.statuses.values() {
-            if status.quiet_since.get().is_some() && !status.stream.is_blocked() {
+            let traffic = status.stream.traffic();
+            if traffic.quiet_since().is_some() && !traffic.is_blocked() {
                 // Idle, or in the middle of a head, which may never come to its end.
                 handle.abort();
                 continue;
@@ -198,11 +196,12 @@ where
                 *waker = Some(context.waker().clone());
             }
         }
+        status.stream.attend();
         let batch = tasks.batch();
         let polled = connection.poll(context);
         // The kernel has all responses that are ready: run the work that they deferred.
         drop(batch);
-        if polled.is_pending() && status.quiet_since.get().is_none() {
+        if polled.is_pending() && status.stream.traffic().quiet_since().is_none() {
             // The request waits for something, and its client may have left.
             return status.stream.poll_gone(context).map(Ok);
         }

@@ -211,6 +211,19 @@ impl From<Problem> for Response<Bytes> {
     }
 }
 
+/// A response as bytes, after which its connection is closed. For a connection that no HTTP server
+/// has any more.
+pub(crate) fn last_response(response: &Response<Bytes>) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    let length = response.body().len();
+    bytes.extend(format!("content-length: {length}\r\nconnection: close\r\n\r\n").into_bytes());
+    bytes.extend_from_slice(response.body());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -261,6 +274,16 @@ mod tests {
         assert_eq!(Details::read(&response), None);
         response.headers_mut().remove(header::CONTENT_TYPE);
         assert_eq!(Details::read(&response), None);
+    }
+
+    #[test]
+    fn a_last_response_ends_its_connection() {
+        let bytes = last_response(&Response::from(Problem::new(&UNAVAILABLE, "no")));
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"), "{head}");
+        assert!(head.ends_with(&format!("content-length: {}\r\nconnection: close", body.len())), "{head}");
+        assert!(body.starts_with('{') && body.ends_with('}'), "{body}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A client's TCP stream that hyper and the connection's owner share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use arrayvec::ArrayVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::registry::{Registration, Traffic};
 
 /// The largest write, in bytes, for which head and body are copied into one buffer:
 /// for a small response this costs less than having the kernel gather them.
@@ -19,24 +21,38 @@ const PIECE: usize = 1024;
 pub(crate) struct SharedStream(Rc<Inner>);
 
 struct Inner {
+    /// Dropped before the stream is closed.
+    registration: Registration,
     tcp: RefCell<TcpStream>,
-    /// Whether the last write had to wait for the client to read.
-    is_blocked: Cell<bool>,
 }
 
 impl SharedStream {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self(Rc::new(Inner { tcp: RefCell::new(stream), is_blocked: Cell::new(false) }))
+    pub(crate) fn new(stream: TcpStream, registration: Registration) -> Self {
+        Self(Rc::new(Inner { registration, tcp: RefCell::new(stream) }))
     }
 
-    /// Whether a response waits for the client to read.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.0.is_blocked.get()
+    /// The connection's state, as other threads see it, too.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.registration.traffic
+    }
+
+    /// Says that the thread attends to this connection.
+    pub(crate) fn attend(&self) {
+        self.0.registration.attend();
+    }
+
+    /// Fails if another thread has taken the connection over.
+    fn check(&self) -> io::Result<&Traffic> {
+        let traffic = self.traffic();
+        if traffic.is_taken() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(traffic) }
     }
 
     /// Ready when the client will send no more. Pending while there are unread bytes:
     /// they hide the end of the stream.
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.check().is_err() {
+            return Poll::Ready(());
+        }
         let mut byte = [0];
         match self.0.tcp.borrow().poll_peek(context, &mut ReadBuf::new(&mut byte)) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
@@ -51,14 +67,20 @@ impl AsyncRead for SharedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(context, buffer)
+        let traffic = self.check()?;
+        let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(context, buffer);
+        if polled.is_ready() {
+            traffic.read();
+        }
+        polled
     }
 }
 
 impl AsyncWrite for SharedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let traffic = self.check()?;
         let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write(context, bytes);
-        self.0.is_blocked.set(polled.is_pending());
+        traffic.wrote(polled.is_pending());
         polled
     }
 
@@ -71,8 +93,9 @@ impl AsyncWrite for SharedStream {
         if slices.iter().all(|slice| piece.try_extend_from_slice(slice).is_ok()) {
             return self.poll_write(context, &piece);
         }
+        let traffic = self.check()?;
         let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write_vectored(context, slices);
-        self.0.is_blocked.set(polled.is_pending());
+        traffic.wrote(polled.is_pending());
         polled
     }
 
@@ -81,10 +104,13 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
         Pin::new(&mut *self.0.tcp.borrow_mut()).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Another thread's connection would end with it.
+        self.check()?;
         Pin::new(&mut *self.0.tcp.borrow_mut()).poll_shutdown(context)
     }
 }
@@ -92,17 +118,30 @@ impl AsyncWrite for SharedStream {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::registry::{Admission, Registry};
+    use crate::telemetry::metrics::WorkerMetrics;
+
+    /// The server's end of a new connection, and the client's.
+    async fn pair() -> (SharedStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = listener.accept().await.unwrap().0;
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let admission = Admission::new(permit, &Arc::new(WorkerMetrics::new(0)));
+        let registration = Arc::new(Registry::default()).register(&stream, admission, 0);
+        (SharedStream::new(stream, registration), client)
+    }
 
     #[tokio::test]
     async fn parts_arrive_in_order_in_one_piece_or_gathered() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = SharedStream::new(listener.accept().await.unwrap().0);
+        let (mut stream, mut client) = pair().await;
         for (head, body) in
             [(0, 0), (300, 0), (300, 28), (300, PIECE - 300), (300, PIECE - 299), (300, 30_000)]
         {
@@ -120,20 +159,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_blocked_until_its_client_reads() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = SharedStream::new(listener.accept().await.unwrap().0);
+        let (mut stream, mut client) = pair().await;
         let shared = stream.clone();
         // Larger than the buffers of both sockets.
         let response = vec![b'r'; 64 << 20];
         let mut writing = Box::pin(stream.write_all(&response));
-        while !shared.is_blocked() {
+        while !shared.traffic().is_blocked() {
             assert!(futures_util::poll!(&mut writing).is_pending());
         }
         let mut read = vec![0; response.len()];
         let (written, _) = tokio::join!(writing, client.read_exact(&mut read));
         written.unwrap();
-        assert!(!shared.is_blocked());
+        assert!(!shared.traffic().is_blocked());
         assert!(read == response);
     }
 }

@@ -67,6 +67,7 @@ impl Lease {
         let instance = (self.live().id(), self.uses);
         let times = (duration, clock.waited());
         self.pool.observe(Phase::Invoke, answered, times, &clock.laps, Some(instance));
+        self.pool.judge(Phase::Invoke, clock.held(duration));
         self.is_fit = answered.as_ref().err().is_none_or(|error| error.spares_instance);
         instance
     }

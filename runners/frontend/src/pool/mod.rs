@@ -1,8 +1,10 @@
-//! The instances of one function on one executor, on one worker.
+//! The instances of one function on one executor, on one thread.
 //!
 //! This is the only place that decides about reuse.
 
 pub(crate) mod capacity;
+pub(crate) mod computing;
+pub(crate) mod inbox;
 pub(crate) mod lease;
 pub(crate) mod prepare;
 mod shared;
@@ -21,9 +23,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 pub(crate) use self::shared::Shared;
 
 use self::capacity::Capacity;
+use self::inbox::Role;
 use self::lease::Lease;
 use self::tasks::Tasks;
 use crate::lifecycle::Live;
+use crate::pace::Held;
 use crate::route::Route;
 use crate::telemetry::activity::{Activity, Execution, Tracked};
 use crate::telemetry::metrics::CellMetrics;
@@ -35,6 +39,8 @@ pub(crate) struct Pool {
     pub(crate) metrics: Arc<CellMetrics>,
     tasks: Rc<Tasks>,
     activity: Arc<Activity>,
+    /// Whether the thread is a compute thread.
+    computes: bool,
     prepared: OnceCell<Arc<dyn Prepared>>,
     /// The instance used last is used next: its memory is the likeliest to be cached.
     idle: RefCell<Vec<Rc<Slot>>>,
@@ -79,16 +85,17 @@ impl Pool {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         route: &Arc<Route>,
-        worker_index: usize,
+        thread_index: usize,
         tasks: &Rc<Tasks>,
     ) -> Self {
-        let worker = &shared.workers[worker_index];
+        let thread = &shared.threads[thread_index];
         Self {
             route: Arc::clone(route),
             shared: Arc::clone(shared),
-            metrics: Arc::clone(worker.metrics.cell(route.index)),
+            metrics: Arc::clone(thread.metrics.cell(route.index)),
             tasks: Rc::clone(tasks),
-            activity: Arc::clone(&worker.activity),
+            activity: Arc::clone(&thread.activity),
+            computes: thread.role() == Role::Compute,
             prepared: OnceCell::new(),
             idle: RefCell::default(),
             roomy: RefCell::default(),
@@ -230,18 +237,21 @@ impl Pool {
     ) -> Result<Lease, Error> {
         self.metrics.live.add(1);
         let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
-        let starting = Live::start_as(is_billed, &**self.prepared());
+        let is_metered = is_billed || !self.route.pace.is_settled();
+        let starting = Live::start_as(is_metered, &**self.prepared());
         let timed = self.track(Phase::Start, None, pin!(starting)).await;
         let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
         self.observe(Phase::Start, &timed.value, (timed.duration, timed.waited), &timed.laps, instance);
-        if let Some(usage) = timed.usage {
+        self.judge(Phase::Start, timed.held());
+        let usage = timed.usage.filter(|_| is_billed);
+        if let Some(usage) = usage {
             self.metrics.bill.phase(Phase::Start).add(usage);
         }
         let live = timed.value?;
         let slot = Slot { live, place, leases: Cell::new(0), is_broken: Cell::new(false) };
         let mut lease = Lease::new(&self, Rc::new(slot));
         lease.started = Some(timed.duration);
-        lease.start_usage = timed.usage.map(Box::new);
+        lease.start_usage = usage.map(Box::new);
         Ok(lease)
     }
 
@@ -259,6 +269,22 @@ impl Pool {
             recorder
                 .push(Entry::new(&self.route, phase, result, (duration, waited), laps).instance(instance));
         }
+    }
+
+    /// Draws conclusions about the route's pace from a phase that held the thread for so long.
+    pub(crate) fn judge(&self, phase: Phase, held: Held) {
+        let pace = &self.route.pace;
+        if pace.is_as_expected(held.longest) || !self.shared.computing.is_on() {
+            return;
+        }
+        if let Some(change) = pace.judge(phase, held) {
+            self.shared.leave(self.route.index, change);
+        }
+    }
+
+    /// Whether the route's requests come to this kind of thread.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.route.pace.is_slow() == self.computes
     }
 
     fn is_reusable(&self, uses: u64) -> bool {
@@ -352,7 +378,8 @@ impl Pool {
         }
         // A request that waits in another pool needs the place, not this instance.
         let wanted_elsewhere = self.waiting.get() == 0 && self.capacity().waiting() > 0;
-        if !slot.is_broken.get() && self.is_reusable(slot.live.uses()) && !wanted_elsewhere {
+        let is_wanted = self.is_needed() && !wanted_elsewhere;
+        if !slot.is_broken.get() && self.is_reusable(slot.live.uses()) && is_wanted {
             self.put_idle(slot);
         } else {
             self.retire(slot);
@@ -362,6 +389,13 @@ impl Pool {
     fn wake_one(&self) {
         if self.waiting.get() > 0 {
             self.given_back.notify_one();
+        }
+    }
+
+    /// Stops all idle instances.
+    pub(crate) fn retire_idle(self: &Rc<Self>) {
+        while let Some(slot) = self.pop_idle() {
+            self.retire(slot);
         }
     }
 
@@ -382,11 +416,12 @@ impl Pool {
         }
         let instance = Some((live.id(), live.uses()));
         let id = live.id();
-        let stopping = live.stop_as(is_billed);
+        let stopping = live.stop_as(is_billed || !self.route.pace.is_settled());
         let timed = self.track(Phase::Stop, Some(id), pin!(stopping)).await;
-        if let Some(usage) = timed.usage {
+        if let Some(usage) = timed.usage.filter(|_| is_billed) {
             self.metrics.bill.phase(Phase::Stop).add(usage);
         }
+        self.judge(Phase::Stop, timed.held());
         self.observe(Phase::Stop, &timed.value, (timed.duration, timed.waited), &timed.laps, instance);
         if let Err(error) = timed.value {
             tracing::error!("{error}");

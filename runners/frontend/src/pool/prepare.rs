@@ -125,7 +125,12 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
             recorder.push(entry.artifact(artifact));
         }
         *preparation.state() = match &timed.value {
-            Ok(prepared) => State::Ready(Arc::clone(prepared)),
+            Ok(prepared) => {
+                if !prepared.holds_thread() {
+                    route.pace.trust();
+                }
+                State::Ready(Arc::clone(prepared))
+            }
             Err(_) => State::Untouched,
         };
         sender.send_replace(Some(Outcome { result: timed.value, duration: timed.duration }));

@@ -1,37 +1,54 @@
-//! The state that the pools of all workers share.
+//! The state that the pools of all threads share.
 
 use std::time::Duration;
 
 use isolab_core::Reuse;
 
 use super::capacity::Capacity;
+use super::computing::Computing;
+use super::inbox::{Message, Role, ThreadHandle};
 use super::prepare::Preparation;
-use crate::inbox::{Message, WorkerHandle};
+use crate::pace::Change;
 use crate::telemetry::record::Recorder;
 
-/// Shared by the pools of all workers.
+/// Shared by the pools of all threads.
 pub(crate) struct Shared {
     pub(crate) reuse: Reuse,
     /// Whether the server bills by itself.
     pub(crate) bill: bool,
-    /// How long a request waits for an instance or for a preparation.
+    /// How long a request waits for an instance, for a preparation or for a compute thread.
     pub(crate) queue_wait: Duration,
     /// By the route's index.
     pub(crate) preparations: Vec<Preparation>,
     /// By the executor's index.
     pub(crate) capacities: Vec<Capacity>,
-    pub(crate) workers: Vec<WorkerHandle>,
+    pub(crate) computing: Computing,
+    /// Workers, compute threads, and places for more of both.
+    pub(crate) threads: Vec<ThreadHandle>,
     /// Only with [`Config::control`](crate::Config::control).
     pub(crate) recorder: Option<Recorder>,
 }
 
 impl Shared {
-    /// Asks every worker to stop one idle instance of an executor, so that a waiting
+    /// The threads in this role.
+    pub(crate) fn in_role(&self, role: Role) -> impl Iterator<Item = (usize, &ThreadHandle)> {
+        self.threads.iter().enumerate().filter(move |(_, thread)| thread.role() == role)
+    }
+
+    /// Asks every thread to stop one idle instance of an executor, so that a waiting
     /// request gets its place.
     pub(crate) fn evict(&self, executor_index: usize) {
-        for worker in &self.workers {
-            // A worker that has ended holds no instance.
-            let _ = worker.inbox.send(Message::Evict(executor_index));
+        for role in [Role::Worker, Role::Compute] {
+            self.in_role(role).for_each(|(_, thread)| thread.tell(Message::Evict(executor_index)));
         }
+    }
+
+    /// After a route's change of pace, its idle instances are on threads that no longer need them.
+    pub(crate) fn leave(&self, route: usize, change: Change) {
+        let role = match change {
+            Change::ToQuick => Role::Compute,
+            Change::ToSlow => Role::Worker,
+        };
+        self.in_role(role).for_each(|(_, thread)| thread.tell(Message::Leave(route)));
     }
 }

@@ -1,22 +1,32 @@
-//! The present work of a worker's thread, for a server that must say why a worker does not end.
+//! The present work of a thread that executes phases, for those who watch it from outside.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use isolab_core::Phase;
 
 use super::metrics::PHASES;
 
-/// The phase that a worker's thread is executing at this moment. Only that thread
-/// writes it.
+/// The phase that a thread is executing at this moment. Only that thread writes it, except that
+/// another may [claim](Activity::claim) it during a poll.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
-    /// 0 outside of all phases; else 1 + 4 x route index + phase index.
-    phase: AtomicU64,
+    /// The high half counts polls. The low half is 0 outside of all phases; else
+    /// 1 + 4 x route index + phase index, or [`CLAIMED`].
+    word: AtomicU64,
     /// The instance's id; 0 while it is being started.
     instance: AtomicU64,
+    /// Held by a thread that takes things over from this one.
+    takeover: Mutex<()>,
 }
+
+/// The low half of the word.
+const CODE: u64 = u32::MAX as u64;
+
+/// The code of a poll whose thread finds, when it returns, that others have taken things over.
+const CLAIMED: u64 = CODE;
 
 /// The content of [`Activity`] when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +38,10 @@ pub(crate) struct Execution {
     pub(crate) instance: Option<u64>,
 }
 
+/// One poll of a phase, which may have ended since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PollNumber(u64);
+
 impl Activity {
     /// Polls `future`, and has the activity say `execution` in the meantime.
     pub(crate) fn track<F: Future + Unpin>(&self, execution: Execution, future: F) -> Tracked<'_, F> {
@@ -37,16 +51,37 @@ impl Activity {
         Tracked { activity: self, code, instance: execution.instance.unwrap_or(0), future }
     }
 
-    /// `None` if the thread executes no phase. Exact only if the thread does not move
-    /// on while it is read.
+    /// `None` if the thread executes no phase, or was claimed. Exact only if the thread does not
+    /// move on while it is read.
     pub(crate) fn read(&self) -> Option<Execution> {
-        let code = usize::try_from(self.phase.load(Ordering::Acquire)).ok()?.checked_sub(1)?;
+        let code = self.word.load(Ordering::Acquire) & CODE;
+        let code = usize::try_from(code).ok().filter(|_| code != CLAIMED)?.checked_sub(1)?;
         let instance = self.instance.load(Ordering::Relaxed);
         Some(Execution {
             route: code / PHASES.len(),
             phase: PHASES[code % PHASES.len()],
             instance: (instance > 0).then_some(instance),
         })
+    }
+
+    /// The poll that the thread is executing.
+    pub(crate) fn poll_number(&self) -> Option<PollNumber> {
+        let word = self.word.load(Ordering::Acquire);
+        (word & CODE > 0).then_some(PollNumber(word & !CODE))
+    }
+
+    /// Takes hold of the thread while it executes this poll: until the result is dropped it
+    /// executes nothing else. `None` if it has moved on.
+    pub(crate) fn claim(&self, number: PollNumber) -> Option<MutexGuard<'_, ()>> {
+        let held = self.takeover.lock().unwrap_or_else(PoisonError::into_inner);
+        let claim = |word: u64| (word & !CODE == number.0 && word & CODE > 0).then_some(number.0 | CLAIMED);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok().then_some(held)
+    }
+
+    /// Waits until those who claimed the thread are done.
+    #[cold]
+    fn wait_for_takeover(&self) {
+        drop(self.takeover.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -62,19 +97,26 @@ impl<F: Future + Unpin> Future for Tracked<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.activity.instance.store(self.instance, Ordering::Relaxed);
-        self.activity.phase.store(self.code, Ordering::Release);
-        let _leave = Leave(self.activity);
+        let activity = self.activity;
+        let number = (activity.word.load(Ordering::Relaxed) & !CODE).wrapping_add(CODE + 1);
+        activity.instance.store(self.instance, Ordering::Relaxed);
+        activity.word.store(number | self.code, Ordering::Release);
+        let _leave = Leave { activity, number };
         Pin::new(&mut self.future).poll(context)
     }
 }
 
 /// Ends the execution, also when the executor panicked.
-struct Leave<'a>(&'a Activity);
+struct Leave<'a> {
+    activity: &'a Activity,
+    number: u64,
+}
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.phase.store(0, Ordering::Release);
+        if self.activity.word.swap(self.number, Ordering::AcqRel) & CODE == CLAIMED {
+            self.activity.wait_for_takeover();
+        }
     }
 }
 
@@ -118,5 +160,29 @@ mod tests {
         let polled = catch_unwind(AssertUnwindSafe(|| activity.track(execution, panics).now_or_never()));
         assert!(polled.is_err());
         assert_eq!(activity.read(), None);
+    }
+
+    #[test]
+    fn a_thread_can_be_claimed_only_during_the_poll_that_was_seen() {
+        let activity = Activity::default();
+        let execution = Execution { route: 3, phase: Phase::Invoke, instance: Some(1) };
+        let mut seen = None;
+        let mut track = |activity: &Activity, claim: bool| {
+            let polled = poll_fn(|_| {
+                if !claim {
+                    seen = activity.poll_number();
+                    return Poll::Ready(false);
+                }
+                let earlier = activity.claim(seen.unwrap()).is_some();
+                let now = activity.claim(activity.poll_number().unwrap()).is_some();
+                Poll::Ready(now && !earlier && activity.read().is_none() && activity.poll_number().is_some())
+            });
+            activity.track(execution, polled).now_or_never().unwrap()
+        };
+        assert!(!track(&activity, false));
+        assert_eq!(activity.poll_number(), None);
+        assert!(track(&activity, true), "the earlier poll has ended, the present one has not");
+        assert_eq!(activity.poll_number(), None);
+        assert!(activity.claim(seen.unwrap()).is_none());
     }
 }

@@ -2,12 +2,14 @@
 //! executor for faults that native code cannot have.
 
 mod bill;
+mod compute;
 mod control;
 mod drain;
 mod errors;
 mod functions;
 mod lifecycle;
 mod limits;
+mod lost;
 mod pages;
 mod pools;
 mod prepare;

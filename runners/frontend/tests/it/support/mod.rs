@@ -21,11 +21,12 @@ pub(crate) use scripted::Script;
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One worker on a free port.
+/// One worker on a free port, and no compute threads: what happens on one thread is in order.
 pub(crate) fn config(reuse: Reuse) -> Config {
     Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         workers: 1,
+        compute_threads: 0,
         reuse,
         bounds: Bounds { drain: Duration::from_secs(5), ..Bounds::default() },
         ..Config::default()
@@ -39,7 +40,9 @@ pub(crate) fn library(names: &[&str]) -> (Library, TempDir) {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();
         let response_bytes = if *name == "large" { 64 << 20 } else { 1_000 };
-        let limits = format!("[limits]\nresponse_bytes = {response_bytes}\n");
+        // The least that a test of a function that outlives its deadline has to wait for.
+        let deadline_ms = if *name == "brief" { 20 } else { 10_000 };
+        let limits = format!("[limits]\nresponse_bytes = {response_bytes}\ndeadline_ms = {deadline_ms}\n");
         std::fs::write(path.join("function.toml"), format!("description = \"a test\"\n{limits}")).unwrap();
         std::fs::write(path.join("Cargo.toml"), "").unwrap();
     }
@@ -84,8 +87,13 @@ impl Running {
 
     /// A scripted executor with the functions `a` and `b`.
     pub(crate) fn scripted(config: Config) -> (Self, Arc<Script>) {
+        Self::scripted_with(config, &["a", "b"])
+    }
+
+    /// A scripted executor with these functions.
+    pub(crate) fn scripted_with(config: Config, functions: &[&str]) -> (Self, Arc<Script>) {
         let script = Arc::new(Script::default());
-        let (library, _folder) = library(&["a", "b"]);
+        let (library, _folder) = library(functions);
         (Self::start(config, vec![scripted::executor(&script)], library), script)
     }
 

@@ -33,8 +33,8 @@ pub(crate) enum Call {
 pub(crate) struct Script {
     /// A phase that fails with this cause.
     fail: Mutex<Option<(Phase, Cause)>>,
-    /// A call that blocks its thread.
-    block: Mutex<Option<Call>>,
+    /// A call that blocks its thread, of any function or of this one.
+    block: Mutex<Option<(Call, Option<&'static str>)>>,
     released: Condvar,
     /// Calls that have blocked their thread.
     pub(crate) blocked: AtomicUsize,
@@ -100,7 +100,12 @@ impl Script {
 
     /// Has every such call block its thread until [`Script::release`].
     pub(crate) fn block(&self, call: Call) {
-        *self.block.lock().unwrap() = Some(call);
+        *self.block.lock().unwrap() = Some((call, None));
+    }
+
+    /// Has every such call of this function block its thread until [`Script::release`].
+    pub(crate) fn block_in(&self, call: Call, function: &'static str) {
+        *self.block.lock().unwrap() = Some((call, Some(function)));
     }
 
     pub(crate) fn release(&self) {
@@ -109,11 +114,14 @@ impl Script {
     }
 
     /// Blocks the thread if this call shall.
-    fn pass(&self, call: Call) {
+    fn pass(&self, call: Call, function: &str) {
+        let shall = |block: &Option<(Call, Option<&str>)>| {
+            block.is_some_and(|(blocked, of)| blocked == call && of.is_none_or(|of| of == function))
+        };
         let mut block = self.block.lock().unwrap();
-        if *block == Some(call) {
+        if shall(&block) {
             self.blocked.fetch_add(1, Ordering::SeqCst);
-            while *block == Some(call) {
+            while shall(&block) {
                 block = self.released.wait(block).unwrap();
             }
         }
@@ -202,7 +210,7 @@ impl Executor for Scripted {
     }
 
     async fn close(&self) -> Result<(), Error> {
-        self.script.pass(Call::Close);
+        self.script.pass(Call::Close, "");
         self.script.closed.fetch_add(1, Ordering::SeqCst);
         if self.script.close_fails.load(Ordering::SeqCst) {
             let cause = Cause::Internal("a sandbox remains".into());
@@ -224,6 +232,10 @@ impl Prepared for Ready {
         &self.artifact
     }
 
+    fn holds_thread(&self) -> bool {
+        self.function != "elsewhere"
+    }
+
     fn max_concurrency(&self) -> usize {
         count(&self.script.concurrency)
     }
@@ -231,7 +243,7 @@ impl Prepared for Ready {
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         self.script.starting.fetch_add(1, Ordering::SeqCst);
         pass(&self.script.start_gate).await;
-        self.script.pass(Call::Start);
+        self.script.pass(Call::Start, &self.function);
         laps.mark("gate");
         self.script.check(Phase::Start, &self.function)?;
         self.script.started.fetch_add(1, Ordering::SeqCst);
@@ -249,7 +261,7 @@ struct Sandbox {
 #[async_trait(?Send)]
 impl Instance for Sandbox {
     async fn invoke(&self, request: Request, _: &mut Laps) -> Result<Response, Error> {
-        self.script.pass(Call::Invoke);
+        self.script.pass(Call::Invoke, &self.function);
         if request.query() == "wait" {
             self.script.waiting.fetch_add(1, Ordering::SeqCst);
             pass(&self.script.invoke_gate).await;
@@ -275,7 +287,7 @@ impl Instance for Sandbox {
     }
 
     async fn stop(mut self: Box<Self>, _: &mut Laps) -> Result<(), Error> {
-        self.script.pass(Call::Stop);
+        self.script.pass(Call::Stop, &self.function);
         self.stopped = true;
         self.script.stopped.fetch_add(1, Ordering::SeqCst);
         self.script.check(Phase::Stop, &self.function)
