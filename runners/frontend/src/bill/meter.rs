@@ -145,7 +145,8 @@ pub(crate) struct Polls {
     pending_since: Option<Instant>,
     /// The longest of the polls before.
     longest: Duration,
-    /// The time between the polls, in which no code of the phase ran on this thread.
+    /// The phase's waiting time: the time between the polls, in which no code of the phase ran on
+    /// this thread.
     pub(crate) waited: Duration,
 }
 
