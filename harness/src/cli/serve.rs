@@ -152,6 +152,10 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
 
 fn config(arguments: &ServeArgs) -> Config {
     let mut default = Config::default();
+    if arguments.parent.is_some() {
+        // The lab measures this server: a function alone, on the threads that it was given.
+        default.compute_threads = 0;
+    }
     default.bounds.instances = arguments.instances.unwrap_or(default.bounds.instances);
     let bounds = if arguments.control {
         // An experiment itself decides how many requests there are at once.
