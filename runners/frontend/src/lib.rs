@@ -26,7 +26,7 @@
 //! ```
 //!
 //! An instance never leaves the thread that started it. So between a connection and an
-//! instance of a quick route there is no lock and no hand-over. Threads share only what is read,
+//! instance of a quick route, a request crosses no lock and no queue. Threads share only what is read,
 //! such as the prepared functions, or counted with atomics, such as the places for instances.
 //!
 //! A route that holds its thread for more than a millisecond at one time is slow: its requests run

@@ -117,7 +117,7 @@ impl Drop for Threads {
     }
 }
 
-/// The instant after this duration; far in the future if there is no such instant.
+/// The instant after this duration. A duration that is too long for the clock gives an instant far in the future.
 pub(crate) fn after(duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_hours(24 * 365);
     let now = Instant::now();

@@ -57,7 +57,7 @@ pub(crate) struct Loss {
 
 /// The compute threads of a server.
 pub(crate) struct Computing {
-    /// The most threads; 0 if there are none.
+    /// The most threads; 0 switches compute threads off.
     most: usize,
     queue: Queue,
     scheduler: Mutex<Scheduler>,
@@ -82,7 +82,7 @@ struct Scheduler {
 
 #[derive(Default)]
 struct Thread {
-    /// The route of its requests; of the last one, if there are none.
+    /// The route of its requests. An idle thread keeps the route of its last request.
     route: usize,
     jobs: Vec<Running>,
 }

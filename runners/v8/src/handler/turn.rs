@@ -223,7 +223,7 @@ impl Waiting<'_> {
         turn
     }
 
-    /// Calls the next timer that is due by `now`. Returns false if there is none.
+    /// Calls the next timer that is due by `now`. Returns whether one was due.
     fn call_due(&self, scope: &mut v8::PinScope<'_, '_>, now: Instant) -> Result<bool, Failure> {
         v8::scope!(let scope, scope);
         let read = |callback: &v8::Global<v8::Function>| v8::Local::new(scope, callback);
