@@ -15,6 +15,7 @@
 //! variable `ISOLAB_SPECS` takes executor specs other than the defaults:
 //! `ISOLAB_SPECS=v8:snapshot=off,wasm:compiler=winch make microbench`.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -101,6 +102,7 @@ fn measure(spec: &str) -> Result<u8> {
         run_id: format!("phases-{}", std::process::id()),
         max_instances: INSTANCES,
         guest_cpu: None,
+        hosts: BTreeMap::new(),
     };
     let thread = Thread::new()?;
     let executor = match thread.block_on(executors::open(spec, &environment)) {

@@ -72,8 +72,13 @@ fn print_fact(name: &str, value: &str) {
 /// Prints each executor. Returns whether all of them can run.
 async fn print_executors() -> Result<bool> {
     println!("\nexecutors");
-    let environment =
-        Environment { cache: super::cache(None), run_id: super::run_id(), max_instances: 1, guest_cpu: None };
+    let environment = Environment {
+        cache: super::cache(None),
+        run_id: super::run_id(),
+        max_instances: 1,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    };
     let mut all_run = true;
     for known in executors::ALL {
         let Some(build) = known.build else {

@@ -3,6 +3,7 @@
 //! The response's body goes to stdout as it is, everything else to stderr, so that the body
 //! can be piped.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -76,6 +77,7 @@ pub fn run(arguments: InvokeArgs) -> Result<u8> {
         run_id: super::run_id(),
         max_instances: 1,
         guest_cpu: None,
+        hosts: BTreeMap::new(),
     };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use isolab_core::function::Host;
 use isolab_core::{Cause, Environment, Executor, Reuse, Spec, Variant};
 use isolab_frontend::{Bounds, Config, Server};
 use nix::sys::prctl::set_pdeathsig;
@@ -77,6 +78,9 @@ pub struct ServeArgs {
     /// Send the bill of one answer in N, or in 20: CPU time, page faults and peak memory, in the header X-Isolab-Bill
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
     pub bill: Option<NonZeroU32>,
+    /// Send the requests of functions to a granted host, such as `origin:80`, to this address
+    #[arg(long, value_name = "HOST:PORT=ADDR", value_parser = values::connect_to)]
+    pub connect_to: Vec<(Host, SocketAddr)>,
     /// Serve the pages that experiments need, too
     #[arg(long)]
     pub control: bool,
@@ -132,6 +136,7 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
         run_id: arguments.run_id.unwrap_or_else(super::run_id),
         max_instances: config.bounds.instances,
         guest_cpu: arguments.guest_cpu,
+        hosts: arguments.connect_to.into_iter().collect(),
     };
     let specs: Vec<_> = arguments.executor.into_iter().flat_map(|list| list.0).collect();
     executors::all_differ(&specs)?;

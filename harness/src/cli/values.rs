@@ -1,12 +1,15 @@
 //! Values that several commands take. An error says what is wrong and what there is
 //! instead; clap adds the option's name and ends with exit code 2.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use http::uri::Authority;
+use isolab_core::function::Host;
 use isolab_core::spec::nearest;
 use isolab_core::{Limits, Spec};
 use isolab_reports::Experiment;
@@ -88,6 +91,15 @@ pub fn workers(text: &str) -> Result<usize, String> {
 pub fn compute_threads(text: &str) -> Result<usize, String> {
     let threads = text.parse().ok().filter(|threads| *threads <= 1_024);
     threads.ok_or_else(|| format!("`{text}` is not a number of threads; it must be at most 1024"))
+}
+
+/// A granted host and its address: `origin:80=127.0.0.1:8081`.
+pub fn connect_to(text: &str) -> Result<(Host, SocketAddr), String> {
+    let form = || format!("`{text}` is not a host with its address; write it as `origin:80=127.0.0.1:8081`");
+    let (host, address) = text.split_once('=').ok_or_else(form)?;
+    let host: Authority = host.parse().map_err(|_| form())?;
+    let address = address.parse().map_err(|_| form())?;
+    Ok((Host::of(&host), address))
 }
 
 /// A memory limit with its unit, in bytes: `64MiB`.

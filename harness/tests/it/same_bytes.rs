@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "wasm", feature = "v8"))]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use isolab::executors;
@@ -14,6 +15,7 @@ async fn source_digest(spec: &str, folder: &Path) -> String {
         run_id: "same-bytes".into(),
         max_instances: 2,
         guest_cpu: None,
+        hosts: BTreeMap::new(),
     };
     let spec = executors::resolve(Spec::parse(spec).unwrap()).unwrap();
     let executor = executors::open(spec, &environment).await.unwrap();

@@ -3,6 +3,8 @@
 
 #![cfg(all(feature = "docker", feature = "v8"))]
 
+use std::collections::BTreeMap;
+
 use isolab_core::{Cache, Cause, Environment, Executor as _, Function, Laps, Spec, Variant, conformance};
 use isolab_docker::{Docker, SETTINGS, V8Server};
 
@@ -19,6 +21,7 @@ async fn open(folder: &std::path::Path) -> Option<Docker> {
         run_id: format!("v8-server-{}", std::process::id()),
         max_instances: 16,
         guest_cpu: None,
+        hosts: BTreeMap::new(),
     };
     let program = env!("CARGO_BIN_EXE_isolab").into();
     let server = V8Server { program, version: "under test".into() };

@@ -1,11 +1,14 @@
 //! The three traits of the life cycle.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Cache, Error, Function, Laps, Request, Response, Spec, Variant};
+use crate::function::Host;
+use crate::{Cache, Error, Function, Laps, Request, Response, Spec, Streams, Variant};
 
 /// The process that an executor is opened in: everything beside its own settings.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct Environment {
     /// The processor that instances outside of this process stay on, by the kernel's number;
     /// none if their engine chooses. Instances inside run where their threads do.
     pub guest_cpu: Option<usize>,
+    /// Where granted hosts are, for those that the system's resolver does not know.
+    pub hosts: BTreeMap<Host, SocketAddr>,
 }
 
 /// An isolation model with its settings. Phase `prepare` begins here.
@@ -76,6 +81,12 @@ pub trait Prepared: Send + Sync {
         true
     }
 
+    /// Whether instances can take and give bodies as streams. The front end then calls
+    /// [`Instance::stream`] in place of [`Instance::invoke`].
+    fn streams(&self) -> bool {
+        false
+    }
+
     /// Starts one instance. Returns when the instance can answer; the instance
     /// stays on the calling thread for its whole life.
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error>;
@@ -93,6 +104,19 @@ pub trait Instance {
     /// the function's [`Limits`](crate::Limits), which the executor enforces. While it waits, it
     /// does not hold the thread.
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error>;
+
+    /// As [`Instance::invoke`], with bodies as [streams](crate::streams). Returns `None` if the
+    /// answer has begun at the outlet: the invocation ends with its last piece. The deadline counts
+    /// until then. Called only if [`Prepared::streams`].
+    async fn stream(
+        &self,
+        request: Request,
+        streams: Streams,
+        laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        debug_assert!(streams.rest.is_none(), "the executor has no streams");
+        self.invoke(request, laps).await.map(Some)
+    }
 
     /// This instance's memory as the model itself reports it.
     fn memory(&self) -> Memory {

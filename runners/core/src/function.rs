@@ -15,12 +15,14 @@
 //! is measured with another amount of work in this way, under a name of its own.
 //!
 //! - `case`: a request with its expected response.
+//! - `grants`: the things outside of its sandbox that a function may use.
 //! - `manifest`: `function.toml`. `limits`: the limits that it may set.
 //! - `source`: the files that variants are made from.
 //! - `library`: all functions by name.
 //! - `variant`: the forms of a function.
 
 mod case;
+mod grants;
 mod library;
 mod limits;
 mod manifest;
@@ -34,6 +36,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use case::Case;
+pub use grants::{Folder, Grant, Grants, Host};
 pub use library::{Library, UnknownFunction};
 pub use limits::Limits;
 use limits::OwnLimits;
@@ -82,6 +85,7 @@ pub struct Function {
     sources: Sources,
     own_limits: OwnLimits,
     default_limits: Limits,
+    grants: Grants,
     cases: Vec<Case>,
     load_case: Case,
 }
@@ -100,6 +104,7 @@ impl Function {
         let refused = |reason: String| LoadError::new(&manifest_path, reason);
         let manifest = found.unwrap_or_default();
         let own_limits = manifest.limits().map_err(refused)?;
+        let grants = manifest.grants(path).map_err(refused)?;
 
         let own = source::variants_in(path)?;
         if !has_manifest && let Some(command) = own.get(&Variant::Command) {
@@ -123,7 +128,8 @@ impl Function {
 
         let cases = load_cases(&path.join("cases"))?;
         let load_case = load_case(&cases, manifest.load.as_deref()).map_err(refused)?;
-        Ok(Self { name, code_name, sources, own_limits, default_limits: Limits::default(), cases, load_case })
+        let default_limits = Limits::default();
+        Ok(Self { name, code_name, sources, own_limits, default_limits, grants, cases, load_case })
     }
 
     fn load_file(path: &Path) -> Result<Self, LoadError> {
@@ -147,6 +153,7 @@ impl Function {
             sources: Sources::from([(variant, path.to_owned())]),
             own_limits: OwnLimits::default(),
             default_limits: Limits::default(),
+            grants: Grants::default(),
             cases: Vec::new(),
             load_case: Case::unchecked(),
         })
@@ -172,6 +179,11 @@ impl Function {
     /// Replaces the limits that the function does not set itself.
     pub fn set_default_limits(&mut self, limits: Limits) {
         self.default_limits = limits;
+    }
+
+    /// The things outside of its sandbox that the function may use.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// The variants that the function has.

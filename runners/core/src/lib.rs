@@ -17,6 +17,7 @@
 //! - [`message`]: the request and the response that every model is given.
 //! - [`http1`]: HTTP/1.1 without I/O, for the way into a container and for the load
 //!   generator.
+//! - [`streams`]: bodies that flow while the function runs.
 //! - [`laps`]: named stretches within a phase. Executors mark them, the front end
 //!   reads the clock; an executor never measures itself.
 //! - [`error`]: errors by phase and cause.
@@ -43,6 +44,7 @@ pub mod laps;
 pub mod message;
 pub mod reuse;
 pub mod spec;
+pub mod streams;
 pub mod wasi;
 pub mod watchdog;
 pub mod wire;
@@ -55,3 +57,4 @@ pub use laps::Laps;
 pub use message::{Request, Response};
 pub use reuse::Reuse;
 pub use spec::{Setting, Spec};
+pub use streams::Streams;

@@ -172,7 +172,8 @@ impl Executor for Docker {
     }
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
-        self.variant_source(function, variant).map(|_| ())
+        self.variant_source(function, variant)?;
+        function.grants().only(&[], "docker")
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -254,6 +255,8 @@ async fn check(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use bollard::query_parameters::RemoveImageOptions;
 
     use super::*;
@@ -269,6 +272,7 @@ mod tests {
             run_id: run_id.clone(),
             max_instances: 1,
             guest_cpu: None,
+            hosts: BTreeMap::new(),
         };
         let Ok(mut docker) = Docker::open(spec, &environment).await else {
             eprintln!("skipped: no engine answers");

@@ -15,9 +15,11 @@ use crate::failure;
 /// The environment variable that tells the server a function's limits.
 pub(crate) const LIMITS: &str = "ISOLAB_LIMITS";
 
-/// The value of [`LIMITS`]: memory in bytes, deadline in nanoseconds, response in bytes.
+/// The value of [`LIMITS`]: memory in bytes, deadline in nanoseconds, response and
+/// streamed request in bytes.
 pub(crate) fn limits_text(limits: &Limits) -> String {
-    format!("{} {} {}", limits.memory_bytes, limits.deadline.as_nanos(), limits.response_bytes)
+    let Limits { memory_bytes, deadline, response_bytes, request_bytes } = limits;
+    format!("{memory_bytes} {} {response_bytes} {request_bytes}", deadline.as_nanos())
 }
 
 /// The limits that the host has set for this container.
@@ -27,10 +29,11 @@ pub(crate) fn limits_text(limits: &Limits) -> String {
 pub fn limits() -> Result<Limits, String> {
     let text = std::env::var(LIMITS).unwrap_or_default();
     let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [memory_bytes, deadline_ns, response_bytes] = numbers[..] else {
+    let [memory_bytes, deadline_ns, response_bytes, request_bytes] = numbers[..] else {
         return Err(format!("{LIMITS} has no limits; only the executor `docker` starts this server"));
     };
-    Ok(Limits { memory_bytes, deadline: Duration::from_nanos(deadline_ns), response_bytes })
+    let deadline = Duration::from_nanos(deadline_ns);
+    Ok(Limits { memory_bytes, deadline, response_bytes, request_bytes })
 }
 
 /// Starts an instance and has it answer the host until the process is killed.

@@ -70,7 +70,8 @@ impl<E: Engine + Clone> Executor for EngineExecutor<E> {
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         source::supports(variant)?;
         let found = function.source(variant).map(|_| ());
-        found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))
+        found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        function.grants().only(&[], self.spec.name())
     }
 
     fn versions(&self) -> Vec<(String, String)> {

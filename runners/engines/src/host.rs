@@ -118,8 +118,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { memory_bytes: 1 << 20, deadline: Duration::from_secs(1), response_bytes: 1000 };
+    const LIMITS: Limits = Limits {
+        memory_bytes: 1 << 20,
+        deadline: Duration::from_secs(1),
+        response_bytes: 1000,
+        request_bytes: 1000,
+    };
 
     fn host(stderr: &str) -> Host {
         let mut host = Host::new();

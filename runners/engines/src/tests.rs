@@ -8,7 +8,8 @@ use crate::engine::{Engine, Sandbox};
 use crate::host::Failure;
 
 const DEADLINE: Duration = Duration::from_millis(30);
-const LIMITS: Limits = Limits { memory_bytes: 1 << 20, deadline: DEADLINE, response_bytes: 1000 };
+const LIMITS: Limits =
+    Limits { memory_bytes: 1 << 20, deadline: DEADLINE, response_bytes: 1000, request_bytes: 1000 };
 
 /// A module with these definitions, which does `handle` when it is asked.
 fn module(definitions: &str, handle: &str) -> Vec<u8> {

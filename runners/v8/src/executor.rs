@@ -110,7 +110,8 @@ impl Executor for V8 {
             return Err("`v8` runs functions, not WASI commands".into());
         }
         let found = function.source(variant).map(|_| ());
-        found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))
+        found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        function.grants().only(&[], "v8")
     }
 
     fn versions(&self) -> Vec<(String, String)> {

@@ -108,7 +108,8 @@ impl Executor for Wasm {
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         let there = function.source(variant).map(|_| ());
-        there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))
+        there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        function.grants().only(&[], "wasm")
     }
 
     fn versions(&self) -> Vec<(String, String)> {

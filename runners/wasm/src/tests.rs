@@ -1,5 +1,6 @@
 //! Guests that break a rule, under limits that are quick to reach.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,8 @@ use crate::workshop::Workshop;
 
 const DEADLINE: Duration = Duration::from_millis(30);
 const MEMORY: u64 = 1 << 20;
-const LIMITS: Limits = Limits { memory_bytes: MEMORY, deadline: DEADLINE, response_bytes: 1000 };
+const LIMITS: Limits =
+    Limits { memory_bytes: MEMORY, deadline: DEADLINE, response_bytes: 1000, request_bytes: 1000 };
 
 /// A function that does `request` and `handle` when its two exports are called.
 fn function(request: &str, handle: &str) -> String {
@@ -55,7 +57,13 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::with_key(folder.path().join("cache"), folder.path().join("key"));
         let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
-        let environment = Environment { cache, run_id: "test".into(), max_instances, guest_cpu: None };
+        let environment = Environment {
+            cache,
+            run_id: "test".into(),
+            max_instances,
+            guest_cpu: None,
+            hosts: BTreeMap::new(),
+        };
         let workshop = Workshop::new(&spec, Reset::Scan, &environment).unwrap();
         let ticker = Arc::new(Ticker::start(vec![workshop.engine.clone()]).unwrap());
         Self { workshop, ticker, _folder: folder }

@@ -98,6 +98,7 @@ impl Executor for Direct {
         if variant != Variant::Rust {
             return Err(format!("`direct` calls native code and cannot run the variant `{variant}`"));
         }
+        function.grants().only(&[], "direct")?;
         match self.linked {
             Some(linked) => find(linked, function).map(|_| ()),
             None if function.source(variant).is_some() => Ok(()),

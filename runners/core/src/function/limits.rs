@@ -12,6 +12,9 @@ pub struct Limits {
     pub deadline: Duration,
     /// Body of a response, in bytes.
     pub response_bytes: u64,
+    /// Body of a request that the function takes as a stream, in bytes. The front end has its own
+    /// bound for bodies that it keeps whole.
+    pub request_bytes: u64,
 }
 
 impl Limits {
@@ -21,7 +24,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 128 << 20, deadline: Duration::from_secs(10), response_bytes: 16 << 20 }
+        Self {
+            memory_bytes: 128 << 20,
+            deadline: Duration::from_secs(10),
+            response_bytes: 16 << 20,
+            request_bytes: 16 << 20,
+        }
     }
 }
 
@@ -31,6 +39,7 @@ pub(super) struct OwnLimits {
     pub(super) memory_bytes: Option<u64>,
     pub(super) deadline: Option<Duration>,
     pub(super) response_bytes: Option<u64>,
+    pub(super) request_bytes: Option<u64>,
 }
 
 impl OwnLimits {
@@ -40,6 +49,7 @@ impl OwnLimits {
             memory_bytes: self.memory_bytes.unwrap_or(defaults.memory_bytes),
             deadline: self.deadline.unwrap_or(defaults.deadline),
             response_bytes: self.response_bytes.unwrap_or(defaults.response_bytes),
+            request_bytes: self.request_bytes.unwrap_or(defaults.request_bytes),
         }
     }
 }

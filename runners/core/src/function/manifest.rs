@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::LoadError;
+use super::grants::{Grants, GrantsForm};
 use super::limits::{Limits, OwnLimits};
 
 /// The file's name in a function's folder.
@@ -23,6 +24,8 @@ pub(super) struct Manifest {
     pub(super) load: Option<String>,
     #[serde(default)]
     limits: LimitsForm,
+    #[serde(default)]
+    grants: GrantsForm,
 }
 
 #[derive(Default, Deserialize)]
@@ -31,6 +34,7 @@ struct LimitsForm {
     memory_bytes: Option<u64>,
     deadline_ms: Option<u64>,
     response_bytes: Option<u64>,
+    request_bytes: Option<u64>,
 }
 
 impl Manifest {
@@ -46,13 +50,19 @@ impl Manifest {
 
     /// The limits, checked.
     pub(super) fn limits(&self) -> Result<OwnLimits, String> {
-        let LimitsForm { memory_bytes, deadline_ms, response_bytes } = self.limits;
+        let LimitsForm { memory_bytes, deadline_ms, response_bytes, request_bytes } = self.limits;
         if memory_bytes.is_some_and(|bytes| !Limits::MEMORY_BYTES.contains(&bytes)) {
             return Err("limits.memory_bytes must lie between 1 MiB and 4 GiB".into());
         }
         if deadline_ms == Some(0) {
             return Err("limits.deadline_ms must not be 0".into());
         }
-        Ok(OwnLimits { memory_bytes, deadline: deadline_ms.map(Duration::from_millis), response_bytes })
+        let deadline = deadline_ms.map(Duration::from_millis);
+        Ok(OwnLimits { memory_bytes, deadline, response_bytes, request_bytes })
+    }
+
+    /// The grants, checked. `folder` is the function's.
+    pub(super) fn grants(&self, folder: &Path) -> Result<Grants, String> {
+        self.grants.read(folder)
     }
 }

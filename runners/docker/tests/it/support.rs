@@ -1,5 +1,6 @@
 //! An opened executor that leaves nothing behind, and what else the tests share.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,7 +89,13 @@ pub(crate) fn environment(cache: &std::path::Path) -> Environment {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let run_id = format!("test-{}-{number}", std::process::id());
-    Environment { cache: Cache::new(cache), run_id, max_instances: 16, guest_cpu: None }
+    Environment {
+        cache: Cache::new(cache),
+        run_id,
+        max_instances: 16,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    }
 }
 
 pub(crate) fn resolve(spec: &str) -> Spec {

@@ -1,5 +1,6 @@
 //! Shared by the tests of the executors.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +18,13 @@ pub(crate) const NAMES: &[&str] = &[
 /// An executor with a cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> Arc<dyn Executor> {
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None };
+    let environment = Environment {
+        cache,
+        run_id: "test".into(),
+        max_instances: 16,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    };
     let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
     match spec.name() {
         #[cfg(feature = "wasmer")]

@@ -57,6 +57,8 @@ pub struct Limits {
     pub deadline_ms: u64,
     /// Body of a response, in bytes.
     pub response_bytes: u64,
+    /// Body of a request that the function takes as a stream, in bytes.
+    pub request_bytes: u64,
 }
 
 /// An executor that is served.
@@ -160,9 +162,9 @@ pub struct Outside {
 
 impl From<isolab_core::Limits> for Limits {
     fn from(limits: isolab_core::Limits) -> Self {
-        let isolab_core::Limits { memory_bytes, deadline, response_bytes } = limits;
+        let isolab_core::Limits { memory_bytes, deadline, response_bytes, request_bytes } = limits;
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        Self { memory_bytes, deadline_ms, response_bytes }
+        Self { memory_bytes, deadline_ms, response_bytes, request_bytes }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shared by the tests of the executor.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,13 @@ use isolab_v8::{SETTINGS, V8};
 /// An executor with a cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None };
+    let environment = Environment {
+        cache,
+        run_id: "test".into(),
+        max_instances: 16,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    };
     V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! The suite that every executor must pass.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::support::{ask, open, prepare, ready};
@@ -39,8 +40,13 @@ fn more_instances_than_the_address_space_holds_are_refused_with_advice() {
     let spec = Spec::parse("wasm").unwrap().resolve(SETTINGS).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path());
-    let environment =
-        Environment { cache, run_id: "test".into(), max_instances: 10_000_000, guest_cpu: None };
+    let environment = Environment {
+        cache,
+        run_id: "test".into(),
+        max_instances: 10_000_000,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    };
     let Err(error) = Wasm::open(spec, &environment) else { panic!("40 PiB were reserved") };
     assert!(matches!(error.cause, Cause::Unavailable(_)) && error.hint.is_some(), "{error}");
 }

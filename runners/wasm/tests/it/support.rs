@@ -1,5 +1,6 @@
 //! Shared by the integration tests.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,8 +16,17 @@ use isolab_wasm::{SETTINGS, Wasm};
 pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
     let spec = Spec::parse(spec).and_then(|spec| spec.resolve(SETTINGS)).unwrap();
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    Wasm::open(spec, &Environment { cache, run_id: "test".into(), max_instances: 8, guest_cpu: None })
-        .unwrap()
+    Wasm::open(
+        spec,
+        &Environment {
+            cache,
+            run_id: "test".into(),
+            max_instances: 8,
+            guest_cpu: None,
+            hosts: BTreeMap::new(),
+        },
+    )
+    .unwrap()
 }
 
 /// The result of a future that is ready at the first poll.
