@@ -112,6 +112,7 @@ async fn answer(
 ) -> Result<Response> {
     let variant = choose(executor, function, variant)?;
     let prepared = show("prepare", lifecycle::prepare(executor, function, variant).await)?;
+    eprintln!("kind    {}", prepared.artifact().kind);
     let started = Live::start_billed(&*prepared).await;
     let usage = started.usage;
     let live = show("start", started)?;

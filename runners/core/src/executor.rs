@@ -87,6 +87,12 @@ pub trait Prepared: Send + Sync {
         false
     }
 
+    /// Whether an invocation holds its thread while its function waits, because the engine cannot
+    /// suspend the function. Nothing else runs on the thread meanwhile.
+    fn sleeps_on_thread(&self) -> bool {
+        false
+    }
+
     /// Starts one instance. Returns when the instance can answer; the instance
     /// stays on the calling thread for its whole life.
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error>;

@@ -66,6 +66,10 @@ impl<E: Engine> Prepared for PreparedModule<E> {
         &self.artifact
     }
 
+    fn sleeps_on_thread(&self) -> bool {
+        true
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let instance = self.begin(laps).map_err(|cause| self.rules.error(Phase::Start, cause))?;
         Ok(Box::new(instance))

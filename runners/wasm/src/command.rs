@@ -2,6 +2,7 @@
 //! input, and standard output is the response. Each instance runs once.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::wasi::Stdout;
@@ -13,7 +14,10 @@ use wasmtime::{Memory, Module};
 
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
-use crate::sandbox::{Linked, Sandbox};
+use crate::host::Host;
+use crate::rules::Rules;
+use crate::sandbox::{Linked, Parked, Sandbox};
+use crate::waiting::Way;
 
 const CONTENT_TYPE: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
 
@@ -35,6 +39,13 @@ impl Exports {
             Cause::Artifact("the module exports no `_start` function, so it is not a WASI command".into())
         })?;
         Ok(Self { memory: MemoryExport::of(module)?, start })
+    }
+
+    fn find(&self, sandbox: &mut Sandbox) -> Result<(Memory, Function<(), ()>), Error> {
+        let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
+            Ok((sandbox.memory(&self.memory)?, sandbox.function(&self.start)?))
+        };
+        found(sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))
     }
 }
 
@@ -58,51 +69,121 @@ impl Prepared for PreparedCommand {
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let limit_bytes = self.linked.rules.limits.response_bytes;
         let stdout = Stdout::Body { bytes: Vec::new(), limit_bytes };
-        let mut sandbox = self.linked.start(stdout, Phase::Start, laps)?;
-        laps.mark("instantiate");
-        let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
-            Ok((sandbox.memory(&self.exports.memory)?, sandbox.function(&self.exports.start)?))
-        };
-        let (memory, start) = found(&mut sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))?;
-        Ok(Box::new(CommandInstance { sandbox: RefCell::new(sandbox), memory, start }))
+        match self.linked.way {
+            Way::Straight => {
+                let mut sandbox = self.linked.start(stdout, Phase::Start, laps)?;
+                laps.mark("instantiate");
+                let (memory, start) = self.exports.find(&mut sandbox)?;
+                Ok(Box::new(Straight { sandbox: RefCell::new(sandbox), memory, start }))
+            }
+            Way::Waiting => {
+                // In a box of its own, so that the straight way has a small future.
+                let started = Box::pin(self.linked.start_waiting(stdout, Phase::Start, laps));
+                let mut sandbox = started.await?;
+                laps.mark("instantiate");
+                let (memory, start) = self.exports.find(&mut sandbox)?;
+                let (rules, sandbox) = (Arc::clone(&sandbox.rules), Parked::new(sandbox));
+                Ok(Box::new(Waiting { rules, sandbox, memory, start }))
+            }
+        }
     }
 }
 
-/// A command that has not run yet.
-struct CommandInstance {
+/// A command that has not run yet, and that cannot wait.
+struct Straight {
     sandbox: RefCell<Sandbox>,
     memory: Memory,
     start: Function<(), ()>,
 }
 
+impl Straight {
+    fn memory_bytes(&self) -> u64 {
+        self.memory.data_size(&self.sandbox.borrow().store) as u64
+    }
+}
+
 #[async_trait(?Send)]
-impl Instance for CommandInstance {
+impl Instance for Straight {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         let start = &self.start;
         self.sandbox.borrow_mut().run(Phase::Invoke, laps, |store, laps| {
-            let wasi = &mut store.data_mut().wasi;
-            wasi.set_environment(environment(request.query()));
-            wasi.set_stdin(request.body);
-            match start.call(&mut *store, ()).map_err(Failure::from) {
-                Err(failure) if !failure.is_success() => return Err(failure),
-                _ => laps.mark("call"),
-            }
-            Ok(message::response(200, [CONTENT_TYPE], store.data_mut().wasi.take_body())?)
+            give(store.data_mut(), request);
+            let ended = start.call(&mut *store, ());
+            response(store.data_mut(), ended, laps)
         })
     }
 
     fn memory(&self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.borrow().store) as u64) }
+        MemoryUse { model_bytes: Some(self.memory_bytes()) }
     }
 
     /// The size of the linear memory, which never shrinks.
     fn peak_memory(&self) -> Result<u64, &'static str> {
-        Ok(self.memory.data_size(&self.sandbox.borrow().store) as u64)
+        Ok(self.memory_bytes())
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// A command that has not run yet, and that can wait.
+struct Waiting {
+    rules: Arc<Rules>,
+    sandbox: Parked,
+    memory: Memory,
+    start: Function<(), ()>,
+}
+
+impl Waiting {
+    fn memory_bytes(&self) -> Option<u64> {
+        self.sandbox.read(|sandbox| self.memory.data_size(&sandbox.store) as u64)
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for Waiting {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+        let start = &self.start;
+        let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
+        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
+            give(store.data_mut(), request);
+            let ended = start.call_waiting(&mut *store, ()).await;
+            response(store.data_mut(), ended, laps)
+        });
+        let answered = answered.await;
+        self.sandbox.put_back(sandbox);
+        answered
+    }
+
+    /// Unknown while the command runs.
+    fn memory(&self) -> MemoryUse {
+        MemoryUse { model_bytes: self.memory_bytes() }
+    }
+
+    /// The size of the linear memory, which never shrinks.
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        self.memory_bytes().ok_or("the command runs")
+    }
+
+    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Gives a request to a command that has not run yet.
+fn give(host: &mut Host, request: Request) {
+    host.wasi.set_environment(environment(request.query()));
+    host.wasi.set_stdin(request.body);
+}
+
+/// The response of a command that has ended.
+fn response(host: &mut Host, ended: wasmtime::Result<()>, laps: &mut Laps) -> Result<Response, Failure> {
+    match ended.map_err(Failure::from) {
+        Err(failure) if !failure.is_success() => return Err(failure),
+        _ => laps.mark("call"),
+    }
+    Ok(message::response(200, [CONTENT_TYPE], host.wasi.take_body())?)
 }
 
 /// The pairs of a query as `name=value`, decoded, in their order. Pairs that an environment

@@ -76,6 +76,19 @@ const RESIDENT_BYTES_CLEARED: usize = 256 << 10;
 /// overwriting pages that were never written takes as long as asking for those that were.
 const CLEARED_BYTES: u64 = 64 << 10;
 
+/// The stack of an instance that can wait, in bytes: the guest's own part, which is Wasmtime's
+/// default for the stack of a thread too, and beyond it room for the functions of the host. A stack
+/// takes memory only where it was used. A pool keeps that memory for the next instance, as it keeps
+/// [`RESIDENT_BYTES`] of a slot.
+const STACK_BYTES: usize = GUEST_STACK_BYTES + (512 << 10);
+
+/// How deep a guest's calls may nest, in bytes.
+const GUEST_STACK_BYTES: usize = 512 << 10;
+
+/// The most instances of one pool that can wait. Each stack takes two of the 65,530 mappings that
+/// Linux allows a process by default, whether or not it is used.
+const STACKS: u32 = 4096;
+
 /// How a pool resets a slot for the next instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
@@ -131,6 +144,8 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         })
         .cranelift_opt_level(OptLevel::Speed)
         .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
         .memory_init_cow(spec.get("images") == "on")
         // A shared memory would escape the memory limit, and a function has one thread.
         .wasm_threads(false)
@@ -159,6 +174,7 @@ fn pool(max_instances: usize, reset: Reset) -> PoolingAllocationConfig {
         .total_memories(slots)
         .total_tables(slots)
         .total_gc_heaps(0)
+        .total_stacks(slots.min(STACKS))
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(resident_bytes)
         .table_keep_resident(resident_bytes)

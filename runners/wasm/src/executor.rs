@@ -13,9 +13,10 @@ use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
 use crate::initialize;
 use crate::parts::Parts;
-use crate::sandbox::Rules;
+use crate::rules::Rules;
 use crate::snapshot;
 use crate::ticker::Ticker;
+use crate::waiting::Way;
 use crate::workshop::Workshop;
 
 /// Runs functions in Wasmtime instances.
@@ -78,22 +79,26 @@ impl Wasm {
         let workshop = self.workshop(&wasm);
         let compiled = workshop.compile(&wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
+        let way = Way::of(&compiled.module);
         let artifact = Artifact {
-            kind: "compiled module",
+            kind: way.artifact_kind(),
             source_digest,
             bytes: compiled.bytes,
             cached: compiled.cached,
         };
-        let linked = workshop.link(&compiled.module, Arc::clone(&rules)).map_err(fail)?;
+        let link = |way| workshop.link(&compiled.module, Arc::clone(&rules), way).map_err(fail);
+        let linked = link(way)?;
         if variant == Variant::Command {
             let command = PreparedCommand::new(linked, artifact).map_err(fail)?;
             laps.mark("link");
             return Ok(Arc::new(command));
         }
-        let function = PreparedFunction::new(linked, artifact, input).map_err(fail)?;
+        let prepare = |linked| PreparedFunction::new(linked, artifact.clone(), input.clone()).map_err(fail);
+        let function = prepare(linked)?;
         laps.mark("link");
         if function.initializes() {
-            function.try_start()?;
+            // `prepare` may hold its thread.
+            prepare(link(Way::Straight)?)?.try_start()?;
             laps.mark("try");
         }
         Ok(Arc::new(function))

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use isolab_core::Cause;
-use wasmtime::{AsContextMut, Extern, Func, Instance, Memory, Module, ModuleExport, ValRaw};
+use wasmtime::{AsContextMut, Extern, Func, Instance, Memory, Module, ModuleExport, Val, ValRaw};
 
 /// Parameters or results: at most one, a 32-bit integer.
 pub(crate) trait Integers {
@@ -83,6 +83,24 @@ impl<P: Integers, R: Integers> Function<P, R> {
         unsafe { self.function.call_unchecked(store, &raw mut values)? };
         let [result] = values;
         Ok(R::of_raw(result))
+    }
+
+    /// Calls it on a stack of its own, which is suspended while the guest waits.
+    ///
+    /// # Errors
+    /// If it traps.
+    ///
+    /// # Panics
+    /// If it lives in another store.
+    pub(crate) async fn call_waiting(
+        &self,
+        store: impl AsContextMut<Data: Send>,
+        parameters: P,
+    ) -> wasmtime::Result<R> {
+        let parameters = [Val::I32(parameters.into_raw().get_i32())];
+        let mut results = [Val::I32(0)];
+        self.function.call_async(store, &parameters[..P::COUNT], &mut results[..R::COUNT]).await?;
+        Ok(R::of_raw(ValRaw::i32(results[0].unwrap_i32())))
     }
 }
 

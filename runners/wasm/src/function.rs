@@ -1,6 +1,7 @@
 //! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,9 @@ use wasmtime::{Memory, Module};
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::initialize::{self, Initialization};
-use crate::sandbox::{Linked, Sandbox};
+use crate::rules::Rules;
+use crate::sandbox::{Linked, Parked, Sandbox};
+use crate::waiting::Way;
 
 /// A function ready to be started.
 pub(crate) struct PreparedFunction {
@@ -44,6 +47,15 @@ impl Exports {
             handle: FunctionExport::of(module, handle).ok_or_else(|| missing(handle, "() -> i32"))?,
         })
     }
+
+    fn find(&self, sandbox: &mut Sandbox, phase: Phase) -> Result<Entries, Error> {
+        let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
+            let memory = sandbox.memory(&self.memory)?;
+            let request = sandbox.function(&self.request)?;
+            Ok(Entries { memory, request, handle: sandbox.function(&self.handle)? })
+        };
+        found(sandbox).map_err(|failure| sandbox.error(phase, failure))
+    }
 }
 
 impl PreparedFunction {
@@ -54,29 +66,39 @@ impl PreparedFunction {
         Ok(Self { linked, artifact, exports, initialization })
     }
 
+    #[cfg(test)]
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.linked.rules)
+    }
+
     /// Whether each instance does work of its own before it can answer.
     pub(crate) fn initializes(&self) -> bool {
         self.initialization.has_own()
     }
 
     /// Starts an instance once, to find errors of its initialisation during `prepare`.
+    ///
+    /// # Errors
+    /// If the instances of this module, as it was linked, do not run straight.
     pub(crate) fn try_start(&self) -> Result<(), Error> {
         let started = self.begin(Phase::Prepare, &mut Laps::begin());
         started.map(|_| ()).map_err(initialize::refused)
     }
 
-    fn begin(&self, phase: Phase, laps: &mut Laps) -> Result<FunctionInstance, Error> {
+    fn begin(&self, phase: Phase, laps: &mut Laps) -> Result<Straight, Error> {
         let mut sandbox = self.linked.start(Stdout::Console, phase, laps)?;
         laps.mark("instantiate");
-        let find = |sandbox: &mut Sandbox| -> Result<_, Failure> {
-            let memory = sandbox.memory(&self.exports.memory)?;
-            let request = sandbox.function(&self.exports.request)?;
-            Ok((memory, request, sandbox.function(&self.exports.handle)?))
-        };
-        let (memory, request, handle) =
-            find(&mut sandbox).map_err(|failure| sandbox.error(phase, failure))?;
+        let entries = self.exports.find(&mut sandbox, phase)?;
         self.initialization.run(&mut sandbox, phase, laps)?;
-        Ok(FunctionInstance { sandbox: RefCell::new(sandbox), memory, request, handle })
+        Ok(Straight { sandbox: RefCell::new(sandbox), entries })
+    }
+
+    async fn begin_waiting(&self, phase: Phase, laps: &mut Laps) -> Result<Waiting, Error> {
+        let mut sandbox = self.linked.start_waiting(Stdout::Console, phase, laps).await?;
+        laps.mark("instantiate");
+        let entries = self.exports.find(&mut sandbox, phase)?;
+        self.initialization.run_waiting(&mut sandbox, phase, laps).await?;
+        Ok(Waiting { rules: Arc::clone(&sandbox.rules), sandbox: Parked::new(sandbox), entries })
     }
 }
 
@@ -87,22 +109,31 @@ impl Prepared for PreparedFunction {
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        Ok(Box::new(self.begin(Phase::Start, laps)?))
+        match self.linked.way {
+            Way::Straight => Ok(Box::new(self.begin(Phase::Start, laps)?)),
+            // In a box of its own, so that the straight way has a small future.
+            Way::Waiting => Ok(Box::new(Box::pin(self.begin_waiting(Phase::Start, laps)).await?)),
+        }
     }
 }
 
-/// A live sandbox with a function in it.
-struct FunctionInstance {
-    sandbox: RefCell<Sandbox>,
+/// The exports in an instance.
+struct Entries {
     memory: Memory,
     request: Function<u32, u32>,
     handle: Function<(), u32>,
 }
 
-impl FunctionInstance {
+/// A live sandbox with a function in it that cannot wait.
+struct Straight {
+    sandbox: RefCell<Sandbox>,
+    entries: Entries,
+}
+
+impl Straight {
     fn answer(&self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
-        let Self { sandbox, memory, request: room_for, handle } = self;
-        let sandbox = &mut *sandbox.borrow_mut();
+        let Entries { memory, request: room_for, handle } = &self.entries;
+        let sandbox = &mut *self.sandbox.borrow_mut();
         let limit_bytes = sandbox.rules.limits.response_bytes;
         let guest = request.as_guest();
         sandbox.run(Phase::Invoke, laps, |store, laps| {
@@ -115,21 +146,82 @@ impl FunctionInstance {
             Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
         })
     }
+
+    fn memory_bytes(&self) -> u64 {
+        self.entries.memory.data_size(&self.sandbox.borrow().store) as u64
+    }
 }
 
 #[async_trait(?Send)]
-impl Instance for FunctionInstance {
+impl Instance for Straight {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         self.answer(&request, laps)
     }
 
     fn memory(&self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory.data_size(&self.sandbox.borrow().store) as u64) }
+        MemoryUse { model_bytes: Some(self.memory_bytes()) }
     }
 
     /// The size of the linear memory, which never shrinks.
     fn peak_memory(&self) -> Result<u64, &'static str> {
-        Ok(self.memory.data_size(&self.sandbox.borrow().store) as u64)
+        Ok(self.memory_bytes())
+    }
+
+    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A live sandbox with a function in it that can wait.
+struct Waiting {
+    rules: Arc<Rules>,
+    sandbox: Parked,
+    entries: Entries,
+}
+
+impl Waiting {
+    async fn answer(
+        &self,
+        sandbox: &mut Sandbox,
+        request: &Request,
+        laps: &mut Laps,
+    ) -> Result<Response, Error> {
+        let Entries { memory, request: room_for, handle } = &self.entries;
+        let limit_bytes = self.rules.limits.response_bytes;
+        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
+            let len = wire::request_len(&request.as_guest())?;
+            let at = room_for.call_waiting(&mut *store, len).await?;
+            wire::write_request(&request.as_guest(), memory.data_mut(&mut *store), at, len)?;
+            laps.mark("write");
+            let at = handle.call_waiting(&mut *store, ()).await?;
+            laps.mark("call");
+            Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
+        });
+        answered.await
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.sandbox.read(|sandbox| self.entries.memory.data_size(&sandbox.store) as u64)
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for Waiting {
+    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
+        let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
+        let answered = self.answer(&mut sandbox, &request, laps).await;
+        self.sandbox.put_back(sandbox);
+        answered
+    }
+
+    /// Unknown while an invocation runs.
+    fn memory(&self) -> MemoryUse {
+        MemoryUse { model_bytes: self.memory_bytes() }
+    }
+
+    /// The size of the linear memory, which never shrinks.
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        self.memory_bytes().ok_or("an invocation runs")
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

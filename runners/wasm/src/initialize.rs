@@ -58,6 +58,24 @@ impl Initialization {
         }
         Ok(())
     }
+
+    /// The same for an instance that can wait.
+    pub(crate) async fn run_waiting(
+        &self,
+        sandbox: &mut Sandbox,
+        phase: Phase,
+        laps: &mut Laps,
+    ) -> Result<(), Error> {
+        if let Some(constructors) = &self.constructors {
+            call_waiting(constructors, sandbox, phase, laps).await?;
+        }
+        if let Some(own) = &self.own {
+            sandbox.store.data_mut().wasi.set_stdin(self.input.clone());
+            call_waiting(own, sandbox, phase, laps).await?;
+            laps.mark("initialize");
+        }
+        Ok(())
+    }
 }
 
 fn call(
@@ -68,6 +86,16 @@ fn call(
 ) -> Result<(), Error> {
     let function = sandbox.function(export).map_err(|failure| sandbox.error(phase, failure))?;
     sandbox.run(phase, laps, |store, _| Ok(function.call(store, ())?))
+}
+
+async fn call_waiting(
+    export: &FunctionExport<(), ()>,
+    sandbox: &mut Sandbox,
+    phase: Phase,
+    laps: &mut Laps,
+) -> Result<(), Error> {
+    let function = sandbox.function(export).map_err(|failure| sandbox.error(phase, failure))?;
+    sandbox.run_waiting(phase, laps, async |store, _| Ok(function.call_waiting(store, ()).await?)).await
 }
 
 /// The error of an initialisation that trapped in `prepare`: the function is at fault.

@@ -13,6 +13,22 @@
 //! A function that exports an initialisation (`initialize`) is initialised in `prepare`
 //! (`snapshot`), or in each start with `snapshot=off`.
 //!
+//! A module that imports `poll_oneoff`, WASI's function that waits, runs in another way (`waiting`): on
+//! a stack of its own, so that the host can suspend it. While it waits, and after each 5 ms of
+//! computation, its thread runs others. Such a start and call take about half a microsecond longer, and
+//! an instance that waits holds some 12 KiB of its stack in memory. All other modules run *straight*, on
+//! the thread's stack. The choice is made in `prepare`, and the artifact's kind shows it.
+//!
+//! | | straight | waiting |
+//! |---|---|---|
+//! | modules | import nothing that waits | import `poll_oneoff`: all of the variant `js`, for its timers; `rust` with `std::thread::sleep`; many commands |
+//! | stack | the thread's, of which a guest may use 512 KiB | 1 MiB of addresses from a pool; 512 KiB for the guest, the rest for functions of the host |
+//! | deadline | the epoch's | the clock, which is asked at each tick of the epoch and bounds each wait |
+//! | a dropped invocation | cannot be: it never suspends | ends the guest |
+//!
+//! Both use the same machine code and engine. Work in `prepare` always runs straight, and sleeps on its
+//! thread.
+//!
 //! Deadlines are enforced by the engines' epochs, which one thread advances while guests run
 //! (`ticker`). The memory limit is enforced by refusing growth (`host`). A function that
 //! breaks a rule is an error with its cause (`fault`), and the host goes on.
@@ -34,11 +50,13 @@ mod host;
 mod initialize;
 pub mod javascript;
 mod parts;
+mod rules;
 mod sandbox;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod ticker;
+mod waiting;
 mod wasi;
 mod workshop;
 

@@ -1,42 +1,24 @@
-//! One instance in its store, and the rules that hold for it.
+//! One instance in its store.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use isolab_core::wasi::{Stdout, Wasi};
-use isolab_core::{Cause, Error, Laps, Limits, Phase};
+use isolab_core::{Cause, Error, Laps, Phase};
 use wasmtime::{Instance, InstancePre, Memory, Module, Store};
 
 use crate::exports::{Function, FunctionExport, Integers, MemoryExport};
 use crate::fault::Failure;
 use crate::host::{Host, MemoryLimit};
-use crate::ticker::Ticker;
-
-/// Rules for every instance of a function.
-pub(crate) struct Rules {
-    /// The executor's spec, in short form.
-    executor: String,
-    function: String,
-    pub(crate) limits: Limits,
-    /// The deadline in ticks of the epoch.
-    ticks: u64,
-    ticker: Arc<Ticker>,
-}
-
-impl Rules {
-    pub(crate) fn new(executor: String, function: &str, limits: Limits, ticker: Arc<Ticker>) -> Self {
-        let ticks = Ticker::ticks(limits.deadline);
-        Self { executor, function: function.to_owned(), limits, ticks, ticker }
-    }
-
-    pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
-        Error::new(phase, &self.executor, &self.function, cause)
-    }
-}
+use crate::rules::Rules;
+use crate::waiting::{self, Way};
 
 /// A module whose imports are resolved.
 pub(crate) struct Linked {
     pub(crate) pre: InstancePre<Host>,
     pub(crate) rules: Arc<Rules>,
+    /// How its instances run.
+    pub(crate) way: Way,
 }
 
 impl Linked {
@@ -44,8 +26,7 @@ impl Linked {
         self.pre.module()
     }
 
-    /// Starts an instance. Only the start section of the module runs.
-    pub(crate) fn start(&self, stdout: Stdout, phase: Phase, laps: &mut Laps) -> Result<Sandbox, Error> {
+    fn store(&self, stdout: Stdout, laps: &mut Laps) -> Store<Host> {
         let host = Host {
             memory: MemoryLimit::new(self.rules.limits.memory_bytes),
             wasi: Wasi::new(stdout, laps.begun()),
@@ -53,8 +34,30 @@ impl Linked {
         let mut store = Store::new(self.module().engine(), host);
         store.limiter(|host| &mut host.memory);
         laps.mark("store");
+        store
+    }
+
+    /// Starts an instance that runs straight. Only the start section of the module runs.
+    pub(crate) fn start(&self, stdout: Stdout, phase: Phase, laps: &mut Laps) -> Result<Sandbox, Error> {
+        let mut store = self.store(stdout, laps);
         let instance =
             run(&self.rules, &mut store, phase, laps, |store, _| Ok(self.pre.instantiate(store)?))?;
+        Ok(Sandbox { store, instance, rules: Arc::clone(&self.rules) })
+    }
+
+    /// The same for an instance that can wait.
+    pub(crate) async fn start_waiting(
+        &self,
+        stdout: Stdout,
+        phase: Phase,
+        laps: &mut Laps,
+    ) -> Result<Sandbox, Error> {
+        let mut store = self.store(stdout, laps);
+        store.epoch_deadline_callback(|guest| Ok(waiting::at_end_of_slice(guest.data().wasi.deadline())));
+        let instance = waiting::run(&self.rules, &mut store, phase, laps, async |store, _| {
+            Ok(self.pre.instantiate_async(store).await?)
+        });
+        let instance = instance.await?;
         Ok(Sandbox { store, instance, rules: Arc::clone(&self.rules) })
     }
 }
@@ -77,6 +80,16 @@ impl Sandbox {
         run(&self.rules, &mut self.store, phase, laps, guest)
     }
 
+    /// The same for a guest that can wait.
+    pub(crate) async fn run_waiting<T>(
+        &mut self,
+        phase: Phase,
+        laps: &mut Laps,
+        guest: impl AsyncFnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        waiting::run(&self.rules, &mut self.store, phase, laps, guest).await
+    }
+
     /// An exported function.
     pub(crate) fn function<P: Integers, R: Integers>(
         &mut self,
@@ -90,7 +103,7 @@ impl Sandbox {
         Ok(export.find(&mut self.store, self.instance)?)
     }
 
-    /// An error for a failure outside of [`Sandbox::run`].
+    /// An error for a failure while the guest does not run.
     pub(crate) fn error(&self, phase: Phase, failure: Failure) -> Error {
         self.rules.error(phase, failure.cause(self.store.data(), &self.rules.limits))
     }
@@ -108,4 +121,33 @@ fn run<T>(
     store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
     let result = guest(store, laps);
     result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
+}
+
+/// The sandbox of an instance between two invocations. An invocation takes it, and a dropped
+/// invocation drops it: a guest that was suspended ends.
+pub(crate) struct Parked(Cell<Option<Sandbox>>);
+
+impl Parked {
+    pub(crate) fn new(sandbox: Sandbox) -> Self {
+        Self(Cell::new(Some(sandbox)))
+    }
+
+    /// # Errors
+    /// If an invocation has taken it and has not put it back.
+    pub(crate) fn take(&self) -> Result<Sandbox, Cause> {
+        let gone = || Cause::Internal("the instance's last invocation has not ended, or was given up".into());
+        self.0.take().ok_or_else(gone)
+    }
+
+    pub(crate) fn put_back(&self, sandbox: Sandbox) {
+        self.0.set(Some(sandbox));
+    }
+
+    /// Reads something; `None` while an invocation runs.
+    pub(crate) fn read<T>(&self, reading: impl FnOnce(&Sandbox) -> T) -> Option<T> {
+        let sandbox = self.0.take()?;
+        let read = reading(&sandbox);
+        self.put_back(sandbox);
+        Some(read)
+    }
 }

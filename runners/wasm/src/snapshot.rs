@@ -11,7 +11,9 @@ use isolab_core::{Cache, Cause, Error, Laps, Phase, cache};
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
 use crate::initialize::{self, Initialization};
-use crate::sandbox::{Rules, Sandbox};
+use crate::rules::Rules;
+use crate::sandbox::Sandbox;
+use crate::waiting::Way;
 use crate::workshop::Workshop;
 
 const KIND: &str = "wasm-snapshot";
@@ -63,7 +65,8 @@ fn initialized(
     let fail = |cause| rules.error(Phase::Prepare, cause);
     // The JavaScript engine is the same for every handler, so it is compiled once.
     let compiled = workshop.compile(instrumented).map_err(fail)?;
-    let linked = workshop.link(&compiled.module, Arc::clone(rules)).map_err(fail)?;
+    // `prepare` may hold its thread.
+    let linked = workshop.link(&compiled.module, Arc::clone(rules), Way::Straight).map_err(fail)?;
     let initialization = Initialization::of(linked.module(), input.clone()).map_err(fail)?;
     let mut laps = Laps::begin();
     let mut sandbox = linked.start(Stdout::Console, Phase::Prepare, &mut laps)?;

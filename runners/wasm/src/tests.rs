@@ -1,11 +1,12 @@
 //! Guests that break a rule, under limits that are quick to reach.
 
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use isolab_core::{
     Artifact, Cache, Cause, Environment, Error, Instance, Laps, Limits, Phase, Prepared, Request, Response,
     Spec,
@@ -14,8 +15,10 @@ use isolab_core::{
 use crate::command::PreparedCommand;
 use crate::engine::{NAME, Reset, SETTINGS};
 use crate::function::PreparedFunction;
-use crate::sandbox::{Linked, Rules};
+use crate::rules::Rules;
+use crate::sandbox::Linked;
 use crate::ticker::Ticker;
+use crate::waiting::Way;
 use crate::workshop::Workshop;
 
 const DEADLINE: Duration = Duration::from_millis(30);
@@ -32,10 +35,19 @@ fn function(request: &str, handle: &str) -> String {
     )
 }
 
+/// A command that can wait.
 fn command(start: &str) -> String {
+    straight_command(start).replace(
+        "(module",
+        r#"(module
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))"#,
+    )
+}
+
+/// A command that can only compute.
+fn straight_command(start: &str) -> String {
     format!(
         r#"(module
-            (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (func (export "_start") {start}))"#
     )
@@ -70,12 +82,17 @@ impl Lab {
     }
 
     fn link(&self, text: &str) -> (Linked, Artifact) {
+        self.link_with(text, LIMITS)
+    }
+
+    fn link_with(&self, text: &str, limits: Limits) -> (Linked, Artifact) {
         let wasm = wat::parse_str(text).unwrap();
         let compiled = self.workshop.compile(&wasm).unwrap();
-        let rules = Rules::new(NAME.into(), "test", LIMITS, Arc::clone(&self.ticker));
-        let linked = self.workshop.link(&compiled.module, Arc::new(rules)).unwrap();
+        let rules = Rules::new(NAME.into(), "test", limits, Arc::clone(&self.ticker));
+        let way = Way::of(&compiled.module);
+        let linked = self.workshop.link(&compiled.module, Arc::new(rules), way).unwrap();
         let artifact = Artifact {
-            kind: "compiled module",
+            kind: way.artifact_kind(),
             source_digest: String::new(),
             bytes: compiled.bytes,
             cached: compiled.cached,
@@ -106,13 +123,21 @@ impl Lab {
     }
 }
 
+/// Runs a future in a runtime of one thread.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+fn get() -> Request {
+    Request::new(http::Method::GET, "/".parse().unwrap(), http::HeaderMap::new(), Bytes::new())
+}
+
 fn start(prepared: &dyn Prepared) -> Result<Box<dyn Instance>, Error> {
-    prepared.start(&mut Laps::begin()).now_or_never().unwrap()
+    wait_for(prepared.start(&mut Laps::begin()))
 }
 
 fn ask(prepared: &dyn Prepared) -> Result<Response, Error> {
-    let request = Request::new(http::Method::GET, "/".parse().unwrap(), http::HeaderMap::new(), Bytes::new());
-    start(prepared)?.invoke(request, &mut Laps::begin()).now_or_never().unwrap()
+    wait_for(start(prepared)?.invoke(get(), &mut Laps::begin()))
 }
 
 fn cause(prepared: &dyn Prepared) -> Cause {
@@ -125,6 +150,7 @@ fn an_endless_loop_ends_at_the_deadline() {
     let begun = Instant::now();
     assert_eq!(cause(&lab.command("(loop br 0)")), Cause::DeadlineExceeded(DEADLINE));
     assert!(begun.elapsed() >= DEADLINE);
+    assert_eq!(cause(&lab.module(&straight_command("(loop br 0)"))), Cause::DeadlineExceeded(DEADLINE));
     let spin = lab.function("i32.const 0", "(loop br 0) i32.const 0").unwrap();
     assert_eq!(cause(&spin), Cause::DeadlineExceeded(DEADLINE));
 }
@@ -132,10 +158,11 @@ fn an_endless_loop_ends_at_the_deadline() {
 #[test]
 fn an_endless_start_section_ends_at_the_deadline() {
     let lab = Lab::new(1);
-    let text = command("").replace("(memory", "(func $spin (loop br 0)) (start $spin) (memory");
-    let (linked, artifact) = lab.link(&text);
-    let error = ask(&PreparedCommand::new(linked, artifact).unwrap()).unwrap_err();
-    assert_eq!((error.phase, error.cause), (Phase::Start, Cause::DeadlineExceeded(DEADLINE)));
+    for text in [command(""), straight_command("")] {
+        let text = text.replace("(memory", "(func $spin (loop br 0)) (start $spin) (memory");
+        let error = ask(&lab.module(&text)).unwrap_err();
+        assert_eq!((error.phase, error.cause), (Phase::Start, Cause::DeadlineExceeded(DEADLINE)));
+    }
 }
 
 /// A function that does this when its instance starts.

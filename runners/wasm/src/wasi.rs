@@ -1,9 +1,9 @@
 //! Defines the functions of WASI ([`isolab_core::wasi`]) under the names that modules import.
 
 use isolab_core::Cause;
-use isolab_core::wasi::calls::{self, Call, MODULE};
-use isolab_core::wasi::{End, Errno, Memory, Refusal, Wasi};
-use wasmtime::{Caller, Extern, ExternType, Linker, Module, Result, Trap, Val};
+use isolab_core::wasi::calls::{self, Call, MODULE, POLL};
+use isolab_core::wasi::{End, Errno, Memory, Outcome, Poll, Refusal, Wasi};
+use wasmtime::{AsContextMut, Caller, Extern, ExternType, Linker, Module, Result, Trap, Val};
 
 /// The guest ended itself through `proc_exit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ const OF_TWO: &[&str] = &[
 ];
 
 /// Functions of four integers of 32 bits.
-const OF_FOUR: &[&str] = &["fd_read", "fd_write", "poll_oneoff"];
+const OF_FOUR: &[&str] = &["fd_read", "fd_write", POLL];
 
 /// Defines the functions that do something. Their types are known to the compiler, so a call
 /// takes no detour over values whose types are found at run time.
@@ -64,6 +64,41 @@ pub(crate) fn link<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>) -> Result<(
     Ok(())
 }
 
+/// Defines anew the function that waits: the guest is suspended meanwhile, and its thread serves
+/// others. After a wait the guest computes for `slice_ticks` before it yields.
+pub(crate) fn link_waiting<T: AsMut<Wasi> + Send + 'static>(
+    linker: &mut Linker<T>,
+    slice_ticks: u64,
+) -> Result<()> {
+    linker.allow_shadowing(true);
+    linker.func_wrap_async(
+        MODULE,
+        POLL,
+        move |guest: Caller<'_, T>, (a, b, c, d): (u32, u32, u32, u32)| {
+            Box::new(poll(guest, [a, b, c, d], slice_ticks))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+async fn poll<T: AsMut<Wasi> + Send + 'static>(
+    mut guest: Caller<'_, T>,
+    parameters: [u32; 4],
+    slice_ticks: u64,
+) -> Result<u32> {
+    let begun = with_memory(&mut guest, |wasi, memory| Poll::begin(memory, parameters, wasi.deadline()));
+    let poll = match begun {
+        Ok(poll) => poll,
+        Err(refusal) => return answer(Err(refusal)),
+    };
+    if !poll.wait().is_zero() {
+        tokio::time::sleep(poll.wait()).await;
+        guest.as_context_mut().set_epoch_deadline(slice_ticks);
+    }
+    answer(with_memory(&mut guest, |_, memory| poll.finish(memory)))
+}
+
 /// Defines the other functions that a module imports from WASI. The linker refuses names that
 /// WASI does not have.
 ///
@@ -96,15 +131,27 @@ pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
     Ok(())
 }
 
-/// Calls a function with the guest's state and memory. A guest without a memory has none.
+/// Calls a function with the guest's state and memory.
 fn call<T: AsMut<Wasi> + 'static>(guest: &mut Caller<'_, T>, function: Call, values: &[u64]) -> Result<u32> {
-    let outcome = match guest.get_export("memory") {
+    answer(with_memory(guest, |wasi, memory| function(wasi, memory, values)))
+}
+
+/// Does something with the guest's state and memory. A guest without a memory has no bytes.
+fn with_memory<T: AsMut<Wasi> + 'static, R>(
+    guest: &mut Caller<'_, T>,
+    body: impl FnOnce(&mut Wasi, &mut Memory<'_>) -> R,
+) -> R {
+    match guest.get_export("memory") {
         Some(Extern::Memory(memory)) => {
             let (bytes, host) = memory.data_and_store_mut(guest);
-            function(host.as_mut(), &mut Memory(bytes), values)
+            body(host.as_mut(), &mut Memory(bytes))
         }
-        _ => function(guest.data_mut().as_mut(), &mut Memory(&mut []), values),
-    };
+        _ => body(guest.data_mut().as_mut(), &mut Memory(&mut [])),
+    }
+}
+
+/// The number for the guest, or the end of the guest.
+fn answer(outcome: Outcome) -> Result<u32> {
     match outcome {
         Ok(()) => Ok(Errno::Success as u32),
         Err(Refusal::Errno(errno)) => Ok(errno as u32),

@@ -8,7 +8,9 @@ use wasmtime::{Engine, Linker, Module};
 use crate::compiled::{self, Compiled};
 use crate::engine::{self, Reset};
 use crate::host::Host;
-use crate::sandbox::{Linked, Rules};
+use crate::rules::Rules;
+use crate::sandbox::Linked;
+use crate::waiting::{SLICE_TICKS, Way};
 use crate::wasi;
 
 /// An engine with one way of resetting memory, and the functions that its guests may import.
@@ -16,15 +18,20 @@ pub(crate) struct Workshop {
     pub(crate) reset: Reset,
     pub(crate) engine: Engine,
     pub(crate) cache: Cache,
-    linker: Linker<Host>,
+    /// For instances that run straight.
+    straight: Linker<Host>,
+    /// For instances that can wait.
+    waiting: Linker<Host>,
 }
 
 impl Workshop {
     pub(crate) fn new(spec: &Spec, reset: Reset, environment: &Environment) -> wasmtime::Result<Self> {
         let engine = Engine::new(&engine::config(spec, reset, environment.max_instances))?;
-        let mut linker = Linker::new(&engine);
-        wasi::link(&mut linker)?;
-        Ok(Self { reset, engine, cache: environment.cache.clone(), linker })
+        let mut straight = Linker::new(&engine);
+        wasi::link(&mut straight)?;
+        let mut waiting = straight.clone();
+        wasi::link_waiting(&mut waiting, SLICE_TICKS)?;
+        Ok(Self { reset, engine, cache: environment.cache.clone(), straight, waiting })
     }
 
     /// The machine code of a module.
@@ -32,13 +39,17 @@ impl Workshop {
         compiled::compile(&self.engine, &self.cache, wasm)
     }
 
-    /// Resolves a module's imports.
-    pub(crate) fn link(&self, module: &Module, rules: Arc<Rules>) -> Result<Linked, Cause> {
-        let mut linker = self.linker.clone();
+    /// Resolves the imports of a module whose instances run in this way. Any module can run
+    /// straight: it then sleeps on its thread.
+    pub(crate) fn link(&self, module: &Module, rules: Arc<Rules>, way: Way) -> Result<Linked, Cause> {
+        let mut linker = match way {
+            Way::Straight => self.straight.clone(),
+            Way::Waiting => self.waiting.clone(),
+        };
         wasi::link_rest(&mut linker, module)?;
         let pre = linker
             .instantiate_pre(module)
             .map_err(|error| Cause::Artifact(format!("the module cannot be linked: {error:#}")))?;
-        Ok(Linked { pre, rules })
+        Ok(Linked { pre, rules, way })
     }
 }

@@ -157,6 +157,10 @@ impl Prepared for PreparedDirect {
         &self.artifact
     }
 
+    fn sleeps_on_thread(&self) -> bool {
+        true
+    }
+
     async fn start(&self, _laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         Ok(Box::new(self.call.clone()))
     }

@@ -7,6 +7,9 @@ use super::{End, Errno, Memory, Outcome, Refusal, Wasi};
 /// The name of the module that these functions are imported from.
 pub const MODULE: &str = "wasi_snapshot_preview1";
 
+/// The function that waits. A module that does not import it computes from its beginning to its end.
+pub const POLL: &str = "poll_oneoff";
+
 /// A function with the values that the guest passed, smaller integers extended by zeros. It
 /// reads a missing value as 0. All functions but `proc_exit` return an [`Errno`] to the guest.
 pub type Call = fn(&mut Wasi, &mut Memory<'_>, &[u64]) -> Outcome;
@@ -68,9 +71,7 @@ const CALLS: &[(&str, Call)] = &[
     ("fd_write", |wasi, memory, values| {
         wasi.fd_write(memory, word(values, 0), word(values, 1), word(values, 2), word(values, 3))
     }),
-    ("poll_oneoff", |wasi, memory, values| {
-        wasi.poll_oneoff(memory, word(values, 0), word(values, 1), word(values, 2), word(values, 3))
-    }),
+    (POLL, |wasi, memory, values| wasi.poll_oneoff(memory, [0, 1, 2, 3].map(|index| word(values, index)))),
     ("proc_exit", |_, _, values| Err(Refusal::End(End::Exit(word(values, 0))))),
     ("proc_raise", |_, _, _| Err(Errno::Nosys.into())),
     ("random_get", |_, memory, values| Wasi::random(memory, word(values, 0), word(values, 1))),

@@ -5,6 +5,9 @@
 //! It knows no engine. An engine gives it the guest's memory as bytes, finds the imports by their
 //! names ([`calls::find`]), and ends the guest if a call says so ([`End`]).
 //!
+//! Only `poll_oneoff` waits. It sleeps on the calling thread, unless the host can suspend its guest
+//! and does so between the two halves of the call ([`Poll`]).
+//!
 //! The crate `wasmtime-wasi`, used from synchronous code, blocks on a tokio runtime for every
 //! write and sleep. That panics on the front end's workers, which run in a tokio runtime
 //! already, and a sleep would not end at the deadline. In this implementation an unused WASI
@@ -24,6 +27,7 @@ use crate::Cause;
 pub use calls::MODULE;
 pub use errno::Errno;
 pub use memory::Memory;
+pub use poll::Poll;
 use streams::Tail;
 
 /// Why a call ends the guest.
@@ -94,6 +98,11 @@ impl Wasi {
     /// Sets when a sleep ends at the latest.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
+    }
+
+    /// When a sleep ends at the latest.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Sets what the guest reads from standard input.

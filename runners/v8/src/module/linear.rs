@@ -42,6 +42,11 @@ impl<'a> Linear<'a> {
         self.bytes.get_mut(at as usize..(at as usize).checked_add(len as usize)?)
     }
 
+    /// The same bytes, for the functions of WASI that all hosts share.
+    pub(crate) fn as_wasi(&mut self) -> isolab_core::wasi::Memory<'_> {
+        isolab_core::wasi::Memory(self.bytes)
+    }
+
     /// The number at an address.
     pub(crate) fn u32(&self, at: u32) -> Option<u32> {
         Some(u32::from_le_bytes(self.get(at, 4)?.try_into().ok()?))

@@ -92,6 +92,10 @@ impl Prepared for PreparedModule {
         &self.artifact
     }
 
+    fn sleeps_on_thread(&self) -> bool {
+        true
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let instance =
             ModuleInstance::start(self, laps).map_err(|cause| self.rules.error(Phase::Start, cause))?;
@@ -122,6 +126,7 @@ impl ModuleInstance {
         let mut isolate = Isolate::new(None, rules.limits, &rules.watchdog);
         laps.mark("isolate");
         let started = isolate.begin(|scope| instantiate(scope, prepared));
+        let started = in_time(started, &isolate, rules.limits);
         let (context, exports) = started.map_err(|cause| explained(cause, &isolate, rules.limits))?;
         laps.mark("instantiate");
         let (linear_bytes, isolate) = (Cell::new(0), RefCell::new(isolate));
@@ -132,6 +137,9 @@ impl ModuleInstance {
         let Self { rules, context, exports, linear_bytes, isolate } = self;
         let isolate = &mut *isolate.borrow_mut();
         let answered = isolate.run(context, |scope| {
+            if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
+                wasi.set_deadline(laps.begun() + rules.limits.deadline);
+            }
             let memory = v8::Local::new(scope, &exports.memory);
             let guest = request.as_guest();
             let len = u32::try_from(wire::request_len(&guest))
@@ -146,7 +154,17 @@ impl ModuleInstance {
             linear_bytes.set(linear.len() as u64);
             Ok(read(&linear, at, rules.limits.response_bytes))
         });
+        let answered = in_time(answered, isolate, rules.limits);
         answered.map_err(|cause| explained(cause, isolate, rules.limits))?
+    }
+}
+
+/// Refuses the result of a module that slept until its deadline: V8 stops it only at its next loop or
+/// call, which may not come.
+fn in_time<T>(result: Result<T, Cause>, isolate: &Isolate, limits: Limits) -> Result<T, Cause> {
+    match isolate.slot::<Wasi>() {
+        Some(wasi) if wasi.is_late() => Err(Cause::DeadlineExceeded(limits.deadline)),
+        _ => result,
     }
 }
 
@@ -181,7 +199,7 @@ impl Instance for ModuleInstance {
 /// Makes an instance in the scope's context. Runs the constructors of a reactor, and then the
 /// function's own initialisation, if it has them.
 fn instantiate(scope: &mut v8::PinScope<'_, '_>, prepared: &PreparedModule) -> Result<Exports, Failure> {
-    scope.set_slot(Wasi::new());
+    scope.set_slot(Wasi::new(prepared.rules.limits.deadline));
     let module =
         v8::WasmModuleObject::from_compiled_module(scope, &prepared.compiled).ok_or(Failure::Thrown)?;
     let functions = v8::Object::new(scope);

@@ -64,13 +64,20 @@ fn an_initialisation_that_traps_or_never_ends_is_an_error_of_prepare() {
     assert!(reason.contains("unreachable"), "{reason}");
 }
 
-/// The answer of a function whose call does `handle`.
-async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Response, Error> {
-    let text = format!(
+/// A function whose call does `handle`.
+fn function(definitions: &str, handle: &str) -> String {
+    format!(
         r#"(module (memory (export "memory") 1) {definitions}
             (func (export "isolab_request") (param i32) (result i32) i32.const 0)
             (func (export "isolab_handle") (result i32) {handle}))"#
-    );
+    )
+}
+
+async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Response, Error> {
+    answer_of(&function(definitions, handle), limits).await
+}
+
+async fn answer_of(text: &str, limits: Limits) -> Result<Response, Error> {
     let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
     let module = wat::parse_str(text).unwrap();
     let prepared = PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).unwrap();
@@ -106,4 +113,25 @@ async fn a_module_has_one_memory_which_ends_at_the_limit() {
         let module = wat::parse_str(format!("(module (memory 1) {memory})")).unwrap();
         assert!(refused_whole(&module).contains("2 memories"), "{memory}");
     }
+}
+
+#[tokio::test]
+async fn a_sleep_ends_when_it_is_over_or_at_the_deadline() {
+    let sleeps = |nanoseconds: u64| {
+        let poll = "(call $poll (i32.const 1000) (i32.const 1064) (i32.const 1) (i32.const 1128))";
+        format!(
+            "(i32.store (i32.const 1016) (i32.const 1)) (i64.store (i32.const 1024) (i64.const {nanoseconds}))
+            (if {poll} (then unreachable)) {RESPOND}"
+        )
+    };
+    let import = r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))"#;
+    let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
+    let ask = async |handle: &str| {
+        let text = function("", handle).replace("(module", &format!("(module {import}"));
+        answer_of(&text, limits).await
+    };
+    assert!(ask(&sleeps(1_000_000)).await.is_ok());
+    let error = ask(&sleeps(3_600_000_000_000)).await.unwrap_err();
+    assert_eq!(error.cause, Cause::DeadlineExceeded(limits.deadline));
+    assert!(!error.spares_instance);
 }

@@ -1,7 +1,7 @@
 //! The part of WASI preview 1 that a function without files and network needs.
 //!
-//! Arguments and environment are empty. Clocks and random numbers are the host's. Standard
-//! output is dropped. The end of standard error is kept, because it says why a Rust function
+//! Arguments and environment are empty. Clocks and random numbers are the host's. V8 cannot suspend
+//! a module, so a sleep holds its thread, at most until the deadline. Standard output is dropped. The end of standard error is kept, because it says why a Rust function
 //! panicked. Every other call returns `ENOSYS`.
 //!
 //! Numbers: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
@@ -9,9 +9,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
 use std::collections::VecDeque;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use isolab_core::wasi::Errno;
+use isolab_core::wasi::calls::POLL;
+use isolab_core::wasi::{End, Errno, Poll, Refusal};
 use rand::RngCore as _;
 
 use super::linear::Linear;
@@ -30,12 +32,26 @@ pub(crate) struct Wasi {
     stderr: VecDeque<u8>,
     exit: Option<u32>,
     begun: Instant,
+    deadline: Instant,
+    /// Whether it slept until its deadline.
+    is_late: bool,
 }
 
 impl Wasi {
-    /// The state of an instance that does not exist yet.
-    pub(crate) fn new() -> Self {
-        Self { memory: None, stderr: VecDeque::new(), exit: None, begun: Instant::now() }
+    /// The state of an instance that does not exist yet, and whose start may take as long.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let (stderr, begun) = (VecDeque::new(), Instant::now());
+        Self { memory: None, stderr, exit: None, begun, deadline: begun + deadline, is_late: false }
+    }
+
+    /// Sets when a sleep ends at the latest.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    /// Whether the module slept until its deadline, and was stopped.
+    pub(crate) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Lets calls reach the instance's memory.
@@ -78,6 +94,7 @@ const CALLS: &[(&str, Call)] = &[
     ("fd_read", end_of_file),
     ("fd_seek", |_, _| Err(Errno::Spipe)),
     ("fd_write", write),
+    (POLL, poll),
     ("proc_exit", exit),
     ("random_get", random),
     ("sched_yield", |_, _| Ok(())),
@@ -186,6 +203,28 @@ fn write(scope: Scope<'_, '_, '_>, &[file, vectors, count, written]: &[u32; 4]) 
         wasi.keep(&tail);
     }
     Ok(())
+}
+
+fn poll(scope: Scope<'_, '_, '_>, parameters: &[u32; 4]) -> Result<(), Errno> {
+    let deadline = scope.get_slot::<Wasi>().map_or_else(Instant::now, |wasi| wasi.deadline);
+    let begun = with_memory(scope, |memory| Some(Poll::begin(&memory.as_wasi(), *parameters, deadline)))?;
+    let finished = begun.and_then(|poll| {
+        if !poll.wait().is_zero() {
+            thread::sleep(poll.wait());
+        }
+        with_memory(scope, |memory| Some(poll.finish(&mut memory.as_wasi())))?
+    });
+    match finished {
+        Ok(()) => Ok(()),
+        Err(Refusal::Errno(errno)) => Err(errno),
+        Err(Refusal::End(end)) => {
+            if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
+                wasi.is_late = end == End::Deadline;
+            }
+            scope.terminate_execution();
+            Ok(())
+        }
+    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "all calls have the same form")]

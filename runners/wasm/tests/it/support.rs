@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 use isolab_core::{
     Cache, Environment, Error, Executor, Function, Laps, Prepared, Request, Response, Spec, Variant,
@@ -29,9 +28,9 @@ pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
     .unwrap()
 }
 
-/// The result of a future that is ready at the first poll.
+/// The result of a future, in a runtime of one thread.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("this executor never waits")
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 /// Writes a WASI command in text form as a module, and loads it.

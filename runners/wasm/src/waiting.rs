@@ -1,0 +1,79 @@
+//! Instances that wait without holding their thread.
+//!
+//! A module that imports `poll_oneoff` can wait. It runs on a stack of its own, so that the host can
+//! suspend it: while it waits, and at each tick of the epoch while it computes. Its thread then
+//! serves others. Its future must be polled in a tokio runtime with a timer.
+//!
+//! Any other module can only compute. It runs on the stack of its thread, which costs less, and
+//! holds the thread until it answers.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Instant;
+
+use isolab_core::wasi::calls::{MODULE, POLL};
+use isolab_core::{Error, Laps, Phase};
+use wasmtime::{Module, Store, UpdateDeadline};
+
+use crate::fault::Failure;
+use crate::host::Host;
+use crate::rules::Rules;
+
+/// For how many ticks of the epoch a guest computes before it yields.
+pub(crate) const SLICE_TICKS: u64 = 1;
+
+/// How the instances of a module run. It depends on the module only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// On the stack of the thread.
+    Straight,
+    /// On a stack of their own.
+    Waiting,
+}
+
+impl Way {
+    pub(crate) fn of(module: &Module) -> Self {
+        let waits = module.imports().any(|import| (import.module(), import.name()) == (MODULE, POLL));
+        if waits { Self::Waiting } else { Self::Straight }
+    }
+
+    /// The kind of an artifact whose instances run in this way.
+    pub(crate) fn artifact_kind(self) -> &'static str {
+        match self {
+            Self::Straight => "compiled module",
+            Self::Waiting => "compiled module that can wait",
+        }
+    }
+}
+
+/// At the end of a slice, a guest with this deadline yields, or ends.
+pub(crate) fn at_end_of_slice(deadline: Instant) -> UpdateDeadline {
+    if deadline <= Instant::now() {
+        return UpdateDeadline::Interrupt;
+    }
+    // Unlike a future that merely wakes itself, this one lets the runtime look at its sockets and
+    // timers before the guest goes on.
+    UpdateDeadline::YieldCustom(SLICE_TICKS, Box::pin(tokio::task::yield_now()))
+}
+
+/// Runs the guest until the deadline, which counts from the beginning of the first lap. The epoch
+/// advances for it only while it computes.
+pub(crate) async fn run<T>(
+    rules: &Rules,
+    store: &mut Store<Host>,
+    phase: Phase,
+    laps: &mut Laps,
+    guest: impl AsyncFnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
+) -> Result<T, Error> {
+    store.set_epoch_deadline(SLICE_TICKS);
+    store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
+    let result = {
+        let mut running = pin!(guest(store, laps));
+        poll_fn(|context| {
+            let _watch = rules.ticker.watch();
+            running.as_mut().poll(context)
+        })
+        .await
+    };
+    result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
+}
