@@ -7,7 +7,6 @@ export default {
   async fetch(request) {
     const ms = delayFrom(new URL(request.url).searchParams.get("ms") ?? "100");
     if (ms === undefined) return text(400, NOT_UNDERSTOOD);
-    if (typeof setTimeout !== "function") return text(501, "this engine has no timers");
     await new Promise((resolve) => setTimeout(resolve, ms));
     return text(200, `waited ${ms} ms`);
   },

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use crate::direct::Native;
 use crate::function::LoadError;
@@ -142,13 +142,6 @@ pub async fn run_variants(executor: &dyn Executor, library: &Library, variants: 
 }
 
 async fn cell(report: &mut Report, function: &Function, variant: Variant, prepared: &dyn Prepared) {
-    if NEED_TIMERS.contains(&function.name())
-        && let Some(reason) = lacks(prepared).await
-    {
-        let name = format!("{}/{variant}", function.name());
-        report.checks.push(Check { name, outcome: Outcome::Skipped(reason) });
-        return;
-    }
     report.add(function, variant, "every case, fresh", answers_fresh(function, prepared).await);
     if prepared.max_uses().is_none() {
         report.add(function, variant, "every case, warm", answers_warm(function, prepared).await);
@@ -168,7 +161,7 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     if function.name() == "reject" {
         report.add(function, variant, "an exception spares its instance", goes_on(prepared).await);
     }
-    if function.name() == "wait" && variant == Variant::Js {
+    if function.name() == "wait" && !prepared.sleeps_on_thread() {
         report.add(function, variant, "holds no thread while it waits", holds_no_thread(prepared).await);
     }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
@@ -180,16 +173,6 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
             attack.is_contained(function, prepared).await,
         );
     }
-}
-
-/// Functions whose handlers answer 501 (not implemented) in an engine without timers.
-const NEED_TIMERS: [&str; 3] = ["wait", "timers", "alarms"];
-
-/// The thing that a function's engine lacks, as the function says itself.
-async fn lacks(prepared: &dyn Prepared) -> Option<String> {
-    let asked = with_instance(prepared, async |instance| invoke(instance, request("/?calm=1&ms=0")).await);
-    let response = asked.await.ok().filter(|response| response.status() == StatusCode::NOT_IMPLEMENTED)?;
-    Some(String::from_utf8_lossy(response.body()).into_owned())
 }
 
 /// `wait` leaves its thread to others: the invocation is pending when it was polled once.

@@ -66,6 +66,10 @@ impl Prepared for PreparedCommand {
         Some(1)
     }
 
+    fn sleeps_on_thread(&self) -> bool {
+        self.linked.way.sleeps_on_thread(self.linked.module())
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let limit_bytes = self.linked.rules.limits.response_bytes;
         let stdout = Stdout::Body { bytes: Vec::new(), limit_bytes };

@@ -79,7 +79,7 @@ impl Wasm {
         let workshop = self.workshop(&wasm);
         let compiled = workshop.compile(&wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
-        let way = Way::of(&compiled.module);
+        let way = Way::of(&compiled.module, (variant == Variant::Js).then_some(&*input));
         let artifact = Artifact {
             kind: way.artifact_kind(),
             source_digest,

@@ -108,6 +108,10 @@ impl Prepared for PreparedFunction {
         &self.artifact
     }
 
+    fn sleeps_on_thread(&self) -> bool {
+        self.linked.way.sleeps_on_thread(self.linked.module())
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         match self.linked.way {
             Way::Straight => Ok(Box::new(self.begin(Phase::Start, laps)?)),

@@ -15,13 +15,13 @@
 //!
 //! A module that imports `poll_oneoff`, WASI's function that waits, runs in another way (`waiting`): on
 //! a stack of its own, so that the host can suspend it. While it waits, and after each 5 ms of
-//! computation, its thread runs others. Such a start and call take about half a microsecond longer, and
-//! an instance that waits holds some 12 KiB of its stack in memory. All other modules run *straight*, on
-//! the thread's stack. The choice is made in `prepare`, and the artifact's kind shows it.
+//! computation, its thread runs others. Of its stack it holds the pages in memory that it has used. All
+//! other modules run *straight*, on the thread's stack. The choice is made in `prepare`, and the
+//! artifact's kind shows it.
 //!
 //! | | straight | waiting |
 //! |---|---|---|
-//! | modules | import nothing that waits | import `poll_oneoff`: all of the variant `js`, for its timers; `rust` with `std::thread::sleep`; many commands |
+//! | modules | import nothing that waits, and `js` otherwise | import `poll_oneoff`: `rust` with `std::thread::sleep`, many commands, and `js` if the handler names `setTimeout` or `setInterval` |
 //! | stack | the thread's, of which a guest may use 512 KiB | 1 MiB of addresses from a pool; 512 KiB for the guest, the rest for functions of the host |
 //! | deadline | the epoch's | the clock, which is asked at each tick of the epoch and bounds each wait |
 //! | a dropped invocation | cannot be: it never suspends | ends the guest |

@@ -89,7 +89,7 @@ impl Lab {
         let wasm = wat::parse_str(text).unwrap();
         let compiled = self.workshop.compile(&wasm).unwrap();
         let rules = Rules::new(NAME.into(), "test", limits, Arc::clone(&self.ticker));
-        let way = Way::of(&compiled.module);
+        let way = Way::of(&compiled.module, None);
         let linked = self.workshop.link(&compiled.module, Arc::new(rules), way).unwrap();
         let artifact = Artifact {
             kind: way.artifact_kind(),

@@ -1,8 +1,8 @@
 //! Instances that wait without holding their thread.
 //!
-//! A module that imports `poll_oneoff` can wait. It runs on a stack of its own, so that the host can
-//! suspend it: while it waits, and at each tick of the epoch while it computes. Its thread then
-//! serves others. Its future must be polled in a tokio runtime with a timer.
+//! A module that imports `poll_oneoff` can wait ([`Way::of`]). It runs on a stack of its own, so that
+//! the host can suspend it: while it waits, and at each tick of the epoch while it computes. Its
+//! thread then serves others. Its future must be polled in a tokio runtime with a timer.
 //!
 //! Any other module can only compute. It runs on the stack of its thread, which costs less, and
 //! holds the thread until it answers.
@@ -22,7 +22,7 @@ use crate::rules::Rules;
 /// For how many ticks of the epoch a guest computes before it yields.
 pub(crate) const SLICE_TICKS: u64 = 1;
 
-/// How the instances of a module run. It depends on the module only.
+/// How the instances of a module run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// On the stack of the thread.
@@ -32,9 +32,17 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) fn of(module: &Module) -> Self {
-        let waits = module.imports().any(|import| (import.module(), import.name()) == (MODULE, POLL));
+    /// The way for a module, and for the handler that it was initialised with if it is a JavaScript
+    /// engine. The engine itself waits for timers only, so a handler that names none does not pay
+    /// for a stack. A handler that finds the timers without their names waits on its thread.
+    pub(crate) fn of(module: &Module, handler: Option<&[u8]>) -> Self {
+        let waits = imports_poll(module) && handler.is_none_or(names_a_timer);
         if waits { Self::Waiting } else { Self::Straight }
+    }
+
+    /// Whether a wait of the module's instances holds their thread.
+    pub(crate) fn sleeps_on_thread(self, module: &Module) -> bool {
+        self == Self::Straight && imports_poll(module)
     }
 
     /// The kind of an artifact whose instances run in this way.
@@ -44,6 +52,16 @@ impl Way {
             Self::Waiting => "compiled module that can wait",
         }
     }
+}
+
+fn imports_poll(module: &Module) -> bool {
+    module.imports().any(|import| (import.module(), import.name()) == (MODULE, POLL))
+}
+
+fn names_a_timer(handler: &[u8]) -> bool {
+    ["setTimeout", "setInterval"]
+        .iter()
+        .any(|name| handler.windows(name.len()).any(|found| found == name.as_bytes()))
 }
 
 /// At the end of a slice, a guest with this deadline yields, or ends.

@@ -1,8 +1,9 @@
 //! The part of WASI preview 1 that a function without files and network needs.
 //!
 //! Arguments and environment are empty. Clocks and random numbers are the host's. V8 cannot suspend
-//! a module, so a sleep holds its thread, at most until the deadline. Standard output is dropped. The end of standard error is kept, because it says why a Rust function
-//! panicked. Every other call returns `ENOSYS`.
+//! a module, so a sleep holds its thread, at most until the deadline. Standard output is dropped. The
+//! end of standard error is kept, because it says why a Rust function panicked. Every other call
+//! returns `ENOSYS`.
 //!
 //! Numbers: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
 

@@ -15,6 +15,7 @@ use rquickjs::{
 use crate::Platform;
 use crate::host::{self, Uncaught};
 use crate::random::Random;
+use crate::timers::Timers;
 
 /// How deep JavaScript may nest, in bytes of C's stack. Deeper calls throw a `RangeError`.
 ///
@@ -46,6 +47,7 @@ pub struct Engine {
     describe: Persistent<Function<'static>>,
     handler: Persistent<Value<'static>>,
     uncaught: Uncaught,
+    timers: Timers,
     context: Context,
 }
 
@@ -68,14 +70,19 @@ impl Engine {
             Context::full(&runtime)
         };
         let context = start().map_err(|error| Failure(format!("the engine did not start: {error}")))?;
-        let (random, uncaught) = (Random::default(), Uncaught::default());
-        let (dispatch, describe) = context
-            .with(|ctx| web_api(&ctx, platform, &random, &uncaught))
-            .map_err(|error| Failure(format!("the web API's scripts failed: {error}")))?;
+        let (random, uncaught, timers) = (Random::default(), Uncaught::default(), Timers::new(platform));
+        let (dispatch, describe) =
+            context
+                .with(|ctx| web_api(&ctx, platform, &random, &uncaught, &timers))
+                .map_err(|error| Failure(format!("the web API's scripts failed: {error}")))?;
         let handler = context.with(|ctx| {
-            evaluate(&ctx, source).map(|handler| Persistent::save(&ctx, handler)).map_err(|error| {
-                failure(&ctx, &describe, error, "the module's top-level await never settles")
-            })
+            let handler =
+                evaluate(&ctx, source).map(|handler| Persistent::save(&ctx, handler)).map_err(|error| {
+                    failure(&ctx, &describe, error, "the module's top-level await never settles")
+                });
+            // The jobs that it has left are not the first request's.
+            run_jobs(&ctx);
+            handler
         })?;
         if let Some(text) = uncaught.take() {
             return Err(Failure(text));
@@ -85,21 +92,24 @@ impl Engine {
         runtime.run_gc();
         let used = usize::try_from(runtime.memory_usage().malloc_size).unwrap_or_default();
         runtime.set_gc_threshold(used + GARBAGE_BYTES);
-        Ok(Self { dispatch, describe, handler, uncaught, context })
+        Ok(Self { dispatch, describe, handler, uncaught, timers, context })
     }
 
-    /// Answers one request.
+    /// Answers one request. Waits for the request's timers, which end with the answer.
     ///
     /// # Errors
-    /// If the handler throws, rejects, never settles, or answers with anything but a response.
+    /// If the handler throws, rejects, never settles, or answers with anything but a response, and
+    /// if nothing catches an exception of its timers and microtasks.
     /// The engine can go on. The state of the handler is its own affair.
     pub fn answer(&self, request: &Request<'_>) -> std::result::Result<Response, Failure> {
         let answer = self.context.with(|ctx| {
+            self.timers.begin();
             let answer = self
                 .dispatch(&ctx, request)
                 .map_err(|error| failure(&ctx, &self.describe, error, "the handler's promise never settles"));
             // Jobs that a failed request has left must not run in the next request's time.
-            while ctx.execute_pending_job() {}
+            run_jobs(&ctx);
+            self.timers.end();
             answer
         });
         // A microtask that threw fails its request, whatever the handler has answered.
@@ -118,14 +128,29 @@ impl Engine {
             bytes => TypedArray::<u8>::new_copy(ctx.clone(), bytes)?.into_value(),
         };
         let answer: Value<'_> = dispatch.call((handler, request.method, url(request), headers, body))?;
-        // Also runs the jobs that the handler left for after its answer.
-        while ctx.execute_pending_job() {}
-        let settled = match answer.as_promise() {
-            Some(promise) => promise.result().unwrap_or(Err(Error::WouldBlock))?,
-            None => answer.into_array().ok_or_else(|| Error::new_from_js("value", "array"))?,
-        };
-        response(&settled)
+        response(&self.settled(ctx, answer)?)
     }
+
+    /// The handler's answer once it is there. Calls the timers until then.
+    fn settled<'js>(&self, ctx: &Ctx<'js>, answer: Value<'js>) -> Result<Array<'js>> {
+        loop {
+            // Also runs the jobs that the handler left for after its answer.
+            run_jobs(ctx);
+            let Some(promise) = answer.as_promise() else {
+                return answer.into_array().ok_or_else(|| Error::new_from_js("value", "array"));
+            };
+            if let Some(settled) = promise.result() {
+                return settled;
+            }
+            if self.uncaught.is_some() || !self.timers.call_next(ctx)? {
+                return Err(Error::WouldBlock);
+            }
+        }
+    }
+}
+
+fn run_jobs(ctx: &Ctx<'_>) {
+    while ctx.execute_pending_job() {}
 }
 
 /// The URL that a handler sees, the same with every executor.
@@ -140,9 +165,11 @@ fn web_api(
     platform: Platform,
     random: &Random,
     uncaught: &Uncaught,
+    timers: &Timers,
 ) -> Result<(Persistent<Function<'static>>, Persistent<Function<'static>>)> {
     random.install(ctx, platform.seed)?;
     host::install(ctx, platform, uncaught)?;
+    timers.install(ctx)?;
     for (name, source) in SCRIPTS {
         let mut options = EvalOptions::default();
         options.filename = Some((*name).to_owned());

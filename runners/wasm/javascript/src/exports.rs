@@ -7,7 +7,7 @@ use isolab_sdk::{Request, Response, wire};
 use crate::wasi::{self, Stream};
 use crate::{Engine, Failure, Platform};
 
-const PLATFORM: Platform = Platform { log, seed: wasi::random };
+const PLATFORM: Platform = Platform { log, seed: wasi::random, now: wasi::now, sleep: wasi::sleep };
 
 thread_local! {
     // A leaked reference: an engine in a thread-local would need a destructor.

@@ -1,8 +1,8 @@
-//! The functions that the scripts of the web API need from an embedder. There are no timers: an
-//! invocation in this engine cannot wait yet.
+//! The functions that the scripts of the web API need from an embedder.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use isolab_webapi::{decode_utf8, parse_url, set_url};
 use rquickjs::prelude::Opt;
@@ -15,6 +15,10 @@ pub struct Platform {
     pub log: fn(level: &str, text: &str),
     /// A seed for `Math.random`, a different one at every call.
     pub seed: fn() -> u64,
+    /// The time since an origin, which never goes back.
+    pub now: fn() -> Duration,
+    /// Returns when at least this time is over.
+    pub sleep: fn(Duration),
 }
 
 /// The first exception of a request that nothing caught, as text.
@@ -25,6 +29,11 @@ impl Uncaught {
     /// The exception, which is forgotten.
     pub(crate) fn take(&self) -> Option<String> {
         self.0.borrow_mut().take()
+    }
+
+    /// Whether there is an exception.
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.borrow().is_some()
     }
 
     fn put(&self, text: String) {

@@ -13,14 +13,17 @@
 //! and the handler is evaluated.
 //!
 //! A handler that throws, or whose promise can never settle, has a response that says so, and the
-//! engine goes on. A source that cannot be loaded is reported on standard error and ends in a trap. The imports are four of WASI preview 1:
-//! `fd_read`, only for the source; `fd_write`, standard output for `console` and
-//! standard error for that report; `clock_time_get` for `Date`; `random_get` for
+//! engine goes on. A source that cannot be loaded is reported on standard error and ends in a trap.
+//!
+//! A request that only timers can settle waits for them. The imports are five of WASI preview 1:
+//! `fd_read`, only for the source; `fd_write`, standard output for `console` and standard error for
+//! that report; `clock_time_get` for `Date` and timers; `poll_oneoff` for timers; `random_get` for
 //! `Math.random`.
 
 mod engine;
 mod host;
 mod random;
+mod timers;
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::support::{ask, get, open, prepare, ready};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 use isolab_core::{Cause, Error, Function, Instance, Laps, Phase, Prepared, Request, Response, Variant};
 use isolab_wasm::Wasm;
@@ -198,4 +199,54 @@ fn a_module_that_cannot_be_loaded_says_why() {
         let (_, reason) = reason.split_once("instruction executed: ").unwrap_or(("", reason));
         assert!(reason.starts_with("SyntaxError: ") && reason.contains("handler.js:2"), "{error}");
     }
+}
+
+/// Whether the first poll of an invocation is its last, without a runtime.
+fn answers_at_once(prepared: &dyn Prepared) -> Option<Result<String, String>> {
+    let instance = prepared.start(&mut Laps::begin()).now_or_never().expect("a start that runs straight");
+    let instance = instance.unwrap();
+    instance.invoke(get("/"), &mut Laps::begin()).now_or_never().map(text)
+}
+
+#[test]
+fn a_handler_that_names_no_timer_runs_straight() {
+    let prepared = handler("export default { async fetch() { return new Response('at once') } }").unwrap();
+    assert_eq!(prepared.artifact().kind, "compiled module");
+    assert_eq!(answers_at_once(&*prepared), Some(Ok("at once".into())));
+}
+
+#[test]
+fn a_handler_that_names_a_timer_waits_without_its_thread() {
+    for set in ["setTimeout(resolve, 5)", "setInterval(resolve, 5)"] {
+        let source = format!(
+            "export default {{ async fetch() {{
+               await new Promise((resolve) => {set});
+               return new Response('later');
+             }} }}"
+        );
+        let prepared = handler(&source).unwrap();
+        assert_eq!(prepared.artifact().kind, "compiled module that can wait");
+        assert!(!prepared.sleeps_on_thread());
+        assert_eq!(text(ask(&*prepared, get("/"))), Ok("later".into()));
+    }
+}
+
+#[test]
+fn a_timer_without_its_name_waits_on_the_thread_until_the_deadline_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "description = \"a test\"\n[limits]\ndeadline_ms = 300";
+    fs::write(folder.path().join("function.toml"), manifest).unwrap();
+    let source = "export default { async fetch(request) {
+        const ms = new URL(request.url).search === '?long' ? 1e8 : 5;
+        await new Promise((resolve) => globalThis['set' + 'Timeout'](resolve, ms));
+        return new Response('later');
+    } }";
+    fs::write(folder.path().join("handler.js"), source).unwrap();
+    let function = Function::load(folder.path()).unwrap();
+    let prepared = prepare(&executor("wasm"), &function, Variant::Js).unwrap();
+    assert!(prepared.sleeps_on_thread());
+    assert_eq!(prepared.artifact().kind, "compiled module");
+    assert_eq!(answers_at_once(&*prepared), Some(Ok("later".into())));
+    let error = ask(&*prepared, get("/?long")).unwrap_err();
+    assert!(matches!(error.cause, Cause::DeadlineExceeded(_)), "{error}");
 }

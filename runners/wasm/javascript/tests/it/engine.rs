@@ -1,14 +1,23 @@
 //! The conformance tests of the web API, and failures of handlers.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::thread;
+use std::time::Instant;
 
 use isolab_javascript::{Engine, Failure, Platform};
 use isolab_sdk::{Request, Response};
 
 static SEEDS: AtomicU64 = AtomicU64::new(1);
 
-const PLATFORM: Platform = Platform { log: |_, _| (), seed: || SEEDS.fetch_add(1, Ordering::Relaxed) };
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+const PLATFORM: Platform = Platform {
+    log: |_, _| (),
+    seed: || SEEDS.fetch_add(1, Ordering::Relaxed),
+    now: || ORIGIN.elapsed(),
+    sleep: thread::sleep,
+};
 
 fn load(source: &str) -> Result<Engine, Failure> {
     Engine::load(source, PLATFORM)
@@ -34,7 +43,9 @@ fn failure(engine: &Engine) -> String {
 
 #[test]
 fn the_web_api_keeps_the_standards() {
-    for (name, source) in isolab_webapi::conformance::handlers() {
+    use isolab_webapi::conformance::{handlers, timer_handlers};
+
+    for (name, source) in handlers().chain(timer_handlers()) {
         let answer = text(&load(&source).unwrap());
         if let Err(failures) = isolab_webapi::conformance::check(&answer) {
             panic!("{name}:\n{failures}");
@@ -154,12 +165,6 @@ fn a_microtask_that_throws_fails_its_request_only() {
 }
 
 #[test]
-fn an_engine_without_timers_says_so() {
-    let thrown = failure(&handler("await new Promise((resolve) => setTimeout(resolve, 1))"));
-    assert!(thrown.starts_with("ReferenceError: ") && thrown.contains("setTimeout"), "{thrown}");
-}
-
-#[test]
 fn endless_recursion_is_a_range_error() {
     for body in [
         "const f = (n) => f(n + 1) + 1; f(0)",
@@ -214,6 +219,79 @@ fn handlers_cannot_reach_the_functions_of_the_host() {
         "const names = Object.getOwnPropertyNames(globalThis).filter((name) => name.startsWith('__'));
          return Response.json([names, Object.keys(globalThis), Object.keys(__isolab)]);",
     );
-    assert_eq!(text(&engine), r#"[["__isolab"],["queueMicrotask"],["dispatch","describe"]]"#);
+    assert_eq!(
+        text(&engine),
+        r#"[["__isolab"],["queueMicrotask","setTimeout","setInterval","clearTimeout","clearInterval"],["dispatch","describe"]]"#
+    );
     assert!(failure(&handler("__isolab.dispatch = null")).starts_with("TypeError"));
+}
+
+#[test]
+fn a_request_waits_for_its_timers_until_it_is_answered() {
+    let engine = handler(
+        "const order = [];
+         setInterval(() => order.push('interval'), 1);
+         setTimeout(() => order.push('never'), 1e8);
+         await new Promise((resolve) => setTimeout(resolve, 20));
+         return new Response(order.includes('interval') && !order.includes('never') ? 'ok' : `${order}`);",
+    );
+    assert_eq!((text(&engine), text(&engine)), ("ok".into(), "ok".into()));
+}
+
+#[test]
+fn the_timers_of_a_request_end_with_it() {
+    let engine = load(
+        "let calls = 0;
+         export default { async fetch() {
+           if (calls === 0) { setInterval(() => calls += 100, 1); calls = 1; return new Response('set'); }
+           await new Promise((resolve) => setTimeout(resolve, 10));
+           return new Response(String(calls));
+         } }",
+    )
+    .unwrap();
+    assert_eq!((text(&engine), text(&engine)), ("set".into(), "1".into()));
+}
+
+#[test]
+fn an_exception_of_a_timer_or_a_microtask_fails_the_request() {
+    let engine =
+        handler("setTimeout(() => { throw new RangeError('late') }, 1); await new Promise(() => {})");
+    assert!(failure(&engine).starts_with("RangeError: late"));
+    assert!(failure(&engine).starts_with("RangeError: late"));
+    let engine = handler("queueMicrotask(() => { throw new TypeError('soon') }); return new Response('ok')");
+    assert!(failure(&engine).starts_with("TypeError: soon"));
+    let thrown =
+        load("queueMicrotask(() => { throw new TypeError('early') }); export default { fetch() {} }");
+    assert!(thrown.unwrap_err().0.starts_with("TypeError: early"));
+}
+
+#[test]
+fn a_request_that_throws_leaves_no_job_to_the_next() {
+    let engine = load(
+        "let ran = 0;
+         export default { fetch() {
+           if (ran > 0) return new Response(String(ran));
+           queueMicrotask(() => ran++);
+           throw new Error('at once');
+         } }",
+    )
+    .unwrap();
+    assert!(failure(&engine).starts_with("Error: at once"));
+    assert_eq!(text(&engine), "1");
+}
+
+#[test]
+fn timers_are_bounded_and_belong_to_a_request() {
+    let engine = handler(
+        "const ids = [];
+         try { for (;;) ids.push(setTimeout(() => {}, 1e6)) } catch (error) { ids.push(error.name) }
+         const name = ids.pop();
+         return new Response(`${ids.length} ${name} ${new Set(ids).size}`);",
+    );
+    assert_eq!(text(&engine), "10000 RangeError 10000");
+    for set in ["setTimeout(() => {}, 1)", "setInterval(() => {})", "await null; setTimeout(() => {})"] {
+        let error =
+            load(&format!("{set}; export default {{ fetch() {{ return new Response() }} }}")).unwrap_err();
+        assert!(error.0.contains("only while its request is in flight"), "{error}");
+    }
 }

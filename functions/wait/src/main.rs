@@ -1,0 +1,3 @@
+//! The native server of `wait`, which a container runs.
+
+isolab_sdk::serve!(function_wait::handle);
