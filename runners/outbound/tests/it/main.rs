@@ -1,0 +1,4 @@
+//! Outbound requests to real sockets.
+
+mod origin;
+mod requests;
