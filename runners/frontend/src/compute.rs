@@ -6,16 +6,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use isolab_core::{Cause, Error, Phase, Request};
+use http::HeaderMap;
+use isolab_core::streams::{Begun, Pieces};
+use isolab_core::{Cause, Error, Phase, Request, Response};
 use tokio::sync::oneshot;
 
+use crate::answer::{self, Answered, Computed, End, Times};
 use crate::bill::Billing;
-use crate::lifecycle::Clock;
+use crate::exchange::{Ended, Exchange, Step};
+use crate::http::timing::BILL;
 use crate::pool;
-use crate::pool::computing::{Computed, Grant, Granted, Job, Loss};
+use crate::pool::computing::{Grant, Granted, Job};
 use crate::pool::inbox::Message;
 use crate::registry::Registry;
-use crate::route::Route;
+use crate::route::{Loss, Route};
 use crate::state::WorkerState;
 
 /// Has a compute thread answer. If the client leaves, dropping this gives the request up.
@@ -24,8 +28,9 @@ pub(crate) async fn elsewhere(
     route: &Arc<Route>,
     billing: Billing,
     request: Request,
+    rest: Option<Pieces>,
 ) -> Result<Computed, Error> {
-    let Granted { grant, lost } = shared.compute_thread(route).await?;
+    let Granted { grant, mut lost } = shared.compute_thread(route).await?;
     let (reply, computed) = oneshot::channel();
     let (_present, gone) = oneshot::channel();
     let thread = &shared.threads[grant.thread];
@@ -33,18 +38,23 @@ pub(crate) async fn elsewhere(
     thread.tell(Message::Compute(Box::new(Job {
         route: Arc::clone(&route),
         request,
+        rest,
         billing,
         grant,
         reply,
         gone,
     })));
-    tokio::select! {
+    let mut computed = tokio::select! {
         biased;
-        Ok(loss) = lost => Err(lost_request(&route, loss)),
+        Ok(loss) = &mut lost => return Err(lost_request(&route, loss)),
         computed = computed => computed.map_err(|_| {
             route.error(Phase::Invoke, Cause::Internal("the executor panicked; see the server's log".into()))
-        }),
+        })?,
+    };
+    if let Ok(Answered::Begun(_, flow)) = &mut computed.answered {
+        flow.lost = Some(lost);
     }
+    Ok(computed)
 }
 
 fn lost_request(route: &Route, loss: Loss) -> Error {
@@ -57,51 +67,61 @@ fn lost_request(route: &Route, loss: Loss) -> Error {
 
 /// Answers a request on this thread, a compute thread.
 pub(crate) async fn here(worker: Rc<WorkerState>, job: Job) {
-    let Job { route, request, billing, grant, reply, gone } = job;
+    let Job { route, request, rest, billing, grant, reply, gone } = job;
     let registry = &worker.server.threads()[worker.index].registry;
-    let computed = {
-        let future = pin!(answer(&worker, &route, billing, request));
-        let work = Noted { future, registry, grant: &grant, has_waited: false };
+    // Metered in any case: the route proves its pace.
+    let mut exchange = Exchange::new(worker.pool(&route), billing, request, rest, true);
+    let step = {
+        let work = Noted { future: pin!(exchange.step()), registry, grant: &grant, has_waited: false };
         tokio::select! {
             biased;
-            computed = work => Some(computed),
+            step = work => Some(step),
             _ = gone => None,
         }
     };
-    // Before the reply: the client's next request finds the thread free.
-    drop(grant);
-    if let Some(computed) = computed {
-        // The client may have left.
-        let _ = reply.send(computed);
+    match step {
+        None => drop(exchange),
+        Some(Step::Ended(ended)) => {
+            // Before the reply: the client's next request finds the thread free.
+            drop((exchange, grant));
+            // The client may have left.
+            let _ = reply.send(Computed::from(ended));
+        }
+        Some(Step::Begun(begun)) => {
+            let (computed, mut end) = begin(begun, exchange.times());
+            let _ = reply.send(computed);
+            let work = Noted { future: pin!(exchange.end()), registry, grant: &grant, has_waited: true };
+            tokio::select! {
+                biased;
+                ended = work => finish(ended, end),
+                () = end.client_left() => {}
+            }
+        }
     }
 }
 
-async fn answer(worker: &WorkerState, route: &Arc<Route>, billing: Billing, request: Request) -> Computed {
-    let pool = worker.pool(route);
-    let leased = match pool.prepare().await {
-        Ok(_) => pool.acquire(billing.is_on()).await,
-        Err(error) => Err(error),
-    };
-    let mut lease = match leased {
-        Ok(lease) => lease,
-        Err(error) => {
-            let answered = Err(error);
-            let (started, invoked, waited) = (None, None, None);
-            return Computed { answered, bill: None, started, invoked, waited, instance: None };
-        }
-    };
-    let started = lease.started;
-    if billing.is_on() {
-        lease.begin_bill(billing);
+impl From<Ended> for Computed {
+    /// # Panics
+    /// If the answer had begun.
+    fn from(Ended { answered, bill, times }: Ended) -> Self {
+        let whole =
+            |response: Option<Response>| Answered::Whole(response.expect("nobody has begun to answer"));
+        Self { answered: answered.map(whole), bill, times }
     }
-    // Metered in any case: the route proves its pace.
-    let mut clock = Clock::begin(true);
-    let answered = lease.invoke(&mut clock, request).await;
-    let duration = clock.end();
-    let instance = Some(lease.end(&answered, &clock, duration));
-    let waited = Some(clock.waited()).filter(|waited| !waited.is_zero());
-    let bill = billing.is_on().then(|| lease.end_bill(billing, &clock, answered.is_ok()).value());
-    Computed { answered, bill, started, invoked: Some(duration), waited, instance }
+}
+
+/// The answer that has begun, and its end.
+pub(crate) fn begin(Begun { head, pieces }: Begun, times: Times) -> (Computed, End) {
+    let (flow, end) = answer::flow(pieces);
+    (Computed { answered: Ok(Answered::Begun(head, flow)), bill: None, times }, end)
+}
+
+/// Ends an answer that has begun. A failure can only be logged: the client has a status already.
+pub(crate) fn finish(ended: Ended, end: End) {
+    match ended.answered {
+        Ok(_) => end.whole(ended.bill.map(|bill| (BILL, bill)).into_iter().collect::<HeaderMap>()),
+        Err(error) => tracing::warn!("an answer was broken off: {error}"),
+    }
 }
 
 /// A job that says when the thread attends to it, and when it waits for the first time.

@@ -25,6 +25,9 @@
 //!                               └──► compute thread: pool ► lifecycle ► executor
 //! ```
 //!
+//! A function that [can stream](isolab_core::Prepared::streams) has a way of its own from dispatch to
+//! lifecycle: its body is passed on as it arrives, and its answer may begin before it is whole.
+//!
 //! An instance never leaves the thread that started it. So between a connection and an
 //! instance of a quick route, a request crosses no lock and no queue. Threads share only what is read,
 //! such as the prepared functions, or counted with atomics, such as the places for instances.
@@ -43,8 +46,8 @@
 //! Inside, every module uses only modules to its left:
 //!
 //! ```text
-//! config, text, pace ◄ bill ◄ lifecycle, route ◄ telemetry ◄ registry ◄ pool ◄ state, http ◄ admin,
-//! compute ◄ dispatch ◄ worker ◄ threads ◄ supervisor, shutdown ◄ server
+//! config, text, pace ◄ bill ◄ lifecycle, route ◄ answer, telemetry ◄ registry ◄ pool ◄ state, http, exchange ◄
+//! admin, compute, mount ◄ streaming ◄ dispatch ◄ worker ◄ threads ◄ supervisor, shutdown ◄ server
 //! ```
 //!
 //! # The answers of the server
@@ -104,12 +107,15 @@
 //! the thread has lost its processor.
 
 pub mod admin;
+mod answer;
 mod bill;
 mod compute;
 mod config;
 mod dispatch;
+mod exchange;
 mod http;
 pub mod lifecycle;
+mod mount;
 mod pace;
 mod pool;
 mod registry;
@@ -118,6 +124,7 @@ mod run_error;
 mod server;
 mod shutdown;
 mod state;
+mod streaming;
 mod supervisor;
 mod telemetry;
 mod text;

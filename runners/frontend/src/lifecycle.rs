@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use isolab_core::{
-    Error, Executor, Function, Instance, Laps, Memory, Outside, Prepared, Request, Response, Variant,
+    Error, Executor, Function, Instance, Laps, Memory, Outside, Prepared, Request, Response, Streams, Variant,
 };
 
 use crate::bill::Billing;
@@ -117,6 +117,10 @@ pub async fn prepare(
 /// An invocation that has begun.
 pub(crate) type Answering<'a> = Metered<'a, Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>>;
 
+/// An invocation with streams that has begun.
+pub(crate) type Streaming<'a> =
+    Metered<'a, Pin<Box<dyn Future<Output = Result<Option<Response>, Error>> + 'a>>>;
+
 /// A live instance, its identity, and how often it has been used.
 pub struct Live {
     id: u64,
@@ -177,6 +181,18 @@ impl Live {
         self.uses.set(self.uses.get() + 1);
         let Clock { laps, polls, account } = clock;
         Metered { future: self.instance.invoke(request, laps), polls, account: account.as_mut() }
+    }
+
+    /// As [`Live::invoke_on`], with streams.
+    pub(crate) fn stream_on<'a>(
+        &'a self,
+        clock: &'a mut Clock,
+        request: Request,
+        streams: Streams,
+    ) -> Streaming<'a> {
+        self.uses.set(self.uses.get() + 1);
+        let Clock { laps, polls, account } = clock;
+        Metered { future: self.instance.stream(request, streams, laps), polls, account: account.as_mut() }
     }
 
     /// Before an invocation that is billed.

@@ -62,6 +62,15 @@ impl Lost {
     }
 }
 
+/// A request's thread was lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loss {
+    /// The phase that does not end.
+    pub(crate) phase: Phase,
+    /// Whether this request is in that phase.
+    pub(crate) is_guilty: bool,
+}
+
 /// Why a request has no route. Each text says what the client can choose instead.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RouteError {

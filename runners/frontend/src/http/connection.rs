@@ -8,9 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -18,12 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use super::outgoing::AnswerBody;
 use super::stream::SharedStream;
 use crate::pool::tasks::Tasks;
 use crate::registry::{Admission, Registry};
 
 /// A response, as hyper writes it.
-type Answered = Result<Response<Full<Bytes>>, Infallible>;
+type Answered = Result<Response<AnswerBody>, Infallible>;
 
 /// The connection's state, as its owner knows it.
 struct Status {
@@ -180,7 +179,7 @@ struct Closable<S: HttpService<Incoming>> {
 
 impl<S> Future for Closable<S>
 where
-    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+    S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible>,
 {
     type Output = hyper::Result<()>;
 

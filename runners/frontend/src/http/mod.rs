@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod connection;
+pub(crate) mod outgoing;
 pub(crate) mod problem;
 mod stream;
 pub(crate) mod timing;

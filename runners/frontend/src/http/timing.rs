@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::answer::Times;
 use crate::text::Text;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -32,6 +33,12 @@ pub(crate) struct Timings {
 }
 
 impl Timings {
+    /// Takes over the times of an exchange.
+    pub(crate) fn add(&mut self, times: Times) {
+        let Times { started, invoked, waited, instance } = times;
+        (self.start, self.invoke, self.wait, self.instance) = (started, invoked, waited, instance);
+    }
+
     /// Writes the headers into a map that has none of them yet.
     pub(crate) fn write(&self, headers: &mut HeaderMap, executor: Option<&HeaderValue>) {
         let phases =

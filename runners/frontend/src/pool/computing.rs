@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use http::HeaderValue;
-use isolab_core::{Cause, Error, Phase, Request, Response};
+use isolab_core::streams::Pieces;
+use isolab_core::{Cause, Error, Phase, Request};
 use tokio::sync::{Notify, oneshot};
 
 use super::capacity::Queue;
 use super::shared::Shared;
+use crate::answer::Computed;
 use crate::bill::Billing;
-use crate::route::Route;
+use crate::route::{Loss, Route};
 
 /// A route that has cost this many threads is refused. Requests that are in work by then may cost
 /// some more.
@@ -25,34 +25,13 @@ const LOST_OF_ROUTE: usize = 4;
 pub(crate) struct Job {
     pub(crate) route: Arc<Route>,
     pub(crate) request: Request,
+    /// The pieces of its body that follow.
+    pub(crate) rest: Option<Pieces>,
     pub(crate) billing: Billing,
     pub(crate) grant: Grant,
     pub(crate) reply: oneshot::Sender<Computed>,
     /// Closed when nobody waits for the reply.
     pub(crate) gone: oneshot::Receiver<()>,
-}
-
-/// The result of a [`Job`].
-#[derive(Debug)]
-pub(crate) struct Computed {
-    pub(crate) answered: Result<Response, Error>,
-    pub(crate) bill: Option<HeaderValue>,
-    /// How long the start took, if the instance was started for this request.
-    pub(crate) started: Option<Duration>,
-    pub(crate) invoked: Option<Duration>,
-    /// The waiting part of that, if there was any.
-    pub(crate) waited: Option<Duration>,
-    /// The instance's id, and how often it has been used.
-    pub(crate) instance: Option<(u64, u64)>,
-}
-
-/// A request's thread was lost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Loss {
-    /// The phase that does not end.
-    pub(crate) phase: Phase,
-    /// Whether this request is in that phase.
-    pub(crate) is_guilty: bool,
 }
 
 /// The compute threads of a server.

@@ -6,11 +6,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use isolab_core::{Error, Phase, Request, Response};
+use isolab_core::{Error, Phase, Request, Streams};
 
 use super::{Pool, Slot};
 use crate::bill::{Bill, Billing, Outside, Usage};
-use crate::lifecycle::{Answering, Clock, Live};
+use crate::lifecycle::{Answering, Clock, Live, Streaming};
 use crate::telemetry::activity::Tracked;
 
 /// An instance for the time of one request.
@@ -56,11 +56,30 @@ impl Lease {
         self.pool.track(Phase::Invoke, Some(live.id()), invocation)
     }
 
+    /// As [`Lease::invoke`], with streams.
+    pub(crate) fn stream<'a>(
+        &'a mut self,
+        clock: &'a mut Clock,
+        request: Request,
+        streams: Streams,
+    ) -> Tracked<'a, Streaming<'a>> {
+        self.is_fit = self.pool.max_concurrency() > 1;
+        let live = &self.slot.as_ref().expect("a lease has its slot").live;
+        let invocation = live.stream_on(clock, request, streams);
+        self.uses = live.uses();
+        self.pool.track(Phase::Invoke, Some(live.id()), invocation)
+    }
+
+    /// The instance's id, and how often it will have been used with the next invocation.
+    pub(crate) fn next_use(&self) -> (u64, u64) {
+        (self.live().id(), self.live().uses() + 1)
+    }
+
     /// Records the result of an invocation. Returns the instance's id and how often the
     /// instance has been used.
-    pub(crate) fn end(
+    pub(crate) fn end<T>(
         &mut self,
-        answered: &Result<Response, Error>,
+        answered: &Result<T, Error>,
         clock: &Clock,
         duration: Duration,
     ) -> (u64, u64) {

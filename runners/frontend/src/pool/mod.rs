@@ -138,6 +138,11 @@ impl Pool {
         self.prepared().max_uses()
     }
 
+    /// Whether instances take and give bodies as streams. Call [`Pool::prepare`] before.
+    pub(crate) fn streams(&self) -> bool {
+        self.prepared().streams()
+    }
+
     /// How many requests an instance may answer at the same time.
     fn max_concurrency(&self) -> usize {
         self.prepared().max_concurrency()

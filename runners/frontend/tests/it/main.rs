@@ -13,4 +13,5 @@ mod lost;
 mod pages;
 mod pools;
 mod prepare;
+mod streams;
 mod support;

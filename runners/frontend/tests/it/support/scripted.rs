@@ -1,7 +1,8 @@
 //! An executor that fails, waits, blocks its thread and panics as a test tells it to,
 //! and that counts.
 //!
-//! A request says in its query what its invocation does: `?fail=CAUSE`, `?wait`, `?panic`.
+//! A request says in its query what its invocation does: `?fail=CAUSE`, `?wait`, `?panic`; and, where
+//! the script streams: `?echo`, `?begin`, `?break`, `?flood`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -9,9 +10,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use isolab_core::streams::{Pieces, Writer};
 use isolab_core::{
     Artifact, Cause, Error, Executor, Function, Instance, Laps, Memory, Outside, Phase, Prepared, Request,
-    Response, Setting, Spec, Variant, message, spec::Values,
+    Response, Setting, Spec, Streams, Variant, message, spec::Values,
 };
 use tokio::sync::Semaphore;
 
@@ -54,6 +57,10 @@ pub(crate) struct Script {
     pub(crate) close_fails: AtomicBool,
     /// How many requests an instance answers at the same time; 1 by default.
     pub(crate) concurrency: AtomicUsize,
+    /// Whether instances stream; they do not by default.
+    pub(crate) streams: AtomicBool,
+    /// Bytes of answers that have begun.
+    pub(crate) written: AtomicUsize,
 }
 
 impl Default for Script {
@@ -76,6 +83,8 @@ impl Default for Script {
             closed: count(),
             close_fails: AtomicBool::new(false),
             concurrency: AtomicUsize::new(1),
+            streams: AtomicBool::new(false),
+            written: count(),
         }
     }
 }
@@ -240,6 +249,10 @@ impl Prepared for Ready {
         count(&self.script.concurrency)
     }
 
+    fn streams(&self) -> bool {
+        self.script.streams.load(Ordering::SeqCst)
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         self.script.starting.fetch_add(1, Ordering::SeqCst);
         pass(&self.script.start_gate).await;
@@ -274,6 +287,24 @@ impl Instance for Sandbox {
         Ok(message::response(200, [("x-function", &self.function)], Bytes::from_static(b"answered")).unwrap())
     }
 
+    async fn stream(
+        &self,
+        request: Request,
+        Streams { rest, outlet }: Streams,
+        laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        let query = request.query().to_owned();
+        if !["echo", "begin", "break", "flood"].contains(&query.as_str()) {
+            return self.invoke(request, laps).await.map(Some);
+        }
+        self.script.pass(Call::Invoke, &self.function);
+        let mut writer = outlet.begin(http::Response::new(()), 64 << 20);
+        match self.answer(&query, request.body, rest, &mut writer).await {
+            Ok(()) => Ok(None),
+            Err(cause) => Err(Error::new(Phase::Invoke, "scripted", &self.function, cause)),
+        }
+    }
+
     fn memory(&self) -> Memory {
         Memory { model_bytes: Some(4_096) }
     }
@@ -291,6 +322,45 @@ impl Instance for Sandbox {
         self.stopped = true;
         self.script.stopped.fetch_add(1, Ordering::SeqCst);
         self.script.check(Phase::Stop, &self.function)
+    }
+}
+
+impl Sandbox {
+    async fn answer(
+        &self,
+        query: &str,
+        first: Bytes,
+        rest: Option<Pieces>,
+        writer: &mut Writer,
+    ) -> Result<(), Cause> {
+        if query == "echo" {
+            let first = stream::iter([Ok(first)]);
+            let mut pieces = first.chain(rest.unwrap_or_else(|| Box::pin(stream::empty())));
+            while let Some(piece) = pieces.next().await {
+                self.write(writer, piece.map_err(|broken| Cause::Threw(broken.to_string()))?).await?;
+            }
+            return Ok(());
+        }
+        if query == "flood" {
+            for _ in 0..1024 {
+                self.write(writer, vec![b'x'; 32 << 10].into()).await?;
+            }
+            return Ok(());
+        }
+        self.write(writer, "one".into()).await?;
+        self.script.waiting.fetch_add(1, Ordering::SeqCst);
+        pass(&self.script.invoke_gate).await;
+        if query == "break" {
+            return Err(Cause::Trapped("on purpose".into()));
+        }
+        self.write(writer, "two".into()).await
+    }
+
+    async fn write(&self, writer: &mut Writer, piece: Bytes) -> Result<(), Cause> {
+        let bytes = piece.len();
+        writer.write(piece).await.map_err(|_| Cause::Threw("the client has left".into()))?;
+        self.script.written.fetch_add(bytes, Ordering::SeqCst);
+        Ok(())
     }
 }
 
