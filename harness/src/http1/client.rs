@@ -40,7 +40,10 @@ pub enum ClientError {
 pub struct Answer {
     /// The response with its whole body.
     pub response: Response,
-    /// From before the request's first byte was written until the response's last byte was read.
+    /// From before the request's first byte was written until the first byte of the response's body was
+    /// read, or the end of a response without one.
+    pub first_byte: Duration,
+    /// The same until the response's last byte was read.
     pub duration: Duration,
 }
 
@@ -98,7 +101,7 @@ impl Client {
         let mut polled_until = self.is_polling.then(|| begun + POLLED);
         stream.set_nonblocking(self.is_polling).map_err(failed)?;
         self.receiver.reset();
-        let mut headers = Vec::new();
+        let (mut headers, mut first_byte) = (Vec::new(), None);
         let head = loop {
             let read = match stream.read(self.receiver.space()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -112,7 +115,11 @@ impl Client {
                 result => result.map_err(failed)?,
             };
             let note = |name: &str, value: &[u8]| headers.push((name.to_ascii_lowercase(), value.to_vec()));
-            if let Some(head) = self.receiver.advance(read, &wire.method, note)? {
+            let head = self.receiver.advance(read, &wire.method, note)?;
+            if first_byte.is_none() && !self.receiver.body().is_empty() {
+                first_byte = Some(begun.elapsed());
+            }
+            if let Some(head) = head {
                 break head;
             }
         };
@@ -123,7 +130,8 @@ impl Client {
         }
         headers.retain(|(name, _)| !is_hop_by_hop(name));
         let body = Bytes::copy_from_slice(self.receiver.body());
-        Ok(Answer { response: message::response(head.status, headers, body)?, duration })
+        let first_byte = first_byte.unwrap_or(duration);
+        Ok(Answer { response: message::response(head.status, headers, body)?, first_byte, duration })
     }
 }
 

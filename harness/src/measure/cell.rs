@@ -8,7 +8,9 @@ use isolab_reports::Experiment;
 use isolab_reports::Row;
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile, burst, contention, identity, load, mix, open, slo, steady, waiting};
+use super::{
+    Bench, BlockProfile, burst, contention, first_byte, identity, load, mix, open, slo, steady, waiting,
+};
 use crate::http1::{Client, Wire};
 use crate::run::preset::SLOW_START;
 use crate::server::child::Child;
@@ -33,6 +35,9 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, reuse: Reuse, rows: &m
         warm_answers(bench, profile, reuse, &mut client, rows).context("warm answers")?;
     }
     rows.commit()?;
+    if bench.block.has(Experiment::FirstByte) {
+        first_byte::measure(bench, profile, reuse, &mut client, rows).context("first byte")?;
+    }
     drop(client);
     if bench.block.has(Experiment::Mix) && reuse != Reuse::Fresh {
         mix::measure(bench, profile, reuse, rows).context("mix of functions")?;

@@ -10,6 +10,7 @@
 //! | [`cell`]: [`mix`] | another, with 1,000 functions | answers of many functions |
 //! | [`cell`]: [`contention`] | one for each number of workers | answers under load |
 //! | [`waiting`] | one for each number of requests in flight | answers, and memory while all wait |
+//! | [`cell`]: [`first_byte`] | that of the cell | the beginning and the end of answers |
 //!
 //! [`outside`] finds what a block's instances have outside of the server, and [`steady`] warms
 //! instances up.
@@ -22,6 +23,7 @@ pub mod cell;
 pub mod contention;
 pub mod cost;
 pub mod density;
+pub mod first_byte;
 pub mod identity;
 pub mod load;
 pub mod memory;

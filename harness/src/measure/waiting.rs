@@ -30,7 +30,7 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
         if profile.is_outside() && in_flight > OUTSIDE * concurrency {
             break;
         }
-        let extent = Extent { instances: Some(in_flight.max(1) + 1), ..bench.extent() };
+        let extent = Extent { instances: Some(in_flight + 1), ..bench.extent() };
         // The pages of control find the instances outside of the server.
         let child = bench.child_with(reuse, bench.cache, profile.is_outside(), &extent)?;
         let (request, expected) = load::expected(bench, &child)?;
@@ -41,7 +41,7 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
         let window_of = |sample| Row { connections: Some(in_flight as u64), sample, ..base.clone() };
         add_held(rows, &at_rest, profile, &places.held()?);
 
-        let span = Span { duration: amounts.window, answers: 1 };
+        let span = Span::lasting(amounts.window);
         let load = ClosedLoad {
             addresses: vec![child.address()],
             request,

@@ -82,6 +82,8 @@ pub struct Amounts {
     pub mix: Mix,
     /// Requests that wait.
     pub waiting: Waiting,
+    /// Answers that come piece by piece.
+    pub first_byte: FirstByte,
     /// Requests at once.
     pub burst: Burst,
 }
@@ -199,6 +201,13 @@ pub struct Waiting {
     pub window: Duration,
 }
 
+/// Amounts of answers whose first byte is timed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FirstByte {
+    /// Number of requests, one after the other.
+    pub requests: u32,
+}
+
 /// Amounts of the burst.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Burst {
@@ -273,6 +282,7 @@ pub const QUICK: Preset = Preset {
         slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 16, windows: 2, window: ms(300) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 1, window: ms(500) },
+        first_byte: FirstByte { requests: 5 },
         burst: Burst { requests: &[4, 16], rounds: 1 },
     },
     heavy: Amounts {
@@ -294,6 +304,7 @@ pub const QUICK: Preset = Preset {
         slo: Slo { probe: ms(100), probes: 6, bound_time: ms(500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 2, window: ms(1_000) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 1, window: ms(500) },
+        first_byte: FirstByte { requests: 5 },
         burst: Burst { requests: &[4], rounds: 1 },
     },
 };
@@ -327,6 +338,7 @@ pub const DEFAULT: Preset = Preset {
         slo: Slo { probe: ms(200), probes: 12, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(500) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
+        first_byte: FirstByte { requests: 20 },
         burst: Burst { requests: &[8, 64], rounds: 3 },
     },
     heavy: Amounts {
@@ -348,6 +360,7 @@ pub const DEFAULT: Preset = Preset {
         slo: Slo { probe: ms(250), probes: 10, bound_time: ms(1_500) },
         mix: Mix { functions: 1_000, instances: 8, connections: 4, windows: 3, window: ms(1_000) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
+        first_byte: FirstByte { requests: 20 },
         burst: Burst { requests: &[8], rounds: 1 },
     },
 };
@@ -381,6 +394,7 @@ pub const FULL: Preset = Preset {
         slo: Slo { probe: ms(200), probes: 14, bound_time: ms(2_500) },
         mix: Mix { functions: 1_000, instances: 1_000, connections: 32, windows: 3, window: ms(1_000) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
+        first_byte: FirstByte { requests: 20 },
         burst: Burst { requests: &[8, 64, 256], rounds: 3 },
     },
     heavy: Amounts {
@@ -402,6 +416,7 @@ pub const FULL: Preset = Preset {
         slo: Slo { probe: ms(250), probes: 12, bound_time: ms(3_000) },
         mix: Mix { functions: 1_000, instances: 16, connections: 4, windows: 3, window: ms(1_000) },
         waiting: Waiting { in_flight: IN_FLIGHT, windows: 3, window: ms(1000) },
+        first_byte: FirstByte { requests: 20 },
         burst: Burst { requests: &[8], rounds: 2 },
     },
 };
@@ -423,10 +438,10 @@ impl Preset {
     }
 
     /// The experiments of a run for which the user chose none. The mix of many functions and
-    /// contention take time that only a run for publication has. Most functions do not wait.
+    /// contention take time that only a run for publication has. Most functions neither wait nor stream.
     pub fn experiments(&self) -> Vec<Experiment> {
         let is_chosen = |experiment: &Experiment| match experiment {
-            Experiment::Waiting => false,
+            Experiment::Waiting | Experiment::FirstByte => false,
             Experiment::Mix | Experiment::Contention => self.name == PresetName::Full,
             _ => true,
         };

@@ -79,6 +79,25 @@ pub(super) fn figures(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Fig
         }
     }
     figures.extend(highest(sorted, bootstrap));
+    figures.extend(first_bytes(sorted, bootstrap));
+    figures
+}
+
+/// The time until an answer begins, and until it ends.
+fn first_bytes(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for (key, windows) in sorted.windows_of("first-byte") {
+        for (name, metric) in [("first_byte", "first_byte_ns"), ("last_byte", "duration_ns")] {
+            let samples = each(windows, |window| window.get(metric).copied());
+            figures.extend(Figure::median(
+                name.to_owned(),
+                key.settings(),
+                Unit::Nanoseconds,
+                samples,
+                bootstrap,
+            ));
+        }
+    }
     figures
 }
 

@@ -57,7 +57,16 @@ impl<'a> Sorted<'a> {
             let value = row.value as f64;
             if matches!(
                 row.phase.as_str(),
-                "load" | "open" | "slo" | "burst" | "mix" | "contention" | "waiting" | "memory" | "density"
+                "load"
+                    | "open"
+                    | "slo"
+                    | "burst"
+                    | "mix"
+                    | "contention"
+                    | "waiting"
+                    | "first-byte"
+                    | "memory"
+                    | "density"
             ) {
                 let windows = sorted.windows.entry(key).or_default();
                 windows.entry((row.repetition, row.sample)).or_default().insert(&row.metric, value);
@@ -134,6 +143,7 @@ impl<'a> Key<'a> {
             },
             "load" | "burst" | "mix" | "waiting" => Self { reuse, connections: row.connections, ..bare },
             "contention" => Self { reuse, connections: row.connections, workers: row.workers, ..bare },
+            "first-byte" => Self { reuse, ..bare },
             "slo" => Self { reuse, rate_per_s: row.rate_per_s, ..bare },
             "open" => Self {
                 reuse,

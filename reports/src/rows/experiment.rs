@@ -30,11 +30,13 @@ pub enum Experiment {
     Contention,
     /// One to a thousand requests that wait at the same time.
     Waiting,
+    /// The time until an answer begins, and until it ends.
+    FirstByte,
 }
 
 impl Experiment {
     /// All of them, in the order in which a block is measured.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Startup,
         Self::Memory,
         Self::Density,
@@ -45,6 +47,7 @@ impl Experiment {
         Self::Mix,
         Self::Contention,
         Self::Waiting,
+        Self::FirstByte,
     ];
 
     /// Whether it depends on the model more than on the function. A preset may measure such an
@@ -80,6 +83,7 @@ impl Experiment {
             Self::Mix => "mix",
             Self::Contention => "contention",
             Self::Waiting => "waiting",
+            Self::FirstByte => "first-byte",
         }
     }
 }

@@ -94,6 +94,7 @@ fn of_group(summary: &Summary, group: &Group) -> Section {
         open::latencies(group),
         users::contention(group),
         users::waiting(group),
+        users::first_byte(group),
         load::bursts(group),
     ];
     Section {

@@ -196,6 +196,32 @@ pub(super) fn waiting(group: &Group) -> Table {
     }
 }
 
+/// The time until an answer begins.
+pub(super) fn first_byte(group: &Group) -> Table {
+    let lines = named(group, "first_byte").map(|(executor, first)| {
+        let beside = |name: &str| executor.figure(name, &first.settings);
+        let best = group.best(|executor| executor.figure("first_byte", &first.settings));
+        vec![
+            code(executor),
+            reuse(first),
+            figure(Some(first)),
+            against(group, Some(first), best),
+            figure(beside("last_byte")),
+        ]
+    });
+    Table {
+        name: "first-byte",
+        title: "The first byte of an answer".into(),
+        head: head(&["executor", "reuse", "first byte", "against the best", "last byte"]),
+        names: 2,
+        lines: lines.collect(),
+        note: "One request after the other. Times begin when the client sends the request. Where the first byte \
+               comes with the last, the executor gives this variant's answers in one piece."
+            .into(),
+        is_detail: true,
+    }
+}
+
 /// Rates within this part of the best count as the same.
 const SAME_PART: f64 = 0.05;
 

@@ -3,6 +3,7 @@
 mod agreement;
 mod claims;
 mod conclusion;
+mod first_byte;
 mod fixture;
 mod gate;
 mod page;
