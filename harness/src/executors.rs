@@ -20,6 +20,8 @@ pub struct Registration {
     pub name: &'static str,
     /// The isolation model that it implements.
     pub model: &'static str,
+    /// The effect of a deadline on a function that never ends, as a sentence without a full stop.
+    pub deadline: &'static str,
     /// Whether a command that names no executor takes it. The default run compares models, so it
     /// takes one engine of each; others of the same model are measured where they are named.
     pub by_default: bool,
@@ -92,6 +94,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "wasm",
         model: "Wasm instance",
+        deadline: "a deadline stops every function",
         by_default: true,
         feature: Some("wasm"),
         build: WASM,
@@ -100,6 +103,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "v8",
         model: "V8 isolate",
+        deadline: "a deadline stops a function unless it is inside one built-in function for ever: that one costs its thread, and /-/metrics counts it as lost",
         by_default: true,
         feature: Some("v8"),
         build: V8,
@@ -108,6 +112,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "docker",
         model: "container",
+        deadline: "a deadline kills the function's container",
         by_default: true,
         feature: Some("docker"),
         build: DOCKER,
@@ -116,6 +121,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "direct",
         model: "none",
+        deadline: "a function has no deadline: one that never ends costs its thread, and /-/metrics counts it as lost",
         by_default: true,
         feature: None,
         build: Some(Build {
@@ -131,6 +137,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "wasmi",
         model: "Wasm instance",
+        deadline: "a deadline stops every function",
         by_default: false,
         feature: Some("wasmi"),
         build: WASMI,
@@ -139,6 +146,7 @@ pub const ALL: &[Registration] = &[
     Registration {
         name: "wasmer",
         model: "Wasm instance",
+        deadline: "a deadline stops every function",
         by_default: false,
         feature: Some("wasmer"),
         build: WASMER,

@@ -7,11 +7,12 @@ use isolab_core::{Environment, Executor, Spec, Variant};
 use isolab_reports::run::Placement;
 
 use crate::compare::callgrind;
+use crate::executors::{self, Registration};
 use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
 use crate::host::machine::{Build, Machine};
 use crate::host::probes::counters;
-use crate::{executors, library};
+use crate::library;
 
 /// Opens every executor. The exit code says whether all of them can run.
 pub fn run() -> Result<u8> {
@@ -89,7 +90,7 @@ async fn print_executors() -> Result<bool> {
         let spec = Spec::parse(known.name)?.resolve(build.settings)?;
         match executors::open(spec, &environment).await {
             Ok(executor) => {
-                print_executor(known.model, &*executor)?;
+                print_executor(known, &*executor)?;
                 executor.close().await?;
             }
             Err(error) => {
@@ -101,11 +102,12 @@ async fn print_executors() -> Result<bool> {
     Ok(all_run)
 }
 
-fn print_executor(model: &str, executor: &dyn Executor) -> Result<()> {
+fn print_executor(known: &Registration, executor: &dyn Executor) -> Result<()> {
     let versions: Vec<_> =
         executor.versions().into_iter().map(|(name, version)| format!("{name} {version}")).collect();
-    print_fact(executor.spec().name(), &format!("{model}: {}", versions.join(", ")));
+    print_fact(executor.spec().name(), &format!("{}: {}", known.model, versions.join(", ")));
     print_fact("", &format!("{:#}", executor.spec()));
+    print_fact("", known.deadline);
     // One line for all functions that it refuses for the same reason.
     let mut refused: BTreeMap<(Variant, String), Vec<String>> = BTreeMap::new();
     for function in library::open(&[])?.iter() {

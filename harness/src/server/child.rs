@@ -219,7 +219,8 @@ fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments: Vec<String> =
         ["serve", "--listen", "127.0.0.1:0", "--executor"].map(String::from).to_vec();
-    arguments.push(format!("{:#}", options.spec));
+    // In short form: another build may lack a setting, and has a default of its own for the others.
+    arguments.push(options.spec.to_string());
     let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
     option("workers", options.workers.to_string());
     option("reuse", options.reuse.to_string());

@@ -276,7 +276,9 @@ fn an_error_page_is_not_loaded() {
 #[test]
 fn doctor_shows_every_executor() {
     let finished = run(["doctor"]);
-    for word in EXECUTORS.into_iter().chain(["processor", "cgroups", "advice", "opt-level 3"]) {
+    for word in
+        EXECUTORS.into_iter().chain(["processor", "cgroups", "advice", "opt-level 3", "costs its thread"])
+    {
         assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
     }
     let without = finish(isolab().arg("doctor").env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
