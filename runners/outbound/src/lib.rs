@@ -15,10 +15,13 @@
 //! | head of an answer, and bytes that a connection holds | [`BUFFER_BYTES`] |
 //! | headers of an answer | 100, hyper's default |
 //! | idle connections of a client to one host | [`MOST_IDLE`], for [`IDLE_TIMEOUT`] |
+//!
+//! [`origin`] is a server to send requests to.
 
 mod body;
 mod connector;
 mod error;
+pub mod origin;
 
 use std::collections::HashMap;
 use std::future::Future;
