@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::cache::digest;
+use isolab_core::function::{Grant, Grants};
 use isolab_core::guest::{self, Stack, Target};
 use isolab_core::{
-    Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
+    Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
-use crate::handler::{self, Origin, PreparedHandler, snapshot};
+use crate::handler::{self, Origin, Powers, PreparedHandler, Source, snapshot};
 use crate::module::PreparedModule;
 use crate::platform;
 use crate::rules::Rules;
@@ -19,7 +20,7 @@ use isolab_core::watchdog::Watchdog;
 /// Runs functions in V8 isolates.
 pub struct V8 {
     spec: Spec,
-    cache: Cache,
+    environment: Environment,
     watchdog: Arc<Watchdog>,
 }
 
@@ -40,7 +41,7 @@ impl V8 {
             let cause = Cause::Unavailable(format!("the thread for deadlines cannot be started: {error}"));
             Error::new(Phase::Prepare, &spec, "*", cause).hint("raise the limit on processes (`ulimit -u`)")
         })?;
-        Ok(Self { spec, cache: environment.cache.clone(), watchdog })
+        Ok(Self { spec, environment: environment.clone(), watchdog })
     }
 
     /// How many requests one isolate of the variant `js` may have in flight.
@@ -48,20 +49,29 @@ impl V8 {
         usize::try_from(self.spec.number("concurrency")).unwrap_or(usize::MAX)
     }
 
-    fn prepare_handler(&self, rules: Rules, path: &Path, laps: &mut Laps) -> Result<PreparedHandler, Cause> {
-        let source = String::from_utf8(read(path)?)
+    fn prepare_handler(
+        &self,
+        rules: Rules,
+        (path, grants): (&Path, &Grants),
+        laps: &mut Laps,
+    ) -> Result<PreparedHandler, Cause> {
+        let text = String::from_utf8(read(path)?)
             .map_err(|_| Cause::Artifact(format!("{} is not UTF-8", path.display())))?;
         laps.mark("read");
-        let source_digest = digest([source.as_bytes()]);
+        let streams = !grants.hosts.is_empty() || isolab_webapi::needs_streams(&text);
+        let source = Source { text, streams };
+        let powers = Powers::new(grants, &self.environment);
         let concurrency = self.concurrency();
         let prepared = if self.spec.get("snapshot") == "on" {
-            let (blob, cached) = snapshot::load_or_make(&self.cache, &source, &rules)
+            let (blob, cached) = snapshot::load_or_make(&self.environment.cache, &source, &rules)
                 .map_err(|cause| with_stack(cause, &rules, &source))?;
             let bytes = blob.bytes().len() as u64;
+            let source_digest = digest([source.text.as_bytes()]);
             let artifact = Artifact { kind: "snapshot", source_digest, bytes, cached };
-            PreparedHandler { rules, origin: Origin::Snapshot(Arc::new(blob)), artifact, concurrency }
+            let origin = Origin::Snapshot(Arc::new(blob));
+            PreparedHandler { rules, origin, artifact, concurrency, powers, streams }
         } else {
-            PreparedHandler::from_source(rules, source, concurrency)
+            PreparedHandler::from_source(rules, source, concurrency, powers)
         };
         laps.mark(prepared.artifact.kind);
         handler::try_start(&prepared)?;
@@ -72,11 +82,11 @@ impl V8 {
 
 /// The same failure as an isolate without a snapshot reports it: V8 records no stacks while
 /// it makes a snapshot.
-fn with_stack(cause: Cause, rules: &Rules, source: &str) -> Cause {
+fn with_stack(cause: Cause, rules: &Rules, source: &Source) -> Cause {
     if !matches!(cause, Cause::Artifact(_)) {
         return cause;
     }
-    let plain = PreparedHandler::from_source(rules.clone(), source.to_owned(), 1);
+    let plain = PreparedHandler::from_source(rules.clone(), source.clone(), 1, Powers::default());
     handler::try_start(&plain).err().unwrap_or(cause)
 }
 
@@ -111,7 +121,8 @@ impl Executor for V8 {
         }
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
-        function.grants().only(&[], "v8")
+        let honoured: &[Grant] = if variant == Variant::Js { &[Grant::Hosts, Grant::Env] } else { &[] };
+        function.grants().only(honoured, "v8")
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -130,7 +141,7 @@ impl Executor for V8 {
         let path = function.source(variant).ok_or_else(|| failed(Cause::Artifact("no source".into())))?;
         let prepared: Result<Arc<dyn Prepared>, Cause> = match variant {
             Variant::Js => {
-                let prepared = self.prepare_handler(rules.clone(), path, laps);
+                let prepared = self.prepare_handler(rules.clone(), (path, function.grants()), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Rust | Variant::Command => {

@@ -19,7 +19,8 @@
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
 //!   `natives`, and the handler; `snapshot` stores the result, `portable` gives it to a server
 //!   in a container; `turn` runs requests, from `arguments` to `reply`; `event_loop` knows the
-//!   requests in flight and their `timers`.
+//!   requests in flight, their `timers`, and the `tasks` whose outcomes `delivery` gives to them;
+//!   `powers` are the grants.
 //! - `module`: the variant `rust`. `binary` sets the maximum of the memory, `linear` is the
 //!   memory, `wasi` the imports.
 //!
@@ -33,6 +34,12 @@
 //! future, which needs the clock of a tokio runtime, wakes for its timers. A request that waits past
 //! its deadline fails alone. A request that is stopped while it computes, or runs out of memory,
 //! takes its isolate with it, and so all other requests on it.
+//!
+//! A handler whose source names streams or `fetch`, or that is granted a host, also has streams and
+//! `fetch` (`isolab_webapi::needs_streams`). Its outbound requests, and the pieces of its bodies, are
+//! tasks of the request: futures that its invocation polls, and that end with it. A handler without
+//! them is evaluated, stored and run as if there were none. Connections to hosts belong to the
+//! instance, and their own I/O runs beside the requests, so its CPU time is on nobody's bill.
 //!
 //! V8's foreground tasks never run. They only finish garbage collections early and call the
 //! callbacks of `FinalizationRegistry`, and an instance does neither between requests.

@@ -13,7 +13,11 @@ use std::sync::Once;
 /// 15.0 removes the check of the next loop instead, and that loop can no longer be terminated
 /// (`LoopStackCheckElisionReducer` in V8's sources). The hostile function `allocate` has such
 /// a loop.
-pub(crate) const FLAGS: &str = "--no-extensible-ro-snapshot --no-turboshaft-loop-unrolling";
+///
+/// `concurrent-array-buffer-sweeping` would free dead buffers on another thread some time after a
+/// collection. The memory limit, which is compared right after it, would count them as living.
+pub(crate) const FLAGS: &str =
+    "--no-extensible-ro-snapshot --no-turboshaft-loop-unrolling --no-concurrent-array-buffer-sweeping";
 
 /// Starts V8 unless it has started. Opening the executor does so too.
 ///

@@ -15,6 +15,11 @@ pub fn timer_handlers() -> impl Iterator<Item = (&'static str, String)> {
     std::iter::once(("timers", format!("{HARNESS}{}", include_str!("conformance/timers.js"))))
 }
 
+/// Name and source of the handlers for engines with streams and `fetch`.
+pub fn stream_handlers() -> impl Iterator<Item = (&'static str, String)> {
+    std::iter::once(("streams", format!("{HARNESS}{}", include_str!("conformance/streams.js"))))
+}
+
 /// Checks the answer of one of the [`handlers`]: the number of tests if all passed, or else
 /// the names and errors of the failed ones, one per line.
 ///

@@ -18,14 +18,22 @@ pub(crate) struct Booted<'s> {
 /// microtasks, as text.
 pub(super) struct Uncaught(pub(super) Option<String>);
 
+/// A handler's source, and the web API that it needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) text: String,
+    /// Whether it needs streams and `fetch`.
+    pub(crate) streams: bool,
+}
+
 /// Evaluates the web API and the handler's module in the scope's context.
-pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<Booted<'s>, Failure> {
-    natives::install(scope).ok_or(Failure::Thrown)?;
-    for (name, source) in isolab_webapi::SCRIPTS {
+pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &Source) -> Result<Booted<'s>, Failure> {
+    natives::install(scope, source.streams).ok_or(Failure::Thrown)?;
+    for (name, source) in isolab_webapi::scripts(source.streams) {
         run(scope, name, source)?;
     }
     let dispatch = dispatch(scope)?;
-    Ok(Booted { dispatch, handler: evaluate(scope, source)? })
+    Ok(Booted { dispatch, handler: evaluate(scope, &source.text)? })
 }
 
 /// Runs a script for its effects.

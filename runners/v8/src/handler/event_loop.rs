@@ -1,23 +1,26 @@
 //! The requests that are in flight on one isolate, and the things that they wait for.
 //!
-//! Each request drives its own timers, in the future of its own invocation: so its CPU time, its
+//! Each request drives its own timers and [tasks](super::tasks), in the future of its own invocation: so its CPU time, its
 //! deadline and its bill stay its own. V8 carries the number of the request across `await` and
 //! microtasks (continuation-preserved embedder data), so a timer belongs to the request whose
 //! code has set it, whichever request's turn it is.
 //!
-//! A quick request leaves nothing here: an entry is made by its first timer, or when its first
-//! turn ends without an answer.
+//! A quick request leaves nothing here: an entry is made by its first timer or task, or when its
+//! first turn ends without an answer.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::task::Waker;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use isolab_core::Cause;
+use isolab_outbound::{Client, Outbound};
 
+use super::tasks::{BodyId, Done, Sink, Tasks};
 use super::timers::{Timer, TimerId, Timers};
-use crate::isolate::{Failure, HostMemory};
+use crate::isolate::{Failure, Held, HostMemory};
 
 /// The most timers that a request may have at a time.
 pub(super) const MOST_TIMERS: usize = 10_000;
@@ -42,6 +45,9 @@ pub(super) enum Refusal {
     NoRoom,
 }
 
+/// The memory limit leaves no room.
+pub(super) struct NoRoom;
+
 /// The event loop of one isolate.
 pub(super) struct EventLoop {
     last_request: Cell<i32>,
@@ -50,19 +56,27 @@ pub(super) struct EventLoop {
     current: Cell<RequestId>,
     /// Timers of all requests.
     timers: Cell<usize>,
-    /// Counts the memory of the timers.
+    /// Tasks of all requests whose outcome the isolate does not have yet.
+    tasks: Cell<usize>,
+    last_body: Cell<BodyId>,
+    outbound: Arc<Outbound>,
+    /// Sends outbound requests, once there is one.
+    client: OnceCell<Client>,
+    /// Counts the memory of timers and tasks.
     memory: Rc<HostMemory>,
     entries: RefCell<HashMap<RequestId, Entry>>,
     /// Why the isolate must not run again.
     stopped: RefCell<Option<String>>,
 }
 
-/// A request that has timers or waits.
+/// A request that has timers or tasks, or waits.
 #[derive(Default)]
 struct Entry {
     timers: Timers<v8::Global<v8::Function>>,
-    /// An exception that nothing caught, as text.
-    failure: Option<String>,
+    /// Only after the first task.
+    tasks: Option<Box<Tasks>>,
+    /// Why the request has failed, such as an exception that nothing caught.
+    failure: Option<Cause>,
     /// Whether the promise of its answer has settled.
     is_settled: bool,
     /// Whether the request was called since it began to wait.
@@ -72,10 +86,10 @@ struct Entry {
 
 /// The next step of a waiting request.
 pub(super) enum News {
-    /// Its code has thrown an exception that nothing caught.
-    Failed(String),
-    /// Its promise has settled.
-    Settled,
+    /// It has failed.
+    Failed(Cause),
+    /// Its promise has settled, or a task has ended.
+    Now,
     /// It has timers, and the first is due at this instant.
     Timers(Instant),
     /// It waits for other requests.
@@ -85,13 +99,17 @@ pub(super) enum News {
 }
 
 impl EventLoop {
-    /// The event loop of an isolate that has this memory.
-    pub(super) fn new(memory: &Rc<HostMemory>) -> Self {
+    /// The event loop of an isolate that has this memory, and may send requests to these hosts.
+    pub(super) fn new(memory: &Rc<HostMemory>, outbound: &Arc<Outbound>) -> Self {
         Self {
             last_request: Cell::new(0),
             last_timer: Cell::new(0),
             current: Cell::default(),
             timers: Cell::new(0),
+            tasks: Cell::new(0),
+            last_body: Cell::new(0),
+            outbound: Arc::clone(outbound),
+            client: OnceCell::new(),
             memory: Rc::clone(memory),
             entries: RefCell::default(),
             stopped: RefCell::default(),
@@ -200,10 +218,74 @@ impl EventLoop {
         taken
     }
 
-    /// Notes an exception that nothing caught. Returns false if its request has ended.
-    pub(super) fn fail(&self, id: RequestId, text: &str) -> bool {
+    /// The number of a new body.
+    pub(super) fn new_body(&self) -> BodyId {
+        self.last_body.set(self.last_body.get().wrapping_add(1));
+        self.last_body.get()
+    }
+
+    /// The client for outbound requests.
+    pub(super) fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&self.outbound))
+    }
+
+    /// Reserves memory of the isolate's limit.
+    pub(super) fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
+        self.memory.hold(bytes).ok_or(NoRoom)
+    }
+
+    /// Changes the tasks of a request in flight.
+    pub(super) fn with_tasks<T>(&self, id: RequestId, change: impl FnOnce(&mut Tasks) -> T) -> Option<T> {
+        self.with_entry(id, |entry| change(entry.tasks.get_or_insert_default()))
+    }
+
+    /// Starts a task of a request in flight.
+    pub(super) fn start(&self, id: RequestId, task: impl Future<Output = Done> + 'static) {
+        if self.with_tasks(id, |tasks| tasks.start(Box::pin(task))).is_some() {
+            self.tasks.set(self.tasks.get() + 1);
+            self.call_other(id);
+        }
+    }
+
+    /// Moves the tasks of a waiting request on. Ready once one has ended.
+    pub(super) fn poll_tasks(&self, id: RequestId, context: &mut Context<'_>) -> Poll<()> {
+        if self.tasks.get() == 0 {
+            return Poll::Pending;
+        }
+        let mut entries = self.entries.borrow_mut();
+        match entries.get_mut(&id).and_then(|entry| entry.tasks.as_mut()) {
+            Some(tasks) => tasks.poll(context),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes the outcome of a task.
+    pub(super) fn take_done(&self, id: RequestId) -> Option<Done> {
+        let mut entries = self.entries.borrow_mut();
+        let done = entries.get_mut(&id)?.tasks.as_mut()?.take_done()?;
+        self.tasks.set(self.tasks.get() - 1);
+        Some(done)
+    }
+
+    /// Takes the place where the answer of a request goes. `None` before the answer has begun, and
+    /// while a piece is written.
+    pub(super) fn take_sink(&self, id: RequestId) -> Option<Sink> {
+        self.entries.borrow_mut().get_mut(&id)?.tasks.as_mut()?.take_sink()
+    }
+
+    /// Begins the answer of the request whose turn it is. Its promise is from now on that of the
+    /// answer's end.
+    pub(super) fn begin_answer(&self, id: RequestId, sink: Sink) {
+        self.with_entry(id, |entry| {
+            entry.is_settled = false;
+            entry.tasks.get_or_insert_default().put_sink(sink);
+        });
+    }
+
+    /// Notes why a request has failed. Returns false if it has ended.
+    pub(super) fn fail(&self, id: RequestId, cause: Cause) -> bool {
         let noted = self.with_entry(id, |entry| {
-            entry.failure.get_or_insert_with(|| text.to_owned());
+            entry.failure.get_or_insert(cause);
         });
         self.call_other(id);
         noted.is_some()
@@ -217,21 +299,21 @@ impl EventLoop {
         self.call_other(id);
     }
 
-    /// Fails if the request has an exception that nothing caught.
+    /// Fails if the request has failed.
     pub(super) fn check(&self, id: RequestId) -> Result<(), Failure> {
         let mut entries = self.entries.borrow_mut();
         if entries.is_empty() {
             return Ok(());
         }
         match entries.get_mut(&id).and_then(|entry| entry.failure.take()) {
-            Some(text) => Err(Cause::Threw(text).into()),
+            Some(cause) => Err(cause.into()),
             None => Ok(()),
         }
     }
 
-    /// Whether nothing can settle a promise any more: no request has a timer.
+    /// Whether nothing can settle a promise any more: no request has a timer or a task.
     pub(super) fn is_stuck(&self) -> bool {
-        self.timers.get() == 0
+        self.timers.get() == 0 && self.tasks.get() == 0
     }
 
     /// Makes a request wait after its first turn.
@@ -243,11 +325,12 @@ impl EventLoop {
     pub(super) fn news(&self, id: RequestId) -> News {
         let mut entries = self.entries.borrow_mut();
         let Some(entry) = entries.get_mut(&id) else { return News::Stuck };
-        if let Some(text) = entry.failure.take() {
-            return News::Failed(text);
+        if let Some(cause) = entry.failure.take() {
+            return News::Failed(cause);
         }
+        let has_outcome = || entry.tasks.as_ref().is_some_and(|tasks| tasks.has_news());
         match entry.timers.next_due() {
-            _ if entry.is_settled => News::Settled,
+            _ if entry.is_settled || has_outcome() => News::Now,
             Some(due) => News::Timers(due),
             None if self.is_stuck() => News::Stuck,
             None => News::Others,
@@ -295,13 +378,16 @@ impl EventLoop {
         }
     }
 
-    /// Removes a request that has ended, with its timers.
+    /// Removes a request that has ended, with its timers and tasks.
     pub(super) fn forget(&self, id: RequestId) {
         if !self.has_entry(id) {
             return;
         }
         let ended = self.entries.borrow_mut().remove(&id);
-        self.removed(ended.map_or(0, |entry| entry.timers.len()));
+        if let Some(Entry { timers, tasks, .. }) = ended {
+            self.removed(timers.len());
+            self.tasks.set(self.tasks.get() - tasks.map_or(0, |tasks| tasks.len()));
+        }
         if self.is_stuck() {
             self.call_all();
         }

@@ -2,11 +2,14 @@
 
 mod arguments;
 mod boot;
+mod delivery;
 mod event_loop;
 mod natives;
 pub(crate) mod portable;
+mod powers;
 mod reply;
 pub(crate) mod snapshot;
+mod tasks;
 mod timers;
 mod turn;
 
@@ -16,9 +19,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::cache::digest;
-use isolab_core::{Artifact, Cause, Error, Instance, Laps, Memory, Phase, Prepared, Request, Response};
+use isolab_core::{
+    Artifact, Cause, Error, Instance, Laps, Memory, Phase, Prepared, Request, Response, Streams,
+};
 
+pub(crate) use self::boot::Source;
 use self::event_loop::EventLoop;
+pub(crate) use self::powers::Powers;
 use self::turn::First;
 use crate::isolate::{Blob, Isolate};
 use crate::rules::Rules;
@@ -28,7 +35,7 @@ pub(crate) enum Origin {
     /// A snapshot.
     Snapshot(Arc<Blob>),
     /// The source, which the instance evaluates.
-    Source(String),
+    Source(Source),
 }
 
 /// A handler that is ready to be started.
@@ -38,14 +45,19 @@ pub(crate) struct PreparedHandler {
     pub(crate) artifact: Artifact,
     /// How many requests one isolate may have in flight.
     pub(crate) concurrency: usize,
+    /// The grants of each instance.
+    pub(crate) powers: Powers,
+    /// Whether bodies can be streams.
+    pub(crate) streams: bool,
 }
 
 impl PreparedHandler {
     /// A handler whose source every instance evaluates.
-    pub(crate) fn from_source(rules: Rules, source: String, concurrency: usize) -> Self {
-        let source_digest = digest([source.as_bytes()]);
-        let artifact = Artifact { kind: "source", source_digest, bytes: source.len() as u64, cached: false };
-        Self { rules, origin: Origin::Source(source), artifact, concurrency }
+    pub(crate) fn from_source(rules: Rules, source: Source, concurrency: usize, powers: Powers) -> Self {
+        let (source_digest, bytes) = (digest([source.text.as_bytes()]), source.text.len() as u64);
+        let artifact = Artifact { kind: "source", source_digest, bytes, cached: false };
+        let streams = source.streams;
+        Self { rules, origin: Origin::Source(source), artifact, concurrency, powers, streams }
     }
 }
 
@@ -57,6 +69,10 @@ impl Prepared for PreparedHandler {
 
     fn max_concurrency(&self) -> usize {
         self.concurrency
+    }
+
+    fn streams(&self) -> bool {
+        self.streams
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
@@ -77,6 +93,8 @@ struct HandlerInstance {
     context: v8::Global<v8::Context>,
     dispatch: v8::Global<v8::Function>,
     handler: v8::Global<v8::Value>,
+    /// The granted environment variables; none if none are granted.
+    env: Option<v8::Global<v8::Object>>,
     /// The function that hears of settled promises, once a request has waited.
     listener: OnceCell<v8::Global<v8::Function>>,
     /// The isolate has it in a slot, too, for the functions of the host.
@@ -92,20 +110,21 @@ impl HandlerInstance {
         };
         let mut isolate = Isolate::new(blob, prepared.rules.limits, &prepared.rules.watchdog);
         laps.mark("isolate");
-        let event_loop = Rc::new(EventLoop::new(isolate.host_memory()));
-        let (context, (dispatch, handler)) = isolate.begin(|scope| {
+        let event_loop = Rc::new(EventLoop::new(isolate.host_memory(), &prepared.powers.outbound));
+        let (context, (dispatch, handler, env)) = isolate.begin(|scope| {
             scope.set_slot(Rc::clone(&event_loop));
             boot::remove_late_globals(scope)?;
             let booted = match &prepared.origin {
                 Origin::Snapshot(_) => snapshot::restore(scope),
                 Origin::Source(source) => boot::boot(scope, source),
             }?;
-            Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler)))
+            let env = prepared.powers.env(scope)?;
+            Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler), env))
         })?;
         laps.mark("context");
         let (listener, isolate) = (OnceCell::new(), RefCell::new(isolate));
         let rules = prepared.rules.clone();
-        Ok(Self { rules, context, dispatch, handler, listener, event_loop, isolate })
+        Ok(Self { rules, context, dispatch, handler, env, listener, event_loop, isolate })
     }
 
     /// A failed request. A response that is refused leaves the isolate as it is.
@@ -120,13 +139,29 @@ impl HandlerInstance {
 #[async_trait(?Send)]
 impl Instance for HandlerInstance {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
-        let waiting = match turn::first(self, &request, laps) {
+        let waiting = match turn::first(self, &request, None, laps) {
             Ok(First::Answered(response)) => return Ok(response),
             Ok(First::Waiting(waiting)) => waiting,
             Err(cause) => return Err(self.error(cause)),
         };
         drop(request);
         // Boxed, so that the future of a quick request stays small.
+        let answer = Box::pin(waiting.answer(laps)).await?;
+        answer.ok_or_else(|| self.error(Cause::Internal("an answer without an outlet is lost".into())))
+    }
+
+    async fn stream(
+        &self,
+        request: Request,
+        streams: Streams,
+        laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        let waiting = match turn::first(self, &request, Some(streams), laps) {
+            Ok(First::Answered(response)) => return Ok(Some(response)),
+            Ok(First::Waiting(waiting)) => waiting,
+            Err(cause) => return Err(self.error(cause)),
+        };
+        drop(request);
         Box::pin(waiting.answer(laps)).await
     }
 

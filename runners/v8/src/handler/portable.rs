@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use isolab_core::{Artifact, Cause, Error, Limits, Phase, Prepared};
 
-use super::{Origin, PreparedHandler, natives, snapshot};
+use super::boot::Source;
+use super::{Origin, Powers, PreparedHandler, natives, snapshot};
 use crate::isolate::Blob;
 use crate::rules::Rules;
 use crate::{MOST_CONCURRENCY, NAME, platform};
@@ -20,7 +21,8 @@ use isolab_core::watchdog::Watchdog;
 pub fn snapshot(source: &str, limits: Limits) -> Result<Vec<u8>, Error> {
     platform::initialise();
     let rules = rules(limits)?;
-    snapshot::make(source, &rules).map(Blob::into_bytes).map_err(|cause| rules.error(Phase::Prepare, cause))
+    let source = Source { streams: isolab_webapi::needs_streams(source), text: source.to_owned() };
+    snapshot::make(&source, &rules).map(Blob::into_bytes).map_err(|cause| rules.error(Phase::Prepare, cause))
 }
 
 /// The handler in a snapshot, ready to be started.
@@ -38,7 +40,10 @@ pub unsafe fn from_snapshot(bytes: Vec<u8>, limits: Limits) -> Result<Arc<dyn Pr
     let origin = Origin::Snapshot(Arc::new(Blob::new(bytes, natives::references)));
     // The host decides how many requests it sends to a container.
     let concurrency = MOST_CONCURRENCY;
-    Ok(Arc::new(PreparedHandler { rules: rules(limits)?, origin, artifact, concurrency }))
+    let powers = Powers::default();
+    // The server in the container takes and gives whole bodies.
+    let streams = false;
+    Ok(Arc::new(PreparedHandler { rules: rules(limits)?, origin, artifact, concurrency, powers, streams }))
 }
 
 fn rules(limits: Limits) -> Result<Rules, Error> {

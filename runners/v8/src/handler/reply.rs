@@ -1,16 +1,27 @@
 //! Makes a response of the web API's answer, `[status, [name, value, …], body]`.
+//!
+//! If the body is a stream, it is a function: it answers a promise, and passes the pieces on until
+//! the promise has settled.
 
 use bytes::Bytes;
 use isolab_core::{Cause, Response, message};
 
 use crate::isolate::Failure;
 
-/// Reads an answer whose body has at most `limit` bytes.
-pub(crate) fn read(
-    scope: &mut v8::PinScope<'_, '_>,
+/// The answer of a handler.
+pub(crate) enum Reply<'s> {
+    /// With its whole body.
+    Whole(Response),
+    /// The head of an answer whose body is a stream, and the function that passes its pieces on.
+    Begun(http::Response<()>, v8::Local<'s, v8::Function>),
+}
+
+/// Reads an answer. A whole body has at most `limit` bytes.
+pub(crate) fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     answer: v8::Local<'_, v8::Value>,
     limit: u64,
-) -> Result<Response, Failure> {
+) -> Result<Reply<'s>, Failure> {
     let answer = array(answer)?;
     let status = item(scope, answer, 0)?.uint32_value(scope).ok_or(Failure::Thrown)?;
     let status =
@@ -18,14 +29,19 @@ pub(crate) fn read(
     let headers = item(scope, answer, 1)?;
     let headers = headers_of(scope, array(headers)?)?;
     let body = item(scope, answer, 2)?;
+    if let Ok(pump) = v8::Local::<v8::Function>::try_from(body) {
+        let head = message::response(status, headers, Bytes::new())?.map(|_| ());
+        return Ok(Reply::Begun(head, pump));
+    }
     let body = body_of(scope, body, limit)?;
-    Ok(message::response(status, headers, body)?)
+    Ok(Reply::Whole(message::response(status, headers, body)?))
 }
 
 /// Name and value of a header.
-type Header = (Vec<u8>, Vec<u8>);
+pub(super) type Header = (Vec<u8>, Vec<u8>);
 
-fn headers_of(
+/// The headers of a flat array of names and values.
+pub(super) fn headers_of(
     scope: &mut v8::PinScope<'_, '_>,
     headers: v8::Local<'_, v8::Array>,
 ) -> Result<Vec<Header>, Failure> {

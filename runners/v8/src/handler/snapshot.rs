@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use isolab_core::cache::digest;
 use isolab_core::{Cache, Cause};
 
-use super::boot::{self, Booted};
+use super::boot::{self, Booted, Source};
 use super::natives;
 use crate::isolate::{Blob, Failure, create_blob};
 use crate::platform;
@@ -24,7 +24,7 @@ const DISPATCH: usize = 0;
 const HANDLER: usize = 1;
 
 /// The snapshot of a handler, and whether the cache had it.
-pub(crate) fn load_or_make(cache: &Cache, source: &str, rules: &Rules) -> Result<(Blob, bool), Cause> {
+pub(crate) fn load_or_make(cache: &Cache, source: &Source, rules: &Rules) -> Result<(Blob, bool), Cause> {
     let key = key(source)?;
     if let Some(bytes) = cache.load(KIND, &key) {
         return Ok((Blob::new(bytes, natives::references), true));
@@ -35,17 +35,17 @@ pub(crate) fn load_or_make(cache: &Cache, source: &str, rules: &Rules) -> Result
 }
 
 /// Evaluates a handler and takes the heap after that.
-pub(super) fn make(source: &str, rules: &Rules) -> Result<Blob, Cause> {
+pub(super) fn make(source: &Source, rules: &Rules) -> Result<Blob, Cause> {
     let made = create_blob(natives::references, rules.limits, &rules.watchdog, |scope, context| {
         keep(scope, context, source)
     });
     made.map_err(as_artifact)
 }
 
-fn key(source: &str) -> Result<String, Cause> {
-    let scripts =
-        isolab_webapi::SCRIPTS.iter().flat_map(|(name, source)| [name.as_bytes(), source.as_bytes()]);
-    let fixed = [binary()?, v8::V8::get_version(), platform::FLAGS, source];
+fn key(source: &Source) -> Result<String, Cause> {
+    let scripts = isolab_webapi::scripts(source.streams)
+        .flat_map(|(name, source)| [name.as_bytes(), source.as_bytes()]);
+    let fixed = [binary()?, v8::V8::get_version(), platform::FLAGS, &source.text];
     Ok(digest(fixed.into_iter().map(str::as_bytes).chain(scripts)))
 }
 
@@ -76,7 +76,7 @@ Object.defineProperty(globalThis, "Intl", {
 fn keep(
     scope: &mut v8::PinScope<'_, '_>,
     context: v8::Local<'_, v8::Context>,
-    source: &str,
+    source: &Source,
 ) -> Result<(), Failure> {
     let name = boot::text(scope, "Intl")?;
     let intl = context.global(scope).get(scope, name.into()).ok_or(Failure::Thrown)?;

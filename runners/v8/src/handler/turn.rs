@@ -1,19 +1,24 @@
 //! The turns of a request: each is one entry into the isolate.
 //!
 //! Most requests are answered in their first turn. A request whose promise is still pending waits
-//! for its next timer, or until the turn of another request has settled the promise.
+//! for its next timer, for a task, or until the turn of another request has settled the promise. If
+//! the answer's body is a stream, the request goes on until its last piece is passed on.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use isolab_core::{Cause, Error, Laps, Phase, Request, Response};
+use isolab_core::streams::{Outlet, Pieces};
+use isolab_core::{Cause, Error, Laps, Phase, Request, Response, Streams};
 use tokio::time::Sleep;
 
 use super::event_loop::{EventLoop, News, RequestId};
 use super::natives::timers::settled;
-use super::{HandlerInstance, arguments, reply};
+use super::reply::Reply;
+use super::tasks::{Body, BodyId, Sink};
+use super::{HandlerInstance, arguments, delivery, reply};
 use crate::isolate::{Failure, exception};
 
 /// Stands for "never" where an instant is needed.
@@ -30,7 +35,20 @@ pub(super) enum First<'a> {
 /// The result of a turn in the isolate.
 enum Turn {
     Answered(Response),
+    /// The handler's promise is pending.
     Pending(v8::Global<v8::Promise>),
+    /// The answer has begun. Its body is whole when the promise is fulfilled.
+    Begun(v8::Global<v8::Promise>),
+}
+
+/// The result of a later turn.
+enum Next {
+    /// The handler's promise has settled.
+    Turn(Turn),
+    /// The answer that has begun is whole.
+    Ended,
+    /// The request waits on.
+    Waits,
 }
 
 /// The answer of the web API, or the promise of it.
@@ -39,20 +57,25 @@ enum Answer<'s> {
     Pending(v8::Local<'s, v8::Promise>),
 }
 
-/// Has the handler begin with a request, and waits for nothing.
+/// Has the handler begin with a request, and waits for nothing. Without streams, an answer whose
+/// body is a stream is collected.
 pub(super) fn first<'a>(
     instance: &'a HandlerInstance,
     request: &Request,
+    streams: Option<Streams>,
     laps: &mut Laps,
 ) -> Result<First<'a>, Cause> {
-    let HandlerInstance { rules, context, dispatch, handler, event_loop, isolate, .. } = instance;
+    let HandlerInstance { rules, context, dispatch, handler, env, event_loop, isolate, .. } = instance;
     if let Some(cause) = event_loop.stopped() {
         return Err(cause);
     }
     let id = event_loop.begin();
+    let (rest, outlet) = streams.map_or((None, None), |streams| (streams.rest, Some(streams.outlet)));
+    let rest = rest.map(|pieces| incoming(event_loop, id, pieces));
     let turn = isolate.borrow_mut().run(context, |scope| {
         event_loop.enter(scope, id);
-        let arguments = arguments::of(scope, handler, request).ok_or(Failure::Thrown)?;
+        let arguments =
+            arguments::of(scope, (handler, env.as_ref()), request, rest).ok_or(Failure::Thrown)?;
         let dispatch = v8::Local::new(scope, dispatch);
         let undefined = v8::undefined(scope).into();
         let answer = dispatch.call(scope, undefined, &arguments).ok_or(Failure::Thrown)?;
@@ -60,9 +83,7 @@ pub(super) fn first<'a>(
         event_loop.check(id)?;
         laps.mark("handler");
         match answer_of(scope, answer)? {
-            Answer::Settled(answer) => {
-                reply::read(scope, answer, rules.limits.response_bytes).map(Turn::Answered)
-            }
+            Answer::Settled(answer) => conclude(instance, scope, (id, outlet.as_deref()), answer),
             Answer::Pending(_) if event_loop.is_stuck() => Err(never_settles().into()),
             Answer::Pending(promise) => {
                 listen(instance, scope, promise)?;
@@ -70,19 +91,52 @@ pub(super) fn first<'a>(
             }
         }
     });
+    let waiting = |promise, has_begun| {
+        event_loop.wait(id);
+        let until = laps.begun() + rules.limits.deadline.min(A_CENTURY);
+        First::Waiting(Waiting { instance, id, promise, has_begun, outlet, until })
+    };
     let turn = stopping(instance, turn).map(|turn| match turn {
         Turn::Answered(response) => First::Answered(response),
-        Turn::Pending(promise) => {
-            event_loop.wait(id);
-            let until = laps.begun() + rules.limits.deadline.min(A_CENTURY);
-            First::Waiting(Waiting { instance, id, promise, until })
-        }
+        Turn::Pending(promise) => waiting(promise, false),
+        Turn::Begun(promise) => waiting(promise, true),
     });
     if !matches!(turn, Ok(First::Waiting(_))) {
         event_loop.forget(id);
     }
     event_loop.end_turn();
     turn
+}
+
+/// Keeps the pieces of a request's body for its handler.
+fn incoming(event_loop: &EventLoop, id: RequestId, pieces: Pieces) -> BodyId {
+    let number = event_loop.new_body();
+    event_loop.with_tasks(id, |tasks| tasks.put_body(number, Body { pieces, _fetch: None }));
+    number
+}
+
+/// Makes a response of the web API's answer. If its body is a stream, the answer begins.
+fn conclude(
+    instance: &HandlerInstance,
+    scope: &mut v8::PinScope<'_, '_>,
+    (id, outlet): (RequestId, Option<&Outlet>),
+    answer: v8::Local<'_, v8::Value>,
+) -> Result<Turn, Failure> {
+    let HandlerInstance { rules, event_loop, .. } = instance;
+    let limit_bytes = rules.limits.response_bytes;
+    let (head, pump) = match reply::read(scope, answer, limit_bytes)? {
+        Reply::Whole(response) => return Ok(Turn::Answered(response)),
+        Reply::Begun(head, pump) => (head, pump),
+    };
+    event_loop.begin_answer(id, Sink::new(head, outlet, limit_bytes));
+    let undefined = v8::undefined(scope).into();
+    let end = pump.call(scope, undefined, &[]).ok_or(Failure::Thrown)?;
+    let end = v8::Local::<v8::Promise>::try_from(end)
+        .map_err(|_| Cause::Internal("the web API passes a body on without a promise".into()))?;
+    listen(instance, scope, end)?;
+    scope.perform_microtask_checkpoint();
+    event_loop.check(id)?;
+    Ok(Turn::Begun(v8::Global::new(scope, end)))
 }
 
 /// A turn that stopped the isolate stops all requests that are in flight on it.
@@ -137,7 +191,12 @@ fn answer_of<'s>(
 pub(super) struct Waiting<'a> {
     instance: &'a HandlerInstance,
     id: RequestId,
+    /// The promise of the answer, or of its end.
     promise: v8::Global<v8::Promise>,
+    /// Whether the answer has begun.
+    has_begun: bool,
+    /// Where an answer can begin.
+    outlet: Option<Rc<Outlet>>,
     /// The deadline.
     until: Instant,
 }
@@ -153,16 +212,24 @@ impl Waiting<'_> {
         &self.instance.event_loop
     }
 
-    /// Waits for the answer, and holds the thread only during the request's turns.
-    pub(super) async fn answer(self, laps: &mut Laps) -> Result<Response, Error> {
+    /// Waits for the answer, and holds the thread only during the request's turns. Returns `None` if
+    /// the answer went to the outlet.
+    pub(super) async fn answer(mut self, laps: &mut Laps) -> Result<Option<Response>, Error> {
         let mut alarm = pin!(tokio::time::sleep_until(self.until.into()));
         loop {
+            poll_fn(|context| {
+                let _ = self.event_loop().poll_tasks(self.id, context);
+                Poll::Ready(())
+            })
+            .await;
             let now = Instant::now();
             let due = self.next_turn(now)?;
             if due <= now {
-                let turn = self.turn(now, laps).map_err(|cause| self.instance.error(cause))?;
-                if let Some(response) = turn {
-                    return Ok(response);
+                match self.turn(now, laps).map_err(|cause| self.instance.error(cause))? {
+                    Next::Turn(Turn::Answered(response)) => return Ok(Some(response)),
+                    Next::Turn(Turn::Begun(end)) => (self.promise, self.has_begun) = (end, true),
+                    Next::Ended => return self.end(),
+                    Next::Turn(Turn::Pending(_)) | Next::Waits => {}
                 }
                 // The next timer may be due at once. The others on this thread come first.
                 tokio::task::yield_now().await;
@@ -184,18 +251,22 @@ impl Waiting<'_> {
             return Err(rules.error(Phase::Invoke, late).sparing(true));
         }
         match event_loop.news(self.id) {
-            News::Failed(text) => Err(self.instance.error(Cause::Threw(text))),
+            News::Failed(cause) => Err(self.instance.error(cause)),
             News::Stuck => Err(self.instance.error(never_settles())),
-            News::Settled => Ok(now),
+            News::Now => Ok(now),
             News::Timers(due) => Ok(due),
             News::Others => Ok(self.until),
         }
     }
 
-    /// Returns when the alarm rings, or when another request's turn has news for this one.
+    /// Returns when the alarm rings, when a task has ended, or when another request's turn has news
+    /// for this one.
     async fn called(&self, mut alarm: Pin<&mut Sleep>) {
         poll_fn(|context| {
             if self.event_loop().is_called(self.id, context.waker()) {
+                return Poll::Ready(());
+            }
+            if self.event_loop().poll_tasks(self.id, context).is_ready() {
                 return Poll::Ready(());
             }
             alarm.as_mut().poll(context)
@@ -203,24 +274,36 @@ impl Waiting<'_> {
         .await;
     }
 
-    /// Calls the timers that are due, until the request is answered.
-    fn turn(&self, now: Instant, laps: &mut Laps) -> Result<Option<Response>, Cause> {
-        let HandlerInstance { rules, context, event_loop, isolate, .. } = self.instance;
+    /// Gives the request the outcomes of its tasks, and calls the timers that are due, until its
+    /// promise has settled.
+    fn turn(&mut self, now: Instant, laps: &mut Laps) -> Result<Next, Cause> {
+        let HandlerInstance { context, event_loop, isolate, .. } = self.instance;
         let turn = isolate.borrow_mut().run_within(context, self.until - now, |scope| {
             event_loop.enter(scope, self.id);
             let promise = v8::Local::new(scope, &self.promise);
-            while promise.state() == v8::PromiseState::Pending && self.call_due(scope, now)? {}
+            let is_pending = || promise.state() == v8::PromiseState::Pending;
+            while is_pending() && delivery::deliver(scope, event_loop, self.id)? {}
+            while is_pending() && self.call_due(scope, now)? {}
             match answer_of(scope, promise.into())? {
-                Answer::Pending(_) => Ok(None),
+                Answer::Pending(_) => Ok(Next::Waits),
+                Answer::Settled(_) if self.has_begun => Ok(Next::Ended),
                 Answer::Settled(answer) => {
                     laps.mark("wait");
-                    reply::read(scope, answer, rules.limits.response_bytes).map(Some)
+                    conclude(self.instance, scope, (self.id, self.outlet.as_deref()), answer).map(Next::Turn)
                 }
             }
         });
-        let turn = stopping(self.instance, turn);
+        let next = stopping(self.instance, turn);
         event_loop.end_turn();
-        turn
+        next
+    }
+
+    /// The response, unless the outlet has it, of an answer that is whole.
+    fn end(&self) -> Result<Option<Response>, Error> {
+        let sink = self.event_loop().take_sink(self.id);
+        let lost =
+            || self.instance.error(Cause::Internal("the answer ended while a piece was written".into()));
+        sink.map(Sink::end).ok_or_else(lost)
     }
 
     /// Calls the next timer that is due by `now`. Returns whether one was due.

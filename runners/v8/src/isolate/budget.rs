@@ -1,13 +1,14 @@
 //! The memory limit of one isolate.
 //!
 //! JavaScript allocates in three places: in V8's heap, in the buffers behind typed arrays, which
-//! come from an allocator, and in the host, which keeps timers for it. All count against one limit:
+//! come from an allocator, and in the host, which keeps timers and outbound requests for it. All count against one limit:
 //!
 //! - The heap has the limit as its own. When V8 is about to exceed it, the isolate is
 //!   terminated, and gets room for the allocation in progress: V8 would otherwise end the
 //!   process.
 //! - The allocator refuses buffers that would exceed the limit by themselves, which throws a
-//!   `RangeError`. The host refuses timers in the same way.
+//!   `RangeError`. The host refuses timers in the same way, and outbound requests and pieces of bodies by a
+//!   `TypeError`.
 //! - After every full collection the sum is compared with the limit. The sum is exact only
 //!   then, so all three together may exceed the limit until the next collection.
 //!
@@ -135,10 +136,27 @@ impl HostMemory {
         self.used.set(self.used.get().saturating_sub(bytes));
     }
 
+    /// Reserves bytes until the result is dropped. `None` if they would exceed the limit.
+    pub(crate) fn hold(self: &Rc<Self>, bytes: usize) -> Option<Held> {
+        self.reserve(bytes).then(|| Held { bytes, memory: Rc::clone(self) })
+    }
+
     /// Bytes of the isolate: its heap, its buffers and the memory of the host.
     pub(super) fn used_bytes(&self, isolate: &mut v8::Isolate) -> usize {
         let statistics = isolate.get_heap_statistics();
         statistics.used_heap_size() + statistics.external_memory() + self.used.get()
+    }
+}
+
+/// Memory that the host holds for one isolate until this is dropped.
+pub(crate) struct Held {
+    bytes: usize,
+    memory: Rc<HostMemory>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.release(self.bytes);
     }
 }
 

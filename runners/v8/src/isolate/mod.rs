@@ -21,7 +21,7 @@ use isolab_core::{Cause, Limits};
 
 pub(crate) use self::blob::{Blob, References};
 use self::budget::Budget;
-pub(crate) use self::budget::HostMemory;
+pub(crate) use self::budget::{Held, HostMemory};
 pub(crate) use self::creator::create_blob;
 use self::peak::Peak;
 pub(crate) use self::run::Failure;

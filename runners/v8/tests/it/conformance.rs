@@ -38,7 +38,8 @@ async fn without_snapshots() {
 /// The web API's own tests, from the inside of a handler.
 #[tokio::test]
 async fn the_web_api() {
-    for (name, source) in webapi::handlers().chain(webapi::timer_handlers()) {
+    let handlers = webapi::handlers().chain(webapi::timer_handlers()).chain(webapi::stream_handlers());
+    for (name, source) in handlers {
         let mut request = crate::support::get("/");
         request.headers.insert("x-test", "1".parse().unwrap());
         let response = crate::support::answer("", &source, request).await.unwrap();

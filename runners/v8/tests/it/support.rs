@@ -1,11 +1,13 @@
 //! Shared by the tests of the executor.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
+use isolab_core::function::Host;
 use isolab_core::{
     Cache, Environment, Error, Executor as _, Function, Instance, Laps, Prepared, Request, Response, Spec,
     Variant,
@@ -14,14 +16,13 @@ use isolab_v8::{SETTINGS, V8};
 
 /// An executor with a cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
+    open_with(spec, folder, BTreeMap::new())
+}
+
+/// An executor with a cache in `folder`, and these addresses of granted hosts.
+pub(crate) fn open_with(spec: &str, folder: &Path, hosts: BTreeMap<Host, SocketAddr>) -> V8 {
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    let environment = Environment {
-        cache,
-        run_id: "test".into(),
-        max_instances: 16,
-        guest_cpu: None,
-        hosts: BTreeMap::new(),
-    };
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None, hosts };
     V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
 }
 
@@ -63,3 +64,11 @@ pub(crate) async fn answer(limits: &str, source: &str, request: Request) -> Resu
     stop(instance).await;
     answer
 }
+
+/// The granted host of the tests.
+pub(crate) fn origin_host() -> Host {
+    Host { name: "origin".into(), port: 80 }
+}
+
+/// The host of the tests, granted.
+pub(crate) const ORIGIN: &str = "[grants]\nhosts = [\"origin\", \"silent\", \"closed\"]";

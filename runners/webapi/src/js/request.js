@@ -22,6 +22,7 @@
   let partsOf;
   let take;
   let peek;
+  let put;
 
   class Request {
     #method;
@@ -38,6 +39,9 @@
         const body = takeBody(request.#body, request.#used);
         request.#used = body !== null;
         return body;
+      };
+      put = (request, body) => {
+        request.#body = body;
       };
       internal.requestFrom = (method, url, list, body) => new Request(RAW, method, url, list, body);
     }
@@ -67,8 +71,9 @@
     }
 
     clone() {
-      const body = copyBody(takeBody(this.#body, this.#used));
-      return new Request(RAW, this.#method, this.#url, this.#list.slice(), body);
+      const [kept, copy] = copyBody(takeBody(this.#body, this.#used));
+      this.#body = kept;
+      return new Request(RAW, this.#method, this.#url, this.#list.slice(), copy);
     }
 
     #parts() {
@@ -101,6 +106,7 @@
     return bodyFrom(init);
   }
 
-  mixBody(Request, take, peek);
+  Object.assign(internal, { partsOf, takeRequest: take });
+  mixBody(Request, take, peek, put);
   expose(Request);
 })(globalThis.__isolab);

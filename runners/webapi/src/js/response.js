@@ -14,6 +14,7 @@
 
   let take;
   let peek;
+  let put;
 
   class Response {
     #status = 200;
@@ -23,6 +24,7 @@
     #used = false;
     #headers = undefined;
     #type = "default";
+    #url = "";
 
     static {
       peek = (response) => [response.#body, response.#used];
@@ -31,12 +33,28 @@
         response.#used = body !== null;
         return body;
       };
+      put = (response, body) => {
+        response.#body = body;
+      };
+      internal.responseFrom = (status, statusText, url, list, body) => {
+        const response = new Response();
+        response.#status = status;
+        response.#statusText = statusText;
+        response.#url = url;
+        response.#list = list;
+        response.#headers = wrapHeaders(list, true);
+        response.#body = NULL_BODY.has(status) ? null : body;
+        return response;
+      };
       internal.flatten = (response) => {
         if (!isObject(response) || !(#status in response)) {
           throw new TypeError("the handler's answer is not a Response");
         }
         if (response.#status === 0) throw new TypeError("the handler's answer is an error response");
-        return [response.#status, response.#list, take(response)];
+        const body = take(response);
+        const { flows } = internal;
+        const isFlow = flows !== undefined && flows.is(body);
+        return [response.#status, response.#list, isFlow ? flows.answer(body) : body];
       };
     }
 
@@ -78,7 +96,7 @@
     }
 
     get url() {
-      return "";
+      return this.#url;
     }
 
     get redirected() {
@@ -102,9 +120,11 @@
     }
 
     clone() {
-      const body = copyBody(takeBody(this.#body, this.#used));
+      const [kept, body] = copyBody(takeBody(this.#body, this.#used));
+      this.#body = kept;
       const copy = new Response();
       copy.#type = this.#type;
+      copy.#url = this.#url;
       copy.#status = this.#status;
       copy.#statusText = this.#statusText;
       copy.#list = this.#list.slice();
@@ -134,6 +154,6 @@
     }
   }
 
-  mixBody(Response, take, peek);
+  mixBody(Response, take, peek, put);
   expose(Response);
 })(globalThis.__isolab);

@@ -33,7 +33,8 @@ fn node_passes_the_conformance_tests() {
         eprintln!("skipped: {reason}");
         return;
     }
-    for (name, source) in conformance::handlers().chain(conformance::timer_handlers()) {
+    let handlers = conformance::handlers().chain(conformance::timer_handlers());
+    for (name, source) in handlers.chain(conformance::stream_handlers()) {
         let source = source.replace("export default", "const handler =") + RUN;
         let output = node(&["--input-type=module", "-"], &source).unwrap();
         let (answer, error) =

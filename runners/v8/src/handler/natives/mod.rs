@@ -4,6 +4,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
+mod flows;
 pub(super) mod timers;
 
 use std::borrow::Cow;
@@ -11,8 +12,11 @@ use std::sync::LazyLock;
 
 use v8::MapFnTo as _;
 
+/// How many of the functions a handler without streams has: the first ones.
+const WITHOUT_STREAMS: usize = 8;
+
 /// Name and callback of each function, in the order in which snapshots refer to them.
-static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 8]> = LazyLock::new(|| {
+static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 14]> = LazyLock::new(|| {
     [
         ("parseUrl", parse_url.map_fn_to()),
         ("setUrl", set_url.map_fn_to()),
@@ -22,6 +26,13 @@ static NATIVES: LazyLock<[(&str, v8::FunctionCallback); 8]> = LazyLock::new(|| {
         ("setTimer", timers::set.map_fn_to()),
         ("clearTimer", timers::clear.map_fn_to()),
         ("fail", timers::fail.map_fn_to()),
+        // Of streams.
+        ("fetch", flows::fetch.map_fn_to()),
+        ("readBody", flows::read_body.map_fn_to()),
+        ("dropBody", flows::drop_body.map_fn_to()),
+        ("writeAnswer", flows::write_answer.map_fn_to()),
+        ("sendPiece", flows::send_piece.map_fn_to()),
+        ("endUpload", flows::end_upload.map_fn_to()),
     ]
 });
 
@@ -33,9 +44,10 @@ pub(crate) fn references() -> Cow<'static, [v8::ExternalReference]> {
 }
 
 /// Puts the functions on the global object, as `__host`. `None` if JavaScript threw.
-pub(crate) fn install(scope: &mut v8::PinScope<'_, '_>) -> Option<()> {
+pub(crate) fn install(scope: &mut v8::PinScope<'_, '_>, streams: bool) -> Option<()> {
     let host = v8::Object::new(scope);
-    for (name, callback) in NATIVES.iter() {
+    let count = if streams { NATIVES.len() } else { WITHOUT_STREAMS };
+    for (name, callback) in &NATIVES[..count] {
         let function =
             v8::Function::builder_raw(*callback).constructor_behavior(v8::ConstructorBehavior::Throw);
         let (name, function) = (v8::String::new(scope, name)?, function.build(scope)?);

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use isolab_core::Cause;
+
 use crate::handler::boot::Uncaught;
 use crate::handler::event_loop::{self, MOST_TIMERS, Refusal};
 use crate::isolate::exception;
@@ -62,7 +64,8 @@ pub(super) fn fail(
 ) {
     let text = exception::shortened(args.get(0).to_rust_string_lossy(scope));
     if let Some(request) = event_loop::request_of(scope) {
-        let is_noted = event_loop::of(scope).is_some_and(|event_loop| event_loop.fail(request, &text));
+        let is_noted = event_loop::of(scope)
+            .is_some_and(|event_loop| event_loop.fail(request, Cause::Threw(text.clone())));
         if !is_noted {
             tracing::error!(target: "isolab::console", "a request that has ended threw: {text}");
         }
