@@ -48,6 +48,12 @@ pub(crate) struct Pool {
     roomy: RefCell<Vec<Rc<Slot>>>,
     /// Requests that wait on this worker for this function.
     waiting: Cell<usize>,
+    /// Instances that are being started.
+    starting: Cell<usize>,
+    /// Requests that wait for one of these.
+    joining: Cell<usize>,
+    /// Notified when a start has ended.
+    started: Notify,
     given_back: Notify,
     /// Whether phases are kept for experiments.
     is_recording: Cell<bool>,
@@ -100,6 +106,9 @@ impl Pool {
             idle: RefCell::default(),
             roomy: RefCell::default(),
             waiting: Cell::new(0),
+            starting: Cell::new(0),
+            joining: Cell::new(0),
+            started: Notify::new(),
             given_back: Notify::new(),
             is_recording: Cell::new(true),
         }
@@ -160,6 +169,11 @@ impl Pool {
             if let Some(slot) = self.find_room() {
                 return Ok(Lease::new(self, slot));
             }
+            if self.will_have_room(self.joining.get())
+                && let Some(slot) = Box::pin(self.await_start()).await?
+            {
+                return Ok(Lease::new(self, slot));
+            }
             if let Some(permit) = self.try_place() {
                 return self.start(permit, is_billed).await;
             }
@@ -168,6 +182,31 @@ impl Pool {
             Granted::Idle(slot) => Ok(Lease::new(self, slot)),
             Granted::Place(permit) => self.start(permit, is_billed).await,
         }
+    }
+
+    /// Whether the instances that are being started can take one more request than `others`. Many
+    /// requests at once then share a new instance, and each of them does not start its own.
+    fn will_have_room(&self, others: usize) -> bool {
+        // The first request of an instance is the one that starts it.
+        let room = self.starting.get() * (self.max_concurrency() - 1);
+        self.shared.reuse == Reuse::Warm && self.max_uses().is_none() && others < room
+    }
+
+    /// Waits until a start has ended. Returns an instance, if there is one with room.
+    async fn await_start(&self) -> Result<Option<Rc<Slot>>, Error> {
+        let wait = self.shared.queue_wait;
+        let late = |_| self.over_capacity(format!("no instance was started within {wait:?}"));
+        let started = async {
+            let _joining = Waiter::new(&self.joining);
+            while self.will_have_room(self.joining.get() - 1) {
+                self.started.notified().await;
+                if let Some(slot) = self.find_room() {
+                    return Some(slot);
+                }
+            }
+            None
+        };
+        tokio::time::timeout(wait, started).await.map_err(late)
     }
 
     /// The number of places for instances of this executor.
@@ -242,6 +281,7 @@ impl Pool {
     ) -> Result<Lease, Error> {
         self.metrics.live.add(1);
         let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
+        let _counted = Starting::begin(&self);
         let is_metered = is_billed || !self.route.pace.is_settled();
         let starting = Live::start_as(is_metered, &**self.prepared());
         let timed = self.track(Phase::Start, None, pin!(starting)).await;
@@ -432,6 +472,23 @@ impl Pool {
             tracing::error!("{error}");
         }
         drop(place);
+    }
+}
+
+/// Counts a start until it has ended, also without success.
+struct Starting<'a>(&'a Pool);
+
+impl<'a> Starting<'a> {
+    fn begin(pool: &'a Pool) -> Self {
+        pool.starting.set(pool.starting.get() + 1);
+        Self(pool)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.starting.set(self.0.starting.get() - 1);
+        self.0.started.notify_waiters();
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolab_core::Reuse;
+use isolab_core::{Cause, Phase, Reuse};
 use isolab_frontend::Config;
 
 use crate::support::scripted::{Script, count};
@@ -271,6 +271,38 @@ async fn an_instance_answers_as_many_requests_at_the_same_time_as_it_can() {
     assert_eq!((server.metric(LIVE).await, server.metric(IDLE).await), (1, 1));
     server.stop().await;
     assert_eq!((count(&script.started), count(&script.stopped)), (1, 1));
+}
+
+#[tokio::test]
+async fn many_requests_at_once_share_the_instances_that_are_being_started() {
+    let (server, script) = with_places(100, Reuse::Warm);
+    script.concurrency.store(10, Ordering::SeqCst);
+    script.close_start_gate();
+    let requests = (0..20).map(|_| async { server.get("/a").await.instance().0 });
+    let release = async {
+        until("instances are being started", || count(&script.starting) == 2).await;
+        script.start_gate.add_permits(100);
+    };
+    let (ids, ()) = tokio::join!(join_all(requests), release);
+    assert_eq!(ids.into_iter().collect::<HashSet<_>>().len(), 2);
+    server.stop().await;
+    assert_eq!((count(&script.started), count(&script.stopped)), (2, 2));
+}
+
+#[tokio::test]
+async fn a_start_that_fails_does_not_hold_up_the_requests_that_wait_for_it() {
+    let (server, script) = with_places(100, Reuse::Warm);
+    script.concurrency.store(10, Ordering::SeqCst);
+    script.close_start_gate();
+    script.fail(Phase::Start, Cause::Unavailable("on purpose".into()));
+    let requests = (0..5).map(|_| server.get("/a"));
+    let release = async {
+        until("an instance is being started", || count(&script.starting) == 1).await;
+        script.start_gate.add_permits(100);
+    };
+    let (answers, ()) = tokio::join!(join_all(requests), release);
+    assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
+    server.stop().await;
 }
 
 #[tokio::test]
