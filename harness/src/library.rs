@@ -9,8 +9,8 @@ use isolab_core::{Function, Library, guest};
 use crate::exit::BadInput;
 
 /// Functions that a run measures only if they are named. Their time is that of the wait and not of
-/// the model, so they answer other questions than a comparison of models.
-const ONLY_BY_NAME: [&str; 1] = ["wait"];
+/// the model, so they answer other questions than a comparison of models. Some need a granted host.
+const ONLY_BY_NAME: [&str; 3] = ["fanout", "proxy", "wait"];
 
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {

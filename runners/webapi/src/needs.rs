@@ -27,7 +27,8 @@ fn places<'a>(source: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, 
 /// `request.body`, `request["body"]`, and `{ body } = request` also as a parameter.
 fn is_stream_of_body(before: &str, after: &str) -> bool {
     let is_quoted = before.ends_with(['"', '\'', '`']) && after.starts_with(['"', '\'', '`']);
-    if before.ends_with('.') || is_quoted {
+    let is_property = before.ends_with('.') && !before.ends_with("..");
+    if is_property || is_quoted {
         return true;
     }
     let is_in_braces =
@@ -71,6 +72,7 @@ mod tests {
             "export default { fetch: (request) => new Response(request.bodyUsed) };",
             "function text(status, body) { return new Response(body, { status }); }",
             "export default { fetch: (request) => app.fetch(request) };",
+            "end = function (...body) { return end.apply(this, body); };",
             "const prefetch = somebody.$body + bodyOf(fetches);",
         ] {
             assert!(!needs_streams(source), "{source}");

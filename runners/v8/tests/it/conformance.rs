@@ -1,16 +1,22 @@
 //! The suite that every executor passes, over all functions of the checkout.
 
+use std::collections::BTreeMap;
+
 use isolab_core::conformance;
 use isolab_core::{Function, Library};
+use isolab_outbound::origin::Origin;
 use isolab_webapi::conformance as webapi;
+
+use crate::support::{open_with, origin_host};
 
 async fn passes(spec: &str) {
     passes_with(spec, &conformance::library().unwrap()).await;
 }
 
 async fn passes_with(spec: &str, library: &Library) {
-    let folder = tempfile::tempdir().unwrap();
-    let report = conformance::run(&crate::support::open(spec, folder.path()), library).await;
+    let (origin, folder) = (Origin::start().unwrap(), tempfile::tempdir().unwrap());
+    let hosts = BTreeMap::from([(origin_host(), origin.address())]);
+    let report = conformance::run(&open_with(spec, folder.path(), hosts), library).await;
     println!("{report}");
     report.assert();
 }
@@ -33,6 +39,18 @@ async fn with_snapshots() {
 #[tokio::test]
 async fn without_snapshots() {
     passes("v8:snapshot=off").await;
+}
+
+#[tokio::test]
+async fn functions_that_send_requests() {
+    let all = conformance::library().unwrap();
+    let mut library = Library::default();
+    for name in ["proxy", "fanout"] {
+        library.insert(all.get(name).unwrap().clone());
+    }
+    for spec in ["v8", "v8:snapshot=off"] {
+        passes_with(spec, &library).await;
+    }
 }
 
 /// The web API's own tests, from the inside of a handler.
