@@ -17,7 +17,7 @@ String.prototype.toWellFormed ??= function () { return this.replace(/\p{Surrogat
 const FAILURE = "x-isolab-failure";
 const FAILURE_LENGTH = 1000;
 
-/** A body up to this size goes out in one piece with its length. */
+/** A body up to this size goes out in one piece with its length, if it is made without a pause. */
 const FLUSH_BYTES = 64 * 1024;
 
 /** Headers that this server writes itself. */
@@ -96,31 +96,82 @@ async function answer(incoming, outgoing) {
 }
 
 async function requestFrom(incoming) {
+  const { method } = incoming;
   const headers = new Headers();
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i], incoming.rawHeaders[i + 1]);
   }
-  const chunks = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  const hasBody = incoming.method !== "GET" && incoming.method !== "HEAD" && chunks.length > 0;
-  const body = hasBody ? joined(chunks) : null;
-  return new Request(`http://localhost${incoming.url}`, { method: incoming.method, headers, body });
+  let body = null;
+  // Of the others `Request` takes no body.
+  if (method !== "GET" && method !== "HEAD") {
+    body = incoming.headers["transfer-encoding"] === undefined ? await whole(incoming) : flowing(incoming);
+  }
+  return new Request(`http://localhost${incoming.url}`, { method, headers, body, duplex: "half" });
 }
 
+/** The host sends a body with its length if it has all of it. */
+async function whole(incoming) {
+  const chunks = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  return chunks.length > 0 ? joined(chunks) : null;
+}
+
+/**
+ * A body that the host sends in pieces. Each is read when the handler asks for it. A handler that needs no
+ * more leaves the rest to the host, which stops when it has the answer.
+ */
+function flowing(incoming) {
+  const chunks = incoming.iterator({ destroyOnReturn: false });
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      // A copy: handlers may keep the memory or give it away, and a chunk shares it with others.
+      else controller.enqueue(new Uint8Array(value));
+    },
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * Sends a response. Its pieces go out together as long as the handler does not pause, and a small one goes
+ * out in one write with its length. On a pause everything so far goes out, at least the head.
+ */
 async function send(response, outgoing) {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) {
     if (!OWN_HEADERS.has(name)) outgoing.appendHeader(name, value);
   }
-  let chunks = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size <= FLUSH_BYTES) continue;
-    if (!outgoing.write(joined(chunks))) await drained(outgoing);
-    if (outgoing.destroyed) return;
+  if (response.body === null) return outgoing.end();
+  const reader = response.body.getReader();
+  let [chunks, size] = [[], 0];
+  const flush = () => {
+    if (size > 0) outgoing.write(joined(chunks));
+    else if (!outgoing.headersSent) outgoing.flushHeaders();
     [chunks, size] = [[], 0];
+  };
+  // The handler hears that nobody listens any more.
+  const cancel = () => reader.cancel().catch(() => {});
+  let pause, listening;
+  const paused = () => {
+    pause = undefined;
+    if (outgoing.destroyed) return cancel();
+    flush();
+    listening ??= outgoing.once("close", cancel);
+  };
+  try {
+    for (;;) {
+      pause ??= setImmediate(paused);
+      const { done, value } = await reader.read();
+      if (outgoing.destroyed) return void cancel();
+      if (done) break;
+      if (!(value instanceof Uint8Array)) throw new TypeError("a piece of the body is not a Uint8Array");
+      chunks.push(value);
+      size += value.length;
+      if (size > FLUSH_BYTES) flush();
+      if (outgoing.writableNeedDrain) await drained(outgoing);
+    }
+  } finally {
+    clearImmediate(pause);
   }
   outgoing.end(joined(chunks));
 }
@@ -129,8 +180,15 @@ function joined(chunks) {
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
+/** Waits until the host has taken what was written, or its connection is gone. */
 function drained(outgoing) {
-  return new Promise((resolve) => outgoing.once("drain", resolve).once("close", resolve));
+  return new Promise((resolve) => {
+    const done = () => {
+      outgoing.off("drain", done).off("close", done);
+      resolve();
+    };
+    outgoing.on("drain", done).on("close", done);
+  });
 }
 
 /** Where the head is out already, only a broken connection can tell. */

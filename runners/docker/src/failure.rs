@@ -1,6 +1,10 @@
-//! How a server in a container tells the host why there is no response.
+//! Why there is no response, and how a server in a container tells the host.
+
+use std::io;
 
 use http::HeaderValue;
+use isolab_core::http1::ParseError;
+use isolab_core::streams::{Broken, Refusal};
 use isolab_core::{Cause, Limits};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -9,6 +13,58 @@ pub(crate) const HEADER: &str = "x-isolab-failure";
 
 /// How many characters of a text the header has, as in `server.mjs`.
 const TEXT_CHARS: usize = 1000;
+
+/// A response, or the cause that a server told in its place.
+pub(crate) type Answer<R> = Result<R, Cause>;
+
+/// Why there was no response.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The server closed the connection. The container's state tells why.
+    Closed,
+    /// The client left before the exchange was over, for this reason.
+    Left(String),
+    /// A cause that is known without a look at the container.
+    Cause(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Truncated => Self::Closed,
+            ParseError::BodyTooLarge(limit_bytes) => Self::Cause(Cause::ResponseTooLarge(limit_bytes)),
+            _ => Self::Cause(Cause::InvalidResponse(error.to_string())),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Every error of a connected line means that the peer is gone.
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Gone => Self::Left("the client left before the answer was whole".into()),
+            Refusal::Cause(cause) => Self::Cause(cause),
+        }
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::Left(format!("the request's body broke off: {broken}"))
+    }
+}
 
 /// The value of [`HEADER`] for a cause.
 pub(crate) fn value(cause: &Cause) -> HeaderValue {

@@ -4,13 +4,17 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Response};
+use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Response, Streams};
 
-use crate::connection::{Connection, Failure};
+use crate::connection::Connection;
 use crate::container::Container;
 use crate::endpoint::Endpoint;
+use crate::failure::Failure;
 use crate::outside;
 use crate::shared::Shared;
+
+/// The cause of a closed connection to a container that lives.
+const BROKEN_OFF: &str = "the answer was broken off, while the container goes on";
 
 pub(crate) struct DockerInstance {
     pub(crate) shared: Arc<Shared>,
@@ -24,17 +28,16 @@ pub(crate) struct DockerInstance {
 #[async_trait(?Send)]
 impl Instance for DockerInstance {
     async fn invoke(&self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
-        let deadline = self.shared.limits.deadline;
-        let failure = match tokio::time::timeout(deadline, self.exchange(&request)).await {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::Cause(Cause::DeadlineExceeded(deadline)),
-        };
-        let cause = match failure {
-            Failure::Cause(cause) => cause,
-            Failure::Closed => self.cause_of_silence().await,
-        };
-        Err(self.shared.error(Phase::Invoke, cause))
+        self.within_deadline(self.exchange(&request)).await
+    }
+
+    async fn stream(
+        &self,
+        request: Request,
+        streams: Streams,
+        _laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        self.within_deadline(self.exchange_streams(&request, streams)).await
     }
 
     fn peak_memory(&self) -> Result<u64, &'static str> {
@@ -57,28 +60,65 @@ impl Instance for DockerInstance {
 }
 
 impl DockerInstance {
-    async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
-        let connection = match self.quiet() {
-            Some(connection) => connection,
-            None => self.endpoint.connect(&self.container, self.shared.limits).await?,
+    async fn within_deadline<T>(
+        &self,
+        exchanging: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Error> {
+        let deadline = self.shared.limits.deadline;
+        let failure = match tokio::time::timeout(deadline, exchanging).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Cause(Cause::DeadlineExceeded(deadline)),
         };
-        let (answer, connection) = connection.exchange(request).await?;
+        // An exchange that is given up half-way ends an instance with one request at a time.
+        let spares_others = self.shared.settings.concurrency > 1;
+        let (cause, is_spared) = match failure {
+            Failure::Cause(cause) => (cause, false),
+            Failure::Left(reason) => (Cause::Internal(reason), spares_others),
+            Failure::Closed => match self.cause_of_death().await {
+                Some(cause) => (cause, false),
+                None => (Cause::Trapped(BROKEN_OFF.into()), spares_others),
+            },
+        };
+        let error = self.shared.error(Phase::Invoke, cause);
+        let is_spared = is_spared || error.spares_instance;
+        Err(error.sparing(is_spared))
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
+        let (answer, connection) = self.connection().await?.exchange(request).await?;
         self.idle.borrow_mut().extend(connection);
         Ok(answer?)
     }
 
-    /// A connection that can carry a request.
+    async fn exchange_streams(
+        &self,
+        request: &Request,
+        streams: Streams,
+    ) -> Result<Option<Response>, Failure> {
+        let (answer, connection) = self.connection().await?.stream(request, streams).await?;
+        self.idle.borrow_mut().extend(connection);
+        Ok(answer?)
+    }
+
+    /// A connection that can carry a request, a new one if there is no other.
+    async fn connection(&self) -> Result<Connection, Cause> {
+        match self.quiet() {
+            Some(connection) => Ok(connection),
+            None => self.endpoint.connect(&self.container, self.shared.limits).await,
+        }
+    }
+
+    /// A kept connection that can carry a request.
     fn quiet(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         std::iter::from_fn(|| idle.pop()).find(Connection::is_quiet)
     }
 
-    /// Why the server closed the connection: it died, or the function broke off its answer.
-    async fn cause_of_silence(&self) -> Cause {
-        match self.container.await_death(self.shared.limits).await {
-            Ok(Some(cause)) => cause,
-            Ok(None) => Cause::Trapped("the answer was broken off, while the container goes on".into()),
-            Err(error) => error.into(),
-        }
+    /// Why the server closed the connection; `None` if it lives, and the function broke off its
+    /// answer.
+    async fn cause_of_death(&self) -> Option<Cause> {
+        let death = self.container.await_death(self.shared.limits).await;
+        death.unwrap_or_else(|error| Some(error.into()))
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | prepare | builds an image from a recipe of `docker/guests`, tagged by its content | `native`, `node`, `v8`, `recipe`, `image` |
 //! | start | creates and starts a container, and waits until its server connects | `prepared`, `container`, `endpoint` |
-//! | invoke | one HTTP/1.1 exchange over a kept connection | `instance`, `connection` |
+//! | invoke | one HTTP/1.1 exchange over a kept connection, streams included | `instance`, `connection`, `incoming` |
 //! | stop | kills and removes the container, in one call | `container` |
 //!
 //! A container has no capability, cannot gain privileges, sees a read-only root and has
@@ -13,6 +13,12 @@
 //! network. To set up even an empty network namespace is half of an engine's work at a
 //! start. Hence the default `network=shared`: the instances of one function join one
 //! namespace, which has only a loopback, and which an idle container (`holder`) keeps open.
+//!
+//! Bodies flow through the same connection. A request that is not whole goes out in chunks, each when
+//! the server has taken the one before, and the answer is read meanwhile. An answer that is not
+//! whole at once is passed on piece by piece, and the next piece is read when the client has taken
+//! the one before. The Node server gives its handler each piece of a body, and sends what the
+//! handler has made whenever that pauses. The other servers take and give whole bodies.
 //!
 //! The variant `js` runs in a server of the setting `javascript`: a Node server, or this lab's
 //! own (`v8`), whose process in the container is `guest`. Both are a program of the host with
@@ -34,6 +40,7 @@ pub mod guest;
 mod hierarchy;
 mod holder;
 mod image;
+mod incoming;
 mod instance;
 mod native;
 mod node;

@@ -36,6 +36,10 @@ impl Prepared for PreparedDocker {
         false
     }
 
+    fn streams(&self) -> bool {
+        true
+    }
+
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
         let timeout = self.shared.start_timeout;
         let started = tokio::time::timeout(timeout, self.start_container(laps)).await;

@@ -1,12 +1,12 @@
-//! HTTP/1.1 as a client needs it over one kept connection: a request in one piece,
-//! a response as it arrives.
+//! HTTP/1.1 as a client needs it over one kept connection: a request in one piece or in
+//! chunks, a response as it arrives.
 //!
 //! Used for the way into a container and by the load generator, where a general
 //! client's pool, tasks and channels would be measured along. It does no I/O:
 //!
 //! ```ignore
 //! write_request(&request, &mut out);      // one write
-//! receiver.reset(limit_bytes);
+//! receiver.reset();
 //! let head = loop {
 //!     let read = stream.read(receiver.space())?;
 //!     if let Some(head) = receiver.advance(read, &method, |name, value| …)? {
@@ -15,6 +15,9 @@
 //! };
 //! let body = receiver.body();
 //! ```
+//!
+//! A caller that passes a body on while it arrives looks at `receiver.head()`, and takes each
+//! piece with `receiver.take_body()`.
 //!
 //! - `request`: a request as bytes.
 //! - `head`: a response's head, bounded, in time that grows with its length alone.
@@ -29,7 +32,7 @@ mod request;
 pub use body::Framing;
 pub use head::Head;
 pub use receiver::Receiver;
-pub use request::write_request;
+pub use request::{LAST_CHUNK, write_chunk, write_request, write_streamed_request};
 
 /// Headers that a head may have.
 pub const MAX_HEADERS: usize = 100;

@@ -9,6 +9,10 @@ use super::{Framing, ParseError};
 /// The buffer grows by this, in bytes; most responses fit into the first.
 const STEP: usize = 16 << 10;
 
+/// Room made at once for a body whose length is announced: a hostile number
+/// reserves no more.
+const MAX_RESERVE_BYTES: u64 = 1 << 20;
+
 /// Takes a response as it arrives. After it is whole, [`Receiver::reset`] makes it
 /// ready for the next one, without giving memory back.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Receiver {
     parser: HeadParser,
     response: Option<(Head, BodyDecoder)>,
     body: Vec<u8>,
+    /// Bytes of this body that were handed over before it was whole.
+    taken_bytes: u64,
 }
 
 impl Default for Receiver {
@@ -38,6 +44,7 @@ impl Receiver {
             parser: HeadParser::default(),
             response: None,
             body: Vec::with_capacity(STEP),
+            taken_bytes: 0,
         }
     }
 
@@ -47,6 +54,7 @@ impl Receiver {
         self.parser = HeadParser::default();
         self.response = None;
         self.body.clear();
+        self.taken_bytes = 0;
     }
 
     /// Where to read into; never empty.
@@ -77,16 +85,13 @@ impl Receiver {
         {
             self.response = Some((head, BodyDecoder::new(head.framing)));
             used = head.len;
+            self.expect(head.framing)?;
         }
         let Some((head, decoder)) = &mut self.response else {
             return if read == 0 { Err(ParseError::Truncated) } else { Ok(None) };
         };
-        // A body that is announced to be too large is not waited for.
-        if matches!(head.framing, Framing::Length(length) if length > self.limit_bytes) {
-            return Err(ParseError::BodyTooLarge(self.limit_bytes));
-        }
         used += decoder.decode(&self.buffer[used..self.filled], &mut self.body)?;
-        if self.body.len() as u64 > self.limit_bytes {
+        if self.taken_bytes + self.body.len() as u64 > self.limit_bytes {
             return Err(ParseError::BodyTooLarge(self.limit_bytes));
         }
         if used > 0 {
@@ -99,13 +104,29 @@ impl Receiver {
         Ok(decoder.is_done().then_some(*head))
     }
 
-    /// The body, as far as it has arrived.
+    /// Makes room for a body. One that is announced to be too large is not waited for.
+    fn expect(&mut self, framing: Framing) -> Result<(), ParseError> {
+        let Framing::Length(length) = framing else { return Ok(()) };
+        if length > self.limit_bytes {
+            return Err(ParseError::BodyTooLarge(self.limit_bytes));
+        }
+        self.body.reserve(length.min(MAX_RESERVE_BYTES) as usize);
+        Ok(())
+    }
+
+    /// The head, as soon as it has arrived.
+    pub fn head(&self) -> Option<Head> {
+        self.response.as_ref().map(|(head, _)| *head)
+    }
+
+    /// The body, as far as it has arrived and was not handed over.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Hands the body over.
+    /// Hands the body over, as far as it has arrived. Bytes that arrive later are a new piece.
     pub fn take_body(&mut self) -> Vec<u8> {
+        self.taken_bytes += self.body.len() as u64;
         std::mem::take(&mut self.body)
     }
 
@@ -275,6 +296,49 @@ mod tests {
         }
         let full = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789";
         assert_eq!(receive_with(&mut receiver, &[full], &Method::GET).unwrap().2, b"0123456789");
+    }
+
+    #[test]
+    fn an_announced_length_reserves_little() {
+        let mut receiver = Receiver::default();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", u64::MAX);
+        receiver.space()[..head.len()].copy_from_slice(head.as_bytes());
+        assert_eq!(receiver.advance(head.len(), &Method::GET, |_, _| ()), Ok(None));
+        assert!(receiver.body.capacity() as u64 <= MAX_RESERVE_BYTES);
+        // Nor does each piece that follows.
+        receiver.take_body();
+        receiver.space()[0] = b'x';
+        assert_eq!(receiver.advance(1, &Method::GET, |_, _| ()), Ok(None));
+        assert!(receiver.body.capacity() <= STEP);
+    }
+
+    /// Pieces of a response, each taken when it has arrived.
+    fn take_pieces(receiver: &mut Receiver, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, ParseError> {
+        receiver.reset();
+        let mut taken = Vec::new();
+        for piece in pieces {
+            receiver.space()[..piece.len()].copy_from_slice(piece);
+            let whole = receiver.advance(piece.len(), &Method::GET, |_, _| ())?;
+            assert_eq!(receiver.head().map(|head| head.status), Some(200));
+            taken.push(receiver.take_body());
+            if whole.is_some() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    #[test]
+    fn a_body_is_taken_piece_by_piece_and_its_limit_counts_all_of_them() {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let begin = format!("{head}2\r\nab\r\n");
+        let pieces = [begin.as_bytes(), b"3\r\ncd", b"e\r\n0\r", b"\n\r\n"];
+        let taken = take_pieces(&mut Receiver::new(5), &pieces).unwrap();
+        assert_eq!(taken, [b"ab".as_slice(), b"cd", b"e", b""]);
+        let mut receiver = Receiver::new(4);
+        assert_eq!(take_pieces(&mut receiver, &pieces), Err(ParseError::BodyTooLarge(4)));
+        // The next response is counted anew.
+        assert!(take_pieces(&mut receiver, &pieces[..2]).is_ok());
     }
 
     #[test]

@@ -5,4 +5,5 @@ mod conformance;
 mod escape;
 mod handlers;
 mod lifecycle;
+mod streams;
 mod support;
