@@ -4,6 +4,7 @@
 //! the promise has settled.
 
 use bytes::Bytes;
+use isolab_core::message::HEADERS_BYTES;
 use isolab_core::{Cause, Response, message};
 
 use crate::isolate::Failure;
@@ -40,18 +41,25 @@ pub(crate) fn read<'s>(
 /// Name and value of a header.
 pub(super) type Header = (Vec<u8>, Vec<u8>);
 
-/// The headers of a flat array of names and values.
+/// The headers of a flat array of names and values. All of them together have at most
+/// [`HEADERS_BYTES`]: many headers may be one long string, which would be copied for each.
 pub(super) fn headers_of(
     scope: &mut v8::PinScope<'_, '_>,
     headers: v8::Local<'_, v8::Array>,
 ) -> Result<Vec<Header>, Failure> {
+    let mut left = HEADERS_BYTES;
     let mut text = |index| {
         let value = item(scope, headers, index)?;
         let value =
             v8::Local::<v8::String>::try_from(value).map_err(|_| malformed("a header is not a string"))?;
+        left = left.checked_sub(value.length()).ok_or_else(too_large)?;
         byte_string(scope, value)
     };
     (0..headers.length() / 2).map(|pair| Ok((text(2 * pair)?, text(2 * pair + 1)?))).collect()
+}
+
+fn too_large() -> Failure {
+    Cause::InvalidResponse(format!("its headers are larger than {HEADERS_BYTES} bytes")).into()
 }
 
 /// The bytes of a `ByteString`, a string whose characters are bytes.

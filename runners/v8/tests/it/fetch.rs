@@ -67,6 +67,15 @@ const SOURCE: &str = "
       async leave() { fetch(origin('/delay/100000')); return 'left'; },
       async spin() { await fetch(origin('/delay/1')); for (;;); },
       async stray() { fetch(origin('/delay/1')).then(() => { queueMicrotask(() => { throw new RangeError('stray') }) }); await fetch(origin('/delay/10000')); },
+      async heads() {
+        const long = 'x'.repeat(1 << 20);
+        const many = Array.from({ length: 100 }, (_, index) => [`a${index}`, long]);
+        return Promise.all([
+          failure(fetch(origin('/head'), { headers: many })),
+          failure(fetch(origin(`/${long}`))),
+          failure(fetch(origin('/head'), { method: long })),
+        ]);
+      },
       async env() { return [env0, Object.isFrozen(env0)]; },
       async count() { return 1; },
     };
@@ -202,6 +211,24 @@ async fn the_number_of_requests_at_a_time_is_bounded() {
     assert!(error.to_string().contains("256 outbound requests at a time at most"), "{error}");
     assert_eq!(lab.text("/cancelled?n=300").await, "\"done\"");
     assert_eq!(lab.text("/count").await, "1");
+}
+
+/// One long string in many headers takes little of the heap, and would be copied for each.
+#[tokio::test]
+async fn the_head_of_a_request_is_bounded() {
+    let lab = lab("v8", "").await;
+    let text = lab.text("/heads").await;
+    assert_eq!(text.matches("at most 65536 bytes").count(), 3, "{text}");
+}
+
+#[tokio::test]
+async fn the_head_of_an_answer_is_bounded() {
+    let source = "export default { fetch() {
+        const long = 'x'.repeat(1 << 20);
+        return new Response('', { headers: Array.from({ length: 100 }, (_, index) => [`a${index}`, long]) });
+    } }";
+    let error = crate::support::answer("", source, get("/")).await.unwrap_err();
+    assert!(error.to_string().contains("its headers are larger than 65536 bytes"), "{error}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue};
+use isolab_core::message::HEADERS_BYTES;
 use isolab_core::streams::{Broken, PIECE_BYTES};
 use isolab_outbound::Body as Sent;
 use tokio::sync::mpsc;
@@ -98,13 +99,17 @@ fn pieces_of(receiver: mpsc::Receiver<Result<Bytes, Broken>>) -> Sent {
 
 fn request_of(scope: &mut v8::PinScope<'_, '_>, args: &Args<'_>) -> Result<http::Request<Bytes>, String> {
     let [method, url] = [0, 1].map(|index| args.get(index).to_rust_string_lossy(scope));
+    if method.len() + url.len() > HEADERS_BYTES {
+        return Err(format!("method and URL of a request have at most {HEADERS_BYTES} bytes"));
+    }
     let headers = v8::Local::<v8::Array>::try_from(args.get(2)).map_err(|_| "headers are not an array")?;
     let mut request = http::Request::builder()
         .method(method.as_str())
         .uri(url.as_str())
         .body(Bytes::from(bytes_of(args.get(3))))
         .map_err(|error| format!("{method} {url} is not a request: {error}"))?;
-    let headers = reply::headers_of(scope, headers).map_err(|_| "a header is not text")?;
+    let headers = reply::headers_of(scope, headers)
+        .map_err(|_| format!("the request's headers are not text of at most {HEADERS_BYTES} bytes"))?;
     for (name, value) in headers {
         let shown = String::from_utf8_lossy(&name).into_owned();
         let name = HeaderName::from_bytes(&name).map_err(|_| format!("`{shown}` is not a header name"))?;
