@@ -2,11 +2,15 @@
 //
 // The environment says where requests come from: ISOLAB_SOCKET is the path of the host's Unix socket,
 // to which the server connects; PORT is a TCP port, on which it listens. ISOLAB_CONNECTIONS is the number
-// of requests that the host may send at the same time, each on a connection of its own. An error that is thrown
-// outside of a request ends the process, as is Node's default.
+// of requests that the host may send at the same time, each on a connection of its own. ISOLAB_ENV is a list of
+// names: the environment variables that the handler is given. An error that is thrown outside of a request ends
+// the process, as is Node's default.
 
 import { createServer } from "node:http";
 import { connect } from "node:net";
+
+import { drained, flowing, joined, whole } from "./bodies.mjs";
+import { fetchGranted } from "./fetch.mjs";
 
 // Node 18 lacks these two of ES2024.
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -23,11 +27,16 @@ const FLUSH_BYTES = 64 * 1024;
 /** Headers that this server writes itself. */
 const OWN_HEADERS = new Set(["connection", "content-length", "keep-alive", "transfer-encoding"]);
 
-const environment = Object.freeze({});
+/** The environment variables that the function is granted. */
+const granted = JSON.parse(process.env.ISOLAB_ENV ?? "[]");
+const environment = Object.freeze(Object.fromEntries(granted.map((name) => [name, process.env[name]])));
 const context = Object.freeze({
   waitUntil(_promise) {},
   passThroughOnException() {},
 });
+
+// On the bridge a container has a network, and Node's own `fetch`.
+if (process.env.ISOLAB_SOCKET) globalThis.fetch = fetchGranted;
 
 const { default: handler } = await import("./handler.js");
 if (typeof handler?.fetch !== "function") {
@@ -109,29 +118,6 @@ async function requestFrom(incoming) {
   return new Request(`http://localhost${incoming.url}`, { method, headers, body, duplex: "half" });
 }
 
-/** The host sends a body with its length if it has all of it. */
-async function whole(incoming) {
-  const chunks = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return chunks.length > 0 ? joined(chunks) : null;
-}
-
-/**
- * A body that the host sends in pieces. Each is read when the handler asks for it. A handler that needs no
- * more leaves the rest to the host, which stops when it has the answer.
- */
-function flowing(incoming) {
-  const chunks = incoming.iterator({ destroyOnReturn: false });
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      // A copy: handlers may keep the memory or give it away, and a chunk shares it with others.
-      else controller.enqueue(new Uint8Array(value));
-    },
-  }, { highWaterMark: 0 });
-}
-
 /**
  * Sends a response. Its pieces go out together as long as the handler does not pause, and a small one goes
  * out in one write with its length. On a pause everything so far goes out, at least the head.
@@ -174,21 +160,6 @@ async function send(response, outgoing) {
     clearImmediate(pause);
   }
   outgoing.end(joined(chunks));
-}
-
-function joined(chunks) {
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-}
-
-/** Waits until the host has taken what was written, or its connection is gone. */
-function drained(outgoing) {
-  return new Promise((resolve) => {
-    const done = () => {
-      outgoing.off("drain", done).off("close", done);
-      resolve();
-    };
-    outgoing.on("drain", done).on("close", done);
-  });
 }
 
 /** Where the head is out already, only a broken connection can tell. */

@@ -10,10 +10,13 @@ use bollard::models::{
 };
 use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, WaitContainerOptions};
 use futures_util::{StreamExt, TryStreamExt};
+use isolab_core::function::Grants;
 use isolab_core::{Cause, Limits};
 
 use crate::engine::{Engine, EngineError, is_absent, is_conflict};
+use crate::grants;
 use crate::guest;
+use crate::outbound;
 use crate::session;
 use crate::settings::Settings;
 use crate::socket;
@@ -54,6 +57,7 @@ pub(crate) struct Confinement<'a> {
     pub(crate) labels: HashMap<String, String>,
     pub(crate) settings: &'a Settings,
     pub(crate) limits: Limits,
+    pub(crate) grants: &'a Grants,
     /// The engine's name for the network namespace.
     pub(crate) network: String,
     /// The control group to make the container's in; the engine's choice if there is none.
@@ -64,8 +68,11 @@ pub(crate) struct Confinement<'a> {
 
 impl Confinement<'_> {
     fn environment(&self, requests: String) -> Vec<String> {
-        let mut environment =
-            vec![requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))];
+        let mut environment = grants::environment(self.grants);
+        environment.extend([requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))]);
+        if !self.grants.hosts.is_empty() {
+            environment.push(format!("ISOLAB_OUTBOUND={FOLDER}/{}", outbound::FILE));
+        }
         if self.settings.concurrency > 1 {
             environment.push(format!("ISOLAB_CONNECTIONS={}", self.settings.concurrency));
         }
@@ -73,8 +80,8 @@ impl Confinement<'_> {
     }
 
     /// A container whose server connects to the socket in `folder`, or else listens on
-    /// [`PORT`]. It has no place where it can write to the host's disk, and no shared
-    /// memory.
+    /// [`PORT`]. It has no place where it can write to the host's disk but those that it is
+    /// granted, and no shared memory.
     pub(crate) fn body(self, folder: Option<&Path>) -> ContainerCreateBody {
         let requests = match folder {
             Some(_) => format!("ISOLAB_SOCKET={FOLDER}/{}", socket::FILE),
@@ -85,11 +92,12 @@ impl Confinement<'_> {
             image: Some(self.image.to_owned()),
             user: Some(format!("{user}:{group}")),
             env: Some(self.environment(requests)),
+            cmd: Some(self.grants.args.clone()).filter(|arguments| !arguments.is_empty()),
             labels: Some(self.labels),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network),
                 runtime: Some(self.settings.runtime.clone()),
-                mounts: Some(folder.into_iter().map(mount).collect()),
+                mounts: Some(folder.into_iter().map(mount).chain(grants::mounts(self.grants)).collect()),
                 memory: Some(self.limits.memory_bytes.cast_signed()),
                 // Memory and swap together: the guest gets no swap.
                 memory_swap: Some(self.limits.memory_bytes.cast_signed()),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::models::SystemInfoCgroupDriverEnum;
 use isolab_core::{
-    Artifact, Cache, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
+    Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
+use isolab_outbound::Outbound;
 
 use crate::engine::{self, Engine};
 use crate::group::RunGroup;
@@ -20,7 +21,7 @@ use crate::session::Session;
 use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
 use crate::v8::V8Server;
-use crate::{group, hierarchy, holder, native, sweep};
+use crate::{grants, group, hierarchy, holder, native, sweep};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
@@ -31,10 +32,8 @@ pub struct Docker {
     settings: Settings,
     engine: Engine,
     session: Arc<Session>,
-    cache: Cache,
-    run_id: String,
+    environment: Environment,
     group: RunGroup,
-    guest_cpu: Option<usize>,
     versions: Vec<(String, String)>,
     v8: Option<V8Server>,
     start_timeout: Duration,
@@ -63,17 +62,14 @@ impl Docker {
             let place = std::env::temp_dir();
             Cause::Unavailable(format!("no folder for sockets can be made in {}: {error}", place.display()))
         })?;
-        let (session, cache) = (Arc::new(session), environment.cache.clone());
-        let run_id = environment.run_id.clone();
+        let session = Arc::new(session);
         Ok(Self {
             spec,
             settings,
             engine,
             session,
-            cache,
-            group: RunGroup::of(driver, &run_id, group::is_removable()),
-            run_id,
-            guest_cpu: environment.guest_cpu,
+            group: RunGroup::of(driver, &environment.run_id, group::is_removable()),
+            environment: environment.clone(),
             versions,
             v8: None,
             start_timeout: START_TIMEOUT,
@@ -138,21 +134,25 @@ impl Docker {
         laps: &mut Laps,
     ) -> Result<PreparedDocker, Cause> {
         let (recipe, source_digest) = self.recipe(function, variant, laps).await?;
-        let (image, cached) = image::of_function(&self.engine, &recipe, &self.cache).await?;
+        let (image, cached) = image::of_function(&self.engine, &recipe, &self.environment.cache).await?;
         laps.mark("image");
         self.group.make(&hierarchy::roots()).map_err(|error| {
             Cause::Unavailable(format!("the control group of this run cannot be made: {error}"))
         })?;
+        let grants = function.grants();
+        let outbound = (!grants.hosts.is_empty()).then(|| Arc::new(Outbound::new(grants, &self.environment)));
         let shared = Arc::new(Shared {
             engine: self.engine.clone(),
             session: Arc::clone(&self.session),
             settings: self.settings.clone(),
             spec: self.spec.to_string(),
-            run_id: self.run_id.clone(),
+            run_id: self.environment.run_id.clone(),
             group: self.group.clone(),
-            guest_cpu: self.guest_cpu,
+            guest_cpu: self.environment.guest_cpu,
             name: function.name().to_owned(),
             limits: function.limits(),
+            grants: grants.clone(),
+            outbound,
             start_timeout: self.start_timeout,
         });
         let holder = match self.settings.network {
@@ -173,7 +173,7 @@ impl Executor for Docker {
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         self.variant_source(function, variant)?;
-        function.grants().only(&[], "docker")
+        grants::check(function.grants(), variant, &self.settings)
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -202,7 +202,7 @@ impl Executor for Docker {
     async fn close(&self) -> Result<(), Error> {
         let swept = sweep::session(&self.engine, &self.session.name).await;
         self.session.close();
-        group::remove(&self.run_id);
+        group::remove(&self.environment.run_id);
         swept.map(|_| ()).map_err(|error| Error::new(Phase::Stop, &self.spec, "all functions", error.into()))
     }
 }
@@ -258,6 +258,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use bollard::query_parameters::RemoveImageOptions;
+    use isolab_core::Cache;
 
     use super::*;
 

@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::container::Container;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
+use crate::outbound::Proxy;
 use crate::outside;
 use crate::shared::Shared;
 
@@ -23,6 +24,8 @@ pub(crate) struct DockerInstance {
     /// Connections without a request. A failure, and a response that ends its connection, leave
     /// none.
     pub(crate) idle: RefCell<Vec<Connection>>,
+    /// Sends the container's outbound requests, as long as it lives.
+    pub(crate) _outbound: Option<Proxy>,
 }
 
 #[async_trait(?Send)]
@@ -51,7 +54,7 @@ impl Instance for DockerInstance {
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
         // A server whose connection is closed connects again: it would do that while it is
         // removed.
-        let Self { shared, container, endpoint, idle } = *self;
+        let Self { shared, container, endpoint, idle, _outbound } = *self;
         let removed = container.remove().await;
         laps.mark("remove");
         drop((idle, endpoint));

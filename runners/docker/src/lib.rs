@@ -8,7 +8,7 @@
 //! | stop | kills and removes the container, in one call | `container` |
 //!
 //! A container has no capability, cannot gain privileges, sees a read-only root and has
-//! no place where it can write. It runs as nobody, under limits of memory, processors and
+//! no place where it can write but granted folders. It runs as nobody, under limits of memory, processors and
 //! processes. Its server connects to a Unix socket of the host (`socket`), so it needs no
 //! network. To set up even an empty network namespace is half of an engine's work at a
 //! start. Hence the default `network=shared`: the instances of one function join one
@@ -24,6 +24,10 @@
 //! own (`v8`), whose process in the container is `guest`. Both are a program of the host with
 //! its libraries (`program`).
 //!
+//! A function may be granted hosts, folders, environment variables and arguments (`grants`). A
+//! container has no network for the hosts: it sends its requests to a second socket, and the host
+//! passes them on (`outbound`).
+//!
 //! Containers outlive the process that made them. So each carries the run's id and its
 //! session's name (`session`), which tells whether the process is gone. [`sweep`](sweep())
 //! removes the containers of a run, and those whose process is gone. Images stay, as a
@@ -35,6 +39,7 @@ mod endpoint;
 mod engine;
 mod executor;
 mod failure;
+mod grants;
 mod group;
 pub mod guest;
 mod hierarchy;
@@ -44,6 +49,7 @@ mod incoming;
 mod instance;
 mod native;
 mod node;
+mod outbound;
 mod outside;
 mod prepared;
 mod program;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::{Artifact, Cause, Error, Instance, Laps, Phase, Prepared};
+use isolab_outbound::Client;
 
 use crate::container::{Confinement, Container};
 use crate::endpoint::Endpoint;
 use crate::image::Image;
 use crate::instance::DockerInstance;
+use crate::outbound::{self, Proxy};
+use crate::outside;
 use crate::settings::Network;
 use crate::shared::Shared;
 use crate::socket::HostSocket;
@@ -61,13 +64,23 @@ impl PreparedDocker {
             labels: self.shared.labels(),
             settings,
             limits: *limits,
+            grants: &self.shared.grants,
             network: self.network_mode(),
             group: self.shared.group.parent(),
             cpu: self.shared.guest_cpu,
         };
+        let outbound = match (&self.shared.outbound, &socket) {
+            (Some(hosts), Some(socket)) => Some((socket.listen_beside(outbound::FILE)?, Client::new(hosts))),
+            _ => None,
+        };
         let folder = socket.as_ref().map(HostSocket::folder);
         let container = Container::create(engine, confinement.body(folder)).await?;
         laps.mark("create");
+        let outbound = outbound.map(|(listener, client)| {
+            let id = container.id.clone();
+            let is_guest = move |process| outside::is_in_container(process, &id);
+            Proxy::serve(listener, client, limits.deadline, is_guest)
+        });
         container.start().await?;
         laps.mark("start");
         let endpoint = match socket {
@@ -77,7 +90,8 @@ impl PreparedDocker {
         let connection = endpoint.connect(&container, *limits).await?;
         laps.mark("ready");
         let shared = Arc::clone(&self.shared);
-        Ok(Box::new(DockerInstance { shared, container, endpoint, idle: RefCell::new(vec![connection]) }))
+        let idle = RefCell::new(vec![connection]);
+        Ok(Box::new(DockerInstance { shared, container, endpoint, idle, _outbound: outbound }))
     }
 
     async fn bridge_address(&self, container: &Container) -> Result<String, Cause> {

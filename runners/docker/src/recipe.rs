@@ -26,6 +26,8 @@ pub(crate) static NODE: Folder = Folder {
         // Without it Node would take `handler.js` for CommonJS.
         ("package.json", include_bytes!("../../../docker/guests/node/package.json")),
         ("server.mjs", include_bytes!("../../../docker/guests/node/server.mjs")),
+        ("bodies.mjs", include_bytes!("../../../docker/guests/node/bodies.mjs")),
+        ("fetch.mjs", include_bytes!("../../../docker/guests/node/fetch.mjs")),
     ],
 };
 pub(crate) static HOLDER: Folder = Folder {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use isolab_core::function::Grants;
 use isolab_core::{Cause, Error, Limits, Phase};
+use isolab_outbound::Outbound;
 
 use crate::container::{LABEL_FUNCTION, LABEL_RUN, LABEL_SESSION};
 use crate::engine::Engine;
@@ -28,6 +30,9 @@ pub(crate) struct Shared {
     pub(crate) guest_cpu: Option<usize>,
     pub(crate) name: String,
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    /// The granted hosts; none if there are none.
+    pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) start_timeout: Duration,
 }
 

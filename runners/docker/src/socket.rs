@@ -25,6 +25,9 @@ pub(crate) const FILE: &str = "socket";
 /// kernel makes a guest that opens more of them wait, at no cost to the host.
 const BACKLOG: i32 = 1;
 
+/// The same for outbound requests: as many as the host takes. Node does not try again.
+const OUTBOUND_BACKLOG: i32 = 256;
+
 /// After how many useless connections the host gives up on a guest.
 const MAX_USELESS: u32 = 16;
 
@@ -44,10 +47,17 @@ impl HostSocket {
     pub(crate) fn listen(folder: PathBuf) -> Result<Self, Cause> {
         let path = folder.join(FILE);
         check_length(&path)?;
-        let listener = make(&folder, &path).map_err(|error| {
-            Cause::Internal(format!("no socket could be made at {}: {error}", path.display()))
-        })?;
+        let made = make_folder(&folder).and_then(|()| make(&path, BACKLOG));
+        let listener = made.map_err(|error| failed(&path, &error))?;
         Ok(Self { listener, folder })
+    }
+
+    /// Listens at another socket in the same folder, for outbound requests. Dropping this socket
+    /// removes that one's file too.
+    pub(crate) fn listen_beside(&self, file: &str) -> Result<UnixListener, Cause> {
+        let path = self.folder.join(file);
+        check_length(&path)?;
+        make(&path, OUTBOUND_BACKLOG).map_err(|error| failed(&path, &error))
     }
 
     /// The folder, which the container is shown.
@@ -98,17 +108,20 @@ pub(crate) fn remove(folder: &Path) {
     }
 }
 
-/// The container's user may enter the folder and connect to the socket. The session's
-/// folder around it keeps out everybody else. The modes are set apart from the making, so
-/// that no umask changes them.
-fn make(folder: &Path, path: &Path) -> io::Result<UnixListener> {
+/// The container's user may enter the folder. The session's folder around it keeps out everybody
+/// else. The mode is set apart from the making, so that no umask changes it.
+fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o711))
+}
+
+/// The container's user may connect to the socket.
+fn make(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     refuse_descriptors(&socket)?;
     socket.bind(&SockAddr::unix(path)?)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
-    fs::set_permissions(folder, Permissions::from_mode(0o711))?;
-    socket.listen(BACKLOG)?;
+    socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(OwnedFd::from(socket).into())
 }
@@ -136,6 +149,10 @@ fn refuse_descriptors(socket: &Socket) -> io::Result<bool> {
         error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(false),
         error => Err(error),
     }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Cause {
+    Cause::Internal(format!("no socket could be made at {}: {error}", path.display()))
 }
 
 fn check_length(socket: &Path) -> Result<(), Cause> {

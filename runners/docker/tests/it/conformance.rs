@@ -1,12 +1,37 @@
 //! The suite of all executors, over every function there is.
 
+use std::collections::BTreeMap;
+
 use crate::support::{Lab, function};
+use isolab_core::function::Host;
 use isolab_core::{Library, conformance};
+use isolab_outbound::origin::Origin;
+
+/// A lab with the host that some functions are granted.
+async fn lab_with(origin: &Origin) -> Option<Lab> {
+    let host = Host { name: "origin".into(), port: 80 };
+    Lab::open_with("docker", BTreeMap::from([(host, origin.address())])).await
+}
 
 #[tokio::test]
 async fn every_function_behaves_in_a_container() {
-    let Some(lab) = Lab::open("docker").await else { return };
+    let origin = Origin::start().unwrap();
+    let Some(lab) = lab_with(&origin).await else { return };
     let library = conformance::library().unwrap();
+    let report = conformance::run(&lab.docker, &library).await;
+    println!("{report}");
+    report.assert();
+}
+
+/// The functions that a granted host answers for, by themselves.
+#[tokio::test]
+async fn a_function_asks_a_granted_host_from_a_container() {
+    let origin = Origin::start().unwrap();
+    let Some(lab) = lab_with(&origin).await else { return };
+    let mut library = Library::open(&[]).unwrap();
+    for name in ["proxy", "fanout"] {
+        library.insert(function(name));
+    }
     let report = conformance::run(&lab.docker, &library).await;
     println!("{report}");
     report.assert();

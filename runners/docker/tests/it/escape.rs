@@ -1,18 +1,11 @@
 //! Guests that try to get out of their container through what the host does.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use crate::support::{Lab, environment, get, resolve, start, stop};
-use isolab_core::{Cause, Executor, Laps, Library, Reuse, Variant};
-use isolab_docker::Docker;
-use isolab_frontend::{Config, Server};
+use crate::support::{Door, Lab, PATIENCE, get, start, stop};
+use isolab_core::{Cause, Executor, Laps, Variant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Puts a link to the engine's socket where its own socket was, and has its connection
 /// closed, so that the host needs another one for the next request.
@@ -40,25 +33,16 @@ export default { fetch(request) {
 #[tokio::test]
 async fn a_link_to_the_engines_socket_leads_the_front_door_nowhere() {
     let Some(mut lab) = Lab::open("docker").await else { return };
-    let mut library = Library::open(&[]).unwrap();
-    library.insert(lab.handler("relinks", "", RELINKS));
-    // An executor of the same run, so that the lab sweeps what this test leaves.
-    let environment = isolab_core::Environment { run_id: lab.run_id.clone(), ..environment(&lab.cache()) };
-    let docker = Arc::new(Docker::open(resolve("docker"), &environment).await.unwrap());
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = Config { listen, workers: 1, reuse: Reuse::Warm, ..Config::default() };
-    let server = Server::bind(config, vec![docker as Arc<dyn Executor>], library).unwrap();
-    let address = server.local_addr();
-    let (shutdown, is_shut_down) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(server.run(async { drop(is_shut_down.await) }, std::future::pending()));
+    let function = lab.handler("relinks", "", RELINKS);
+    let door = Door::open(&lab, function).await;
+    let address = door.address;
     let attack = ask(address, "/relinks/attack").await;
     let answers = [
         ask(address, "/relinks/containers/json").await,
         ask(address, "/relinks/version").await,
         ask(address, "/relinks/attack").await,
     ];
-    drop(shutdown);
-    tokio::time::timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    door.close().await;
     assert_eq!(attack, "EROFS EROFS EEXIST");
     let expected = ["/containers/json", "/version"].map(|path| format!("the function was asked for {path}"));
     assert_eq!(answers[..2], expected);

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod escape;
+mod granted;
 mod handlers;
 mod lifecycle;
 mod streams;

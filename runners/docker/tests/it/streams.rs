@@ -5,19 +5,18 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::{Lab, get, stop};
+use crate::support::{Door, Lab, PATIENCE, get, stop};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, Uri};
 use isolab_core::streams::{Begun, Broken, Pieces, Streams};
 use isolab_core::{Cause, Error, Instance, Laps, Request, Response, Variant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 /// Both ways that requests reach a container.
 const SPECS: [&str; 2] = ["docker:network=none", "docker:network=bridge"];
-
-/// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const FLOWS: &str = r#"
 import { createHash } from "node:crypto";
@@ -160,6 +159,35 @@ async fn bodies_flow_both_ways_at_once() {
         drop(head);
         stop(instance).await;
     }
+}
+
+/// Reads until `end` has arrived.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut seen = Vec::new();
+    let reading = async {
+        while !seen.ends_with(end.as_bytes()) {
+            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "the server has closed");
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("an answer arrives");
+    String::from_utf8(seen).unwrap()
+}
+
+#[tokio::test]
+async fn bodies_flow_through_the_front_door() {
+    let Some(mut lab) = Lab::open("docker").await else { return };
+    let function = lab.handler("flows-out", "", FLOWS);
+    let door = Door::open(&lab, function).await;
+    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    let head = "POST /flows-out/echo HTTP/1.1\r\nhost: lab\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(format!("{head}5\r\nfirst\r\n").as_bytes()).await.unwrap();
+    let answer = read_until(&mut stream, "5\r\nfirst\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    stream.write_all(b"6\r\nsecond\r\n").await.unwrap();
+    assert_eq!(read_until(&mut stream, "second\r\n").await, "6\r\nsecond\r\n");
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    assert_eq!(read_until(&mut stream, "0\r\n\r\n").await, "0\r\n\r\n");
+    door.close().await;
 }
 
 /// SHA-256 of 64 MiB of zeros, by `head -c 67108864 /dev/zero | sha256sum`.

@@ -2,17 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bollard::query_parameters::{ListContainersOptions, RemoveImageOptions};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
+use isolab_core::function::Host;
 use isolab_core::{
-    Cache, Cause, Environment, Error, Executor, Function, Instance, Laps, Prepared, Request, Response, Spec,
-    Variant,
+    Cache, Cause, Environment, Error, Executor, Function, Instance, Laps, Library, Prepared, Request,
+    Response, Reuse, Spec, Variant,
 };
 use isolab_docker::{Docker, SETTINGS};
+use isolab_frontend::{Config, Server};
+use tokio::sync::oneshot;
+
+/// No test waits longer than this for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An executor with a cache of its own, and functions of a test's own.
 pub(crate) struct Lab {
@@ -26,8 +35,13 @@ pub(crate) struct Lab {
 impl Lab {
     /// `None`, with a message, where no engine answers and none is required.
     pub(crate) async fn open(spec: &str) -> Option<Self> {
+        Self::open_with(spec, BTreeMap::new()).await
+    }
+
+    /// The same, with addresses of granted hosts.
+    pub(crate) async fn open_with(spec: &str, hosts: BTreeMap<Host, SocketAddr>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&folder.path().join("cache"));
+        let environment = Environment { hosts, ..environment(&folder.path().join("cache")) };
         match Docker::open(resolve(spec), &environment).await {
             Ok(docker) => Some(Self { docker, run_id: environment.run_id, folder, scratch: Vec::new() }),
             Err(Cause::Unavailable(reason)) if !is_required() => {
@@ -82,6 +96,37 @@ impl Drop for Lab {
             });
         });
         cleaning.join().unwrap();
+    }
+}
+
+/// A front end with one function in containers.
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    shutdown: oneshot::Sender<()>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    /// Its containers are of the lab's run, so that the lab sweeps those that are left.
+    pub(crate) async fn open(lab: &Lab, function: Function) -> Self {
+        let mut library = Library::open(&[]).unwrap();
+        library.insert(function);
+        let environment = Environment { run_id: lab.run_id.clone(), ..environment(&lab.cache()) };
+        let docker = Arc::new(Docker::open(resolve("docker"), &environment).await.unwrap());
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let config = Config { listen, workers: 1, reuse: Reuse::Warm, ..Config::default() };
+        let server = Server::bind(config, vec![docker as Arc<dyn Executor>], library).unwrap();
+        let address = server.local_addr();
+        let (shutdown, is_shut_down) = oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            server.run(async { drop(is_shut_down.await) }, std::future::pending()).await.unwrap();
+        });
+        Self { address, shutdown, running }
+    }
+
+    pub(crate) async fn close(self) {
+        drop(self.shutdown);
+        tokio::time::timeout(PATIENCE, self.running).await.expect("the server ends").unwrap();
     }
 }
 

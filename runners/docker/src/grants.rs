@@ -1,0 +1,174 @@
+//! The things outside of its container that a function is granted.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use bollard::models::{Mount, MountBindOptions, MountType};
+use isolab_core::Variant;
+use isolab_core::function::{Folder, Grant, Grants};
+
+use crate::session;
+use crate::settings::{Javascript, Network, Settings};
+
+/// Folders of the root that the engine or the host has a place in. A folder that is mounted over one
+/// of them would get files of the engine.
+const RESERVED: [&str; 5] = ["dev", "etc", "proc", "run", "sys"];
+
+/// Environment variables that the server takes its orders from begin with this, or are [`PORT`].
+const PREFIX: &str = "ISOLAB_";
+const PORT: &str = "PORT";
+
+/// The names of the granted environment variables, as a JSON list.
+const NAMES: &str = "ISOLAB_ENV";
+
+/// Fails if a container cannot honour a grant, with the reason as a sentence without a full stop.
+pub(crate) fn check(grants: &Grants, variant: Variant, settings: &Settings) -> Result<(), String> {
+    let honoured: &[Grant] = match (variant, settings.javascript) {
+        (Variant::Js, Javascript::Node) => &[Grant::Hosts, Grant::Env, Grant::Args, Grant::Folders],
+        (Variant::Rust, _) => &[Grant::Env, Grant::Args, Grant::Folders],
+        _ => &[],
+    };
+    grants.only(honoured, crate::NAME)?;
+    if !grants.hosts.is_empty() && settings.network == Network::Bridge {
+        return Err("`docker:network=bridge` gives an instance every host, and cannot grant only some".into());
+    }
+    let is_own = |name: &&String| name.starts_with(PREFIX) || *name == PORT;
+    if let Some(name) = grants.env.keys().find(is_own) {
+        return Err(format!("the environment variable `{name}` of a container is the server's own"));
+    }
+    grants.folders.iter().try_for_each(|folder| check_folder(folder, &grants.folders))
+}
+
+fn check_folder(folder: &Folder, all: &[Folder]) -> Result<(), String> {
+    let at = &folder.at;
+    if at.split('/').nth(1).is_some_and(|first| RESERVED.contains(&first)) {
+        return Err(format!("`{at}` in a container belongs to the engine"));
+    }
+    // The engine would make the place of the inner folder in the outer one, on the host.
+    let around =
+        all.iter().find(|other| at.strip_prefix(&other.at).is_some_and(|rest| rest.starts_with('/')));
+    if let Some(around) = around {
+        return Err(format!("the folder at `{at}` lies inside of the one at `{}`", around.at));
+    }
+    let shown = folder.path.display();
+    let metadata = folder.path.metadata().map_err(|error| format!("{shown}: {error}"))?;
+    let needed = if folder.is_writable { READ | WRITE } else { READ };
+    let (user, group) = session::user();
+    if permissions(&metadata, user, group) & needed == needed {
+        return Ok(());
+    }
+    let change = if folder.is_writable { "write" } else { "read" };
+    Err(format!("containers run as user {user}, which may not {change} the folder {shown}; change its mode"))
+}
+
+/// Bits of a mode: to list and to enter a folder, and to change its entries.
+const READ: u32 = 0o5;
+const WRITE: u32 = 0o2;
+
+/// The bits of a folder's mode that hold for a user.
+fn permissions(folder: &Metadata, user: u32, group: u32) -> u32 {
+    let shift = match folder {
+        _ if folder.uid() == user => 6,
+        _ if folder.gid() == group => 3,
+        _ => 0,
+    };
+    (folder.mode() >> shift) & 0o7
+}
+
+/// The environment variables, and their names for a server that passes them on.
+pub(crate) fn environment(grants: &Grants) -> Vec<String> {
+    if grants.env.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<_> = grants.env.keys().collect();
+    let names = serde_json::json!(names);
+    let variables = grants.env.iter().map(|(name, value)| format!("{name}={value}"));
+    variables.chain([format!("{NAMES}={names}")]).collect()
+}
+
+/// The folders. The guest sees nothing that is mounted inside of them on the host.
+pub(crate) fn mounts(grants: &Grants) -> impl Iterator<Item = Mount> {
+    grants.folders.iter().map(|folder| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.path.to_string_lossy().into_owned()),
+        target: Some(folder.at.clone()),
+        read_only: Some(!folder.is_writable),
+        bind_options: Some(MountBindOptions { non_recursive: Some(true), ..MountBindOptions::default() }),
+        ..Mount::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use isolab_core::Spec;
+    use isolab_core::function::Host;
+
+    use super::*;
+
+    fn settings(spec: &str) -> Settings {
+        Settings::of(&Spec::parse(spec).unwrap().resolve(crate::SETTINGS).unwrap())
+    }
+
+    fn folder(path: &Path, at: &str, is_writable: bool) -> Folder {
+        Folder { path: path.to_owned(), at: at.into(), is_writable }
+    }
+
+    fn refused(grants: &Grants, variant: Variant, spec: &str) -> String {
+        check(grants, variant, &settings(spec)).unwrap_err()
+    }
+
+    #[test]
+    fn a_grant_that_a_container_cannot_honour_is_refused_with_the_reason() {
+        let host = Host { name: "origin".into(), port: 80 };
+        let hosts = Grants { hosts: vec![host], ..Grants::default() };
+        assert_eq!(check(&hosts, Variant::Js, &settings("docker")), Ok(()));
+        assert!(refused(&hosts, Variant::Js, "docker:network=bridge").contains("every host"));
+        assert!(refused(&hosts, Variant::Rust, "docker").contains("outbound hosts"));
+        assert!(refused(&hosts, Variant::Js, "docker:javascript=v8").contains("outbound hosts"));
+        for name in ["PORT", "ISOLAB_SOCKET"] {
+            let env = BTreeMap::from([(name.to_owned(), String::new())]);
+            let grants = Grants { env, ..Grants::default() };
+            assert!(refused(&grants, Variant::Js, "docker").contains(name));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_would_let_the_engine_write_to_the_host_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
+        let granted = |folders: &[(&str, bool)]| Grants {
+            folders: folders.iter().map(|(at, writable)| folder(place.path(), at, *writable)).collect(),
+            ..Grants::default()
+        };
+        let both = [("/data", false), ("/database", true)];
+        assert_eq!(check(&granted(&both), Variant::Rust, &settings("docker")), Ok(()));
+        for at in ["/run", "/run/isolab", "/etc", "/proc/self", "/dev/x", "/sys"] {
+            assert!(refused(&granted(&[(at, false)]), Variant::Js, "docker").contains("the engine"), "{at}");
+        }
+        let nested = [("/data/x", false), ("/data", false)];
+        assert!(refused(&granted(&nested), Variant::Js, "docker").contains("inside of"));
+    }
+
+    #[test]
+    fn a_folder_that_the_containers_user_cannot_use_is_refused() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: containers run as this user");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let refuses = |mode: u32, is_writable: bool| {
+            fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+            let grants =
+                Grants { folders: vec![folder(place.path(), "/data", is_writable)], ..Grants::default() };
+            check(&grants, Variant::Js, &settings("docker")).is_err()
+        };
+        let results = [(0o755, false), (0o777, true), (0o755, true), (0o770, false)]
+            .map(|(mode, is_writable)| refuses(mode, is_writable));
+        assert_eq!(results, [false, false, true, true]);
+    }
+}
