@@ -5,6 +5,7 @@ mod conformance;
 mod escape;
 mod granted;
 mod handlers;
+mod in_flight;
 mod lifecycle;
 mod streams;
 mod support;
