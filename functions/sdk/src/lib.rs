@@ -29,6 +29,8 @@
 //! Instances of one snapshot share the values that the initialisation has made, such as random
 //! numbers and times. A panic ends the phase with an error.
 //!
+//! A function may also take its request and give its answer piece by piece: see [`stream`].
+//!
 //! | target | artifact | entry point |
 //! |---|---|---|
 //! | `wasm32-wasip1` | core Wasm module, for `wasm` and `v8` alike | [`wasm`]: `isolab_request`, `isolab_handle` |
@@ -42,11 +44,13 @@ pub mod library;
 mod message;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod stream;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 pub mod wire;
 
-pub use message::{Request, Response};
+pub use message::{Request, Response, TEXT};
+pub use stream::Answer;
 
 /// The Wasm export of a function's initialisation. It is the default name of Wizer, which
 /// runs the export and removes it: an instance of the new module has nothing left to do.
@@ -98,6 +102,28 @@ macro_rules! export {
     };
 }
 
+/// Exports a function whose bodies flow ([`stream::StreamHandle`]), and its initialisation if it has
+/// one. The module or library also has the exports of [`export!`], for hosts that keep bodies
+/// whole.
+#[macro_export]
+macro_rules! export_stream {
+    ($handle:ident $(, initialize = $initialize:ident)?) => {
+        #[cfg(target_os = "wasi")]
+        mod __isolab_stream {
+            #[unsafe(no_mangle)]
+            extern "C" fn isolab_stream() -> *const u8 {
+                $crate::wasm::stream(super::$handle)
+            }
+        }
+
+        fn __isolab_whole(request: &$crate::Request<'_>) -> $crate::Response {
+            $crate::stream::whole(request, $handle)
+        }
+
+        $crate::export!(__isolab_whole $(, initialize = $initialize)?);
+    };
+}
+
 /// Makes the `main` of the native server around a function, which runs its initialisation
 /// first if it has one. Needs the feature `server`.
 #[macro_export]
@@ -109,6 +135,20 @@ macro_rules! serve {
         fn main() -> std::process::ExitCode {
             $($initialize();)?
             $crate::server::main($handle)
+        }
+    };
+}
+
+/// The same for a function whose bodies flow ([`stream::StreamHandle`]).
+#[macro_export]
+macro_rules! serve_stream {
+    ($handle:path $(, initialize = $initialize:path)?) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::server::Allocator = $crate::server::Allocator;
+
+        fn main() -> std::process::ExitCode {
+            $($initialize();)?
+            $crate::server::main_stream($handle)
         }
     };
 }

@@ -53,6 +53,9 @@ fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
+/// The header of an answer in plain text.
+pub const TEXT: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
+
 /// A function's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -73,7 +76,7 @@ impl Response {
 
     /// A response in plain text.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", body.into())
+        Self::new(status, TEXT.1, body.into())
     }
 
     /// A response of JSON that is already serialised.

@@ -5,6 +5,8 @@
 //! listens on all interfaces. `ISOLAB_CONNECTIONS` is the number of requests that the host may
 //! send at the same time, each on a connection of its own. Without it the host sends one, and
 //! there is one thread; with it, each request of a function has a thread.
+//!
+//! A function whose bodies flow always has a thread for each request (`streaming`).
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -14,8 +16,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,7 +27,12 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
+use crate::stream::StreamHandle;
 use crate::{Request, Response};
+pub use body::Body;
+
+mod body;
+mod streaming;
 
 /// The allocator of a function's server, in place of musl's. A Wasm guest has Doug Lea's
 /// allocator too, from the C library of WASI.
@@ -40,7 +48,7 @@ pub use dlmalloc::GlobalDlmalloc as Allocator;
 pub type Handle = fn(&Request<'_>) -> Response;
 
 /// A response of the server.
-pub type Answer = hyper::Response<Full<Bytes>>;
+pub type Answer = hyper::Response<Body>;
 
 /// Serves a function until the process is killed or the host is gone; what [`crate::serve!`]
 /// calls.
@@ -50,6 +58,11 @@ pub fn main(handle: Handle) -> ExitCode {
     } else {
         run(move |request| answer_on_a_thread(request, handle))
     }
+}
+
+/// The same for a function whose bodies flow; what [`crate::serve_stream!`] calls.
+pub fn main_stream(handle: StreamHandle) -> ExitCode {
+    run(move |request| streaming::answer(request, handle))
 }
 
 /// How many requests the host may send at the same time.
@@ -227,17 +240,23 @@ async fn answer_on_a_thread(request: hyper::Request<Incoming>, handle: Handle) -
     }
 }
 
-fn call(parts: &hyper::http::request::Parts, body: &Bytes, handle: Handle) -> Answer {
+fn call(parts: &Parts, body: &Bytes, handle: Handle) -> Answer {
+    convert(handle(&guest_request(parts, body))).unwrap_or_else(|_| failure(NOT_HTTP))
+}
+
+const NOT_HTTP: &str = "the function's headers are not valid HTTP";
+
+/// A request as a function sees it.
+fn guest_request<'a>(parts: &'a Parts, body: &'a [u8]) -> Request<'a> {
     let headers =
         parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let request = Request {
+    Request {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         headers: headers.collect(),
         body,
-    };
-    convert(handle(&request)).unwrap_or_else(|_| failure("the function's headers are not valid HTTP"))
+    }
 }
 
 fn convert(response: Response) -> Result<Answer, hyper::http::Error> {
@@ -245,11 +264,11 @@ fn convert(response: Response) -> Result<Answer, hyper::http::Error> {
     for (name, value) in &response.headers {
         builder = builder.header(name.as_ref(), value.as_ref());
     }
-    builder.body(Full::from(response.body))
+    builder.body(Body::from(Bytes::from(response.body)))
 }
 
-fn failure(reason: &'static str) -> Answer {
-    let mut response = hyper::Response::new(Full::from(reason));
+fn failure(reason: impl Into<Bytes>) -> Answer {
+    let mut response = hyper::Response::new(Body::from(reason.into()));
     *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
     response
 }

@@ -6,9 +6,17 @@
 //! the next call. A module has one thread, so one buffer for each direction is enough, and a
 //! warm instance allocates nothing for them.
 
+//!
+//! A function whose bodies flow has `isolab_stream()` in addition ([`crate::stream`]).
+
+#[cfg(target_os = "wasi")]
+mod streaming;
+
 use std::cell::RefCell;
 
 use crate::{Request, Response, wire};
+#[cfg(target_os = "wasi")]
+pub use streaming::stream;
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { request: Vec::new(), response: Vec::new() }) };

@@ -104,6 +104,17 @@ pub fn encode_response(response: &Response, out: &mut Vec<u8>) {
     put(out, &response.body);
 }
 
+/// Appends the head of a response to `out`: a response whose body is empty.
+pub fn encode_head(status: u16, headers: &[(&str, &str)], out: &mut Vec<u8>) {
+    put_len(out, usize::from(status));
+    put_len(out, headers.len());
+    for (name, value) in headers {
+        put(out, name.as_bytes());
+        put(out, value.as_bytes());
+    }
+    put_len(out, 0);
+}
+
 /// A response that borrows from the buffer that it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseParts<'a> {
@@ -252,7 +263,10 @@ mod tests {
             let parts = decode_response_parts(&bytes).unwrap();
             prop_assert_eq!((parts.status, parts.body), (response.status, response.body.as_slice()));
             let headers: Vec<_> = response.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            prop_assert_eq!(parts.headers, headers);
+            prop_assert_eq!(&parts.headers, &headers);
+            let mut head = Vec::new();
+            encode_head(response.status, &headers, &mut head);
+            prop_assert_eq!(decode_response_parts(&head).unwrap(), ResponseParts { body: &[], ..parts });
             prop_assert_eq!(decode_response(&bytes).unwrap(), response);
             bytes.push(0);
             prop_assert_eq!(decode_response(&bytes), Err(WireError::Trailing));

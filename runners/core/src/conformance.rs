@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Over every function and variant of the library it checks that all cases are
-//! answered, byte by byte, by a fresh instance and by a warm one; that instances
-//! share no state; that a hostile function is stopped with the right cause while its
-//! neighbours go on, also in its initialisation, and finds no place of the host where it can
-//! write; that an exception spares its instance; that a request that waits holds no thread; and
-//! that the peak of an instance's memory shows 16 MiB that a function touched. A cell that cannot
-//! run is `skipped` with its reason.
+//! answered, byte by byte, by a fresh instance and by a warm one; that instances share no state; that a hostile function is stopped with the right
+//! cause while its neighbours go on, also in its initialisation, and finds no place of the
+//! host where it can write; that an exception spares its instance; that a request that waits
+//! holds no thread; and that the peak of an instance's memory shows 16 MiB that a function
+//! touched. A cell that cannot run is `skipped` with its reason.
+
+pub mod streamed;
 
 use std::fmt;
 use std::future::poll_fn;

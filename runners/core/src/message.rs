@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
+use isolab_sdk::wire;
+
 use crate::Cause;
 
 /// A request to an executor. Clones share the body.
@@ -141,6 +143,9 @@ pub(crate) fn assemble<N: AsRef<[u8]>>(
 pub fn from_guest(guest: isolab_sdk::Response, limit_bytes: u64) -> Result<Response, Cause> {
     if guest.body.len() as u64 > limit_bytes {
         return Err(Cause::ResponseTooLarge(limit_bytes));
+    }
+    if guest.status == wire::THREW {
+        return Err(Cause::Threw(String::from_utf8_lossy(&guest.body).into_owned()));
     }
     // Constants of the function are not copied.
     let shared = |value| match value {

@@ -11,6 +11,13 @@ pub const REQUEST: &str = "isolab_request";
 /// The export that answers the request, and returns the address of the response.
 pub const HANDLE: &str = "isolab_handle";
 
+/// The export of a function whose bodies flow. It answers the request, and returns 0, or the address of
+/// the text that says why it failed.
+pub const STREAM: &str = "isolab_stream";
+
+/// How many bytes of the text of a failure are read.
+const COMPLAINT_BYTES: usize = 4096;
+
 /// The exports to run before the first request, in this order, if there are any: the constructors
 /// of a reactor, and the function's own initialisation. A snapshot has run them already.
 pub const INITIALIZERS: [&str; 2] = ["_initialize", isolab_sdk::INITIALIZE];
@@ -56,6 +63,22 @@ pub fn read_response(memory: &[u8], at: u32, limit_bytes: u64) -> Result<Respons
     decode_response(bytes, limit_bytes)
 }
 
+/// The text at an address that [`STREAM`] returned, where its length precedes it; `None` if the address
+/// is 0.
+///
+/// # Errors
+/// If it lies outside of the memory.
+pub fn read_complaint(memory: &[u8], at: u32) -> Result<Option<String>, Cause> {
+    if at == 0 {
+        return Ok(None);
+    }
+    let outside = || Cause::Trapped("the text of its failure is outside of its memory".into());
+    let (len, rest) =
+        memory.get(at as usize..).and_then(|rest| rest.split_first_chunk()).ok_or_else(outside)?;
+    let text = rest.get(..u32::from_le_bytes(*len) as usize).ok_or_else(outside)?;
+    Ok(Some(String::from_utf8_lossy(&text[..text.len().min(COMPLAINT_BYTES)]).into_owned()))
+}
+
 /// The response in these bytes, whose body may have `limit_bytes`.
 ///
 /// # Errors
@@ -99,6 +122,19 @@ mod tests {
         wire::encode_response(&threw, &mut bytes);
         assert_eq!(decode_response(&bytes, 9).unwrap_err(), Cause::Threw("Error: no".into()));
         assert_eq!(decode_response(&bytes, 8).unwrap_err(), Cause::ResponseTooLarge(8));
+    }
+
+    #[test]
+    fn the_text_of_a_failure_is_read_in_part_at_most() {
+        let mut bytes = vec![0, 2, 0, 0, 0, b'n', b'o'];
+        assert_eq!(read_complaint(&bytes, 0), Ok(None));
+        assert_eq!(read_complaint(&bytes, 1), Ok(Some("no".into())));
+        for at in [2, 4, 7, u32::MAX] {
+            assert!(matches!(read_complaint(&bytes, at), Err(Cause::Trapped(_))), "{at}");
+        }
+        bytes.extend([b'x'; 2 * COMPLAINT_BYTES]);
+        bytes[1..5].copy_from_slice(&(2 * COMPLAINT_BYTES as u32).to_le_bytes());
+        assert_eq!(read_complaint(&bytes, 1).unwrap().unwrap().len(), COMPLAINT_BYTES);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use isolab_core::{Cause, Error, Instance, Laps, Limits, Prepared, Request};
-use isolab_sdk::server::{self, Answer};
+use isolab_sdk::server::{self, Answer, Body};
 use tokio::sync::Semaphore;
 
 use crate::failure;
@@ -60,14 +60,14 @@ async fn answer(request: hyper::Request<Incoming>, guest: Rc<Guest>) -> Answer {
     let request = Request::new(parts.method, parts.uri, parts.headers, body.to_bytes());
     let _place = guest.places.acquire().await.expect("the semaphore is never closed");
     match guest.instance.invoke(request, &mut Laps::begin()).await {
-        Ok(response) => response.map(Full::new),
+        Ok(response) => response.map(Body::from),
         Err(error) => refusal(&error.cause),
     }
 }
 
 /// Tells the host why there is no response.
 fn refusal(cause: &Cause) -> Answer {
-    let mut answer = hyper::Response::new(Full::default());
+    let mut answer = hyper::Response::new(Body::from(Bytes::new()));
     *answer.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
     answer.headers_mut().insert(failure::HEADER, failure::value(cause));
     answer

@@ -80,7 +80,7 @@ impl Prepared for PreparedCommand {
                 let (memory, start) = self.exports.find(&mut sandbox)?;
                 Ok(Box::new(Straight { sandbox: RefCell::new(sandbox), memory, start }))
             }
-            Way::Waiting => {
+            Way::Waiting | Way::Streaming => {
                 // In a box of its own, so that the straight way has a small future.
                 let started = Box::pin(self.linked.start_waiting(stdout, Phase::Start, laps));
                 let mut sandbox = started.await?;

@@ -1,10 +1,13 @@
 //! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future;
+use isolab_core::streams::Streams;
 use isolab_core::wasi::Stdout;
 use isolab_core::{
     Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, wire,
@@ -14,6 +17,7 @@ use wasmtime::{Memory, Module};
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
 use crate::initialize::{self, Initialization};
+use crate::piped::Piped;
 use crate::rules::Rules;
 use crate::sandbox::{Linked, Parked, Sandbox};
 use crate::waiting::Way;
@@ -31,6 +35,8 @@ struct Exports {
     memory: MemoryExport,
     request: FunctionExport<u32, u32>,
     handle: FunctionExport<(), u32>,
+    /// Only a function whose bodies flow has it.
+    stream: Option<FunctionExport<(), u32>>,
 }
 
 impl Exports {
@@ -45,6 +51,13 @@ impl Exports {
             memory: MemoryExport::of(module)?,
             request: FunctionExport::of(module, request).ok_or_else(|| missing(request, "(i32) -> i32"))?,
             handle: FunctionExport::of(module, handle).ok_or_else(|| missing(handle, "() -> i32"))?,
+            stream: match module.get_export(wire::STREAM) {
+                Some(_) => Some(
+                    FunctionExport::of(module, wire::STREAM)
+                        .ok_or_else(|| missing(wire::STREAM, "() -> i32"))?,
+                ),
+                None => None,
+            },
         })
     }
 
@@ -52,7 +65,9 @@ impl Exports {
         let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
             let memory = sandbox.memory(&self.memory)?;
             let request = sandbox.function(&self.request)?;
-            Ok(Entries { memory, request, handle: sandbox.function(&self.handle)? })
+            let handle = sandbox.function(&self.handle)?;
+            let stream = self.stream.as_ref().map(|export| sandbox.function(export)).transpose()?;
+            Ok(Entries { memory, request, handle, stream })
         };
         found(sandbox).map_err(|failure| sandbox.error(phase, failure))
     }
@@ -108,6 +123,10 @@ impl Prepared for PreparedFunction {
         &self.artifact
     }
 
+    fn streams(&self) -> bool {
+        self.linked.way == Way::Streaming
+    }
+
     fn sleeps_on_thread(&self) -> bool {
         self.linked.way.sleeps_on_thread(self.linked.module())
     }
@@ -116,7 +135,9 @@ impl Prepared for PreparedFunction {
         match self.linked.way {
             Way::Straight => Ok(Box::new(self.begin(Phase::Start, laps)?)),
             // In a box of its own, so that the straight way has a small future.
-            Way::Waiting => Ok(Box::new(Box::pin(self.begin_waiting(Phase::Start, laps)).await?)),
+            Way::Waiting | Way::Streaming => {
+                Ok(Box::new(Box::pin(self.begin_waiting(Phase::Start, laps)).await?))
+            }
         }
     }
 }
@@ -126,6 +147,7 @@ struct Entries {
     memory: Memory,
     request: Function<u32, u32>,
     handle: Function<(), u32>,
+    stream: Option<Function<(), u32>>,
 }
 
 /// A live sandbox with a function in it that cannot wait.
@@ -136,7 +158,7 @@ struct Straight {
 
 impl Straight {
     fn answer(&self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
-        let Entries { memory, request: room_for, handle } = &self.entries;
+        let Entries { memory, request: room_for, handle, .. } = &self.entries;
         let sandbox = &mut *self.sandbox.borrow_mut();
         let limit_bytes = sandbox.rules.limits.response_bytes;
         let guest = request.as_guest();
@@ -190,7 +212,7 @@ impl Waiting {
         request: &Request,
         laps: &mut Laps,
     ) -> Result<Response, Error> {
-        let Entries { memory, request: room_for, handle } = &self.entries;
+        let Entries { memory, request: room_for, handle, .. } = &self.entries;
         let limit_bytes = self.rules.limits.response_bytes;
         let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
             let len = wire::request_len(&request.as_guest())?;
@@ -202,6 +224,38 @@ impl Waiting {
             Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
         });
         answered.await
+    }
+
+    /// Answers piece by piece.
+    async fn answer_streamed(
+        &self,
+        sandbox: &mut Sandbox,
+        stream: &Function<(), u32>,
+        mut request: Request,
+        streams: Streams,
+        laps: &mut Laps,
+    ) -> Result<(), Error> {
+        let Entries { memory, request: room_for, .. } = &self.entries;
+        let (piped, porter) = Piped::new(mem::take(&mut request.body), streams.rest);
+        sandbox.store.data_mut().piped = Some(Box::new(piped));
+        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
+            let called = async {
+                let len = wire::request_len(&request.as_guest())?;
+                let at = room_for.call_waiting(&mut *store, len).await?;
+                wire::write_request(&request.as_guest(), memory.data_mut(&mut *store), at, len)?;
+                laps.mark("write");
+                let at = stream.call_waiting(&mut *store, ()).await?;
+                laps.mark("call");
+                Ok::<_, Failure>(wire::read_complaint(memory.data(&*store), at)?)
+            };
+            let called = called.await;
+            // Without the guest's side, the porter goes, too.
+            let piped = store.data_mut().piped.take();
+            let complaint = called?;
+            Ok(piped.map_or(Ok(()), |piped| piped.end(complaint))?)
+        });
+        let served = porter.serve(&streams.outlet, self.rules.limits.response_bytes);
+        future::join(answered, served).await.0
     }
 
     fn memory_bytes(&self) -> Option<u64> {
@@ -216,6 +270,19 @@ impl Instance for Waiting {
         let answered = self.answer(&mut sandbox, &request, laps).await;
         self.sandbox.put_back(sandbox);
         answered
+    }
+
+    async fn stream(
+        &self,
+        request: Request,
+        streams: Streams,
+        laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        let Some(stream) = &self.entries.stream else { return self.invoke(request, laps).await.map(Some) };
+        let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
+        let answered = self.answer_streamed(&mut sandbox, stream, request, streams, laps).await;
+        self.sandbox.put_back(sandbox);
+        answered.map(|()| None)
     }
 
     /// Unknown while an invocation runs.

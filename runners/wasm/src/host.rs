@@ -4,11 +4,14 @@ use isolab_core::wasi::Wasi;
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::TABLE_ELEMENTS;
+use crate::piped::Piped;
 
 /// The data of a store.
 pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) wasi: Wasi,
+    /// While an instance answers a request whose bodies flow.
+    pub(crate) piped: Option<Box<Piped>>,
 }
 
 impl AsMut<Wasi> for Host {

@@ -26,6 +26,9 @@
 //! | deadline | the epoch's | the clock, which is asked at each tick of the epoch and bounds each wait |
 //! | a dropped invocation | cannot be: it never suspends | ends the guest |
 //!
+//! A module that exports `isolab_stream` runs in the second way, and its bodies flow (`streaming`, `piped`): a
+//! read waits for a piece of the request, and a write for the client.
+//!
 //! Both use the same machine code and engine. Work in `prepare` always runs straight, and sleeps on its
 //! thread.
 //!
@@ -50,9 +53,11 @@ mod host;
 mod initialize;
 pub mod javascript;
 mod parts;
+mod piped;
 mod rules;
 mod sandbox;
 mod snapshot;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod ticker;

@@ -30,6 +30,7 @@ impl Linked {
         let host = Host {
             memory: MemoryLimit::new(self.rules.limits.memory_bytes),
             wasi: Wasi::new(stdout, laps.begun()),
+            piped: None,
         };
         let mut store = Store::new(self.module().engine(), host);
         store.limiter(|host| &mut host.memory);

@@ -1,5 +1,6 @@
 //! Guests that break a rule, under limits that are quick to reach.
 
+mod streaming;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 use isolab_core::wasi::calls::{MODULE, POLL};
-use isolab_core::{Error, Laps, Phase};
+use isolab_core::{Error, Laps, Phase, wire};
 use wasmtime::{Module, Store, UpdateDeadline};
 
 use crate::fault::Failure;
@@ -29,6 +29,8 @@ pub(crate) enum Way {
     Straight,
     /// On a stack of their own.
     Waiting,
+    /// The same, and the bodies of requests and answers flow.
+    Streaming,
 }
 
 impl Way {
@@ -36,6 +38,9 @@ impl Way {
     /// engine. The engine itself waits for timers only, so a handler that names none does not pay
     /// for a stack. A handler that finds the timers without their names waits on its thread.
     pub(crate) fn of(module: &Module, handler: Option<&[u8]>) -> Self {
+        if module.get_export(wire::STREAM).is_some() {
+            return Self::Streaming;
+        }
         let waits = imports_poll(module) && handler.is_none_or(names_a_timer);
         if waits { Self::Waiting } else { Self::Straight }
     }
@@ -50,6 +55,7 @@ impl Way {
         match self {
             Self::Straight => "compiled module",
             Self::Waiting => "compiled module that can wait",
+            Self::Streaming => "compiled module that streams",
         }
     }
 }

@@ -131,13 +131,22 @@ pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
     Ok(())
 }
 
+/// Calls the function of this name, which WASI must have.
+pub(crate) fn call_by_name<T: AsMut<Wasi> + 'static>(
+    guest: &mut Caller<'_, T>,
+    name: &str,
+    values: &[u64],
+) -> Result<u32> {
+    call(guest, calls::find(name).expect("WASI has a function of this name"), values)
+}
+
 /// Calls a function with the guest's state and memory.
 fn call<T: AsMut<Wasi> + 'static>(guest: &mut Caller<'_, T>, function: Call, values: &[u64]) -> Result<u32> {
     answer(with_memory(guest, |wasi, memory| function(wasi, memory, values)))
 }
 
 /// Does something with the guest's state and memory. A guest without a memory has no bytes.
-fn with_memory<T: AsMut<Wasi> + 'static, R>(
+pub(crate) fn with_memory<T: AsMut<Wasi> + 'static, R>(
     guest: &mut Caller<'_, T>,
     body: impl FnOnce(&mut Wasi, &mut Memory<'_>) -> R,
 ) -> R {
@@ -151,7 +160,7 @@ fn with_memory<T: AsMut<Wasi> + 'static, R>(
 }
 
 /// The number for the guest, or the end of the guest.
-fn answer(outcome: Outcome) -> Result<u32> {
+pub(crate) fn answer(outcome: Outcome) -> Result<u32> {
     match outcome {
         Ok(()) => Ok(Errno::Success as u32),
         Err(Refusal::Errno(errno)) => Ok(errno as u32),

@@ -10,6 +10,7 @@ use crate::engine::{self, Reset};
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::sandbox::Linked;
+use crate::streaming;
 use crate::waiting::{SLICE_TICKS, Way};
 use crate::wasi;
 
@@ -22,6 +23,8 @@ pub(crate) struct Workshop {
     straight: Linker<Host>,
     /// For instances that can wait.
     waiting: Linker<Host>,
+    /// For instances whose bodies flow.
+    streaming: Linker<Host>,
 }
 
 impl Workshop {
@@ -31,7 +34,9 @@ impl Workshop {
         wasi::link(&mut straight)?;
         let mut waiting = straight.clone();
         wasi::link_waiting(&mut waiting, SLICE_TICKS)?;
-        Ok(Self { reset, engine, cache: environment.cache.clone(), straight, waiting })
+        let mut streaming = waiting.clone();
+        streaming::link(&mut streaming)?;
+        Ok(Self { reset, engine, cache: environment.cache.clone(), straight, waiting, streaming })
     }
 
     /// The machine code of a module.
@@ -45,6 +50,7 @@ impl Workshop {
         let mut linker = match way {
             Way::Straight => self.straight.clone(),
             Way::Waiting => self.waiting.clone(),
+            Way::Streaming => self.streaming.clone(),
         };
         wasi::link_rest(&mut linker, module)?;
         let pre = linker

@@ -6,6 +6,7 @@ use std::path::Path;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use isolab_sdk::library::{self, Header, Headers};
+use isolab_sdk::wire;
 use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
 
 use crate::{Cause, Request, Response, message};
@@ -98,6 +99,8 @@ unsafe extern "C" fn respond(to: *mut c_void, response: &library::Response) {
     let (headers, body) = unsafe { (response.headers.get(), response.body.get()) };
     answer.response = Some(if body.len() as u64 > answer.limit_bytes {
         Err(Cause::ResponseTooLarge(answer.limit_bytes))
+    } else if response.status == wire::THREW {
+        Err(Cause::Threw(String::from_utf8_lossy(body).into_owned()))
     } else {
         let headers = headers.iter().map(copied);
         message::assemble(response.status, headers, Bytes::copy_from_slice(body))

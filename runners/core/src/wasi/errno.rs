@@ -13,8 +13,12 @@ pub enum Errno {
     Fault = 21,
     /// An argument is not allowed.
     Inval = 28,
+    /// A stream broke off.
+    Io = 29,
     /// The sandbox does not have this call.
     Nosys = 52,
+    /// Nobody reads a stream any more.
+    Pipe = 64,
     /// A stream has no position.
     Spipe = 70,
 }

@@ -7,7 +7,49 @@ pub struct Memory<'a>(pub &'a mut [u8]);
 
 type Checked<T> = Result<T, Refusal>;
 
+/// A buffer in the guest's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Its address.
+    pub at: u32,
+    /// Its size, in bytes.
+    pub len: u32,
+}
+
 impl Memory<'_> {
+    /// The first buffer of a list that is not empty. A call may do less than it was asked for, so a
+    /// hostile guest with many buffers cannot make a call take longer than one buffer does.
+    ///
+    /// # Errors
+    /// If the list lies outside of the memory.
+    pub fn first_buffer(&self, buffers: u32, count: u32) -> Checked<Buffer> {
+        for index in 0..count {
+            let offset = index.checked_mul(8).ok_or(Errno::Fault)?;
+            let at = buffers.checked_add(offset).ok_or(Errno::Fault)?;
+            let buffer = Buffer { at: self.u32(at, 0)?, len: self.u32(at, 4)? };
+            if buffer.len > 0 {
+                return Ok(buffer);
+            }
+        }
+        Ok(Buffer { at: 0, len: 0 })
+    }
+
+    /// The bytes of a buffer.
+    ///
+    /// # Errors
+    /// If it lies outside of the memory.
+    pub fn buffer(&self, Buffer { at, len }: Buffer) -> Checked<&[u8]> {
+        self.slice(at, len)
+    }
+
+    /// The same, to be written to.
+    ///
+    /// # Errors
+    /// If it lies outside of the memory.
+    pub fn buffer_mut(&mut self, Buffer { at, len }: Buffer) -> Checked<&mut [u8]> {
+        self.slice_mut(at, len)
+    }
+
     pub(super) fn slice(&self, at: u32, len: u32) -> Checked<&[u8]> {
         let rest = self.0.get(at as usize..).ok_or(Errno::Fault)?;
         Ok(rest.get(..len as usize).ok_or(Errno::Fault)?)
@@ -24,7 +66,11 @@ impl Memory<'_> {
         Ok(())
     }
 
-    pub(super) fn put_u32(&mut self, at: u32, value: u32) -> Outcome {
+    /// Writes a number.
+    ///
+    /// # Errors
+    /// If it would lie outside of the memory.
+    pub fn put_u32(&mut self, at: u32, value: u32) -> Outcome {
         self.put(at, &value.to_le_bytes())
     }
 

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use crate::Cause;
 pub use calls::MODULE;
 pub use errno::Errno;
-pub use memory::Memory;
+pub use memory::{Buffer, Memory};
 pub use poll::Poll;
 use streams::Tail;
 

@@ -57,15 +57,15 @@ impl Wasi {
         if !matches!(fd, STDOUT | STDERR) {
             return Err(Errno::Badf.into());
         }
-        let Vector { at, len } = first(memory, vectors, count)?;
-        let bytes = memory.slice(at, len)?;
+        let buffer = memory.first_buffer(vectors, count)?;
+        let bytes = memory.buffer(buffer)?;
         if fd == STDOUT {
             self.stdout.push(bytes)?;
         } else {
             self.stderr.push(bytes);
             console::write(Level::INFO, bytes);
         }
-        memory.put_u32(written, len)
+        memory.put_u32(written, buffer.len)
     }
 
     pub(super) fn fd_read(
@@ -79,8 +79,8 @@ impl Wasi {
         if fd != STDIN {
             return Err(Errno::Badf.into());
         }
-        let Vector { at, len } = first(memory, vectors, count)?;
-        let room = memory.slice_mut(at, len)?;
+        let buffer = memory.first_buffer(vectors, count)?;
+        let room = memory.buffer_mut(buffer)?;
         let len = room.len().min(self.stdin.len());
         room[..len].copy_from_slice(&self.stdin.split_to(len));
         memory.put_u32(read, len as u32)
@@ -115,26 +115,6 @@ impl Wasi {
         Self::on_stream(fd, Errno::Success)?;
         memory.put(at, &[0; 64])
     }
-}
-
-/// A buffer in the guest's memory.
-struct Vector {
-    at: u32,
-    len: u32,
-}
-
-/// The first buffer that is not empty. A call may do less than it was asked for, so a hostile
-/// guest with many buffers cannot make a call take longer than one buffer does.
-fn first(memory: &Memory<'_>, vectors: u32, count: u32) -> Result<Vector, Refusal> {
-    for index in 0..count {
-        let offset = index.checked_mul(8).ok_or(Errno::Fault)?;
-        let at = vectors.checked_add(offset).ok_or(Errno::Fault)?;
-        let vector = Vector { at: memory.u32(at, 0)?, len: memory.u32(at, 4)? };
-        if vector.len > 0 {
-            return Ok(vector);
-        }
-    }
-    Ok(Vector { at: 0, len: 0 })
 }
 
 #[cfg(test)]

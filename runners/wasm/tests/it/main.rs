@@ -4,4 +4,5 @@ mod cache;
 mod command;
 mod conformance;
 mod javascript;
+mod streaming;
 mod support;
