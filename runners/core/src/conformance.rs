@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::direct::Native;
 use crate::function::LoadError;
@@ -143,7 +143,13 @@ pub async fn run_variants(executor: &dyn Executor, library: &Library, variants: 
 }
 
 async fn cell(report: &mut Report, function: &Function, variant: Variant, prepared: &dyn Prepared) {
-    report.add(function, variant, "every case, fresh", answers_fresh(function, prepared).await);
+    let answered = answers_fresh(function, prepared).await;
+    if answered.is_err() && variant == Variant::Js && has_no_streams(function, prepared).await {
+        let name = format!("{}/{variant}", function.name());
+        report.checks.push(Check { name, outcome: Outcome::Skipped(NO_STREAMS.to_owned()) });
+        return;
+    }
+    report.add(function, variant, "every case, fresh", answered);
     if prepared.max_uses().is_none() {
         report.add(function, variant, "every case, warm", answers_warm(function, prepared).await);
     }
@@ -174,6 +180,16 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
             attack.is_contained(function, prepared).await,
         );
     }
+}
+
+/// The answer, with status 501, of a handler that needs streams in an engine without them.
+const NO_STREAMS: &str = "this engine has no streams";
+
+/// Whether the handler answers that its engine has no streams.
+async fn has_no_streams(function: &Function, prepared: &dyn Prepared) -> bool {
+    let Some(case) = function.cases().first() else { return false };
+    let answer = with_instance(prepared, async |instance| invoke(instance, case.request.clone()).await).await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_IMPLEMENTED && answer.body() == NO_STREAMS)
 }
 
 /// `wait` leaves its thread to others: the invocation is pending when it was polled once.

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 
 use isolab_core::conformance;
-use isolab_core::{Function, Library};
+use isolab_core::{Function, Library, Variant};
 use isolab_outbound::origin::Origin;
 use isolab_webapi::conformance as webapi;
 
 use crate::support::{open_with, origin_host};
 
 async fn passes(spec: &str) {
-    passes_with(spec, &conformance::library().unwrap()).await;
+    passes_with(spec, &conformance::library().unwrap(), &Variant::ALL).await;
 }
 
-async fn passes_with(spec: &str, library: &Library) {
+async fn passes_with(spec: &str, library: &Library, variants: &[Variant]) {
     let (origin, folder) = (Origin::start().unwrap(), tempfile::tempdir().unwrap());
     let hosts = BTreeMap::from([(origin_host(), origin.address())]);
-    let report = conformance::run(&open_with(spec, folder.path(), hosts), library).await;
+    let executor = open_with(spec, folder.path(), hosts);
+    let report = conformance::run_variants(&executor, library, variants).await;
     println!("{report}");
     report.assert();
 }
@@ -28,7 +29,7 @@ async fn with_the_stack_of_the_toolchain() {
     for name in ["hello", "json", "spin", "allocate", "overrun", "recurse"] {
         library.insert(all.get(name).unwrap().clone());
     }
-    passes_with("v8:stack=default", &library).await;
+    passes_with("v8:stack=default", &library, &Variant::ALL).await;
 }
 
 #[tokio::test]
@@ -42,14 +43,14 @@ async fn without_snapshots() {
 }
 
 #[tokio::test]
-async fn functions_that_send_requests() {
+async fn functions_that_send_requests_or_stream() {
     let all = conformance::library().unwrap();
     let mut library = Library::default();
-    for name in ["proxy", "fanout"] {
+    for name in ["proxy", "fanout", "stream", "upload"] {
         library.insert(all.get(name).unwrap().clone());
     }
     for spec in ["v8", "v8:snapshot=off"] {
-        passes_with(spec, &library).await;
+        passes_with(spec, &library, &[Variant::Js]).await;
     }
 }
 
