@@ -87,11 +87,13 @@ impl Flow {
         if let Poll::Ready(Some(piece)) = self.pieces.poll_recv(context) {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        if let Some(lost) = &mut self.lost
-            && let Poll::Ready(Ok(_)) = Pin::new(lost).poll(context)
-        {
-            self.has_ended = true;
-            return Poll::Ready(Some(Err(Broken("the thread of the function is lost".into()))));
+        if let Some(Poll::Ready(lost)) = self.lost.as_mut().map(|lost| Pin::new(lost).poll(context)) {
+            // No news comes any more from a thread that has ended its request.
+            self.lost = None;
+            if lost.is_ok() {
+                self.has_ended = true;
+                return Poll::Ready(Some(Err(Broken("the thread of the function is lost".into()))));
+            }
         }
         let end = ready!(Pin::new(&mut self.end).poll(context));
         // The last pieces may have come between the two looks.
@@ -115,6 +117,7 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::pin::pin;
 
     use isolab_core::Phase;
 
@@ -148,6 +151,23 @@ mod tests {
         drop((sender, end));
         assert!(next(&mut flow).await.unwrap().is_ok());
         assert!(next(&mut flow).await.unwrap().is_err());
+        assert!(next(&mut flow).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_on_when_its_thread_has_no_more_news() {
+        let (sender, pieces) = mpsc::channel(2);
+        let (mut flow, end) = flow(pieces);
+        let (news, lost) = oneshot::channel();
+        flow.lost = Some(lost);
+        drop(news);
+        for piece in ["a", "b"] {
+            assert!(futures_util::poll!(pin!(next(&mut flow))).is_pending());
+            sender.send(piece.into()).await.unwrap();
+            assert!(next(&mut flow).await.unwrap().is_ok());
+        }
+        drop(sender);
+        end.whole(HeaderMap::new());
         assert!(next(&mut flow).await.is_none());
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn elsewhere(
         })?,
     };
     if let Ok(Answered::Begun(_, flow)) = &mut computed.answered {
-        flow.lost = Some(lost);
+        flow.lost = Some(lost).filter(|lost| !lost.is_terminated());
     }
     Ok(computed)
 }
