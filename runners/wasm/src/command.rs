@@ -1,5 +1,6 @@
 //! Foreign WASI commands. The query is the environment, the body of the request is standard
-//! input, and standard output is the response. Each instance runs once.
+//! input, and standard output is the response. Each instance runs once. A query cannot replace a
+//! variable that the command is granted.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use wasmtime::{Memory, Module};
 
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
+use crate::granted::Granted;
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::sandbox::{Linked, Parked, Sandbox};
@@ -110,8 +112,10 @@ impl Straight {
 impl Instance for Straight {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         let start = &self.start;
-        self.sandbox.borrow_mut().run(Phase::Invoke, laps, |store, laps| {
-            give(store.data_mut(), request);
+        let sandbox = &mut *self.sandbox.borrow_mut();
+        let rules = Arc::clone(&sandbox.rules);
+        sandbox.run(Phase::Invoke, laps, |store, laps| {
+            give(store.data_mut(), &rules.granted, request);
             let ended = start.call(&mut *store, ());
             response(store.data_mut(), ended, laps)
         })
@@ -151,7 +155,7 @@ impl Instance for Waiting {
         let start = &self.start;
         let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
         let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
-            give(store.data_mut(), request);
+            give(store.data_mut(), &self.rules.granted, request);
             let ended = start.call_waiting(&mut *store, ()).await;
             response(store.data_mut(), ended, laps)
         });
@@ -176,8 +180,8 @@ impl Instance for Waiting {
 }
 
 /// Gives a request to a command that has not run yet.
-fn give(host: &mut Host, request: Request) {
-    host.wasi.set_environment(environment(request.query()));
+fn give(host: &mut Host, granted: &Granted, request: Request) {
+    host.wasi.set_environment(granted.environment_before(environment(request.query())));
     host.wasi.set_stdin(request.body);
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use isolab_core::function::Grant;
 use isolab_core::guest::Stack;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
@@ -11,6 +12,7 @@ use isolab_core::{
 use crate::command::PreparedCommand;
 use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
+use crate::granted::Granted;
 use crate::initialize;
 use crate::parts::Parts;
 use crate::rules::Rules;
@@ -64,7 +66,8 @@ impl Wasm {
         laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error> {
         let ticker = Arc::clone(&self.ticker);
-        let rules = Arc::new(Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker));
+        let rules = Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker);
+        let rules = Arc::new(rules.granting(function.grants()));
         let fail = |cause| rules.error(Phase::Prepare, cause);
         let stack = Stack::of(&self.spec);
         let Parts { mut wasm, input, digest: source_digest } =
@@ -114,7 +117,11 @@ impl Executor for Wasm {
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         let there = function.source(variant).map(|_| ());
         there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
-        function.grants().only(&[], "wasm")
+        let honoured: &[Grant] = match variant {
+            Variant::Rust | Variant::Command => &[Grant::Args, Grant::Env],
+            Variant::Js => &[],
+        };
+        function.grants().only(honoured, "wasm")
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -157,7 +164,8 @@ pub fn source(
     if !initialize::is_exported(&wasm) {
         return Ok(Source { wasm, digest });
     }
-    if let Some(wasm) = snapshot::find(&environment.cache, &wasm, &input) {
+    let granted = Granted::of(function.name(), function.grants());
+    if let Some(wasm) = snapshot::find(&environment.cache, &wasm, &input, &granted) {
         return Ok(Source { wasm, digest });
     }
     // Without a pool, the engine takes no memory that outlives the snapshot.
@@ -165,7 +173,8 @@ pub fn source(
     let spec = spec.expect("it is a spec of this executor");
     let executor = Wasm::open(spec, environment).map_err(|error| error.cause)?;
     let (name, ticker) = (executor.spec.to_string(), Arc::clone(&executor.ticker));
-    let rules = Arc::new(Rules::new(name, function.name(), function.limits(), ticker));
+    let rules = Rules::new(name, function.name(), function.limits(), ticker);
+    let rules = Arc::new(rules.granting(function.grants()));
     let made = snapshot::snapshot(executor.workshop(&wasm), &wasm, &input, &rules);
     Ok(Source { wasm: made.map_err(|error| error.cause)?, digest })
 }

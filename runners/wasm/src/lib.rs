@@ -36,6 +36,9 @@
 //! (`ticker`). The memory limit is enforced by refusing growth (`host`). A function that
 //! breaks a rule is an error with its cause (`fault`), and the host goes on.
 //!
+//! A function of the variant `rust` or `command` may be granted arguments and environment variables
+//! (`granted`). Its initialisation sees them, too.
+//!
 //! | variant | module | response |
 //! |---|---|---|
 //! | `rust` | the function's crate | by the exports of `isolab_sdk::wasm` (`function`) |
@@ -49,6 +52,7 @@ mod executor;
 mod exports;
 mod fault;
 mod function;
+mod granted;
 mod host;
 mod initialize;
 pub mod javascript;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use isolab_core::function::Grants;
 use isolab_core::{Cause, Error, Limits, Phase};
 
+use crate::granted::Granted;
 use crate::ticker::Ticker;
 
 /// Rules for every instance of a function.
@@ -12,6 +14,7 @@ pub(crate) struct Rules {
     executor: String,
     function: String,
     pub(crate) limits: Limits,
+    pub(crate) granted: Granted,
     /// The deadline in ticks of the epoch.
     pub(crate) ticks: u64,
     pub(crate) ticker: Arc<Ticker>,
@@ -20,7 +23,13 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn new(executor: String, function: &str, limits: Limits, ticker: Arc<Ticker>) -> Self {
         let ticks = Ticker::ticks(limits.deadline);
-        Self { executor, function: function.to_owned(), limits, ticks, ticker }
+        let granted = Granted::default();
+        Self { executor, function: function.to_owned(), limits, granted, ticks, ticker }
+    }
+
+    /// The same, with what the function is granted.
+    pub(crate) fn granting(self, grants: &Grants) -> Self {
+        Self { granted: Granted::of(&self.function, grants), ..self }
     }
 
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {

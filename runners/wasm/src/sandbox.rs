@@ -27,11 +27,12 @@ impl Linked {
     }
 
     fn store(&self, stdout: Stdout, laps: &mut Laps) -> Store<Host> {
-        let host = Host {
+        let mut host = Host {
             memory: MemoryLimit::new(self.rules.limits.memory_bytes),
             wasi: Wasi::new(stdout, laps.begun()),
             piped: None,
         };
+        self.rules.granted.give(&mut host.wasi);
         let mut store = Store::new(self.module().engine(), host);
         store.limiter(|host| &mut host.memory);
         laps.mark("store");

@@ -10,6 +10,7 @@ use isolab_core::wasi::Stdout;
 use isolab_core::{Cache, Cause, Error, Laps, Phase, cache};
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
+use crate::granted::Granted;
 use crate::initialize::{self, Initialization};
 use crate::rules::Rules;
 use crate::sandbox::Sandbox;
@@ -19,12 +20,13 @@ use crate::workshop::Workshop;
 const KIND: &str = "wasm-snapshot";
 
 /// The module in its initialised state, if the cache has it.
-pub(crate) fn find(cache: &Cache, wasm: &[u8], input: &Bytes) -> Option<Vec<u8>> {
-    cache.load(KIND, &key(wasm, input))
+pub(crate) fn find(cache: &Cache, wasm: &[u8], input: &Bytes, granted: &Granted) -> Option<Vec<u8>> {
+    cache.load(KIND, &key(wasm, input, granted))
 }
 
-fn key(wasm: &[u8], input: &Bytes) -> String {
-    cache::digest([wasm, input, env!("WASMTIME_WIZER_VERSION").as_bytes()])
+/// The initialisation sees what the function is granted.
+fn key(wasm: &[u8], input: &Bytes, granted: &Granted) -> String {
+    cache::digest([wasm, input, granted.key().as_bytes(), env!("WASMTIME_WIZER_VERSION").as_bytes()])
 }
 
 /// The module in its initialised state, from the cache or newly made. The initialisation
@@ -35,7 +37,7 @@ pub(crate) fn snapshot(
     input: &Bytes,
     rules: &Arc<Rules>,
 ) -> Result<Vec<u8>, Error> {
-    if let Some(snapshot) = find(&workshop.cache, wasm, input) {
+    if let Some(snapshot) = find(&workshop.cache, wasm, input, &rules.granted) {
         return Ok(snapshot);
     }
     let fail = |cause| rules.error(Phase::Prepare, cause);
@@ -50,7 +52,7 @@ pub(crate) fn snapshot(
     // The interface is asynchronous for asynchronous stores. This store is not one.
     let snapshot = wizer.snapshot(&context, &mut state).now_or_never();
     let snapshot = snapshot.expect("reading a synchronous store never waits").map_err(internal)?;
-    let stored = workshop.cache.store(KIND, &key(wasm, input), &snapshot);
+    let stored = workshop.cache.store(KIND, &key(wasm, input, &rules.granted), &snapshot);
     stored.map_err(|error| fail(Cause::Internal(error.to_string())))?;
     Ok(snapshot)
 }

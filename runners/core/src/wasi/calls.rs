@@ -2,7 +2,7 @@
 //!
 //! Names and parameters: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
 
-use super::{End, Errno, Memory, Outcome, Refusal, Wasi};
+use super::{End, Errno, Memory, Outcome, Refusal, Wasi, put_sizes, put_texts};
 
 /// The name of the module that these functions are imported from.
 pub const MODULE: &str = "wasi_snapshot_preview1";
@@ -47,17 +47,18 @@ const ON_DESCRIPTORS: &[&str] = &[
 
 /// Functions that do something.
 const CALLS: &[(&str, Call)] = &[
-    ("args_get", |_, _, _| Ok(())),
-    ("args_sizes_get", |_, memory, values| {
-        memory.put_u32(word(values, 0), 0)?;
-        memory.put_u32(word(values, 1), 0)
+    ("args_get", |wasi, memory, values| put_texts(&wasi.arguments, memory, word(values, 0), word(values, 1))),
+    ("args_sizes_get", |wasi, memory, values| {
+        put_sizes(&wasi.arguments, memory, word(values, 0), word(values, 1))
     }),
     ("clock_res_get", |_, memory, values| Wasi::clock_res_get(memory, word(values, 0), word(values, 1))),
     // The second value is a precision.
     ("clock_time_get", |_, memory, values| Wasi::clock_time_get(memory, word(values, 0), word(values, 2))),
-    ("environ_get", |wasi, memory, values| wasi.environ(memory, word(values, 0), word(values, 1))),
+    ("environ_get", |wasi, memory, values| {
+        put_texts(&wasi.environment, memory, word(values, 0), word(values, 1))
+    }),
     ("environ_sizes_get", |wasi, memory, values| {
-        wasi.environ_sizes(memory, word(values, 0), word(values, 1))
+        put_sizes(&wasi.environment, memory, word(values, 0), word(values, 1))
     }),
     ("fd_close", |_, _, values| Wasi::on_stream(word(values, 0), Errno::Success)),
     ("fd_fdstat_get", |_, memory, values| Wasi::fd_fdstat_get(memory, word(values, 0), word(values, 1))),
@@ -118,6 +119,27 @@ mod tests {
         assert_eq!(call("clock_time_get", &mut bytes, &[0, 0, 16]), Ok(()));
         assert_ne!(bytes[16..24], [0xff; 8]);
         assert_eq!(call("proc_exit", &mut bytes, &[3]), Err(Refusal::End(End::Exit(3))));
+    }
+
+    #[test]
+    fn arguments_and_environment_are_written_with_their_addresses() {
+        let mut wasi = Wasi::new(Stdout::Console, Instant::now());
+        wasi.set_arguments(vec![b"me".to_vec(), Vec::new()]);
+        wasi.set_environment(vec![b"a=b".to_vec()]);
+        let mut bytes = vec![0xff; 64];
+        let mut call =
+            |name: &str, values: &[u64]| find(name).unwrap()(&mut wasi, &mut Memory(&mut bytes), values);
+        assert_eq!(call("args_sizes_get", &[0, 4]), Ok(()));
+        assert_eq!(call("args_get", &[8, 32]), Ok(()));
+        assert_eq!(call("environ_sizes_get", &[16, 20]), Ok(()));
+        assert_eq!(call("environ_get", &[24, 40]), Ok(()));
+        for (name, values) in [("args_get", [62, 0]), ("args_get", [0, 62]), ("environ_get", [0, 63])] {
+            assert_eq!(call(name, &values), Err(Errno::Fault.into()), "{name} {values:?}");
+        }
+        let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!([16, 20, 24].map(number), [1, 4, 40]);
+        assert_eq!(&bytes[32..36], b"me\0\0");
+        assert_eq!(&bytes[40..44], b"a=b\0");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The part of WASI preview 1 that a sandbox offers: clocks, random numbers, the standard
-//! streams, an environment, sleep and exit. There are no files and no network: calls with such
+//! streams, arguments, an environment, sleep and exit. There are no files and no network: calls with such
 //! a descriptor fail with `EBADF`.
 //!
 //! It knows no engine. An engine gives it the guest's memory as bytes, finds the imports by their
@@ -59,6 +59,25 @@ impl From<Errno> for Refusal {
     }
 }
 
+/// Writes how many texts there are, and how many bytes they take.
+fn put_sizes(texts: &[Vec<u8>], memory: &mut Memory<'_>, count: u32, size: u32) -> Outcome {
+    let bytes: usize = texts.iter().map(|text| text.len() + 1).sum();
+    memory.put_u32(count, texts.len() as u32)?;
+    memory.put_u32(size, bytes as u32)
+}
+
+/// Writes the texts, and their addresses.
+fn put_texts(texts: &[Vec<u8>], memory: &mut Memory<'_>, mut pointer: u32, mut at: u32) -> Outcome {
+    for text in texts {
+        memory.put_u32(pointer, at)?;
+        memory.put(at, text)?;
+        memory.put(at.wrapping_add(text.len() as u32), &[0])?;
+        pointer = pointer.wrapping_add(4);
+        at = at.wrapping_add(text.len() as u32 + 1);
+    }
+    Ok(())
+}
+
 /// The most random bytes of one call, which the deadline cannot interrupt.
 const RANDOM_BYTES: u32 = 16 << 20;
 
@@ -83,16 +102,18 @@ pub struct Wasi {
     stdin: Bytes,
     stdout: Stdout,
     stderr: Tail,
-    /// Entries `name=value`, without the NUL that the guest sees after each.
+    /// Texts without the NUL that the guest sees after each.
+    arguments: Vec<Vec<u8>>,
+    /// The same, entries `name=value`.
     environment: Vec<Vec<u8>>,
     deadline: Instant,
 }
 
 impl Wasi {
-    /// A state without input and environment. A sleep ends at the deadline.
+    /// A state without input, arguments and environment. A sleep ends at the deadline.
     pub fn new(stdout: Stdout, deadline: Instant) -> Self {
-        let (stderr, environment) = (Tail::default(), Vec::new());
-        Self { stdin: Bytes::new(), stdout, stderr, environment, deadline }
+        let (stderr, arguments, environment) = (Tail::default(), Vec::new(), Vec::new());
+        Self { stdin: Bytes::new(), stdout, stderr, arguments, environment, deadline }
     }
 
     /// Sets when a sleep ends at the latest.
@@ -108,6 +129,12 @@ impl Wasi {
     /// Sets what the guest reads from standard input.
     pub fn set_stdin(&mut self, stdin: Bytes) {
         self.stdin = stdin;
+    }
+
+    /// Sets the arguments, of which the first is the program's name, without the NUL that the guest
+    /// sees.
+    pub fn set_arguments(&mut self, arguments: Vec<Vec<u8>>) {
+        self.arguments = arguments;
     }
 
     /// Sets the environment's entries `name=value`, without the NUL that the guest sees.
@@ -126,25 +153,6 @@ impl Wasi {
     /// The end of standard error.
     pub fn stderr(&self) -> String {
         self.stderr.text()
-    }
-
-    /// The number and the bytes of all entries.
-    fn environ_sizes(&self, memory: &mut Memory<'_>, count: u32, size: u32) -> Outcome {
-        let bytes: usize = self.environment.iter().map(|entry| entry.len() + 1).sum();
-        memory.put_u32(count, self.environment.len() as u32)?;
-        memory.put_u32(size, bytes as u32)
-    }
-
-    fn environ(&self, memory: &mut Memory<'_>, pointers: u32, texts: u32) -> Outcome {
-        let (mut pointer, mut text) = (pointers, texts);
-        for entry in &self.environment {
-            memory.put_u32(pointer, text)?;
-            memory.put(text, entry)?;
-            memory.put(text.wrapping_add(entry.len() as u32), &[0])?;
-            pointer = pointer.wrapping_add(4);
-            text = text.wrapping_add(entry.len() as u32 + 1);
-        }
-        Ok(())
     }
 
     fn random(memory: &mut Memory<'_>, at: u32, len: u32) -> Outcome {

@@ -1,6 +1,6 @@
 //! Foreign WASI commands: the query in, standard output out, and every way to fail.
 
-use crate::support::{ask, command, get, open, prepare};
+use crate::support::{ask, command, get, open, prepare, wat};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use isolab_core::{Cause, Error, Function, Request, Variant};
@@ -62,6 +62,40 @@ impl Lab {
     fn failed(&self, text: &str) -> Error {
         let prepared = prepare(&self.wasm, &self.command(text), Variant::Command).unwrap();
         ask(&*prepared, get("/")).unwrap_err()
+    }
+}
+
+/// Writes its arguments and its environment, each followed by a NUL.
+const SHOW: &str = r#"(module
+    (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_get" (func $environ (param i32 i32) (result i32)))
+    WRITE
+    (func (export "_start")
+        (drop (call $args_sizes (i32.const 16) (i32.const 20)))
+        (drop (call $args (i32.const 1024) (i32.const 2048)))
+        (call $write (i32.const 1) (i32.const 2048) (i32.load (i32.const 20)))
+        (drop (call $sizes (i32.const 16) (i32.const 20)))
+        (drop (call $environ (i32.const 1024) (i32.const 2048)))
+        (call $write (i32.const 1) (i32.const 2048) (i32.load (i32.const 20)))))"#;
+
+#[test]
+fn a_command_sees_what_it_is_granted_and_a_query_does_not_replace_it() {
+    let lab = Lab::new();
+    for (grants, query, expected) in [
+        ("", "/", ""),
+        ("args = ['--fast', '']", "/?a=1", "show\0--fast\0\0a=1\0"),
+        ("env = { A = 'granted', Z = '' }", "/?A=sent&b=2", "A=granted\0Z=\0b=2\0"),
+    ] {
+        let folder = lab.folder.path().join("show");
+        std::fs::create_dir_all(&folder).unwrap();
+        let manifest = format!("description = 'a test'\n[grants]\n{grants}");
+        std::fs::write(folder.join("function.toml"), manifest).unwrap();
+        std::fs::write(folder.join("show.wasm"), wat(&SHOW.replace("WRITE", WRITE))).unwrap();
+        let function = Function::load(&folder).unwrap();
+        let prepared = prepare(&lab.wasm, &function, Variant::Command).unwrap();
+        assert_eq!(ask(&*prepared, get(query)).unwrap().body(), expected, "{grants}");
     }
 }
 
