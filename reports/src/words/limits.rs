@@ -34,8 +34,10 @@ pub const LIMITS: &[&str] = &[
     "An open loop is only as good as its load generator. Each window says how many requests the generator itself sent \
      late; a window with more than 1 % of them is invalid, and so is one where the generator's own lateness makes half of \
      the 99th percentile. A closed loop cannot be judged in this way: its rate is at most what the generator can send.",
-    "The lab gives an instance one request at a time, a container too. Concurrency within one container is not \
-     measured. Platforms that send many requests to one container hold less memory per request than these figures say.",
+    "A container and a Wasm instance answer one request at a time, unless the setting `concurrency` of `docker` says \
+     otherwise. Platforms that send many requests to one container hold less memory per request than these figures \
+     say. A V8 isolate answers other requests while one of its own waits: the setting `concurrency` of `v8` bounds \
+     their number.",
     "Speed says nothing about the strength of the isolation. `direct` isolates nothing: it shows what the front end \
      itself costs, and is not an executor to choose.",
 ];
