@@ -11,7 +11,7 @@ use crate::http1::{Client, Wire};
 /// Asks one time after the other. The client polls, and must be warm.
 ///
 /// # Errors
-/// If an answer is wrong, or there is none.
+/// If an answer is wrong, or the server gives no answer.
 pub fn measure(
     bench: &Bench<'_>,
     profile: &BlockProfile,

@@ -1,4 +1,4 @@
-//! Why there is no response, and how a server in a container tells the host.
+//! The reasons for a missing response, and the header in which a server in a container sends them.
 
 use std::io;
 

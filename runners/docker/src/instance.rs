@@ -104,7 +104,7 @@ impl DockerInstance {
         Ok(answer?)
     }
 
-    /// A connection that can carry a request, a new one if there is no other.
+    /// An idle connection that can carry a request, else a new connection.
     async fn connection(&self) -> Result<Connection, Cause> {
         match self.quiet() {
             Some(connection) => Ok(connection),

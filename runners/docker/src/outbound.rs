@@ -33,7 +33,7 @@ pub(crate) const FILE: &str = "outbound";
 /// The most connections of one container, as in `fetch.mjs`. Further ones wait in the container.
 pub(crate) const MOST_CONNECTIONS: usize = 256;
 
-/// Tells the container why there is no answer, percent-encoded.
+/// Tells the container the reason for a missing answer, percent-encoded.
 const FAILURE: HeaderName = HeaderName::from_static("x-isolab-outbound");
 
 /// Serves one container until it is dropped.

@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
-    /// The granted hosts; none if there are none.
+    /// The granted hosts; `None` if the function is granted no host.
     pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) start_timeout: Duration,
 }

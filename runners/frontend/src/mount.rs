@@ -31,13 +31,16 @@ pub(crate) fn with_bill(
             response.headers_mut().extend(bill.map(|bill| (BILL, bill)));
             Ok(response)
         }
-        Err(error) => {
-            let problem = Problem::from(error);
-            Err(match bill {
-                Some(bill) => problem.header(BILL, bill),
-                None => problem,
-            })
-        }
+        Err(error) => Err(problem_with_bill(error, bill)),
+    }
+}
+
+/// The problem of an invocation that failed, with its bill, if it has one.
+pub(crate) fn problem_with_bill(error: Error, bill: Option<HeaderValue>) -> Problem {
+    let problem = Problem::from(error);
+    match bill {
+        Some(bill) => problem.header(BILL, bill),
+        None => problem,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::http::connection::InWork;
 use crate::http::outgoing::AnswerBody;
 use crate::http::problem::Problem;
 use crate::http::timing::{BILL, Timings};
-use crate::mount::{Mount, mounted, remove_own_headers, with_bill};
+use crate::mount::{Mount, mounted, problem_with_bill, remove_own_headers, with_bill};
 use crate::route::Route;
 use crate::state::WorkerState;
 
@@ -58,10 +58,7 @@ pub(crate) async fn answer(
         Err(error) => Err(match broke.get() {
             // The function failed because its client did.
             Some(refusal) => refusal.problem(),
-            None => match with_bill(Err(error), bill) {
-                Ok(_) => unreachable!("an error stays one"),
-                Err(problem) => problem,
-            },
+            None => problem_with_bill(error, bill),
         }),
     }
 }

@@ -37,7 +37,7 @@ impl Origin {
     /// Starts a server on a free port of the loopback device.
     ///
     /// # Errors
-    /// If there is no port, or no thread can be started.
+    /// If the system gives no port, or cannot start a thread.
     pub fn start() -> io::Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;

@@ -63,7 +63,7 @@ pub struct Spent {
     pub child: Duration,
     /// Further counters of the child.
     pub counters: Counters,
-    /// CPU time of the control groups; none if there are none.
+    /// CPU time of the control groups; `None` without a control group.
     pub cgroup: Option<CpuTime>,
     /// CPU time of the helpers; none if it is not counted.
     pub helper: Option<Duration>,

@@ -213,7 +213,7 @@ impl Rest {
     /// Ends with the reason.
     fn broken(&mut self, reason: Broke) -> Poll<Option<Result<Bytes, Broken>>> {
         let shown = Broken(reason.to_string());
-        // It breaks once: there is no body afterwards.
+        // A body breaks once, because it is dropped here.
         let _ = self.broke.set(reason);
         self.discard();
         Poll::Ready(Some(Err(shown)))
