@@ -46,7 +46,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
             straight.push(rounds::rate(&rounds::load(&addresses, BARE_TARGET, connections, false)?)?);
         }
         let name = format!("docker hello rust warm / straight to {connections} containers");
-        rounds::line(&name, &through.over(&straight).show(3), ">= 0.60");
+        rounds::line(&name, &through.over(&straight).show(3), ">= 0.62");
     }
     warm.stop()
 }

@@ -31,9 +31,9 @@ struct Contender {
 
 const CONTENDERS: &[Contender] = &[
     Contender { spec: "direct", variant: Variant::Rust, reuse: Reuse::Warm, aim: ">= 0.90" },
-    Contender { spec: "wasm", variant: Variant::Rust, reuse: Reuse::Fresh, aim: ">= 0.50" },
+    Contender { spec: "wasm", variant: Variant::Rust, reuse: Reuse::Fresh, aim: ">= 0.52" },
     Contender { spec: "wasm", variant: Variant::Rust, reuse: Reuse::Warm, aim: "-" },
-    Contender { spec: "v8", variant: Variant::Js, reuse: Reuse::Warm, aim: ">= 0.60" },
+    Contender { spec: "v8", variant: Variant::Js, reuse: Reuse::Warm, aim: ">= 0.72" },
     Contender { spec: "v8", variant: Variant::Rust, reuse: Reuse::Warm, aim: "-" },
 ];
 

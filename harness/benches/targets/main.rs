@@ -12,6 +12,7 @@
 //!   straight to the container.
 //! - [`isolate`]: first answers and memory of `v8`.
 //! - [`overhead`]: what measuring adds to the server that is measured.
+//! - [`neighbours`]: a function's latency beside one that computes without end.
 //! - [`bill`]: what bills add to the server that sends them.
 //!
 //! If a peer is missing, the bench says so and leaves out its line. `make microbench` compares
@@ -23,6 +24,7 @@ mod container;
 mod generator;
 mod http;
 mod isolate;
+mod neighbours;
 mod overhead;
 mod rounds;
 mod server;
@@ -53,11 +55,12 @@ fn compare(words: &[String]) -> Result<()> {
     if pinning.is_none() {
         eprintln!("this process may use only one processor: nothing is pinned");
     }
-    let comparisons: [(&str, Comparison); 6] = [
+    let comparisons: [(&str, Comparison); 7] = [
         ("http", http::compare),
         ("generator", generator::compare),
         ("isolate", isolate::measure),
         ("container", container::compare),
+        ("neighbours", neighbours::compare),
         ("overhead", overhead::compare),
         ("bill", bill::compare),
     ];
