@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Over every function and variant of the library it checks that all cases are
-//! answered, byte by byte, by a fresh instance and by a warm one; that instances share no state; that a hostile function is stopped with the right
+//! answered, byte by byte, by a fresh instance and by a warm one, and in pieces where bodies flow; that
+//! a body which breaks off costs its request at most; that instances share no state; that a hostile function is stopped with the right
 //! cause while its neighbours go on, also in its initialisation, and finds no place of the
 //! host where it can write; that an exception spares its instance; that a request that waits
 //! holds no thread; and that the peak of an instance's memory shows 16 MiB that a function
@@ -152,6 +153,16 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     report.add(function, variant, "every case, fresh", answered);
     if prepared.max_uses().is_none() {
         report.add(function, variant, "every case, warm", answers_warm(function, prepared).await);
+    }
+    if prepared.streams() {
+        let answered = streamed::answers(function, prepared).await;
+        report.add(function, variant, "every case, in pieces", answered);
+        report.add(
+            function,
+            variant,
+            "outlives a body that breaks off",
+            streamed::goes_on(function, prepared).await,
+        );
     }
     if function.name() == "remember" {
         report.add(function, variant, "instances share nothing", shares_nothing(prepared).await);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
-use crate::streams::{Begun, Pieces, Streams};
+use crate::streams::{Begun, Broken, Pieces, Streams};
 use crate::{Error, Function, Instance, Laps, Prepared, Request, Response};
 
 /// How many bytes of a body are there when the request comes, and how many come at a time after
@@ -70,4 +70,35 @@ pub async fn answers(function: &Function, prepared: &dyn Prepared) -> Result<(),
         Ok(())
     })
     .await
+}
+
+/// A body that breaks off after its first pieces costs its request at most: the next one is answered,
+/// by the same instance unless the error says that it has ended.
+///
+/// # Errors
+/// A function that answers as if the body were whole, or that does not answer afterwards.
+pub(super) async fn goes_on(function: &Function, prepared: &dyn Prepared) -> Result<(), String> {
+    let Some(case) = function.cases().iter().find(|case| case.request.body.len() > FIRST_BYTES) else {
+        return Ok(());
+    };
+    let Some(after) = function.cases().first() else { return Ok(()) };
+    let mut instance = super::start(prepared).await?;
+    let mut request = case.request.clone();
+    let mut rest = mem::take(&mut request.body);
+    request.body = rest.split_to(FIRST_BYTES);
+    let pieces: Pieces = stream::iter([Ok(rest), Err(Broken("the client has left".into()))]).boxed();
+    match ask_with(&*instance, request, Some(pieces)).await {
+        Ok(response) if case.check(&response).is_ok() => {
+            super::stop(instance).await?;
+            return Err(format!("case {}: a body that broke off was taken for a whole one", case.name));
+        }
+        Err(error) if !error.spares_instance => {
+            super::stop(instance).await?;
+            instance = super::start(prepared).await?;
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let answered = ask(&*instance, after.request.clone()).await.map_err(|error| error.to_string());
+    super::stop(instance).await?;
+    after.check(&answered?).map_err(|difference| format!("after it, case {}: {difference}", after.name))
 }
