@@ -2,12 +2,9 @@
 
 use std::time::Instant;
 
-use isolab_core::wasi::calls::{self, Call, MODULE};
+use isolab_core::wasi::calls::Call;
 use isolab_core::wasi::{End, Errno, Memory, Outcome, Refusal, Stdout, Wasi};
 use isolab_core::{Cause, Limits};
-
-/// The most parameters of a function of WASI (`path_open`).
-pub(crate) const PARAMETERS: usize = 9;
 
 /// The host's state of one guest.
 pub(crate) struct Host {
@@ -23,13 +20,6 @@ impl Host {
     pub(crate) fn call(&mut self, function: Call, memory: &mut [u8], values: &[u64]) -> Result<i32, Ended> {
         answer(function(&mut self.wasi, &mut Memory(memory), values))
     }
-}
-
-/// Whether the guest ran out of memory. Rust's standard library aborts with this message; the
-/// engines do not tell that they refused a growth beyond the module's maximum.
-fn is_out_of_memory(stderr: &str) -> bool {
-    let aborted = |line: &str| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
-    stderr.lines().any(aborted)
 }
 
 fn answer(outcome: Outcome) -> Result<i32, Ended> {
@@ -73,31 +63,13 @@ impl From<Ended> for Failure {
 impl Failure {
     /// The cause, with the end of the guest's standard error if that explains it.
     pub(crate) fn cause(self, host: &Host, limits: &Limits) -> Cause {
-        let stderr = host.wasi.stderr();
-        let with_stderr = |text: String| if stderr.is_empty() { text } else { format!("{text}: {stderr}") };
         match self {
-            Self::Cause(cause) | Self::Ended(End::Cause(cause)) => cause,
-            Self::Deadline | Self::Ended(End::Deadline) => Cause::DeadlineExceeded(limits.deadline),
-            Self::Trap(_) | Self::Ended(End::Exit(_)) if is_out_of_memory(&stderr) => {
-                Cause::OutOfMemory(limits.memory_bytes)
-            }
-            Self::Ended(exit @ End::Exit(_)) => Cause::Crashed(with_stderr(exit.to_string())),
-            Self::Trap(reason) => Cause::Trapped(with_stderr(reason)),
+            Self::Cause(cause) => cause,
+            Self::Deadline => Cause::DeadlineExceeded(limits.deadline),
+            Self::Ended(end) => host.wasi.cause_of_end(end, limits),
+            Self::Trap(reason) => host.wasi.cause_of_trap(reason, limits),
         }
     }
-}
-
-/// The function that a module imports.
-///
-/// # Errors
-/// If it comes from elsewhere than WASI, or WASI has none of that name.
-pub(crate) fn import(module: &str, name: &str) -> Result<Call, Cause> {
-    if module != MODULE {
-        let reason = format!("the module imports `{module}.{name}`, but it can import from `{MODULE}` only");
-        return Err(Cause::Artifact(reason));
-    }
-    calls::find(name)
-        .ok_or_else(|| Cause::Artifact(format!("the module imports `{name}`, which WASI does not have")))
 }
 
 /// The cause for an export that a module lacks.
@@ -116,6 +88,8 @@ pub(crate) fn refused(reason: impl std::fmt::Display) -> Cause {
 mod tests {
     use std::time::Duration;
 
+    use isolab_core::wasi::calls;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -131,7 +105,7 @@ mod tests {
             [&8_u32.to_le_bytes(), &(stderr.len() as u32).to_le_bytes(), stderr.as_bytes()].concat();
         memory.extend([0; 4]);
         let written = memory.len() as u64 - 4;
-        let function = import(MODULE, "fd_write").unwrap();
+        let function = calls::import(calls::MODULE, "fd_write").unwrap();
         assert_eq!(host.call(function, &mut memory, &[2, 0, 1, written]).unwrap(), 0);
         host
     }
@@ -156,14 +130,5 @@ mod tests {
     fn running_out_of_memory_is_told_by_rust() {
         let aborted = host("memory allocation of 65536 bytes failed");
         assert_eq!(trap().cause(&aborted, &LIMITS), Cause::OutOfMemory(LIMITS.memory_bytes));
-    }
-
-    #[test]
-    fn only_functions_of_wasi_can_be_imported() {
-        assert!(import(MODULE, "fd_write").is_ok());
-        for (module, name) in [("env", "fd_write"), (MODULE, "fd_unknown")] {
-            let Err(Cause::Artifact(reason)) = import(module, name) else { panic!("{module}.{name}") };
-            assert!(reason.contains(name), "{reason}");
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use isolab_core::wasi::calls::{self, PARAMETERS};
 use isolab_core::watchdog::{Watch, Watchdog};
 use isolab_core::{Cause, Environment, Error, Executor, Limits, Phase, Spec, wire};
 use wasmer::sys::vm::TrapCode;
@@ -20,7 +21,7 @@ use wasmer::{
 
 use crate::engine::{Engine, Sandbox};
 use crate::executor::EngineExecutor;
-use crate::host::{self, Ended, Failure, Host, PARAMETERS};
+use crate::host::{self, Ended, Failure, Host};
 
 /// The executor's name in specs.
 pub const NAME: &str = "wasmer";
@@ -73,7 +74,7 @@ impl Engine for Wasmer {
             let ExternType::Function(kind) = import.ty() else {
                 return Err(host::refused(format!("`{}` is imported and not a function", import.name())));
             };
-            host::import(import.module(), import.name())?;
+            calls::import(import.module(), import.name())?;
             if !matches!(kind.results(), [] | [Type::I32]) || kind.params().len() > PARAMETERS {
                 let name = import.name();
                 return Err(host::refused(format!("`{name}` is imported with another type than WASI's")));
@@ -128,7 +129,7 @@ fn define(
     name: &str,
     kind: &FunctionType,
 ) -> Result<Function, Cause> {
-    let function = host::import(module, name)?;
+    let function = calls::import(module, name)?;
     let results = kind.results().len();
     let call = move |mut guest: FunctionEnvMut<'_, Guest>, given: &[Value]| {
         let mut values = [0; PARAMETERS];

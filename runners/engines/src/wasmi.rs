@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use isolab_core::wasi::calls::{self, PARAMETERS};
 use isolab_core::{Cause, Environment, Executor, Limits, Spec, wire};
 use wasmi::errors::HostError;
 use wasmi::{
@@ -16,7 +17,7 @@ use wasmi_core::LimiterError;
 
 use crate::engine::{Engine, Sandbox};
 use crate::executor::EngineExecutor;
-use crate::host::{self, Ended, Failure, Host, PARAMETERS};
+use crate::host::{self, Ended, Failure, Host};
 
 /// The executor's name in specs.
 pub const NAME: &str = "wasmi";
@@ -143,7 +144,7 @@ impl Engine for Wasmi {
 
 /// Defines a function of WASI for a module that imports it with this type.
 fn define(linker: &mut Linker<Host>, module: &str, name: &str, kind: &FuncType) -> Result<(), Cause> {
-    let function = host::import(module, name)?;
+    let function = calls::import(module, name)?;
     if !matches!(kind.results(), [] | [ValType::I32]) || kind.params().len() > PARAMETERS {
         return Err(host::refused(format!("`{name}` is imported with another type than WASI's")));
     }

@@ -6,22 +6,18 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use isolab_core::wasi::Stdout;
+use isolab_core::wasi::command;
 use isolab_core::{
-    Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response, message,
+    Artifact, Cause, Error, Instance, Laps, Memory as MemoryUse, Phase, Prepared, Request, Response,
 };
-use percent_encoding::percent_decode_str;
 use wasmtime::{Memory, Module};
 
 use crate::exports::{Function, FunctionExport, MemoryExport};
 use crate::fault::Failure;
-use crate::granted::Granted;
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::sandbox::{Linked, Parked, Sandbox};
 use crate::waiting::Way;
-
-const CONTENT_TYPE: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
 
 /// A command ready to be started.
 pub(crate) struct PreparedCommand {
@@ -37,9 +33,7 @@ struct Exports {
 
 impl Exports {
     fn of(module: &Module) -> Result<Self, Cause> {
-        let start = FunctionExport::of(module, "_start").ok_or_else(|| {
-            Cause::Artifact("the module exports no `_start` function, so it is not a WASI command".into())
-        })?;
+        let start = FunctionExport::of(module, command::START).ok_or_else(command::not_a_command)?;
         Ok(Self { memory: MemoryExport::of(module)?, start })
     }
 
@@ -73,8 +67,7 @@ impl Prepared for PreparedCommand {
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        let limit_bytes = self.linked.rules.limits.response_bytes;
-        let stdout = Stdout::Body { bytes: Vec::new(), limit_bytes };
+        let stdout = command::stdout(&self.linked.rules.limits);
         match self.linked.way {
             Way::Straight => {
                 let mut sandbox = self.linked.start(stdout, Phase::Start, laps)?;
@@ -115,7 +108,7 @@ impl Instance for Straight {
         let sandbox = &mut *self.sandbox.borrow_mut();
         let rules = Arc::clone(&sandbox.rules);
         sandbox.run(Phase::Invoke, laps, |store, laps| {
-            give(store.data_mut(), &rules.granted, request);
+            command::give(&mut store.data_mut().wasi, &rules.granted, request);
             let ended = start.call(&mut *store, ());
             response(store.data_mut(), ended, laps)
         })
@@ -155,7 +148,7 @@ impl Instance for Waiting {
         let start = &self.start;
         let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
         let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
-            give(store.data_mut(), &self.rules.granted, request);
+            command::give(&mut store.data_mut().wasi, &self.rules.granted, request);
             let ended = start.call_waiting(&mut *store, ()).await;
             response(store.data_mut(), ended, laps)
         });
@@ -179,49 +172,11 @@ impl Instance for Waiting {
     }
 }
 
-/// Gives a request to a command that has not run yet.
-fn give(host: &mut Host, granted: &Granted, request: Request) {
-    host.wasi.set_environment(granted.environment_before(environment(request.query())));
-    host.wasi.set_stdin(request.body);
-}
-
 /// The response of a command that has ended.
 fn response(host: &mut Host, ended: wasmtime::Result<()>, laps: &mut Laps) -> Result<Response, Failure> {
     match ended.map_err(Failure::from) {
         Err(failure) if !failure.is_success() => return Err(failure),
         _ => laps.mark("call"),
     }
-    Ok(message::response(200, [CONTENT_TYPE], host.wasi.take_body())?)
-}
-
-/// The pairs of a query as `name=value`, decoded, in their order. Pairs that an environment
-/// cannot hold are left out: those without a name, with `=` in the name, or with a NUL.
-fn environment(query: &str) -> Vec<Vec<u8>> {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let decoded = pairs.map(|(name, value)| (decode(name), decode(value)));
-    let valid = decoded.filter(|(name, value)| {
-        !name.is_empty() && !name.contains(&b'=') && !name.contains(&0) && !value.contains(&0)
-    });
-    valid.map(|(name, value)| [name, value].join(&b'=')).collect()
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    percent_decode_str(&text.replace('+', " ")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_query_is_decoded_into_an_environment() {
-        let of = |query| {
-            let pairs = environment(query);
-            pairs.iter().map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(of("a=1&b=%C3%BC+%2B&flag&c=x=y"), ["a=1", "b=ü +", "flag=", "c=x=y"]);
-        assert_eq!(of("=nameless&&a%3Db=1&n=%00&z%00=1&ok=1"), ["ok=1"]);
-        assert!(of("").is_empty());
-        assert_eq!(environment("raw=%ff"), [b"raw=\xff"]);
-    }
+    Ok(command::response(&mut host.wasi)?)
 }

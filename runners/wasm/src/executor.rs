@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use isolab_core::function::Grant;
 use isolab_core::guest::Stack;
+use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
@@ -12,7 +13,6 @@ use isolab_core::{
 use crate::command::PreparedCommand;
 use crate::engine::{self, Reset};
 use crate::function::PreparedFunction;
-use crate::granted::Granted;
 use crate::initialize;
 use crate::parts::Parts;
 use crate::rules::Rules;

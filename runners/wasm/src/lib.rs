@@ -37,7 +37,7 @@
 //! breaks a rule is an error with its cause (`fault`), and the host goes on.
 //!
 //! A function of the variant `rust` or `command` may be granted arguments and environment variables
-//! (`granted`). Its initialisation sees them, too.
+//! (`isolab_core::wasi::Granted`). Its initialisation sees them, too.
 //!
 //! | variant | module | response |
 //! |---|---|---|
@@ -52,7 +52,6 @@ mod executor;
 mod exports;
 mod fault;
 mod function;
-mod granted;
 mod host;
 mod initialize;
 pub mod javascript;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use isolab_core::function::Grants;
+use isolab_core::wasi::Granted;
 use isolab_core::{Cause, Error, Limits, Phase};
 
-use crate::granted::Granted;
 use crate::ticker::Ticker;
 
 /// Rules for every instance of a function.

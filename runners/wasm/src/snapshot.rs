@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use isolab_core::wasi::Stdout;
+use isolab_core::wasi::{Granted, Stdout};
 use isolab_core::{Cache, Cause, Error, Laps, Phase, cache};
 use wasmtime_wizer::{WasmtimeWizer, Wizer};
 
-use crate::granted::Granted;
 use crate::initialize::{self, Initialization};
 use crate::rules::Rules;
 use crate::sandbox::Sandbox;

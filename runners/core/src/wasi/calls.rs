@@ -3,12 +3,16 @@
 //! Names and parameters: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
 
 use super::{End, Errno, Memory, Outcome, Refusal, Wasi, put_sizes, put_texts};
+use crate::Cause;
 
 /// The name of the module that these functions are imported from.
 pub const MODULE: &str = "wasi_snapshot_preview1";
 
 /// The function that waits. A module that does not import it computes from its beginning to its end.
 pub const POLL: &str = "poll_oneoff";
+
+/// The most parameters of a function (`path_open`).
+pub const PARAMETERS: usize = 9;
 
 /// A function with the values that the guest passed, smaller integers extended by zeros. It
 /// reads a missing value as 0. All functions but `proc_exit` return an [`Errno`] to the guest.
@@ -85,6 +89,19 @@ pub fn find(name: &str) -> Option<Call> {
     found.or_else(|| fails(name).then_some(bad_descriptor as Call))
 }
 
+/// The function that a module imports.
+///
+/// # Errors
+/// If it comes from elsewhere than WASI, or WASI has none of that name.
+pub fn import(module: &str, name: &str) -> Result<Call, Cause> {
+    if module != MODULE {
+        let reason = format!("the module imports `{module}.{name}`, but it can import from `{MODULE}` only");
+        return Err(Cause::Artifact(reason));
+    }
+    let unknown = || Cause::Artifact(format!("the module imports `{name}`, which WASI does not have"));
+    find(name).ok_or_else(unknown)
+}
+
 /// Whether the function with this name fails with `EBADF`, whatever it is given.
 pub fn fails(name: &str) -> bool {
     ON_DESCRIPTORS.contains(&name)
@@ -148,5 +165,14 @@ mod tests {
         assert_eq!(call("clock_time_get", &mut [], &[]), Err(Errno::Fault.into()));
         assert_eq!(call("path_open", &mut [], &[]), Err(Errno::Badf.into()));
         assert!(find("fd_unknown").is_none());
+    }
+
+    #[test]
+    fn only_functions_of_wasi_can_be_imported() {
+        assert!(import(MODULE, "fd_write").is_ok());
+        for (module, name) in [("env", "fd_write"), (MODULE, "fd_unknown")] {
+            let Err(Cause::Artifact(reason)) = import(module, name) else { panic!("{module}.{name}") };
+            assert!(reason.contains(name), "{reason}");
+        }
     }
 }

@@ -14,7 +14,9 @@
 //! is four empty buffers.
 
 pub mod calls;
+pub mod command;
 mod errno;
+mod granted;
 mod memory;
 mod poll;
 mod streams;
@@ -23,9 +25,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::Cause;
+use crate::{Cause, Limits};
 pub use calls::MODULE;
 pub use errno::Errno;
+pub use granted::Granted;
 pub use memory::{Buffer, Memory};
 pub use poll::Poll;
 use streams::Tail;
@@ -153,6 +156,38 @@ impl Wasi {
     /// The end of standard error.
     pub fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    /// The cause of an end by a call.
+    pub fn cause_of_end(&self, end: End, limits: &Limits) -> Cause {
+        match end {
+            End::Cause(cause) => cause,
+            End::Deadline => Cause::DeadlineExceeded(limits.deadline),
+            End::Exit(_) if self.ran_out_of_memory() => Cause::OutOfMemory(limits.memory_bytes),
+            exit @ End::Exit(_) => Cause::Crashed(self.explained(exit.to_string())),
+        }
+    }
+
+    /// The cause of a trap that an engine describes like this.
+    pub fn cause_of_trap(&self, reason: String, limits: &Limits) -> Cause {
+        if self.ran_out_of_memory() {
+            return Cause::OutOfMemory(limits.memory_bytes);
+        }
+        Cause::Trapped(self.explained(reason))
+    }
+
+    /// Whether Rust's standard library has aborted the guest because a growth of its memory was refused.
+    /// Most engines do not tell.
+    fn ran_out_of_memory(&self) -> bool {
+        let aborted =
+            |line: &str| line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
+        self.stderr().lines().any(aborted)
+    }
+
+    /// A reason, with the end of standard error if there is one.
+    fn explained(&self, reason: String) -> String {
+        let stderr = self.stderr();
+        if stderr.is_empty() { reason } else { format!("{reason}: {stderr}") }
     }
 
     fn random(memory: &mut Memory<'_>, at: u32, len: u32) -> Outcome {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use isolab_core::function::Grants;
-use isolab_core::wasi::Wasi;
+use super::Wasi;
+use crate::function::Grants;
 
 /// Arguments and environment of a function's instances. Empty unless something is granted.
-#[derive(Debug, Default)]
-pub(crate) struct Granted {
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
     /// The function's name, and its arguments; empty if it is granted none.
     arguments: Vec<Vec<u8>>,
     /// Entries `name=value`.
@@ -15,7 +15,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    pub(crate) fn of(function: &str, Grants { args, env, .. }: &Grants) -> Self {
+    /// What these grants give to the function of this name.
+    pub fn of(function: &str, Grants { args, env, .. }: &Grants) -> Self {
         let bytes = |text: &String| text.as_bytes().to_vec();
         let name = (!args.is_empty()).then(|| function.as_bytes().to_vec());
         let arguments = name.into_iter().chain(args.iter().map(bytes)).collect();
@@ -24,7 +25,7 @@ impl Granted {
     }
 
     /// Gives it to a new instance.
-    pub(crate) fn give(&self, wasi: &mut Wasi) {
+    pub fn give(&self, wasi: &mut Wasi) {
         if !self.arguments.is_empty() {
             wasi.set_arguments(self.arguments.clone());
         }
@@ -34,7 +35,7 @@ impl Granted {
     }
 
     /// The environment, and those of `others` whose names it does not have.
-    pub(crate) fn environment_before(&self, others: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    pub fn environment_before(&self, others: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let name = |entry: &[u8]| entry.split(|byte| *byte == b'=').next().unwrap_or_default().to_vec();
         let is_granted = |entry: &Vec<u8>| self.environment.iter().any(|own| name(own) == name(entry));
         let others = others.into_iter().filter(|entry| !is_granted(entry));
@@ -42,7 +43,7 @@ impl Granted {
     }
 
     /// Bytes that differ if what is granted does; none if nothing is.
-    pub(crate) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         let mut key = String::new();
         for (kind, texts) in [("argument", &self.arguments), ("variable", &self.environment)] {
             for text in texts {
