@@ -14,6 +14,7 @@
 //! holds no thread; and that the peak of an instance's memory shows 16 MiB that a function
 //! touched. A cell that cannot run is `skipped` with its reason.
 
+pub mod commands;
 pub mod streamed;
 
 use std::fmt;

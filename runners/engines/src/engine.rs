@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use isolab_core::wasi::Granted;
 use isolab_core::{Cause, Limits};
 
 use crate::host::{Failure, Host};
@@ -25,11 +26,12 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
     /// If the engine refuses it.
     fn compile(&self, wasm: &[u8]) -> Result<Self::Module, Cause>;
 
-    /// Makes an instance. No code of the guest runs.
+    /// Makes an instance that is granted this. No code of the guest runs.
     ///
     /// # Errors
     /// If the engine refuses the module, or has no room for it.
-    fn start(&self, module: &Self::Module, limits: Limits) -> Result<Self::Sandbox, Cause>;
+    fn start(&self, module: &Self::Module, limits: Limits, granted: &Granted)
+    -> Result<Self::Sandbox, Cause>;
 }
 
 /// One instance. Only between [`Sandbox::begin`] and [`Sandbox::end`], code of the guest runs.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use isolab_core::function::Grant;
 use isolab_core::guest::Stack;
+use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant, binary,
 };
@@ -45,7 +47,8 @@ impl<E: Engine + Clone> EngineExecutor<E> {
             bytes: source.wasm.len() as u64,
             cached: false,
         };
-        let prepared = PreparedModule::new(self.engine.clone(), module, rules, artifact);
+        let granted = Granted::of(function.name(), function.grants());
+        let prepared = PreparedModule::new(self.engine.clone(), module, (rules, granted), artifact);
         // Finds errors of the module before the first request.
         prepared.try_start().map_err(as_artifact)?;
         laps.mark("try");
@@ -71,7 +74,11 @@ impl<E: Engine + Clone> Executor for EngineExecutor<E> {
         source::supports(variant)?;
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
-        function.grants().only(&[], self.spec.name())
+        let honoured: &[Grant] = match variant {
+            Variant::Rust => &[Grant::Args, Grant::Env],
+            Variant::Js | Variant::Command => &[],
+        };
+        function.grants().only(honoured, self.spec.name())
     }
 
     fn versions(&self) -> Vec<(String, String)> {

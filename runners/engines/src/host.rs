@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use isolab_core::wasi::calls::Call;
-use isolab_core::wasi::{End, Errno, Memory, Outcome, Refusal, Stdout, Wasi};
+use isolab_core::wasi::{End, Errno, Granted, Memory, Outcome, Refusal, Stdout, Wasi};
 use isolab_core::{Cause, Limits};
 
 /// The host's state of one guest.
@@ -12,8 +12,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new() -> Self {
-        Self { wasi: Wasi::new(Stdout::Console, Instant::now()) }
+    pub(crate) fn new(granted: &Granted) -> Self {
+        let mut wasi = Wasi::new(Stdout::Console, Instant::now());
+        granted.give(&mut wasi);
+        Self { wasi }
     }
 
     /// Calls a function of WASI. Returns the number for the guest, or the end of the guest.
@@ -100,7 +102,7 @@ mod tests {
     };
 
     fn host(stderr: &str) -> Host {
-        let mut host = Host::new();
+        let mut host = Host::new(&Granted::default());
         let mut memory =
             [&8_u32.to_le_bytes(), &(stderr.len() as u32).to_le_bytes(), stderr.as_bytes()].concat();
         memory.extend([0; 4]);

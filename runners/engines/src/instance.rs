@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Error, Function, Instance, Laps, Limits, Memory, Phase, Prepared, Request, Response,
     Spec, wire,
@@ -38,12 +39,18 @@ pub(crate) struct PreparedModule<E: Engine> {
     engine: E,
     module: E::Module,
     rules: Rules,
+    granted: Granted,
     artifact: Artifact,
 }
 
 impl<E: Engine> PreparedModule<E> {
-    pub(crate) fn new(engine: E, module: E::Module, rules: Rules, artifact: Artifact) -> Self {
-        Self { engine, module, rules, artifact }
+    pub(crate) fn new(
+        engine: E,
+        module: E::Module,
+        (rules, granted): (Rules, Granted),
+        artifact: Artifact,
+    ) -> Self {
+        Self { engine, module, rules, granted, artifact }
     }
 
     /// Starts an instance and drops it.
@@ -52,7 +59,7 @@ impl<E: Engine> PreparedModule<E> {
     }
 
     fn begin(&self, laps: &mut Laps) -> Result<ModuleInstance<E::Sandbox>, Cause> {
-        let sandbox = self.engine.start(&self.module, self.rules.limits)?;
+        let sandbox = self.engine.start(&self.module, self.rules.limits, &self.granted)?;
         laps.mark("instantiate");
         let instance = ModuleInstance { sandbox: RefCell::new(sandbox), rules: self.rules.clone() };
         instance.run(laps.begun(), Sandbox::initialize)?;

@@ -8,7 +8,8 @@
 //! An engine says how it compiles, starts and calls a module (`engine`). All else is shared: the
 //! life cycle (`executor`, `instance`), the bytes of a variant (`source`), and the state that the
 //! host keeps for a guest, with the cause of a failure (`host`). WASI, limits of a module and the
-//! form of requests are those of `isolab_core`.
+//! form of requests are those of `isolab_core`. A Rust function may be granted arguments and environment
+//! variables.
 //!
 //! A start compiles nothing: `prepare` has done it. Engines make each instance anew, without a
 //! pool.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use isolab_core::function::Grants;
+use isolab_core::wasi::Granted;
 use isolab_core::{Cause, Limits};
 
 use crate::engine::{Engine, Sandbox};
@@ -22,7 +24,7 @@ fn module(definitions: &str, handle: &str) -> Vec<u8> {
 }
 
 fn start<E: Engine>(engine: &E, wasm: &[u8]) -> Result<E::Sandbox, Cause> {
-    engine.start(&engine.compile(wasm)?, LIMITS)
+    engine.start(&engine.compile(wasm)?, LIMITS, &Granted::default())
 }
 
 fn refused<E: Engine>(engine: &E, wasm: &[u8]) -> String {
@@ -66,12 +68,28 @@ fn check_limits<E: Engine>(engine: &E) {
     assert_eq!(exited, Cause::Crashed("exit code 3".into()));
 }
 
+fn check_grants<E: Engine>(engine: &E) {
+    let import =
+        r#"(import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))"#;
+    let check = "(if (call $sizes (i32.const 0) (i32.const 4)) (then unreachable))
+        (if (i32.ne (i32.load (i32.const 0)) (i32.const 1)) (then unreachable))";
+    let compiled = engine.compile(&module(import, check)).unwrap();
+    let grants = Grants { env: [("A".into(), "1".into())].into(), ..Grants::default() };
+    for (grants, is_seen) in [(grants, true), (Grants::default(), false)] {
+        let mut sandbox = engine.start(&compiled, LIMITS, &Granted::of("me", &grants)).unwrap();
+        sandbox.begin(Instant::now() + Duration::from_secs(60));
+        assert_eq!(sandbox.handle().is_ok(), is_seen);
+        sandbox.end();
+    }
+}
+
 #[test]
 #[cfg(feature = "wasmi")]
 fn the_interpreter_refuses_modules_and_keeps_limits() {
     let engine = crate::wasmi::Wasmi::new();
     check_refusals(&engine);
     check_limits(&engine);
+    check_grants(&engine);
 }
 
 #[test]
@@ -80,4 +98,5 @@ fn the_compiler_refuses_modules_and_keeps_limits() {
     let engine = crate::wasmer::Wasmer::new().unwrap();
     check_refusals(&engine);
     check_limits(&engine);
+    check_grants(&engine);
 }

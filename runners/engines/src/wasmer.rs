@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use isolab_core::wasi::Granted;
 use isolab_core::wasi::calls::{self, PARAMETERS};
 use isolab_core::watchdog::{Watch, Watchdog};
 use isolab_core::{Cause, Environment, Error, Executor, Limits, Phase, Spec, wire};
@@ -83,9 +84,9 @@ impl Engine for Wasmer {
         Ok(module)
     }
 
-    fn start(&self, module: &wasmer::Module, limits: Limits) -> Result<Instance, Cause> {
+    fn start(&self, module: &wasmer::Module, limits: Limits, granted: &Granted) -> Result<Instance, Cause> {
         let mut store = Store::new(self.engine.clone());
-        let guest = FunctionEnv::new(&mut store, Guest { host: Host::new(), memory: None });
+        let guest = FunctionEnv::new(&mut store, Guest { host: Host::new(granted), memory: None });
         let mut imports = Imports::new();
         for import in module.imports() {
             if let ExternType::Function(kind) = import.ty() {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use isolab_core::wasi::Granted;
 use isolab_core::wasi::calls::{self, PARAMETERS};
 use isolab_core::{Cause, Environment, Executor, Limits, Spec, wire};
 use wasmi::errors::HostError;
@@ -123,8 +124,13 @@ impl Engine for Wasmi {
         Ok(Linked { module, linker })
     }
 
-    fn start(&self, Linked { module, linker }: &Linked, _limits: Limits) -> Result<Instance, Cause> {
-        let mut store = Store::new(&self.0, Host::new());
+    fn start(
+        &self,
+        Linked { module, linker }: &Linked,
+        _limits: Limits,
+        granted: &Granted,
+    ) -> Result<Instance, Cause> {
+        let mut store = Store::new(&self.0, Host::new(granted));
         store.limiter(|host| host);
         let instance = linker.instantiate_and_start(&mut store, module).map_err(host::refused)?;
         let memory = instance.get_memory(&store, "memory").ok_or_else(|| host::missing("memory"))?;

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use isolab_core::cache::digest;
 use isolab_core::function::{Grant, Grants};
 use isolab_core::guest::{self, Stack, Target};
+use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
 use crate::handler::{self, Origin, Powers, PreparedHandler, Source, snapshot};
-use crate::module::PreparedModule;
+use crate::module::{PreparedCommand, PreparedModule};
 use crate::platform;
 use crate::rules::Rules;
 use isolab_core::watchdog::Watchdog;
@@ -92,7 +93,7 @@ fn with_stack(cause: Cause, rules: &Rules, source: &Source) -> Cause {
 
 fn prepare_module(
     rules: Rules,
-    manifest: &Path,
+    (manifest, granted): (&Path, Granted),
     stack: Stack,
     laps: &mut Laps,
 ) -> Result<PreparedModule, Cause> {
@@ -101,7 +102,18 @@ fn prepare_module(
     laps.mark("build");
     let module = read(&path)?;
     let source_digest = digest([module.as_slice()]);
-    PreparedModule::new(rules, &module, source_digest, laps)
+    PreparedModule::new(rules, granted, &module, source_digest, laps)
+}
+
+fn prepare_command(
+    rules: Rules,
+    (path, granted): (&Path, Granted),
+    laps: &mut Laps,
+) -> Result<PreparedCommand, Cause> {
+    let module = read(path)?;
+    laps.mark("read");
+    let source_digest = digest([module.as_slice()]);
+    PreparedCommand::new(rules, granted, &module, source_digest, laps)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Cause> {
@@ -116,12 +128,12 @@ impl Executor for V8 {
     }
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
-        if variant == Variant::Command {
-            return Err("`v8` runs functions, not WASI commands".into());
-        }
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
-        let honoured: &[Grant] = if variant == Variant::Js { &[Grant::Hosts, Grant::Env] } else { &[] };
+        let honoured: &[Grant] = match variant {
+            Variant::Js => &[Grant::Hosts, Grant::Env],
+            Variant::Rust | Variant::Command => &[Grant::Args, Grant::Env],
+        };
         function.grants().only(honoured, "v8")
     }
 
@@ -139,13 +151,18 @@ impl Executor for V8 {
         let failed = |cause| rules.error(Phase::Prepare, cause);
         self.supports(function, variant).map_err(|reason| failed(Cause::Artifact(reason)))?;
         let path = function.source(variant).ok_or_else(|| failed(Cause::Artifact("no source".into())))?;
+        let granted = Granted::of(function.name(), function.grants());
         let prepared: Result<Arc<dyn Prepared>, Cause> = match variant {
             Variant::Js => {
                 let prepared = self.prepare_handler(rules.clone(), (path, function.grants()), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
-            Variant::Rust | Variant::Command => {
-                let prepared = prepare_module(rules.clone(), path, Stack::of(&self.spec), laps);
+            Variant::Rust => {
+                let prepared = prepare_module(rules.clone(), (path, granted), Stack::of(&self.spec), laps);
+                prepared.map(|prepared| Arc::new(prepared) as _)
+            }
+            Variant::Command => {
+                let prepared = prepare_command(rules.clone(), (path, granted), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
         };

@@ -21,8 +21,8 @@
 //!   in a container; `turn` runs requests, from `arguments` to `reply`; `event_loop` knows the
 //!   requests in flight, their `timers`, and the `tasks` whose outcomes `delivery` gives to them;
 //!   `powers` are the grants.
-//! - `module`: the variant `rust`. `binary` sets the maximum of the memory, `linear` is the
-//!   memory, `wasi` the imports.
+//! - `module`: the variants `rust` (`function`) and `command`, made from `compiled` modules.
+//!   `isolab_core::binary` sets the maximum of the memory, `linear` is the memory, `wasi` the imports.
 //!
 //! A deadline takes effect between two instructions of JavaScript or Wasm, not within a
 //! built-in function: `functions/hostile/uninterruptible` calls one that never returns. The
@@ -40,6 +40,10 @@
 //! tasks of the request: futures that its invocation polls, and that end with it. A handler without
 //! them is evaluated, stored and run as if there were none. Connections to hosts belong to the
 //! instance, and their own I/O runs beside the requests, so its CPU time is on nobody's bill.
+//!
+//! A Wasm module has the state machine of WASI that all hosts except Wasmtime's share (`isolab_core::wasi`). It
+//! may be granted arguments and environment variables, but no folders. V8 cannot suspend it, so a module
+//! that waits holds its thread.
 //!
 //! V8's foreground tasks never run. They only finish garbage collections early and call the
 //! callbacks of `FinalizationRegistry`, and an instance does neither between requests.

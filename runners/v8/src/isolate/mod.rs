@@ -124,11 +124,6 @@ impl Isolate {
         self.budget.is_exhausted() || self.watch.has_struck()
     }
 
-    /// The value that [`v8::Isolate::set_slot`] stored for callbacks.
-    pub(crate) fn slot<T: 'static>(&self) -> Option<&T> {
-        self.owned.get_slot()
-    }
-
     /// The memory that the host holds for the isolate.
     pub(crate) fn host_memory(&self) -> &Rc<HostMemory> {
         self.budget.host()

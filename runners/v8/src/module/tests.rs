@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use std::time::Duration;
 
-use isolab_core::Limits;
+use isolab_core::function::Grants;
+use isolab_core::wasi::Granted;
+use isolab_core::watchdog::Watchdog;
+use isolab_core::{Cause, Error, Laps, Limits, Prepared as _, Request, Response};
 
 use super::*;
-use isolab_core::watchdog::Watchdog;
+use crate::rules::Rules;
 
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const ONE_PAGE: &[u8] = &[5, 3, 1, 0, 1];
@@ -19,7 +22,7 @@ fn refused(sections: &[&[u8]]) -> String {
 fn refused_whole(module: &[u8]) -> String {
     let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
     let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
-    match PreparedModule::new(rules, module, String::new(), &mut Laps::begin()).err() {
+    match PreparedModule::new(rules, Granted::default(), module, String::new(), &mut Laps::begin()).err() {
         Some(Cause::Artifact(reason)) => reason,
         other => panic!("{other:?}"),
     }
@@ -56,7 +59,7 @@ fn an_initialisation_that_traps_or_never_ends_is_an_error_of_prepare() {
         let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
         let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
         let module = wat::parse_str(text).unwrap();
-        PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).err()
+        PreparedModule::new(rules, Granted::default(), &module, String::new(), &mut Laps::begin()).err()
     };
     assert_eq!(failed(""), None);
     assert_eq!(failed("(loop br 0)"), Some(Cause::DeadlineExceeded(Duration::from_millis(200))));
@@ -78,9 +81,13 @@ async fn answer(definitions: &str, handle: &str, limits: Limits) -> Result<Respo
 }
 
 async fn answer_of(text: &str, limits: Limits) -> Result<Response, Error> {
+    answer_with(text, limits, Granted::default()).await
+}
+
+async fn answer_with(text: &str, limits: Limits, granted: Granted) -> Result<Response, Error> {
     let rules = Rules::new("v8", "test", limits, &Watchdog::start().unwrap());
     let module = wat::parse_str(text).unwrap();
-    let prepared = PreparedModule::new(rules, &module, String::new(), &mut Laps::begin()).unwrap();
+    let prepared = PreparedModule::new(rules, granted, &module, String::new(), &mut Laps::begin()).unwrap();
     let instance = prepared.start(&mut Laps::begin()).await.unwrap();
     let request = Request::new(http::Method::GET, "/".parse().unwrap(), http::HeaderMap::new(), Bytes::new());
     instance.invoke(request, &mut Laps::begin()).await
@@ -134,4 +141,36 @@ async fn a_sleep_ends_when_it_is_over_or_at_the_deadline() {
     let error = ask(&sleeps(3_600_000_000_000)).await.unwrap_err();
     assert_eq!(error.cause, Cause::DeadlineExceeded(limits.deadline));
     assert!(!error.spares_instance);
+}
+
+#[tokio::test]
+async fn a_function_sees_its_arguments_and_its_environment() {
+    let counts = |name: &str, expected: u32| {
+        format!(
+            "(if (call ${name} (i32.const 1000) (i32.const 1004)) (then unreachable))
+            (if (i32.ne (i32.load (i32.const 1000)) (i32.const {expected})) (then unreachable))"
+        )
+    };
+    let imports = ["args_sizes_get", "environ_sizes_get"].map(|name| {
+        let kind = "(param i32 i32) (result i32)";
+        format!(r#"(import "wasi_snapshot_preview1" "{name}" (func ${name} {kind}))"#)
+    });
+    let grants =
+        Grants { args: vec!["--fast".into()], env: [("A".into(), "1".into())].into(), ..Grants::default() };
+    for (grants, [arguments, variables]) in [(Grants::default(), [0, 0]), (grants, [2, 1])] {
+        let checks = [counts("args_sizes_get", arguments), counts("environ_sizes_get", variables)].concat();
+        let text = function("", &format!("{checks} {RESPOND}"))
+            .replace("(module", &format!("(module {}", imports.concat()));
+        let answer = answer_with(&text, Limits::default(), Granted::of("me", &grants)).await;
+        assert!(answer.is_ok(), "{grants:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_after_the_exit_does_nothing() {
+    let exit = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
+    let text = function("", "(call $exit (i32.const 3)) (call $exit (i32.const 4)) i32.const 0")
+        .replace("(module", &format!("(module {exit}"));
+    let error = answer_of(&text, Limits::default()).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Crashed("exit code 3".into()));
 }

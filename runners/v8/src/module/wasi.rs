@@ -1,113 +1,119 @@
-//! The part of WASI preview 1 that a function without files and network needs.
+//! Gives the functions of WASI ([`isolab_core::wasi`]) to a module in V8.
 //!
-//! Arguments and environment are empty. Clocks and random numbers are the host's. V8 cannot suspend
-//! a module, so a sleep holds its thread, at most until the deadline. Standard output is dropped. The
-//! end of standard error is kept, because it says why a Rust function panicked. Every other call
-//! returns `ENOSYS`.
-//!
-//! Numbers: <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>.
+//! V8 cannot suspend a module, so a sleep holds its thread, at most until the deadline.
 
 #![allow(clippy::needless_pass_by_value, reason = "V8 defines their form")]
 
-use std::collections::VecDeque;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
 
-use isolab_core::wasi::calls::POLL;
-use isolab_core::wasi::{End, Errno, Poll, Refusal};
-use rand::RngCore as _;
+use isolab_core::wasi::calls::{Call, PARAMETERS};
+use isolab_core::wasi::{End, Errno, Granted, Memory, Refusal, Stdout, Wasi};
+use isolab_core::{Cause, Limits};
 
-use super::linear::Linear;
+use super::linear;
 
-/// The module name of these imports.
-pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
-
-/// How much of standard error is kept, in bytes.
-const TAIL_BYTES: usize = 4096;
-/// The most vectors in one write; Linux has the same limit (`IOV_MAX`).
-const MAX_VECTORS: u32 = 1024;
-
-/// The state of an instance; kept in a slot of the isolate.
-pub(crate) struct Wasi {
-    memory: Option<v8::Global<v8::WasmMemoryObject>>,
-    stderr: VecDeque<u8>,
-    exit: Option<u32>,
-    begun: Instant,
-    deadline: Instant,
-    /// Whether it slept until its deadline.
-    is_late: bool,
+/// The state of one instance. A slot of the isolate has it, too, for the functions of WASI.
+pub(super) struct Host {
+    wasi: RefCell<Wasi>,
+    /// The functions that the module imports, in the order of its imports.
+    calls: Arc<[Call]>,
+    /// Once the instance is made.
+    memory: RefCell<Option<v8::Global<v8::WasmMemoryObject>>>,
+    /// Why a call ended the guest, if one did.
+    end: Cell<Option<End>>,
 }
 
-impl Wasi {
-    /// The state of an instance that does not exist yet, and whose start may take as long.
-    pub(crate) fn new(deadline: Duration) -> Self {
-        let (stderr, begun) = (VecDeque::new(), Instant::now());
-        Self { memory: None, stderr, exit: None, begun, deadline: begun + deadline, is_late: false }
-    }
-
-    /// Sets when a sleep ends at the latest.
-    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-    }
-
-    /// Whether the module slept until its deadline, and was stopped.
-    pub(crate) fn is_late(&self) -> bool {
-        self.is_late
+impl Host {
+    /// The state of an instance that does not exist yet.
+    pub(super) fn new(calls: &Arc<[Call]>, stdout: Stdout, granted: &Granted, deadline: Instant) -> Rc<Self> {
+        let mut wasi = Wasi::new(stdout, deadline);
+        granted.give(&mut wasi);
+        let (wasi, memory, end) = (RefCell::new(wasi), RefCell::new(None), Cell::new(None));
+        Rc::new(Self { wasi, calls: Arc::clone(calls), memory, end })
     }
 
     /// Lets calls reach the instance's memory.
-    pub(crate) fn attach(&mut self, memory: v8::Global<v8::WasmMemoryObject>) {
-        self.memory = Some(memory);
+    pub(super) fn attach(&self, memory: v8::Global<v8::WasmMemoryObject>) {
+        *self.memory.borrow_mut() = Some(memory);
     }
 
-    /// The end of standard error.
-    pub(crate) fn stderr(&self) -> String {
-        let (front, back) = self.stderr.as_slices();
-        String::from_utf8_lossy(&[front, back].concat()).trim().to_owned()
+    /// Changes the state of WASI. No code of the guest runs meanwhile.
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Wasi) -> T) -> T {
+        change(&mut self.wasi.borrow_mut())
     }
 
-    /// The code with which the module exited.
-    pub(crate) fn exit_code(&self) -> Option<u32> {
-        self.exit
+    /// The result of a run, if a call has not ended the guest. V8 stops a guest only at its next loop or
+    /// call, which may not come.
+    ///
+    /// A limit that the isolate has reached comes first.
+    pub(super) fn settle<T>(&self, result: Result<T, Cause>, limits: &Limits) -> Result<T, Ended> {
+        let end = self.end.take();
+        match (result, end) {
+            (Ok(_) | Err(Cause::Threw(_)), Some(End::Exit(0))) => Err(Ended::WithSuccess),
+            (Ok(_) | Err(Cause::Threw(_)), Some(end)) => {
+                Err(Ended::Cause(self.wasi.borrow().cause_of_end(end, limits)))
+            }
+            // A trap of Wasm is an exception in V8.
+            (Err(Cause::Threw(reason)), None) => {
+                Err(Ended::Cause(self.wasi.borrow().cause_of_trap(reason, limits)))
+            }
+            (Err(cause), _) => Err(Ended::Cause(cause)),
+            (Ok(value), None) => Ok(value),
+        }
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        self.stderr.extend(bytes);
-        self.stderr.drain(..self.stderr.len().saturating_sub(TAIL_BYTES));
+    /// Calls a function that the module imports. Returns the number for the guest.
+    fn call(self: Rc<Self>, scope: &mut v8::PinScope<'_, '_>, index: u32, values: &[u64]) -> Errno {
+        let Some(call) = self.calls.get(index as usize) else { return Errno::Nosys };
+        // The guest may have some steps left.
+        let end = self.end.take();
+        if end.is_some() {
+            self.end.set(end);
+            return Errno::Nosys;
+        }
+        let memory = self.memory.borrow().as_ref().map(|memory| v8::Local::new(scope, memory));
+        let bytes = match memory {
+            Some(memory) => linear::bytes(scope, memory),
+            None => &mut [],
+        };
+        match call(&mut self.wasi.borrow_mut(), &mut Memory(bytes), values) {
+            Ok(()) => Errno::Success,
+            Err(Refusal::Errno(errno)) => errno,
+            Err(Refusal::End(end)) => {
+                self.end.set(Some(end));
+                scope.terminate_execution();
+                Errno::Nosys
+            }
+        }
     }
 }
 
-type Scope<'a, 's, 'i> = &'a mut v8::PinScope<'s, 'i>;
-type Call = fn(Scope<'_, '_, '_>, &[u32; 4]) -> Result<(), Errno>;
+/// Why a run gave nothing.
+pub(super) enum Ended {
+    /// The guest exited with code 0.
+    WithSuccess,
+    /// Anything else.
+    Cause(Cause),
+}
 
-/// The calls that are implemented. 64-bit arguments are read as 0; none of these calls uses
-/// one.
-const CALLS: &[(&str, Call)] = &[
-    ("args_get", |_, _| Ok(())),
-    ("args_sizes_get", no_strings),
-    ("clock_res_get", clock_resolution),
-    ("clock_time_get", clock_time),
-    ("environ_get", |_, _| Ok(())),
-    ("environ_sizes_get", no_strings),
-    ("fd_close", |_, _| Err(Errno::Badf)),
-    ("fd_fdstat_get", file_status),
-    ("fd_prestat_get", |_, _| Err(Errno::Badf)),
-    ("fd_read", end_of_file),
-    ("fd_seek", |_, _| Err(Errno::Spipe)),
-    ("fd_write", write),
-    (POLL, poll),
-    ("proc_exit", exit),
-    ("random_get", random),
-    ("sched_yield", |_, _| Ok(())),
-];
+impl Ended {
+    /// The cause for a guest that must not end itself.
+    pub(super) fn cause(self, host: &Host, limits: &Limits) -> Cause {
+        match self {
+            Self::WithSuccess => host.wasi.borrow().cause_of_end(End::Exit(0), limits),
+            Self::Cause(cause) => cause,
+        }
+    }
+}
 
-/// The import with this name, as a function of the scope's context. `None` if
-/// JavaScript threw.
-pub(crate) fn import<'s>(
+/// The import at this index, as a function of the scope's context. `None` if JavaScript threw.
+pub(super) fn import<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    name: &str,
+    index: usize,
 ) -> Option<v8::Local<'s, v8::Function>> {
-    let index = CALLS.iter().position(|(known, _)| *known == name).unwrap_or(CALLS.len());
     let index = v8::Integer::new_from_unsigned(scope, index as u32);
     v8::Function::builder(call).data(index.into()).build(scope)
 }
@@ -118,128 +124,56 @@ fn call(
     mut result: v8::ReturnValue<'_>,
 ) {
     let index = args.data().uint32_value(scope).unwrap_or(u32::MAX);
-    let numbers = [0, 1, 2, 3].map(|index| match args.get(index) {
-        value if value.is_number() => value.uint32_value(scope).unwrap_or(0),
-        _ => 0,
-    });
-    let errno = match CALLS.get(index as usize) {
-        Some((_, call)) => call(scope, &numbers).err().unwrap_or(Errno::Success),
-        None => Errno::Nosys,
-    };
+    let mut values = [0; PARAMETERS];
+    for (index, value) in (0..args.length()).zip(&mut values) {
+        *value = bits(scope, args.get(index));
+    }
+    let host = scope.get_slot::<Rc<Host>>().cloned();
+    let errno = host.map_or(Errno::Nosys, |host| host.call(scope, index, &values));
     result.set_uint32(errno as u32);
 }
 
-/// Runs `body` with the instance's memory. `Fault` if there is no memory yet, or if `body`
-/// finds an address beyond it.
-fn with_memory<T>(
-    scope: Scope<'_, '_, '_>,
-    body: impl FnOnce(&mut Linear<'_>) -> Option<T>,
-) -> Result<T, Errno> {
-    let memory = scope.get_slot::<Wasi>().and_then(|wasi| wasi.memory.clone()).ok_or(Errno::Fault)?;
-    let memory = v8::Local::new(scope, memory);
-    body(&mut Linear::new(scope, memory)).ok_or(Errno::Fault)
-}
-
-fn put(scope: Scope<'_, '_, '_>, at: u32, bytes: &[u8]) -> Result<(), Errno> {
-    with_memory(scope, |memory| memory.put(at, bytes))
-}
-
-fn no_strings(scope: Scope<'_, '_, '_>, &[count, bytes, ..]: &[u32; 4]) -> Result<(), Errno> {
-    put(scope, count, &[0; 4])?;
-    put(scope, bytes, &[0; 4])
-}
-
-const REALTIME: u32 = 0;
-const MONOTONIC: u32 = 1;
-
-fn clock_resolution(scope: Scope<'_, '_, '_>, &[clock, at, ..]: &[u32; 4]) -> Result<(), Errno> {
-    match clock {
-        REALTIME | MONOTONIC => put(scope, at, &1u64.to_le_bytes()),
-        _ => Err(Errno::Inval),
+/// An integer with zeros before it: 32 bits arrive as a number, and 64 bits as a `BigInt`. WASI has no
+/// other parameters.
+fn bits(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> u64 {
+    match v8::Local::<v8::BigInt>::try_from(value) {
+        Ok(integer) => integer.u64_value().0,
+        Err(_) if value.is_number() => value.uint32_value(scope).unwrap_or(0).into(),
+        Err(_) => 0,
     }
 }
 
-fn clock_time(scope: Scope<'_, '_, '_>, &[clock, _precision, at, _]: &[u32; 4]) -> Result<(), Errno> {
-    let time = match clock {
-        REALTIME => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        MONOTONIC => scope.get_slot::<Wasi>().map_or(Duration::ZERO, |wasi| wasi.begun.elapsed()),
-        _ => return Err(Errno::Inval),
-    };
-    put(scope, at, &(time.as_nanos() as u64).to_le_bytes())
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-/// The three standard files are character devices without rights.
-fn file_status(scope: Scope<'_, '_, '_>, &[file, at, ..]: &[u32; 4]) -> Result<(), Errno> {
-    const CHARACTER_DEVICE: u8 = 2;
-    let mut status = [0; 24];
-    status[0] = CHARACTER_DEVICE;
-    if file <= 2 { put(scope, at, &status) } else { Err(Errno::Badf) }
-}
+    use isolab_core::watchdog::Watchdog;
 
-fn end_of_file(scope: Scope<'_, '_, '_>, &[file, _, _, read]: &[u32; 4]) -> Result<(), Errno> {
-    if file == 0 { put(scope, read, &[0; 4]) } else { Err(Errno::Badf) }
-}
+    use super::*;
+    use crate::isolate::{Failure, Isolate};
 
-fn write(scope: Scope<'_, '_, '_>, &[file, vectors, count, written]: &[u32; 4]) -> Result<(), Errno> {
-    if file != 1 && file != 2 {
-        return Err(Errno::Badf);
-    }
-    if count > MAX_VECTORS {
-        return Err(Errno::Inval);
-    }
-    let tail = with_memory(scope, |memory| {
-        let (mut total, mut tail) = (0u32, Vec::new());
-        for index in 0..count {
-            let vector = vectors.checked_add(index.checked_mul(8)?)?;
-            let bytes = memory.get(memory.u32(vector)?, memory.u32(vector.checked_add(4)?)?)?;
-            total = total.checked_add(bytes.len() as u32)?;
-            if file == 2 {
-                tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+    #[test]
+    fn integers_of_both_sizes_keep_their_bits() {
+        let limits = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+        let mut isolate = Isolate::new(None, limits, &Watchdog::start().unwrap());
+        let read = |source: &'static str| {
+            move |scope: &mut v8::PinScope<'_, '_>| {
+                let source = v8::String::new(scope, source).ok_or(Failure::Thrown)?;
+                let script = v8::Script::compile(scope, source, None).ok_or(Failure::Thrown)?;
+                let value = script.run(scope).ok_or(Failure::Thrown)?;
+                Ok(bits(scope, value))
             }
-        }
-        memory.put(written, &total.to_le_bytes())?;
-        Some(tail)
-    })?;
-    if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
-        wasi.keep(&tail);
-    }
-    Ok(())
-}
-
-fn poll(scope: Scope<'_, '_, '_>, parameters: &[u32; 4]) -> Result<(), Errno> {
-    let deadline = scope.get_slot::<Wasi>().map_or_else(Instant::now, |wasi| wasi.deadline);
-    let begun = with_memory(scope, |memory| Some(Poll::begin(&memory.as_wasi(), *parameters, deadline)))?;
-    let finished = begun.and_then(|poll| {
-        if !poll.wait().is_zero() {
-            thread::sleep(poll.wait());
-        }
-        with_memory(scope, |memory| Some(poll.finish(&mut memory.as_wasi())))?
-    });
-    match finished {
-        Ok(()) => Ok(()),
-        Err(Refusal::Errno(errno)) => Err(errno),
-        Err(Refusal::End(end)) => {
-            if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
-                wasi.is_late = end == End::Deadline;
-            }
-            scope.terminate_execution();
-            Ok(())
+        };
+        for (source, expected) in [
+            ("7", 7),
+            ("-1", 0xffff_ffff),
+            ("-1n", u64::MAX),
+            ("2n ** 63n", 1 << 63),
+            ("0x1_2345_6789n", 0x1_2345_6789),
+            ("'7'", 0),
+            ("undefined", 0),
+        ] {
+            assert_eq!(isolate.begin(read(source)).unwrap().1, expected, "{source}");
         }
     }
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "all calls have the same form")]
-fn exit(scope: Scope<'_, '_, '_>, &[code, ..]: &[u32; 4]) -> Result<(), Errno> {
-    if let Some(wasi) = scope.get_slot_mut::<Wasi>() {
-        wasi.exit = Some(code);
-    }
-    scope.terminate_execution();
-    Ok(())
-}
-
-fn random(scope: Scope<'_, '_, '_>, &[at, len, ..]: &[u32; 4]) -> Result<(), Errno> {
-    with_memory(scope, |memory| {
-        rand::rng().fill_bytes(memory.get_mut(at, len)?);
-        Some(())
-    })
 }

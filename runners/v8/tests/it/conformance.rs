@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use isolab_core::conformance;
-use isolab_core::{Function, Library, Variant};
+use isolab_core::{Executor as _, Function, Library, Variant};
 use isolab_outbound::origin::Origin;
 use isolab_webapi::conformance as webapi;
 
@@ -30,6 +30,27 @@ async fn with_the_stack_of_the_toolchain() {
         library.insert(all.get(name).unwrap().clone());
     }
     passes_with("v8:stack=default", &library, &Variant::ALL).await;
+}
+
+#[tokio::test]
+async fn commands_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let assemble = |text: &str| wat::parse_str(text).map_err(|error| error.to_string());
+    let report = conformance::commands::run(&crate::support::open("v8", folder.path()), assemble).await;
+    println!("{report}");
+    report.assert();
+}
+
+#[test]
+fn folders_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let grants = "description = 'a command'\n[grants]\nfolders = [{ path = 'data', at = '/data' }]";
+    std::fs::write(folder.path().join("function.toml"), grants).unwrap();
+    std::fs::write(folder.path().join("command.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+    let function = Function::load(folder.path()).unwrap();
+    let refused = crate::support::open("v8", folder.path()).supports(&function, Variant::Command);
+    assert!(refused.unwrap_err().contains("cannot grant folders"));
 }
 
 #[tokio::test]

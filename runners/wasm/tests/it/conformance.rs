@@ -17,6 +17,15 @@ fn pass(spec: &str, library: &Library) {
 }
 
 #[test]
+fn commands_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let assemble = |text: &str| wat::parse_str(text).map_err(|error| error.to_string());
+    let report = ready(conformance::commands::run(&open("wasm", folder.path()), assemble));
+    println!("{report}");
+    report.assert();
+}
+
+#[test]
 fn threads_share_what_is_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let wasm = open("wasm", folder.path());

@@ -1,0 +1,4 @@
+;; Never ends.
+(module
+PRELUDE
+    (func (export "_start") (loop $again (br $again))))
