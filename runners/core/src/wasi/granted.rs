@@ -15,7 +15,7 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// What these grants give to the function of this name.
+    /// Arguments and environment of the function of this name, by its grants.
     pub fn of(function: &str, Grants { args, env, .. }: &Grants) -> Self {
         let bytes = |text: &String| text.as_bytes().to_vec();
         let name = (!args.is_empty()).then(|| function.as_bytes().to_vec());
@@ -62,7 +62,7 @@ mod tests {
     fn granted(args: &[&str], env: &[(&str, &str)]) -> Granted {
         let args = args.iter().map(|text| (*text).to_owned()).collect();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Granted::of("me", &Grants { args, env, ..Grants::default() })
+        Granted::of("me", &Grants { env, args, ..Grants::default() })
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Budget {
         Self { limit, buffers, host, exhausted, isolate: isolate.thread_safe_handle() }
     }
 
+    /// The memory of the isolate's buffers.
+    pub(super) fn buffers(&self) -> &Arc<Buffers> {
+        &self.buffers
+    }
+
     /// The memory that the host holds for the isolate.
     pub(super) fn host(&self) -> &Rc<HostMemory> {
         &self.host
@@ -161,7 +166,7 @@ impl Drop for Held {
 }
 
 /// The memory of an isolate's buffers. V8 frees buffers on threads of its own.
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     used: AtomicUsize,
     limit: usize,
     denied: AtomicBool,
@@ -174,6 +179,39 @@ impl Buffers {
         free: Self::free,
         drop: Self::drop,
     };
+
+    /// Whether a buffer of this size has room. A refusal counts as one of the allocator.
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        let used = self.used.load(Relaxed).checked_add(len);
+        let has_room = used.is_some_and(|used| used <= self.limit);
+        self.denied.store(!has_room, Relaxed);
+        has_room
+    }
+
+    /// A buffer for the guest, filled by the host. It counts as one of the allocator. `None` if it would
+    /// exceed the limit.
+    pub(crate) fn filled(
+        self: &Arc<Self>,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Option<v8::UniqueRef<v8::BackingStore>> {
+        let data = self.reserve(len, alloc_zeroed);
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: `reserve` has just given that many bytes, all of them zero, and nobody else has them.
+        fill(unsafe { std::slice::from_raw_parts_mut(data.cast(), len) });
+        let owner = Arc::into_raw(Arc::clone(self)).cast_mut().cast();
+        // SAFETY: the bytes live until `give_back`, which V8 calls once, with `owner`.
+        Some(unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(data, len, Self::give_back, owner) })
+    }
+
+    unsafe extern "C" fn give_back(data: *mut c_void, len: usize, owner: *mut c_void) {
+        // SAFETY: `filled` left this reference with the buffer.
+        let buffers = unsafe { Arc::from_raw(owner.cast_const().cast::<Self>()) };
+        // SAFETY: V8 gives back, once, what `filled` passed to it.
+        unsafe { buffers.free(data, len) };
+    }
 
     fn reserve(&self, len: usize, allocate: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
         let room = |used: usize| used.checked_add(len).filter(|used| *used <= self.limit);

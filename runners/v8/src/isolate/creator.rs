@@ -43,6 +43,7 @@ impl Creator {
             // SAFETY: `Creator` keeps the budget until the isolate has ended.
             unsafe { budget.install(isolate) };
             isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+            isolate.set_slot(Arc::clone(budget.buffers()));
         }
         creator
     }

@@ -3,6 +3,9 @@
 /// The most bytes of a stack that are kept: endless recursion has thousands of lines.
 const MAX_LEN: usize = 2048;
 
+/// The most bytes of a character in UTF-8.
+const LONGEST_CHARACTER: usize = 4;
+
 type TryCatch<'a, 's, 'o, 'i> = v8::PinnedRef<'a, v8::TryCatch<'s, 'o, v8::HandleScope<'i>>>;
 
 /// The exception that was caught, with its stack, or with its place if it has no stack.
@@ -39,16 +42,28 @@ pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8
         })
         .filter(|stack| stack.is_string());
     let text = stack.unwrap_or(value).to_detail_string(scope);
-    let text = text
-        .map_or_else(|| "an exception without a text".to_owned(), |text| text.to_rust_string_lossy(scope));
-    shortened(text)
+    text.map_or_else(|| "an exception without a text".to_owned(), |text| shortened(scope, text))
 }
 
 /// The text of an exception, cut off where it is too long.
-pub(crate) fn shortened(mut text: String) -> String {
+pub(crate) fn shortened(scope: &v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> String {
+    let beginning = beginning(scope, text, MAX_LEN + LONGEST_CHARACTER);
+    let mut text = String::from_utf8_lossy(&beginning).into_owned();
     if text.len() > MAX_LEN {
         text.truncate(text.floor_char_boundary(MAX_LEN));
         text.push('…');
     }
     text
+}
+
+/// The first bytes of a text in UTF-8. No more of it is copied, however long it is.
+pub(crate) fn beginning(
+    scope: &v8::PinScope<'_, '_>,
+    text: v8::Local<'_, v8::String>,
+    limit_bytes: usize,
+) -> Vec<u8> {
+    let mut bytes = vec![0; limit_bytes.min(text.length().saturating_mul(LONGEST_CHARACTER))];
+    let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+    bytes.truncate(written);
+    bytes
 }

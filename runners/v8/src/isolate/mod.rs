@@ -21,7 +21,7 @@ use isolab_core::{Cause, Limits};
 
 pub(crate) use self::blob::{Blob, References};
 use self::budget::Budget;
-pub(crate) use self::budget::{Held, HostMemory};
+pub(crate) use self::budget::{Buffers, Held, HostMemory};
 pub(crate) use self::creator::create_blob;
 use self::peak::Peak;
 pub(crate) use self::run::Failure;
@@ -66,6 +66,7 @@ impl Isolate {
         unsafe { budget.install(&mut entered) };
         entered.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         entered.set_allow_atomics_wait(false);
+        entered.set_slot(Arc::clone(budget.buffers()));
         drop(entered);
         isolate
     }

@@ -51,15 +51,15 @@ impl Compiled {
         let mut isolate = Isolate::new(None, limits, &self.rules.watchdog);
         laps.mark("isolate");
         let host = Host::new(&self.calls, stdout, &self.granted, laps.begun() + limits.deadline);
-        let begun = isolate.begin(|scope| {
+        let made = isolate.begin(|scope| {
             scope.set_slot(Rc::clone(&host));
             let (exports, memory) = self.instantiate(scope, &host)?;
             Ok((memory, begin(scope, Exports(exports))?))
         });
-        let begun = host.settle(begun, &limits).map_err(|ended| ended.cause(&host, &limits));
-        let (context, (memory, begun)) = begun?;
+        let made = host.settle(made, &limits).map_err(|ended| ended.cause(&host, &limits));
+        let (context, (memory, found)) = made?;
         laps.mark("instantiate");
-        Ok((Sandbox { host, context, memory, isolate, rules: self.rules.clone() }, begun))
+        Ok((Sandbox { host, context, memory, isolate, rules: self.rules.clone() }, found))
     }
 
     fn instantiate<'s>(

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn integers_of_both_sizes_keep_their_bits() {
-        let limits = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+        let limits = Limits { deadline: Duration::from_mins(1), ..Limits::default() };
         let mut isolate = Isolate::new(None, limits, &Watchdog::start().unwrap());
         let read = |source: &'static str| {
             move |scope: &mut v8::PinScope<'_, '_>| {

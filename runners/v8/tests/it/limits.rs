@@ -1,5 +1,7 @@
 //! Deadlines and memory limits.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use isolab_core::{Cause, Phase};
@@ -58,5 +60,73 @@ async fn the_reported_memory_grows_with_the_buffers_of_an_instance() {
     invoke(&*instance, get("/")).await.unwrap();
     let after = instance.memory().model_bytes.unwrap();
     assert!(before > 0 && after >= before + (8 << 20), "{before} {after}");
+    stop(instance).await;
+}
+
+/// The console's text in the log is cut.
+#[tokio::test]
+async fn the_console_is_bounded() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let source =
+        "export default { fetch() { console.log('begin' + 'x'.repeat(1 << 20)); return new Response() } }";
+    answer("", source, get("/")).await.unwrap();
+    let written = log.0.lock().unwrap();
+    let text = String::from_utf8_lossy(&written);
+    assert!(text.contains("beginxxx") && text.len() < 8192, "{} bytes", text.len());
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The text takes 22 MiB of the heap, and 33 MiB in UTF-8.
+#[tokio::test]
+async fn a_text_whose_bytes_exceed_the_limit_is_not_encoded() {
+    let source = r"export default { fetch() {
+        const text = '\u20ac'.repeat(11 << 20);
+        try { return new Response(`${new TextEncoder().encode(text).length} bytes`) }
+        catch (error) { return new Response(error.name) }
+    } }";
+    let limits = "memory_bytes = 33554432";
+    assert_eq!(answer(limits, source, get("/")).await.unwrap().body(), "RangeError");
+}
+
+#[tokio::test]
+async fn encoded_texts_are_whole_and_given_back() {
+    let source = r"export default { fetch() {
+        const odd = new TextEncoder().encode('a\u00fc\u20ac\ud83d\ude00\ud800');
+        let total = 0;
+        for (let index = 0; index < 200; index++) total += new TextEncoder().encode('x'.repeat(1 << 20)).length;
+        return new Response(`${odd} ${new TextEncoder().encode('').length} ${total}`);
+    } }";
+    let answer = answer("memory_bytes = 67108864", source, get("/")).await.unwrap();
+    let expected = "97,195,188,226,130,172,240,159,152,128,239,191,189 0 209715200";
+    assert_eq!(answer.body(), expected);
+}
+
+/// Dead buffers do not count after the collection that found them.
+#[tokio::test]
+async fn buffers_of_past_requests_do_not_exhaust_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "export default { fetch() { new Uint8Array(65536).fill(1); return new Response('ok') } }";
+    let function = handler(folder.path(), "memory_bytes = 33554432", source);
+    let prepared = prepare(&open("v8", folder.path()), &function).await.unwrap();
+    let instance = start(&*prepared).await;
+    for count in 0..3000 {
+        let answer = invoke(&*instance, get("/")).await;
+        assert!(answer.is_ok_and(|answer| answer.body() == "ok"), "request {count}");
+    }
     stop(instance).await;
 }

@@ -188,7 +188,8 @@ pub(super) fn send_piece(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: v8
 pub(super) fn end_upload(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: v8::ReturnValue<'_>) {
     let number = number(scope, args.get(0));
     let error = args.get(1);
-    let error = (!error.is_undefined()).then(|| exception::shortened(error.to_rust_string_lossy(scope)));
+    let error = if error.is_undefined() { None } else { error.to_string(scope) };
+    let error = error.map(|error| exception::shortened(scope, error));
     for_request(scope, |event_loop, id| {
         let upload = event_loop.with_tasks(id, |tasks| tasks.take_upload(number)).ok_or(ENDED)?;
         if let (Some(upload), Some(error)) = (upload, error) {

@@ -8,9 +8,12 @@ mod flows;
 pub(super) mod timers;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+use isolab_core::console::{self, Level};
 use v8::MapFnTo as _;
+
+use crate::isolate::{Buffers, exception};
 
 /// How many of the functions a handler without streams has: the first ones.
 const WITHOUT_STREAMS: usize = 8;
@@ -100,11 +103,29 @@ fn encode_utf8(
     args: v8::FunctionCallbackArguments<'_>,
     mut result: v8::ReturnValue<'_>,
 ) {
-    let bytes = args.get(0).to_rust_string_lossy(scope).into_bytes();
-    match byte_array(scope, bytes) {
+    let Some(text) = args.get(0).to_string(scope) else { return };
+    match encoded(scope, text) {
         Some(array) => result.set(array.into()),
-        None => throw(scope, "the text is too long for a Uint8Array"),
+        None => throw_range_error(scope, "the memory limit leaves no room for the encoded text"),
     }
+}
+
+/// The text in a buffer that counts like those which JavaScript makes. `None` if the limit leaves no room.
+fn encoded<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'_, v8::String>,
+) -> Option<v8::Local<'s, v8::Uint8Array>> {
+    let buffers = Arc::clone(scope.get_slot::<Arc<Buffers>>()?);
+    // Each character takes a byte at least. To find the exact size, V8 copies a text that is made of parts.
+    if !buffers.has_room(text.length()) {
+        return None;
+    }
+    let len = text.utf8_length(scope);
+    let store = buffers.filled(len, |bytes| {
+        text.write_utf8_v2(scope, bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+    })?;
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store.make_shared());
+    v8::Uint8Array::new(scope, buffer, 0, len)
 }
 
 /// A `Uint8Array` that owns `bytes`. V8's own allocation would end the process when memory is
@@ -137,18 +158,25 @@ fn decode_utf8(
 }
 
 fn log(scope: &mut v8::PinScope<'_, '_>, args: v8::FunctionCallbackArguments<'_>, _: v8::ReturnValue<'_>) {
-    let [level, text] = [0, 1].map(|index| args.get(index).to_rust_string_lossy(scope));
-    match level.as_str() {
-        "error" => tracing::error!(target: "isolab::console", "{text}"),
-        "warn" => tracing::warn!(target: "isolab::console", "{text}"),
-        "debug" => tracing::debug!(target: "isolab::console", "{text}"),
-        _ => tracing::info!(target: "isolab::console", "{text}"),
-    }
+    let level = match args.get(0).to_rust_string_lossy(scope).as_str() {
+        "error" => Level::ERROR,
+        "warn" => Level::WARN,
+        "debug" => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    let Some(text) = args.get(1).to_string(scope) else { return };
+    console::write(level, &exception::beginning(scope, text, console::TEXT_BYTES));
 }
 
 /// Throws a `TypeError`.
 fn throw(scope: &mut v8::PinScope<'_, '_>, message: &str) {
     let message = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
     let exception = v8::Exception::type_error(scope, message);
+    scope.throw_exception(exception);
+}
+
+fn throw_range_error(scope: &mut v8::PinScope<'_, '_>, message: &str) {
+    let message = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
+    let exception = v8::Exception::range_error(scope, message);
     scope.throw_exception(exception);
 }

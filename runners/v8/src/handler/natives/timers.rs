@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use isolab_core::Cause;
+use isolab_core::console::{self, Level};
 
 use crate::handler::boot::Uncaught;
 use crate::handler::event_loop::{self, MOST_TIMERS, Refusal};
@@ -31,16 +32,12 @@ pub(super) fn set(
             super::throw(scope, "a timer can be set only while its request is in flight");
         }
         Err(Refusal::TooMany) => {
-            throw_range_error(scope, &format!("a request can have {MOST_TIMERS} timers at most"));
+            super::throw_range_error(scope, &format!("a request can have {MOST_TIMERS} timers at most"));
         }
-        Err(Refusal::NoRoom) => throw_range_error(scope, "the memory limit leaves no room for a timer"),
+        Err(Refusal::NoRoom) => {
+            super::throw_range_error(scope, "the memory limit leaves no room for a timer");
+        }
     }
-}
-
-fn throw_range_error(scope: &mut v8::PinScope<'_, '_>, message: &str) {
-    let message = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
-    let exception = v8::Exception::range_error(scope, message);
-    scope.throw_exception(exception);
 }
 
 /// `clearTimer(number)` removes a timer of the request that runs.
@@ -62,12 +59,13 @@ pub(super) fn fail(
     args: v8::FunctionCallbackArguments<'_>,
     _: v8::ReturnValue<'_>,
 ) {
-    let text = exception::shortened(args.get(0).to_rust_string_lossy(scope));
+    let Some(text) = args.get(0).to_string(scope) else { return };
+    let text = exception::shortened(scope, text);
     if let Some(request) = event_loop::request_of(scope) {
         let is_noted = event_loop::of(scope)
             .is_some_and(|event_loop| event_loop.fail(request, Cause::Threw(text.clone())));
         if !is_noted {
-            tracing::error!(target: "isolab::console", "a request that has ended threw: {text}");
+            console::write(Level::ERROR, format!("a request that has ended threw: {text}").as_bytes());
         }
     } else if let Some(Uncaught(first)) = scope.get_slot_mut() {
         first.get_or_insert(text);
