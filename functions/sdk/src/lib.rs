@@ -29,7 +29,8 @@
 //! Instances of one snapshot share the values that the initialisation has made, such as random
 //! numbers and times. A panic ends the phase with an error.
 //!
-//! A function may also take its request and give its answer piece by piece: see [`stream`].
+//! A function may also take its request and give its answer piece by piece: see [`stream`]. It may send
+//! requests itself: see [`outbound`].
 //!
 //! | target | artifact | entry point |
 //! |---|---|---|
@@ -42,6 +43,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 pub mod library;
 mod message;
+#[cfg(any(unix, target_os = "wasi"))]
+pub mod outbound;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod stream;

@@ -22,12 +22,18 @@ const PORT: &str = "PORT";
 /// The names of the granted environment variables, as a JSON list.
 const NAMES: &str = "ISOLAB_ENV";
 
+/// Why a handler in the V8 server is granted nothing.
+const NONE_IN_V8: &str =
+    "the V8 server in a container passes no grants on to its handler; `docker:javascript=node` does";
+
 /// Fails if a container cannot honour a grant, with the reason as a sentence without a full stop.
 pub(crate) fn check(grants: &Grants, variant: Variant, settings: &Settings) -> Result<(), String> {
-    let honoured: &[Grant] = match (variant, settings.javascript) {
-        (Variant::Js, Javascript::Node) => &[Grant::Hosts, Grant::Env, Grant::Args, Grant::Folders],
-        (Variant::Rust, _) => &[Grant::Env, Grant::Args, Grant::Folders],
-        _ => &[],
+    if (variant, settings.javascript) == (Variant::Js, Javascript::V8) && !grants.is_empty() {
+        return Err(NONE_IN_V8.into());
+    }
+    let honoured: &[Grant] = match variant {
+        Variant::Rust | Variant::Js => &[Grant::Hosts, Grant::Env, Grant::Args, Grant::Folders],
+        Variant::Command => &[],
     };
     grants.only(honoured, crate::NAME)?;
     if !grants.hosts.is_empty() && settings.network == Network::Bridge {
@@ -154,8 +160,9 @@ mod tests {
         let hosts = Grants { hosts: vec![host], ..Grants::default() };
         assert_eq!(check(&hosts, Variant::Js, &settings("docker")), Ok(()));
         assert!(refused(&hosts, Variant::Js, "docker:network=bridge").contains("every host"));
-        assert!(refused(&hosts, Variant::Rust, "docker").contains("outbound hosts"));
-        assert!(refused(&hosts, Variant::Js, "docker:javascript=v8").contains("outbound hosts"));
+        assert_eq!(check(&hosts, Variant::Rust, &settings("docker")), Ok(()));
+        assert!(refused(&hosts, Variant::Rust, "docker:network=bridge").contains("every host"));
+        assert!(refused(&hosts, Variant::Js, "docker:javascript=v8").contains("passes no grants"));
         for name in ["PORT", "ISOLAB_SOCKET"] {
             let env = BTreeMap::from([(name.to_owned(), String::new())]);
             let grants = Grants { env, ..Grants::default() };

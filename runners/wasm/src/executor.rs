@@ -27,6 +27,7 @@ pub struct Wasm {
     /// One for each way of resetting in the spec.
     workshops: Vec<Workshop>,
     ticker: Arc<Ticker>,
+    environment: Environment,
 }
 
 impl Wasm {
@@ -49,7 +50,7 @@ impl Wasm {
             Ok((workshops, Arc::new(ticker)))
         };
         let (workshops, ticker) = set_up().map_err(|error| unavailable(format!("{error:#}")))?;
-        Ok(Self { spec, workshops, ticker })
+        Ok(Self { spec, workshops, ticker, environment: environment.clone() })
     }
 
     /// The workshop for a module.
@@ -67,7 +68,7 @@ impl Wasm {
     ) -> Result<Arc<dyn Prepared>, Error> {
         let ticker = Arc::clone(&self.ticker);
         let rules = Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker);
-        let rules = Arc::new(rules.granting(function.grants()));
+        let rules = Arc::new(rules.granting(function.grants(), &self.environment));
         let fail = |cause| rules.error(Phase::Prepare, cause);
         let stack = Stack::of(&self.spec);
         let Parts { mut wasm, input, digest: source_digest } =
@@ -118,7 +119,8 @@ impl Executor for Wasm {
         let there = function.source(variant).map(|_| ());
         there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
         let honoured: &[Grant] = match variant {
-            Variant::Rust | Variant::Command => &[Grant::Args, Grant::Env],
+            Variant::Rust => &[Grant::Args, Grant::Env, Grant::Hosts],
+            Variant::Command => &[Grant::Args, Grant::Env],
             Variant::Js => &[],
         };
         function.grants().only(honoured, "wasm")
@@ -174,7 +176,7 @@ pub fn source(
     let executor = Wasm::open(spec, environment).map_err(|error| error.cause)?;
     let (name, ticker) = (executor.spec.to_string(), Arc::clone(&executor.ticker));
     let rules = Rules::new(name, function.name(), function.limits(), ticker);
-    let rules = Arc::new(rules.granting(function.grants()));
+    let rules = Arc::new(rules.granting(function.grants(), environment));
     let made = snapshot::snapshot(executor.workshop(&wasm), &wasm, &input, &rules);
     Ok(Source { wasm: made.map_err(|error| error.cause)?, digest })
 }

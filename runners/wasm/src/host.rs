@@ -4,6 +4,7 @@ use isolab_core::wasi::Wasi;
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::TABLE_ELEMENTS;
+use crate::exchanges::Exchanges;
 use crate::piped::Piped;
 
 /// The data of a store.
@@ -12,6 +13,8 @@ pub(crate) struct Host {
     pub(crate) wasi: Wasi,
     /// While an instance answers a request whose bodies flow.
     pub(crate) piped: Option<Box<Piped>>,
+    /// Once the guest has sent an outbound request.
+    pub(crate) exchanges: Option<Box<Exchanges>>,
 }
 
 impl AsMut<Wasi> for Host {
@@ -43,6 +46,20 @@ impl MemoryLimit {
     /// Whether the instance asked for more than it may have.
     pub(crate) fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Takes bytes that the host holds for the guest. Returns false if there is no room for them, which
+    /// the guest is told.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let refused = self.refused;
+        let is_held = self.grant(bytes);
+        self.refused = refused;
+        is_held
+    }
+
+    /// Gives back what was held.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.granted_bytes -= bytes;
     }
 
     fn grant(&mut self, bytes: usize) -> bool {

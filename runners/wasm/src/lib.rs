@@ -21,13 +21,16 @@
 //!
 //! | | straight | waiting |
 //! |---|---|---|
-//! | modules | import nothing that waits, and `js` otherwise | import `poll_oneoff`: `rust` with `std::thread::sleep`, many commands, and `js` if the handler names `setTimeout` or `setInterval` |
+//! | modules | import nothing that waits, and `js` otherwise | import `poll_oneoff` or outbound requests: `rust` with `std::thread::sleep` or `isolab_sdk::outbound`, many commands, and `js` if the handler names `setTimeout` or `setInterval` |
 //! | stack | the thread's, of which a guest may use 512 KiB | 1 MiB of addresses from a pool; 512 KiB for the guest, the rest for functions of the host |
 //! | deadline | the epoch's | the clock, which is asked at each tick of the epoch and bounds each wait |
 //! | a dropped invocation | cannot be: it never suspends | ends the guest |
 //!
 //! A module that exports `isolab_stream` runs in the second way, and its bodies flow (`streaming`, `piped`): a
 //! read waits for a piece of the request, and a write for the client.
+//!
+//! A function of the variant `rust` may be granted hosts, and sends requests to them (`outbound`,
+//! `exchanges`).
 //!
 //! Both use the same machine code and engine. Work in `prepare` always runs straight, and sleeps on its
 //! thread.
@@ -48,6 +51,7 @@
 mod command;
 mod compiled;
 pub mod engine;
+mod exchanges;
 mod executor;
 mod exports;
 mod fault;
@@ -55,6 +59,7 @@ mod function;
 mod host;
 mod initialize;
 pub mod javascript;
+mod outbound;
 mod parts;
 mod piped;
 mod rules;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use isolab_core::function::Grants;
 use isolab_core::wasi::Granted;
-use isolab_core::{Cause, Error, Limits, Phase};
+use isolab_core::{Cause, Environment, Error, Limits, Phase};
+use isolab_outbound::Outbound;
 
 use crate::ticker::Ticker;
 
@@ -15,6 +16,8 @@ pub(crate) struct Rules {
     function: String,
     pub(crate) limits: Limits,
     pub(crate) granted: Granted,
+    /// The hosts of outbound requests.
+    pub(crate) outbound: Arc<Outbound>,
     /// The deadline in ticks of the epoch.
     pub(crate) ticks: u64,
     pub(crate) ticker: Arc<Ticker>,
@@ -23,13 +26,14 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn new(executor: String, function: &str, limits: Limits, ticker: Arc<Ticker>) -> Self {
         let ticks = Ticker::ticks(limits.deadline);
-        let granted = Granted::default();
-        Self { executor, function: function.to_owned(), limits, granted, ticks, ticker }
+        let (granted, outbound) = (Granted::default(), Arc::new(Outbound::nowhere()));
+        Self { executor, function: function.to_owned(), limits, granted, outbound, ticks, ticker }
     }
 
     /// The same, with what the function is granted.
-    pub(crate) fn granting(self, grants: &Grants) -> Self {
-        Self { granted: Granted::of(&self.function, grants), ..self }
+    pub(crate) fn granting(self, grants: &Grants, environment: &Environment) -> Self {
+        let granted = Granted::of(&self.function, grants);
+        Self { granted, outbound: Arc::new(Outbound::new(grants, environment)), ..self }
     }
 
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {

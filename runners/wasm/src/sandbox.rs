@@ -31,6 +31,7 @@ impl Linked {
             memory: MemoryLimit::new(self.rules.limits.memory_bytes),
             wasi: Wasi::new(stdout, laps.begun()),
             piped: None,
+            exchanges: None,
         };
         self.rules.granted.give(&mut host.wasi);
         let mut store = Store::new(self.module().engine(), host);

@@ -1,5 +1,6 @@
 //! Guests that break a rule, under limits that are quick to reach.
 
+mod outbound;
 mod streaming;
 mod waiting;
 
@@ -126,7 +127,7 @@ impl Lab {
 
 /// Runs a future in a runtime of one thread.
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn get() -> Request {

@@ -1,6 +1,6 @@
 //! Instances that wait without holding their thread.
 //!
-//! A module that imports `poll_oneoff` can wait ([`Way::of`]). It runs on a stack of its own, so that
+//! A module that imports `poll_oneoff`, or outbound requests, can wait ([`Way::of`]). It runs on a stack of its own, so that
 //! the host can suspend it: while it waits, and at each tick of the epoch while it computes. Its
 //! thread then serves others. Its future must be polled in a tokio runtime with a timer.
 //!
@@ -15,6 +15,7 @@ use isolab_core::wasi::calls::{MODULE, POLL};
 use isolab_core::{Error, Laps, Phase, wire};
 use wasmtime::{Module, Store, UpdateDeadline};
 
+use crate::exchanges;
 use crate::fault::Failure;
 use crate::host::Host;
 use crate::rules::Rules;
@@ -41,7 +42,8 @@ impl Way {
         if module.get_export(wire::STREAM).is_some() {
             return Self::Streaming;
         }
-        let waits = imports_poll(module) && handler.is_none_or(names_a_timer);
+        let sleeps = imports_poll(module) && handler.is_none_or(names_a_timer);
+        let waits = sleeps || exchanges::is_imported(module);
         if waits { Self::Waiting } else { Self::Straight }
     }
 
@@ -99,5 +101,9 @@ pub(crate) async fn run<T>(
         })
         .await
     };
+    let Host { memory, exchanges, .. } = store.data_mut();
+    if let Some(exchanges) = exchanges {
+        memory.release(exchanges.end());
+    }
     result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
 }

@@ -5,6 +5,8 @@ use isolab_core::wasi::calls::{self, Call, MODULE, POLL};
 use isolab_core::wasi::{End, Errno, Memory, Outcome, Poll, Refusal, Wasi};
 use wasmtime::{AsContextMut, Caller, Extern, ExternType, Linker, Module, Result, Trap, Val};
 
+use crate::exchanges;
+
 /// The guest ended itself through `proc_exit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("exit code {0}")]
@@ -112,6 +114,9 @@ pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
     linker.allow_shadowing(true);
     for import in module.imports() {
         let (from, name) = (import.module(), import.name());
+        if from == exchanges::MODULE {
+            continue;
+        }
         if from != MODULE {
             let reason =
                 format!("the module imports `{from}.{name}`, but it can import from `{MODULE}` only");

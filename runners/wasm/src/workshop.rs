@@ -7,7 +7,9 @@ use wasmtime::{Engine, Linker, Module};
 
 use crate::compiled::{self, Compiled};
 use crate::engine::{self, Reset};
+use crate::exchanges;
 use crate::host::Host;
+use crate::outbound;
 use crate::rules::Rules;
 use crate::sandbox::Linked;
 use crate::streaming;
@@ -53,6 +55,13 @@ impl Workshop {
             Way::Streaming => self.streaming.clone(),
         };
         wasi::link_rest(&mut linker, module)?;
+        if exchanges::is_imported(module) {
+            let defined = match way {
+                Way::Straight => outbound::link_refusing(&mut linker),
+                Way::Waiting | Way::Streaming => outbound::link(&mut linker, &rules.outbound),
+            };
+            defined.map_err(|error| Cause::Internal(format!("{error:#}")))?;
+        }
         let pre = linker
             .instantiate_pre(module)
             .map_err(|error| Cause::Artifact(format!("the module cannot be linked: {error:#}")))?;

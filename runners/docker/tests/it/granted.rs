@@ -157,6 +157,17 @@ const paths = {
   "/smuggle": () => say("GET http://origin/x HTTP/1.1\r\nhost: other\r\nconnection: host\r\n\r\n"),
   "/upgrade": () => say("GET http://origin/x HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"),
   "/head": () => say("GET http://origin/x HTTP/1.1\r\nx: " + "x".repeat(1 << 20)),
+  "/garbage": () => say(Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + 13) % 256))),
+  "/chunks": () => say("POST http://origin/x HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"),
+  // Asks on every connection that the host takes, and reads no answer.
+  "/deaf": async () => {
+    const asked = Array.from({ length: 256 }, () => new Promise((resolve) => {
+      const socket = connect(path, () => socket.write("GET http://origin/x HTTP/1.1\r\n\r\n".repeat(100), () => resolve(1)));
+      socket.pause().on("error", () => resolve(0));
+      kept.push(socket);
+    }));
+    return (await Promise.all(asked)).reduce((sum, one) => sum + one, 0);
+  },
   "/replace": () => [() => rmSync(path), () => renameSync(path, `${path}.old`)].map((attempt) => {
     try { attempt(); return "done"; } catch (error) { return error.code; }
   }).join(" "),
@@ -198,6 +209,26 @@ async fn a_hostile_container_gets_past_the_hosts_checks_nowhere() {
     assert!(answer.starts_with("HTTP/1.1 201 ") && !answer.contains("h2c"), "{answer}");
     assert_eq!(text(&*instance, "/replace").await, "EROFS EROFS");
     stop(instance).await;
+}
+
+/// A container that speaks no HTTP, or does not listen, harms itself alone: the host goes on with it and
+/// with the next one.
+#[tokio::test]
+async fn a_container_that_sends_garbage_or_reads_no_answers_is_outlived() {
+    let origin = Origin::start().await;
+    let Some(mut lab) = lab("docker:network=none", &origin).await else { return };
+    let (attacks, fetches) = (lab.handler("deaf", HOSTS, ATTACKS), lab.handler("after", HOSTS, FETCHES));
+    let instance = lab.start(&attacks, Variant::Js).await.unwrap();
+    let answer = text(&*instance, "/garbage").await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") || ["EPIPE", "ECONNRESET"].contains(&&*answer), "{answer}");
+    let answer = text(&*instance, "/chunks").await;
+    assert!(answer.starts_with("HTTP/1.1 ") || answer == "closed", "{answer}");
+    assert_eq!(text(&*instance, "/deaf").await, "256");
+    let neighbour = lab.start(&fetches, Variant::Js).await.unwrap();
+    assert!(text(&*neighbour, "/many").await.starts_with("200 null 500"));
+    for instance in [instance, neighbour] {
+        stop(instance).await;
+    }
 }
 
 #[tokio::test]

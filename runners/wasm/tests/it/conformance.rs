@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::support::{ask, open, prepare, ready};
+use crate::support::{ask, open, open_with, prepare, ready};
+use isolab_core::function::Host;
 use isolab_core::{Cache, Cause, Environment, Function, Library, Spec, Variant, conformance};
+use isolab_outbound::origin::Origin;
 use isolab_wasm::{SETTINGS, Wasm};
 
 /// The cache stays from one run to the next: compiling the JavaScript engine for every
 /// handler takes minutes, and the module `cache` tests the cache itself.
 fn pass(spec: &str, library: &Library) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let report = ready(conformance::run(&open(spec, folder), library));
+    let origin = Origin::start().unwrap();
+    let hosts = BTreeMap::from([(Host { name: "origin".into(), port: 80 }, origin.address())]);
+    let report = ready(conformance::run(&open_with(spec, folder, hosts), library));
     println!("{report}");
     report.assert();
 }
@@ -73,6 +77,12 @@ fn some(names: &[&str]) -> Library {
 #[test]
 fn every_function() {
     pass("wasm", &conformance::library().unwrap());
+}
+
+#[test]
+fn functions_that_send_requests() {
+    pass("wasm", &some(&["proxy", "fanout"]));
+    pass("wasm:allocator=ondemand", &some(&["proxy", "fanout"]));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Shared by the integration tests.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use isolab_core::function::Host;
 use isolab_core::{
     Cache, Environment, Error, Executor, Function, Laps, Prepared, Request, Response, Spec, Variant,
 };
@@ -13,24 +15,20 @@ use isolab_wasm::{SETTINGS, Wasm};
 
 /// An executor with its cache in `folder`.
 pub(crate) fn open(spec: &str, folder: &Path) -> Wasm {
+    open_with(spec, folder, BTreeMap::new())
+}
+
+/// The same, with addresses of granted hosts.
+pub(crate) fn open_with(spec: &str, folder: &Path, hosts: BTreeMap<Host, SocketAddr>) -> Wasm {
     let spec = Spec::parse(spec).and_then(|spec| spec.resolve(SETTINGS)).unwrap();
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
-    Wasm::open(
-        spec,
-        &Environment {
-            cache,
-            run_id: "test".into(),
-            max_instances: 8,
-            guest_cpu: None,
-            hosts: BTreeMap::new(),
-        },
-    )
-    .unwrap()
+    let environment = Environment { cache, run_id: "test".into(), max_instances: 8, guest_cpu: None, hosts };
+    Wasm::open(spec, &environment).unwrap()
 }
 
 /// The result of a future, in a runtime of one thread.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// Writes a WASI command in text form as a module, and loads it.
