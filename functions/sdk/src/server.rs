@@ -18,17 +18,19 @@ use std::rc::Rc;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use crate::stream::StreamHandle;
-use crate::{Request, Response};
+use crate::{Request, Response, wire};
 pub use body::Body;
 
 mod body;
@@ -241,7 +243,11 @@ async fn answer_on_a_thread(request: hyper::Request<Incoming>, handle: Handle) -
 }
 
 fn call(parts: &Parts, body: &Bytes, handle: Handle) -> Answer {
-    convert(handle(&guest_request(parts, body))).unwrap_or_else(|_| failure(NOT_HTTP))
+    let response = handle(&guest_request(parts, body));
+    if response.status == wire::THREW {
+        return told("threw", &String::from_utf8_lossy(&response.body));
+    }
+    convert(response).unwrap_or_else(|_| told("invalid-response", NOT_HTTP))
 }
 
 const NOT_HTTP: &str = "the function's headers are not valid HTTP";
@@ -265,6 +271,24 @@ fn convert(response: Response) -> Result<Answer, hyper::http::Error> {
         builder = builder.header(name.as_ref(), value.as_ref());
     }
     builder.body(Body::from(Bytes::from(response.body)))
+}
+
+/// The header that tells the front end's host why there is no answer: a kind, a colon and a
+/// percent-encoded text. The container's other servers send it, too.
+const FAILURE: &str = "x-isolab-failure";
+
+/// How many characters of a text the header has, as in the container's other servers.
+const FAILURE_CHARS: usize = 1000;
+
+/// The function has no answer, for a reason of this kind. The host answers in its place; a client that
+/// comes without the host gets the reason as the body.
+fn told(kind: &str, reason: &str) -> Answer {
+    let reason: String = reason.chars().take(FAILURE_CHARS).collect();
+    let value = format!("{kind}:{}", utf8_percent_encode(&reason, NON_ALPHANUMERIC));
+    let mut answer = failure(reason);
+    let value = HeaderValue::from_str(&value).expect("a percent-encoded text is visible ASCII");
+    answer.headers_mut().insert(FAILURE, value);
+    answer
 }
 
 fn failure(reason: impl Into<Bytes>) -> Answer {

@@ -11,7 +11,7 @@ use hyper::http::request::Parts;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::{Answer, Body, NOT_HTTP, failure, guest_request};
+use super::{Answer, Body, NOT_HTTP, guest_request, told};
 use crate::stream::{self, StreamHandle};
 
 /// Pieces of a body between the connection and the function.
@@ -33,8 +33,8 @@ pub(super) async fn answer(request: hyper::Request<Incoming>, handle: StreamHand
     }
     // It has ended, or it panics, which ends the process as it does without threads.
     match function.await {
-        Ok(Err(error)) => failure(error.to_string()),
-        Ok(Ok(())) => failure(stream::NOT_BEGUN),
+        Ok(Err(error)) => told("threw", &error.to_string()),
+        Ok(Ok(())) => told("invalid-response", stream::NOT_BEGUN),
         Err(_) => std::process::abort(),
     }
 }
@@ -209,12 +209,14 @@ mod tests {
 
     #[test]
     fn a_function_without_an_answer_is_a_failure() {
-        for (query, reason) in [("silent", stream::NOT_BEGUN), ("bad", NOT_HTTP)] {
+        let told = [("silent", "invalid-response", stream::NOT_BEGUN), ("bad", "threw", NOT_HTTP)];
+        for (query, kind, reason) in told {
             with_server(async |client| {
                 let request = format!("GET /?{query} HTTP/1.1\r\nhost: x\r\n\r\n");
                 client.write_all(request.as_bytes()).await.unwrap();
                 let text = read_until(client, reason).await;
                 assert!(text.starts_with("HTTP/1.1 500"), "{text}");
+                assert!(text.contains(&format!("x-isolab-failure: {kind}:the%20function")), "{text}");
             });
         }
     }
