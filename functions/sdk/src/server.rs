@@ -273,8 +273,8 @@ fn convert(response: Response) -> Result<Answer, hyper::http::Error> {
     builder.body(Body::from(Bytes::from(response.body)))
 }
 
-/// The header that tells the front end's host why there is no answer: a kind, a colon and a
-/// percent-encoded text. The container's other servers send it, too.
+/// The header of a failed request: a kind, a colon and a percent-encoded reason. The other servers in
+/// containers send it, too.
 const FAILURE: &str = "x-isolab-failure";
 
 /// How many characters of a text the header has, as in the container's other servers.

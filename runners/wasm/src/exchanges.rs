@@ -59,7 +59,7 @@ impl Exchanges {
     /// of the exchange.
     ///
     /// # Errors
-    /// If it is not a request, or there is no room for one more.
+    /// If it is not a request, or a limit leaves no room for it.
     pub(crate) fn begin(
         &mut self,
         bytes: &[u8],
@@ -135,7 +135,7 @@ impl Drop for Task {
 }
 
 impl Answer {
-    /// Waits for the head, or for the reason why there is none.
+    /// Waits until the head has arrived, or the request has failed.
     async fn begin(&mut self) {
         let Self::Awaited(task) = self else { return };
         *self = match (&mut task.0).await {
@@ -149,7 +149,7 @@ impl Answer {
         };
     }
 
-    /// Waits for bytes of the body, or its end, or the reason why there are none.
+    /// Waits until bytes of the body have arrived, it has ended, or it has failed.
     async fn fill(&mut self) {
         self.begin().await;
         let Self::Begun { arrived, rest, .. } = self else { return };

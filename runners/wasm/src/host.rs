@@ -48,8 +48,8 @@ impl MemoryLimit {
         self.refused
     }
 
-    /// Takes bytes that the host holds for the guest. Returns false if there is no room for them, which
-    /// the guest is told.
+    /// Counts bytes that the host holds for the guest. Returns false if the limit leaves no room for
+    /// them; the guest is told.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let refused = self.refused;
         let is_held = self.grant(bytes);

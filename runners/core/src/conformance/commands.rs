@@ -141,7 +141,7 @@ pub type Assemble = fn(&str) -> Result<Vec<u8>, String>;
 /// Runs every command. `assemble` makes their modules.
 ///
 /// # Panics
-/// If there is no temporary folder.
+/// If no temporary folder can be made.
 pub async fn run(executor: &dyn Executor, assemble: Assemble) -> Report {
     let mut report = Report::default();
     for command in COMMANDS {
