@@ -23,7 +23,8 @@ pub struct Registration {
     /// The effect of a deadline on a function that never ends, as a sentence without a full stop.
     pub deadline: &'static str,
     /// Whether a command that names no executor takes it. The default run compares models, so it
-    /// takes one engine of each; others of the same model are measured where they are named.
+    /// takes one engine of each; others of the same model are measured where they are named, and so are plain
+    /// processes, which confine nothing.
     pub by_default: bool,
     /// The cargo feature with which it is compiled in.
     pub feature: Option<&'static str>,
@@ -116,6 +117,15 @@ pub const ALL: &[Registration] = &[
         by_default: true,
         feature: Some("docker"),
         build: DOCKER,
+        guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
+    },
+    Registration {
+        name: "process",
+        model: "OS process",
+        deadline: "a deadline kills the function's process",
+        by_default: false,
+        feature: Some("process"),
+        build: PROCESS,
         guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
     },
     Registration {
@@ -239,6 +249,27 @@ fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
 
 #[cfg(not(feature = "docker"))]
 const DOCKER: Option<Build> = None;
+
+#[cfg(feature = "process")]
+const PROCESS: Option<Build> = Some(Build {
+    settings: isolab_process::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| {
+        Box::pin(async move {
+            let executor = spec.to_string();
+            match isolab_process::Process::open(spec, &environment) {
+                Ok(process) => Ok(Arc::new(process) as _),
+                Err(cause) => Err(OpenError { executor, cause, hint: None }),
+            }
+        })
+    },
+});
+
+#[cfg(not(feature = "process"))]
+const PROCESS: Option<Build> = None;
 
 #[cfg(feature = "wasmi")]
 const WASMI: Option<Build> = Some(Build {
@@ -394,33 +425,36 @@ pub fn sweep<'a>(specs: impl IntoIterator<Item = &'a Spec>, run_id: &str) -> Res
     builds.filter_map(|build| build.sweep).map(|sweep| sweep(run_id)).sum()
 }
 
-/// The snapshot of a handler, for an image of the V8 server.
+/// The snapshot of a handler, for an image of the V8 server. It has streams if `streams` says so, or if its
+/// source names them.
 ///
 /// # Errors
 /// If the handler throws, or this binary has no V8.
 #[cfg(feature = "v8")]
-pub fn handler_snapshot(source: &str) -> Result<Vec<u8>> {
-    Ok(isolab_v8::snapshot(source, isolab_core::Limits::default())?)
+pub fn handler_snapshot(source: &str, streams: bool) -> Result<Vec<u8>> {
+    Ok(isolab_v8::snapshot(source, streams, isolab_core::Limits::default())?)
 }
 
 /// Fails: the engine is not compiled in.
 #[cfg(not(feature = "v8"))]
-pub fn handler_snapshot(_source: &str) -> Result<Vec<u8>> {
+pub fn handler_snapshot(_source: &str, _streams: bool) -> Result<Vec<u8>> {
     anyhow::bail!("V8 is not compiled in")
 }
 
 /// Serves the handler in a snapshot, as the process of a container.
 ///
 /// # Errors
-/// If the handler cannot be started, or the host has set no limits.
+/// If the handler cannot be started, or the host has set no limits, or wrong grants.
 #[cfg(all(feature = "docker", feature = "v8"))]
 pub fn serve_snapshot(snapshot: Vec<u8>) -> Result<std::process::ExitCode> {
-    let limits = isolab_docker::guest::limits().map_err(BadInput::because)?;
+    let limits = isolab_guest::environment::limits().map_err(BadInput::because)?;
+    let env = isolab_guest::environment::granted_env().map_err(BadInput::because)?;
+    let grants = isolab_v8::PortableGrants { outbound: isolab_guest::environment::outbound(), env };
     // SAFETY: this binary made the snapshot when it made the image that both are in. A user who can
     // change the image can run any other program in the container, too.
-    let prepared = unsafe { isolab_v8::from_snapshot(snapshot, limits) }?;
+    let prepared = unsafe { isolab_v8::from_snapshot(snapshot, limits, grants) }?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(isolab_docker::guest::start(&*prepared))?())
+    Ok(runtime.block_on(isolab_guest::server::start(&*prepared))?())
 }
 
 /// Fails: the executors that need it are not compiled in.
@@ -463,14 +497,19 @@ mod tests {
         let error = specs(&["wasn".to_owned()]).unwrap_err();
         assert_eq!(exit::code(&error), exit::BAD_INPUT);
         let text = error.to_string();
-        assert!(text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, direct"), "{text}");
+        assert!(
+            text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, process, direct"),
+            "{text}"
+        );
     }
 
-    /// A default run compares models, and a model is measured once.
+    /// A default run compares models, and a model is measured once. A server would run functions in plain
+    /// processes unasked, so that model has to be named.
     #[test]
     fn every_model_is_taken_once_where_no_executor_is_named() {
         let taken: Vec<_> = ALL.iter().filter(|known| known.by_default).map(|known| known.model).collect();
-        let models: BTreeSet<_> = ALL.iter().map(|known| known.model).collect();
+        let models: BTreeSet<_> =
+            ALL.iter().map(|known| known.model).filter(|model| *model != "OS process").collect();
         assert_eq!((taken.len(), taken.into_iter().collect::<BTreeSet<_>>()), (models.len(), models));
         let names: Vec<_> = by_default().iter().map(|spec| spec.name().to_owned()).collect();
         for known in ALL.iter().filter(|known| known.build.is_some()) {

@@ -10,8 +10,8 @@ use crate::exit::BadInput;
 
 /// Functions that a run measures only if they are named. Their time is that of the wait or of the
 /// client, and not of the model, so they answer other questions than a comparison of models. Some
-/// need a granted host.
-const ONLY_BY_NAME: [&str; 5] = ["fanout", "proxy", "stream", "upload", "wait"];
+/// need a granted host. The time of `files` is that of the file system.
+const ONLY_BY_NAME: [&str; 6] = ["fanout", "files", "proxy", "stream", "upload", "wait"];
 
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {

@@ -32,8 +32,11 @@ use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 use crate::stream::StreamHandle;
 use crate::{Request, Response, wire};
 pub use body::Body;
+use body::Holding;
+pub use line::UnixLine;
 
 mod body;
+mod line;
 mod streaming;
 
 /// The allocator of a function's server, in place of musl's. A Wasm guest has Doug Lea's
@@ -145,7 +148,7 @@ where
         this.open.set(this.open.get() + 1);
         let host = Rc::clone(this);
         spawn_local(async move {
-            match UnixStream::connect(&host.path).await {
+            match UnixStream::connect(&host.path).await.and_then(UnixLine::new) {
                 Ok(stream) => serve_connection(stream, |request| Self::answer(&host, request)).await,
                 Err(error) => {
                     let place = host.path.display();
@@ -163,19 +166,18 @@ where
     fn answer(
         this: &Rc<Self>,
         request: hyper::Request<Incoming>,
-    ) -> impl Future<Output = Answer> + use<A, F> {
+    ) -> impl Future<Output = hyper::Response<Holding<Busy<A>>>> + use<A, F> {
         let busy = Busy::begin(this);
         Self::connect_if_busy(this);
         let answering = (this.answer)(request);
         async move {
             let answer = answering.await;
-            drop(busy);
-            answer
+            answer.map(|body| Holding { body, _held: busy })
         }
     }
 }
 
-/// Counts a request as long as it is answered, also if its connection breaks.
+/// Counts a request until its answer is sent, also if its connection breaks.
 struct Busy<A>(Rc<Host<A>>);
 
 impl<A> Busy<A> {
@@ -204,10 +206,11 @@ where
     }
 }
 
-async fn serve_connection<A, F>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: A)
+async fn serve_connection<A, F, B>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: A)
 where
     A: Fn(hyper::Request<Incoming>) -> F,
-    F: Future<Output = Answer>,
+    F: Future<Output = hyper::Response<B>>,
+    B: hyper::body::Body<Data = Bytes, Error = io::Error> + 'static,
 {
     let mut server = http1::Builder::new();
     // The front end adds the date: no other model's response has one.

@@ -1,7 +1,14 @@
 //! A function's latency while another one computes until its deadline, again and again.
 //!
 //! The server, its guests and its containers have one processor. The load and the clients of the other
-//! function have a second one. The loads with and without the other function take turns.
+//! function have a second one. Three loads take turns: without the other function, beside a loop outside of the
+//! server that has the server's processor while nothing else wants it, and beside the other function. The second
+//! shows what the machine makes of two busy processors: a host may take one from a virtual machine for
+//! milliseconds.
+//!
+//! So the load generator sleeps, to leave one processor of the machine idle most of the time. Requests count from
+//! the moment when they were sent, so that a generator that is late does not count. There are enough connections
+//! for each to be sent at once.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -12,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http::StatusCode;
-use isolab::host::affinity::Pinning;
+use isolab::host::affinity::{self, Pinning};
 use isolab::http1::Client;
 use isolab::load::Expected;
 use isolab::load::open::{self, Arrivals, OpenLoad};
@@ -31,7 +38,7 @@ const ENDLESS_CONNECTIONS: usize = 8;
 
 /// Low enough that a request rarely meets the one before.
 const RATE_PER_S: NonZeroU64 = NonZeroU64::new(200).expect("not zero");
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 6;
 /// The first window warms up.
 const WINDOWS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
@@ -49,7 +56,7 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
         ("docker", Variant::Js),
     ] {
         match serve(spec, variant, pinning) {
-            Ok(server) => beside(&server, &format!("{spec} {variant}"), pinning.is_some())?,
+            Ok(server) => beside(&server, &format!("{spec} {variant}"), pinning)?,
             Err(error) => println!("{spec} cannot run here: {error:#}"),
         }
     }
@@ -57,24 +64,34 @@ pub(crate) fn compare(pinning: Option<Pinning>) -> Result<()> {
 }
 
 /// Loads a server with and without its endless function, in turn.
-fn beside(server: &Server, name: &str, is_pinned: bool) -> Result<()> {
+fn beside(server: &Server, name: &str, pinning: Option<Pinning>) -> Result<()> {
     rounds::ask(server.address, TARGET)?;
     rounds::ask(server.address, ENDLESS)?;
-    let [mut alone, mut beside] = [const { Samples(Vec::new()) }; 2];
+    let p99 = || latency(server.address);
+    let [mut alone, mut idle, mut beside] = [const { Samples(Vec::new()) }; 3];
     let mut stopped = 0;
     for _ in 0..ROUNDS {
-        alone.push(latency(server.address, is_pinned)?);
-        let (latency, times) = while_endless(server.address, || latency(server.address, is_pinned))?;
+        alone.push(p99()?);
+        if let Some(pinning) = pinning {
+            idle.push(while_busy(pinning.server_cpu, p99)?);
+        }
+        let (latency, times) = while_endless(server.address, p99)?;
         beside.push(latency);
         stopped += times;
     }
+    // In a single round it may wait for a start: the server holds back functions whose containers keep dying.
+    anyhow::ensure!(stopped > 0, "the endless function never ran");
     rounds::line(&format!("{name}: p99 beside / alone"), &beside.over(&alone).show(2), AIM);
-    println!("  alone {} ms, beside {} ms, {stopped} deadlines", alone.show(3), beside.show(3));
+    if pinning.is_some() {
+        rounds::line(&format!("{name}: p99 beside / with an idle loop"), &beside.over(&idle).show(2), "-");
+    }
+    let [alone, idle, beside] = [alone, idle, beside].map(|samples| samples.show(3));
+    println!("  alone {alone} ms, with an idle loop {idle} ms, beside {beside} ms, {stopped} deadlines");
     Ok(())
 }
 
-/// The 99th percentile in milliseconds, from the instants when requests were due.
-fn latency(address: SocketAddr, is_spinning: bool) -> Result<f64> {
+/// The 99th percentile in milliseconds, from the sending of each request.
+fn latency(address: SocketAddr) -> Result<f64> {
     let first = rounds::ask(address, TARGET)?;
     let load = OpenLoad {
         address,
@@ -86,12 +103,32 @@ fn latency(address: SocketAddr, is_spinning: bool) -> Result<f64> {
         queue_max: 10_000,
         windows: WINDOWS.to_vec(),
         patience: Duration::from_secs(30),
-        is_spinning,
+        is_spinning: false,
     };
     let outcome = open::run(&load, || {})?.faultless()?;
     let window = outcome.windows.last().context("the load was broken off")?;
-    let nanoseconds = window.latency_at(0.99).context("no request was answered")?;
+    let nanoseconds = window.service_at(0.99).context("no request was answered")?;
     Ok(nanoseconds as f64 / 1e6)
+}
+
+/// Runs `load` while a loop of the lowest priority has this processor.
+fn while_busy(cpu: usize, load: impl FnOnce() -> Result<f64>) -> Result<f64> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looping = scope.spawn(|| {
+            affinity::pin(cpu)?;
+            // SAFETY: the call takes and returns a number. On Linux it is about the calling thread only.
+            unsafe { nix::libc::nice(19) };
+            while !is_over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            anyhow::Ok(())
+        });
+        let loaded = load();
+        is_over.store(true, Ordering::Relaxed);
+        looping.join().map_err(|_| anyhow::anyhow!("the loop panicked"))??;
+        loaded
+    })
 }
 
 /// Runs `load` while clients have the endless function compute. Returns how often it met its deadline,
@@ -107,9 +144,7 @@ fn while_endless(address: SocketAddr, load: impl FnOnce() -> Result<f64>) -> Res
         for client in clients {
             client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
         }
-        let stopped = stopped.load(Ordering::Relaxed);
-        anyhow::ensure!(stopped > 0, "the endless function never ran");
-        Ok((loaded?, stopped))
+        Ok((loaded?, stopped.load(Ordering::Relaxed)))
     })
 }
 
@@ -119,7 +154,7 @@ fn ask_without_end(address: SocketAddr, is_over: &AtomicBool, stopped: &AtomicU6
     while !is_over.load(Ordering::Relaxed) {
         match client.send(&wire)?.response.status() {
             StatusCode::GATEWAY_TIMEOUT => stopped.fetch_add(1, Ordering::Relaxed),
-            // No thread was free in time.
+            // No thread was free in time, or its containers keep dying.
             StatusCode::SERVICE_UNAVAILABLE => 0,
             status => anyhow::bail!("{ENDLESS} answered {status}"),
         };

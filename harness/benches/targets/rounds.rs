@@ -70,6 +70,7 @@ impl Lab {
             control,
             log: &folder.path().join("log"),
             guests: None,
+            origin: None,
         })?;
         Ok(Self { child, folder })
     }

@@ -23,6 +23,9 @@ enum Action {
     Snapshot {
         /// The handler
         handler: PathBuf,
+        /// Give it streams and `fetch`, also if its source does not name them
+        #[arg(long)]
+        streams: bool,
     },
     /// Serve the handler in a snapshot to the host of this container
     Serve {
@@ -37,10 +40,10 @@ enum Action {
 /// If the file cannot be read, or the handler does not start.
 pub fn run(arguments: GuestArgs) -> Result<u8> {
     match arguments.action {
-        Action::Snapshot { handler } => {
+        Action::Snapshot { handler, streams } => {
             let source = std::fs::read_to_string(&handler)
                 .with_context(|| format!("{} cannot be read", handler.display()))?;
-            std::io::stdout().write_all(&executors::handler_snapshot(&source)?)?;
+            std::io::stdout().write_all(&executors::handler_snapshot(&source, streams)?)?;
             Ok(DONE)
         }
         Action::Serve { snapshot } => {

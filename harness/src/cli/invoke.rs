@@ -3,24 +3,33 @@
 //! The response's body goes to stdout as it is, everything else to stderr, so that the body
 //! can be piped.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use clap::Args;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use isolab_core::{Environment, Executor, Function, Request, Response, Spec, Variant};
+use isolab_core::{
+    Cause, Environment, Error, Executor, Function, Phase, Prepared, Request, Response, Spec, Variant,
+};
 use isolab_frontend::lifecycle::{self, Live, Timed};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::task::LocalSet;
 
 use super::values::{self, LimitArgs};
-use crate::exit::{BadInput, DONE};
+use crate::exit::{BadInput, DONE, FAILED};
+use crate::server::origin;
 use crate::{executors, library};
+
+/// How long after its deadline a function must have let go of its thread. Executors interrupt it within
+/// some milliseconds.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// `isolab invoke`.
 #[derive(Debug, Args)]
@@ -72,12 +81,13 @@ pub fn run(arguments: InvokeArgs) -> Result<u8> {
     let mut function = library::find(&arguments.function)?;
     function.set_default_limits(arguments.limits.limits());
     let request = request(&arguments.query, arguments.data)?;
+    let origin = origin::start_for([&function], None)?;
     let environment = Environment {
         cache: super::cache(arguments.cache),
         run_id: super::run_id(),
         max_instances: 1,
         guest_cpu: None,
-        hosts: BTreeMap::new(),
+        hosts: origin.iter().map(|origin| (origin::host(), origin.address())).collect(),
     };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -113,14 +123,46 @@ async fn answer(
     let variant = choose(executor, function, variant)?;
     let prepared = show("prepare", lifecycle::prepare(executor, function, variant).await)?;
     eprintln!("kind    {}", prepared.artifact().kind);
+    let bound = |phase| Bound::begin(&*prepared, phase, executor, function);
+    let starting = bound(Phase::Start);
     let started = Live::start_billed(&*prepared).await;
+    drop(starting);
     let usage = started.usage;
     let live = show("start", started)?;
+    let invoking = bound(Phase::Invoke);
     let (answered, bill) = live.invoke_billed(request, usage).await;
+    drop(invoking);
     let response = show("invoke", answered);
     eprintln!("bill    {}", bill.value().to_str().unwrap_or_default());
+    let _stopping = bound(Phase::Stop);
     show("stop", live.stop().await)?;
     response
+}
+
+/// Ends this process with an error unless it is dropped within the deadline: the function holds the only
+/// thread then, and nothing can interrupt it.
+struct Bound {
+    /// Dropped with the bound.
+    _open: Option<Sender<()>>,
+}
+
+impl Bound {
+    fn begin(prepared: &dyn Prepared, phase: Phase, executor: &dyn Executor, function: &Function) -> Self {
+        if !prepared.holds_thread() {
+            return Self { _open: None };
+        }
+        let deadline = function.limits().deadline;
+        let error = Error::new(phase, executor.spec(), function.name(), Cause::DeadlineExceeded(deadline))
+            .hint("it could not be interrupted, so this process ends with it");
+        let (sender, ended) = channel();
+        thread::spawn(move || {
+            if ended.recv_timeout(deadline.saturating_add(GRACE)) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("error: {error}");
+                std::process::exit(FAILED.into());
+            }
+        });
+        Self { _open: Some(sender) }
+    }
 }
 
 /// The given variant, or by default the first that the executor can run.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use isolab_outbound::origin::Origin;
 use isolab_reports::paired::{Paired, PairedMetric, words};
 use isolab_reports::{Run, RunStatus};
 use rand::SeedableRng;
@@ -22,6 +23,7 @@ use crate::exit::{BadInput, Interrupted};
 use crate::host::affinity::{self, Pinning};
 use crate::host::machine::Build;
 use crate::host::probes::counters;
+use crate::server::origin;
 use crate::session::caches::Caches;
 use crate::{executors, guests, interrupt};
 
@@ -91,12 +93,16 @@ fn measure(
 ) -> Result<()> {
     let caches = Caches::make(None)?;
     let pinning = Pinning::choose(request.placement());
+    let functions = request.sides.iter().map(|side| &side.function);
+    let origin = origin::start_for(functions, pinning.map(|pinning| pinning.load_cpu))?;
+    let address = origin.as_ref().map(Origin::address);
     let logs = ["first", "second"].map(|side| record.folder().log(side));
     let places = [0, 1].map(|index| {
         let side = &request.sides[index];
-        place(side, &caches, pinning, id, logs[index].clone(), index)
+        let place = place(side, &caches, pinning, id, logs[index].clone(), index)?;
+        Ok(SidePlace { origin: address, ..place })
     });
-    let [first, second] = places;
+    let [first, second]: [Result<_>; 2] = places;
     let places = [first?, second?];
     let [first, second] = [0, 1].map(|index| survey(&request.sides[index], &places[index], request.reuse));
     let facts = [first?, second?];
@@ -108,7 +114,7 @@ fn measure(
         places: &places,
         windows: WindowPlan {
             metric: request.metric,
-            is_spinning: is_spinning(pinning, &facts),
+            is_spinning: origin.is_none() && is_spinning(pinning, &facts),
             answer: facts[0].answer.max(facts[1].answer),
         },
         has_control: is_outside || request.metric == PairedMetric::Start,
@@ -178,6 +184,7 @@ pub fn place(
         log,
         pinning,
         run_id: id.to_owned(),
+        origin: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! One side of a comparison.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -39,6 +40,8 @@ pub struct SidePlace {
     pub pinning: Option<Pinning>,
     /// The id of the comparison.
     pub run_id: String,
+    /// The address of the host `origin`, if a function is granted it.
+    pub origin: Option<SocketAddr>,
 }
 
 impl SideSetup {
@@ -65,6 +68,7 @@ impl SideSetup {
                 control: has_control,
                 log: &place.log,
                 guests: Some(&place.guests),
+                origin: place.origin,
             },
         );
         child.with_context(|| format!("start of {} with `{}`", self.label, self.function.name()))

@@ -118,7 +118,9 @@ impl Cost {
             if let Some(helper) = self.helper {
                 rows.add(row, "helpers_cpu_ns", nanoseconds(helper));
             }
-            rows.add(row, "daemon_cpu_ns", time(|spent| spent.daemon));
+            if profile.has_engine() {
+                rows.add(row, "daemon_cpu_ns", time(|spent| spent.daemon));
+            }
         }
         if let Some(energy_uj) = self.energy_uj {
             rows.add(row, "energy_uj", energy_uj);

@@ -90,7 +90,7 @@ pub fn expected_of(function: &Function, child: &Child) -> Result<(Wire, Expected
 
 /// Whether the load generator has a processor to itself.
 pub fn is_spinning(bench: &Bench<'_>, profile: &BlockProfile) -> bool {
-    bench.lab.pinning.is_some_and(|pinning| pinning.guest_cpu.is_some() || !profile.is_outside())
+    bench.lab.is_generator_alone(profile.is_outside())
 }
 
 /// The load with this number of connections.

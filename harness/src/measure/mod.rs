@@ -36,6 +36,7 @@ pub mod startup;
 pub mod steady;
 pub mod waiting;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,6 +75,17 @@ pub struct Lab<'a> {
     pub processors: &'a [usize],
     /// The index of guests that were built before the first block.
     pub guests: &'a Path,
+    /// The address of the host `origin`, which runs beside the load generator if a function is granted it.
+    pub origin: Option<SocketAddr>,
+}
+
+impl Lab<'_> {
+    /// Whether the load generator has a processor to itself. An engine may place its containers there, if
+    /// there can be such.
+    pub fn is_generator_alone(&self, can_be_outside: bool) -> bool {
+        let is_alone = |pinning: Pinning| pinning.guest_cpu.is_some() || !can_be_outside;
+        self.origin.is_none() && self.pinning.is_some_and(is_alone)
+    }
 }
 
 /// One block, for its experiments.
@@ -122,6 +134,11 @@ impl BlockProfile {
     pub fn is_outside(&self) -> bool {
         self.is_outside
     }
+
+    /// Whether an engine starts instances, and not the server.
+    pub fn has_engine(&self) -> bool {
+        self.passing != Passing::Children
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -166,6 +183,7 @@ impl<'a> Bench<'a> {
             control,
             log: self.log,
             guests: Some(self.lab.guests),
+            origin: self.lab.origin,
         })
     }
 
@@ -176,8 +194,7 @@ impl<'a> Bench<'a> {
     /// If there is none.
     pub fn client(&self, child: &Child) -> Result<Client> {
         let client = child.connect()?;
-        let is_alone = self.lab.pinning.is_some_and(|pinning| pinning.guest_cpu.is_some());
-        Ok(if is_alone { client.polling() } else { client })
+        Ok(if self.lab.is_generator_alone(true) { client.polling() } else { client })
     }
 
     /// The function's name, as in paths.

@@ -48,6 +48,13 @@ pub fn find(bench: &Bench<'_>, client: &mut Client, rows: &mut Rows<'_>) -> Resu
         }
         return Ok(Found { is_outside: false, around, passing: Passing::Uncounted });
     }
+    if !executors::has_daemons(spec) {
+        rows.remark(format!(
+            "Instances of `{spec}` have no control group. Their memory is that of their pages and page tables; the \
+             kernel's own memory for them, such as the stacks of their threads there, is not counted."
+        ));
+        return Ok(Found { is_outside: true, around, passing: Passing::Children });
+    }
     if around.is_empty() {
         rows.remark(format!(
             "CPU time of `{spec}` without reuse is not counted: the engine did not make its containers in a \

@@ -20,6 +20,7 @@ use nix::unistd::Pid;
 
 use crate::http1::Client;
 use crate::interrupt;
+use crate::server::origin;
 
 /// Longest time until a child listens.
 const STARTUP: Duration = Duration::from_mins(1);
@@ -60,6 +61,8 @@ pub struct ChildOptions<'a> {
     pub log: &'a Path,
     /// The index of guests that are built already, if there is one.
     pub guests: Option<&'a Path>,
+    /// The address of the host `origin`, for functions that are granted it.
+    pub origin: Option<SocketAddr>,
 }
 
 /// A child did not start.
@@ -242,6 +245,9 @@ fn arguments(options: &ChildOptions<'_>) -> Vec<String> {
     }
     for folder in options.functions {
         option("functions", path(folder));
+    }
+    if let Some(address) = options.origin {
+        option("connect-to", origin::connect_to(address));
     }
     if options.control {
         arguments.push("--control".into());

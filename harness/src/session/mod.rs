@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use isolab_core::{Function, Variant};
+use isolab_outbound::origin::Origin;
 use isolab_reports::RunStatus;
 
 use self::caches::Caches;
@@ -32,6 +33,7 @@ use crate::run::plan::{Block, Matrix, Planned, shuffled};
 use crate::run::preset::{self, Preset};
 use crate::run::record::{FinishedRun, RunFacts, RunRecord, default_dir};
 use crate::run::request::RunRequest;
+use crate::server::origin;
 use crate::{executors, guests, interrupt};
 
 /// A run to measure, and where to write it.
@@ -69,9 +71,11 @@ impl Session<'_> {
         let RunRequest { matrix, recorded, functions, workers, preset, seed, is_explicit, interrupted } =
             self.request;
         let processors = affinity::usable();
+        let pinning = Pinning::choose(recorded.placement);
+        let origin = origin::start_for(&matrix.functions, pinning.map(|pinning| pinning.load_cpu))?;
         let lab = Lab {
             preset: &preset,
-            pinning: Pinning::choose(recorded.placement),
+            pinning,
             packages: packages.as_ref().ok(),
             seed,
             run_id: &self.id,
@@ -80,6 +84,7 @@ impl Session<'_> {
             workers: &workers,
             processors: &processors,
             guests: &guests,
+            origin: origin.as_ref().map(Origin::address),
         };
         let executors = survey(&lab, &matrix, &caches.fresh()?, &caches.path().join("survey.log"))?;
         if is_explicit {
@@ -197,25 +202,43 @@ fn answers_once(function: &Function) -> bool {
     function.variants().all(Variant::answers_once)
 }
 
+/// The remark on the processors of servers, instances and load generator.
+fn places(lab: &Lab<'_>) -> String {
+    let Some(Pinning { server_cpu, guest_cpu, load_cpu }) = lab.pinning else {
+        return "Server and load generator shared one processor and slowed each other down.".into();
+    };
+    let placed = if guest_cpu.is_some() {
+        format!(
+            "Placement `together`: server and instances ran on processor {server_cpu}, containers included; the \
+             load generator ran on processor {load_cpu}. A container engine's daemons and shims ran where the \
+             kernel put them, also beside the load generator."
+        )
+    } else {
+        format!(
+            "Placement `engine`: the server ran on processor {server_cpu}, the load generator on processor \
+             {load_cpu}. The engine chose the processors of containers."
+        )
+    };
+    let polled = match (lab.origin, guest_cpu) {
+        (Some(_), _) => {
+            "The load generator slept between responses, because the host `origin`, to which functions sent \
+             requests, ran on the same processor."
+        }
+        (None, Some(_)) => {
+            "The load generator polled for responses without sleeping, so that no server had to wake it."
+        }
+        (None, None) => {
+            "The load generator polled for responses without sleeping, so that no server had to wake it, except \
+             where containers shared its processor."
+        }
+    };
+    format!("{placed} {polled}")
+}
+
 /// Remarks on how this run measures, for the report's readers.
 fn notes(lab: &Lab<'_>, functions: &[Function]) -> Vec<String> {
-    let pinned = match lab.pinning {
-        Some(Pinning { server_cpu, guest_cpu: Some(_), load_cpu }) => format!(
-            "Placement `together`: server and instances ran on processor {server_cpu}, containers included; the \
-             load generator alone ran on processor {load_cpu}. It polled for responses without sleeping, so \
-             that no server had to wake it. A container engine's daemons and shims ran where the kernel \
-             put them, also beside the load generator."
-        ),
-        Some(Pinning { server_cpu, guest_cpu: None, load_cpu }) => format!(
-            "Placement `engine`: the server ran on processor {server_cpu}, the load generator on processor \
-             {load_cpu}. The engine chose the processors of containers. The load generator polled for \
-             responses without sleeping, so that no server had to wake it, except where containers shared its \
-             processor."
-        ),
-        None => "Server and load generator shared one processor and slowed each other down.".into(),
-    };
     let mut notes = vec![
-        pinned,
+        places(lab),
         format!(
             "Executors that take {} ms or longer to start were measured with the `heavy` amounts. Their \
              `fresh` cells were checked with the load case only, if their `warm` cells passed every case.",

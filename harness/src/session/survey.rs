@@ -49,6 +49,7 @@ fn of_executor(
             control: true,
             log,
             guests: None,
+            origin: None,
         };
         let child = match Child::spawn(&options) {
             Ok(child) => child,

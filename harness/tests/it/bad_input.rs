@@ -1,7 +1,9 @@
 //! Bad input is refused before anything is measured.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 use crate::support::{finish, isolab, run};
 
@@ -23,7 +25,7 @@ fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
         refused(
             &format!("{command} --executor wasn"),
             2,
-            &["did you mean `wasm`?", "wasm, v8, docker, direct"],
+            &["did you mean `wasm`?", "wasm, v8, docker, process, direct"],
         );
         refused(&format!("{command} --executor wasm:compilr=winch"), 2, &["did you mean `compiler`?"]);
         refused(&format!("{command} --executor wasm:compiler=gcc"), 2, &["cranelift, winch"]);
@@ -136,9 +138,12 @@ fn without_an_engine_docker_is_refused_at_once() {
 
 #[test]
 fn a_server_that_is_not_there_cannot_be_loaded() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is taken, and at which nobody listens.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = closed.local_addr().unwrap();
     for rate in ["", " --rate 10"] {
-        let line = format!("load http://{free}/ --duration 100ms{rate}");
-        refused(&line, 2, &["does not answer", "no connection", &free.to_string()]);
+        let line = format!("load http://{address}/ --duration 100ms{rate}");
+        refused(&line, 2, &["does not answer", "no connection", &address.to_string()]);
     }
 }

@@ -233,3 +233,34 @@ fn a_container_that_dies_at_start_fails_its_cells() {
     assert!(run.cells[0].status == Status::Failed && reason.contains("exit code 7"), "{reason}");
     assert!(rows.iter().all(|row| row.executor == HOST), "{rows:?}");
 }
+
+#[test]
+fn functions_that_send_requests_find_the_origin() {
+    let _run = one_run_at_a_time();
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("run");
+    let finished = run([
+        "--executor",
+        "wasm",
+        "--function",
+        "fanout,proxy",
+        "--variant",
+        "rust",
+        "--reuse",
+        "warm",
+        "--quick",
+        "--only",
+        "startup,load,waiting",
+        "--out",
+        dir.to_str().unwrap(),
+    ]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let isolab_reports::RunFolder { run, rows } = read(&dir);
+    assert!(run.cells.iter().all(|cell| cell.status == Status::Ok), "{:?}", run.cells);
+    assert!(run.notes.iter().any(|note| note.contains("the host `origin`")), "{:?}", run.notes);
+    for function in ["fanout", "proxy"] {
+        let of = || rows.iter().filter(|row| row.function == function);
+        assert!(count(of(), "load", "responses_count") > 0, "{function}");
+        assert!(count(of(), "waiting", "responses_count") > 0, "{function}");
+    }
+}

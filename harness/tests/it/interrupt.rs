@@ -8,7 +8,7 @@ use isolab_reports::{RunStatus, Status, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{can_run, isolab, one_run_at_a_time};
+use crate::support::{Serving, can_run, isolab, one_run_at_a_time};
 
 /// Processes of a run: every child has its id on its command line.
 fn processes_of(id: &str) -> Vec<i32> {
@@ -20,7 +20,12 @@ fn processes_of(id: &str) -> Vec<i32> {
 }
 
 fn containers_of(id: &str) -> String {
-    let filter = format!("label=isolab.run={id}");
+    containers(&format!("isolab.run={id}"))
+}
+
+/// The numbers of the containers with this label, a line each.
+fn containers(label: &str) -> String {
+    let filter = format!("label={label}");
     let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
     String::from_utf8(listed.expect("the engine has its command").stdout).unwrap()
 }
@@ -29,6 +34,12 @@ fn containers_of(id: &str) -> String {
 fn socket_folders(within: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(within).unwrap().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The containers of a session, which has the name of its socket folder.
+fn containers_of_folder(folder: &str) -> String {
+    let session = folder.strip_prefix("isolab-").expect("a socket folder");
+    containers(&format!("isolab.session={session}"))
 }
 
 /// Polls until it holds.
@@ -134,4 +145,64 @@ fn an_interrupted_run_leaves_no_container() {
     if can_run("docker") {
         leaves_nothing_behind("docker");
     }
+}
+
+/// Nothing of a server that is killed can remove its containers and sockets.
+#[test]
+fn a_server_sweeps_the_leftovers_of_one_that_was_killed() {
+    let _run = one_run_at_a_time();
+    if !can_run("docker") {
+        return;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let serve = || {
+        Serving::start_with(
+            isolab()
+                .args(["serve", "--listen", "127.0.0.1:0", "--executor", "docker", "--variant", "rust"])
+                .env("TMPDIR", temporary.path()),
+        )
+    };
+    let mut killed = serve();
+    assert_eq!(killed.connect().get("/hello").unwrap().response.status(), 200);
+    let left = socket_folders(temporary.path());
+    assert_eq!(left.len(), 1, "{left:?}");
+    killed.signal(Signal::SIGKILL);
+    wait_until("the end of the killed server", || killed.ended().is_some());
+    assert_eq!(socket_folders(temporary.path()), left);
+    assert_ne!(containers_of_folder(&left[0]), "");
+
+    let next = serve();
+    assert_eq!(next.connect().get("/hello").unwrap().response.status(), 200);
+    let now = socket_folders(temporary.path());
+    assert!(now.len() == 1 && now != left, "{now:?} after {left:?}");
+    assert_eq!(containers_of_folder(&left[0]), "");
+    assert!(next.terminate().success());
+    assert_eq!(socket_folders(temporary.path()), Vec::<String>::new());
+    assert_eq!(containers_of_folder(&now[0]), "");
+}
+
+/// Nothing but the kernel can end them then.
+#[test]
+fn the_processes_of_a_server_that_was_killed_end_with_it() {
+    if !can_run("process") {
+        return;
+    }
+    let mut killed = Serving::start(&["--executor", "process", "--variant", "rust"]);
+    assert_eq!(killed.connect().get("/hello").unwrap().response.status(), 200);
+    let instances = children_of(killed.pid());
+    assert_eq!(instances.len(), 1, "{instances:?}");
+    killed.signal(Signal::SIGKILL);
+    wait_until("the end of the killed server", || killed.ended().is_some());
+    wait_until("the end of its processes", || instances.iter().all(|id| !is_running(*id)));
+}
+
+fn children_of(parent: Pid) -> Vec<i32> {
+    let all = procfs::process::all_processes().unwrap().flatten();
+    let stats = all.filter_map(|process| process.stat().ok());
+    stats.filter(|stat| stat.ppid == parent.as_raw()).map(|stat| stat.pid).collect()
+}
+
+fn is_running(process: i32) -> bool {
+    let stat = procfs::process::Process::new(process).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| stat.state != 'Z')
 }

@@ -1,8 +1,10 @@
 //! Bursts, against servers that know how many requests there are.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use isolab::load::burst::{self, Burst};
+use tokio::net::TcpSocket;
 
 use crate::support::server::{Behaviour, Reply, Server, expected, request};
 
@@ -76,7 +78,10 @@ fn a_large_request_is_sent_whole() {
 
 #[test]
 fn a_burst_without_a_server_is_an_error() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is taken, and at which nobody listens.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = closed.local_addr().unwrap();
     let server = Server::start(Behaviour::default());
     let error = burst::run(&Burst { address, ..burst(&server) }).unwrap_err();
     assert!(format!("{error:#}").contains(&format!("connection 1 of 50 to {address} failed")), "{error:#}");

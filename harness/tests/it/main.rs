@@ -9,6 +9,7 @@ mod full_matrix;
 mod interrupt;
 mod load_burst;
 mod load_command;
+mod memory;
 mod neighbours;
 mod own_functions;
 mod pages;

@@ -145,3 +145,34 @@ fn an_isolate_that_nothing_interrupts_costs_its_thread_only() {
     };
     assert_eq!(status.code(), Some(i32::from(STUCK)));
 }
+
+/// Each container that dies with its request costs the host a start, which its neighbours pay.
+#[test]
+fn a_function_whose_containers_keep_dying_waits_for_more_and_its_neighbour_does_not() {
+    const DEATHS: usize = 16;
+
+    if !can_run("docker") {
+        return;
+    }
+    let server = Serving::start(&["--executor", "docker", "--variant", "rust", "--functions", HOSTILE]);
+    let mut neighbour = server.connect();
+    let mut hello = || assert_eq!(neighbour.get("/hello").unwrap().response.status(), StatusCode::OK);
+    hello();
+    let mut refusal = None;
+    for _ in 0..=DEATHS / 8 {
+        let mut connections: Vec<_> = (0..8).map(|_| sent(&server, "/spin", 1)).collect();
+        for connection in &mut connections {
+            hello();
+            let (status, body) = answer(connection);
+            assert!(matches!(status, 503 | 504), "{status} {body}");
+            if status == 503 {
+                refusal = Some(body);
+            }
+        }
+    }
+    let mut connection = sent(&server, "/spin", 1);
+    hello();
+    let refusal = refusal.unwrap_or_else(|| answer(&mut connection).1);
+    assert!(refusal.contains("over-capacity") && refusal.contains("keep dying"), "{refusal}");
+    hello();
+}

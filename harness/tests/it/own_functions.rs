@@ -180,6 +180,17 @@ fn invoke_tells_a_failed_function_from_a_bad_one() {
 }
 
 #[test]
+fn invoke_ends_with_a_function_that_nothing_interrupts() {
+    if !can_run("v8") {
+        return;
+    }
+    let function = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/hostile/uninterruptible");
+    let finished = finish(isolab().args(["invoke", "v8", function]));
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+    assert!(finished.stderr.contains("deadline of 1s (it could not be interrupted"), "{finished:?}");
+}
+
+#[test]
 fn serve_limits_functions_that_set_no_limits_of_their_own() {
     if !can_run("v8") {
         return;

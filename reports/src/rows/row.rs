@@ -54,7 +54,7 @@
 //! |---|---|
 //! | `cpu_ns`, `user_cpu_ns`, `system_cpu_ns` | the server; the last two in steps of the kernel's clock tick |
 //! | `cgroup_cpu_ns`, `cgroup_user_cpu_ns`, `cgroup_system_cpu_ns` | its containers |
-//! | `helpers_cpu_ns` | their shims; without reuse, everything that the engine's daemons start for them, by the control groups of the engine's services. Left out where these groups hold other processes too, and a note of the run says so |
+//! | `helpers_cpu_ns` | their shims, or the processes of instances that have no container; without reuse, everything that the engine's daemons start for them, by the control groups of the engine's services. Left out where these groups hold other processes too, and a note of the run says so |
 //! | `daemon_cpu_ns` | the container engine's daemons themselves |
 //! | `minor_faults_count`, `major_faults_count` | the server |
 //! | `voluntary_switches_count`, `involuntary_switches_count` | the server |

@@ -81,6 +81,12 @@ pub trait Prepared: Send + Sync {
         true
     }
 
+    /// Whether the sandbox keeps a function from writing to its host. A plain process may write wherever its user
+    /// may.
+    fn confines_files(&self) -> bool {
+        true
+    }
+
     /// Whether instances can take and give bodies as streams. The front end then calls
     /// [`Instance::stream`] in place of [`Instance::invoke`].
     fn streams(&self) -> bool {
@@ -185,6 +191,6 @@ pub struct Outside {
     /// count instances that are gone. Empty where there are no such groups.
     pub around: Vec<PathBuf>,
     /// Processes that serve the instance but lie outside its control group, such as
-    /// a container's shim and its proxy.
+    /// a container's shim and its proxy; all its processes, if it has no control group.
     pub helpers: Vec<u32>,
 }

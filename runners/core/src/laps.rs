@@ -30,6 +30,11 @@ impl Laps {
         self.begun
     }
 
+    /// The time from the beginning of the first lap to the end of the last one that was marked.
+    pub fn elapsed(&self) -> Duration {
+        self.marks.last().map_or(Duration::ZERO, |(_, end)| end.duration_since(self.begun))
+    }
+
     /// The laps with their durations, in order.
     pub fn durations(&self) -> impl Iterator<Item = (&'static str, Duration)> + '_ {
         let begins = std::iter::once(self.begun).chain(self.marks.iter().map(|(_, end)| *end));
@@ -56,6 +61,7 @@ mod tests {
         assert_eq!(names, ["store", "instantiate"]);
         let total: Duration = laps.durations().map(|(_, duration)| duration).sum();
         assert_eq!(laps.begun() + total, laps.marks[1].1);
+        assert_eq!((laps.elapsed(), Laps::begin().elapsed()), (total, Duration::ZERO));
     }
 
     #[test]

@@ -12,14 +12,11 @@ use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, WaitContain
 use futures_util::{StreamExt, TryStreamExt};
 use isolab_core::function::Grants;
 use isolab_core::{Cause, Limits};
+use isolab_guest::{death, environment, outbound, session, socket};
 
 use crate::engine::{Engine, EngineError, is_absent, is_conflict};
 use crate::grants;
-use crate::guest;
-use crate::outbound;
-use crate::session;
 use crate::settings::Settings;
-use crate::socket;
 
 /// Marks a container with its run's id.
 pub(crate) const LABEL_RUN: &str = "isolab.run";
@@ -37,8 +34,6 @@ pub(crate) const PORT: u16 = 8080;
 
 /// The size of a container's log. Its end explains why the container died.
 const LOG_BYTES: &str = "64k";
-/// How much of the log an error shows.
-const SHOWN_CHARS: usize = 400;
 
 /// How long the engine may take to notice that a container has died. The shim usually
 /// tells it within 10 ms.
@@ -68,14 +63,12 @@ pub(crate) struct Confinement<'a> {
 
 impl Confinement<'_> {
     fn environment(&self, requests: String) -> Vec<String> {
-        let mut environment = grants::environment(self.grants);
-        environment.extend([requests, format!("{}={}", guest::LIMITS, guest::limits_text(&self.limits))]);
+        let mut environment = environment::granted(self.grants);
+        environment.extend([requests, environment::limited(&self.limits)]);
         if !self.grants.hosts.is_empty() {
-            environment.push(format!("ISOLAB_OUTBOUND={FOLDER}/{}", outbound::FILE));
+            environment.push(format!("{}={FOLDER}/{}", outbound::VARIABLE, outbound::FILE));
         }
-        if self.settings.concurrency > 1 {
-            environment.push(format!("ISOLAB_CONNECTIONS={}", self.settings.concurrency));
-        }
+        environment.extend(environment::concurrent(self.settings.concurrency));
         environment
     }
 
@@ -266,25 +259,10 @@ pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError>
 fn cause_of_death(state: &ContainerState, written: &str, limits: Limits) -> Cause {
     const KILLED: i64 = 128 + 9;
     let code = state.exit_code.unwrap_or_default();
-    let is_oom =
-        state.oom_killed.unwrap_or(false) || code == KILLED || written.contains("heap out of memory");
-    if is_oom {
-        return Cause::OutOfMemory(limits.memory_bytes);
-    }
+    let is_oom = state.oom_killed.unwrap_or(false) || code == KILLED;
     let reason =
         [state.error.as_deref().unwrap_or_default(), written].into_iter().find(|text| !text.is_empty());
-    Cause::Crashed(match reason {
-        Some(reason) => format!("exit code {code}: {}", abridge(reason)),
-        None => format!("exit code {code}, and nothing on stderr"),
-    })
-}
-
-/// The beginning of a text: a stack trace has its message there.
-fn abridge(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    death::cause(&format!("exit code {code}"), is_oom, reason.unwrap_or_default(), limits)
 }
 
 #[cfg(test)]

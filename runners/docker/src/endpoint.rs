@@ -4,11 +4,12 @@ use std::io::ErrorKind::{ConnectionRefused, HostUnreachable};
 use std::time::Duration;
 
 use isolab_core::{Cause, Limits};
+use isolab_guest::connection::Connection;
+use isolab_guest::socket::HostSocket;
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
 use crate::container::{Container, PORT};
-use crate::socket::HostSocket;
+use crate::outside;
 
 /// The finest that the runtime's timer can do.
 const CONNECT_POLL: Duration = Duration::from_millis(1);
@@ -26,7 +27,10 @@ impl Endpoint {
     pub(crate) async fn connect(&self, container: &Container, limits: Limits) -> Result<Connection, Cause> {
         let connecting = async {
             match self {
-                Self::Socket(socket) => Ok(Connection::new(socket.accept(&container.id).await?, limits)),
+                Self::Socket(socket) => {
+                    let is_guest = |process| outside::is_in_container(process, &container.id);
+                    Connection::accept(socket, is_guest, limits).await
+                }
                 Self::Bridge(address) => {
                     let stream = connect_to(address).await?;
                     check_address(container, address, limits).await?;

@@ -9,19 +9,19 @@ use bollard::models::SystemInfoCgroupDriverEnum;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
+use isolab_guest::node::Node;
+use isolab_guest::session::{Access, Session};
 use isolab_outbound::Outbound;
 
 use crate::engine::{self, Engine};
 use crate::group::RunGroup;
 use crate::image::{self, Image};
-use crate::node::{self, Node};
 use crate::prepared::PreparedDocker;
 use crate::recipe::Recipe;
-use crate::session::Session;
 use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
 use crate::v8::V8Server;
-use crate::{grants, group, hierarchy, holder, native, sweep};
+use crate::{grants, group, hierarchy, holder, native, node, sweep};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
@@ -58,11 +58,7 @@ impl Docker {
         let engine = Engine::connect(host).await?;
         let (versions, driver) = check(&engine, &settings).await?;
         sweep::leftovers(&engine).await?;
-        let session = Session::open().map_err(|error| {
-            let place = std::env::temp_dir();
-            Cause::Unavailable(format!("no folder for sockets can be made in {}: {error}", place.display()))
-        })?;
-        let session = Arc::new(session);
+        let session = Arc::new(Session::open(Access::Owner)?);
         Ok(Self {
             spec,
             settings,
@@ -114,7 +110,8 @@ impl Docker {
         let unavailable = |reason: &str| Cause::Unavailable(reason.to_owned());
         match self.settings.javascript {
             Javascript::Node => {
-                let base = image::base(&self.engine, &Node::find().map_err(unavailable)?.base()?).await?;
+                let base =
+                    image::base(&self.engine, &node::base(Node::find().map_err(unavailable)?)?).await?;
                 laps.mark("base");
                 node::recipe(function.name(), source, &base.tag)
             }
@@ -122,7 +119,7 @@ impl Docker {
                 let v8 = self.v8().map_err(unavailable)?;
                 let base = image::base(&self.engine, &v8.base()?).await?;
                 laps.mark("base");
-                v8.recipe(function.name(), source, &base.tag)
+                v8.recipe(function, source, &base.tag)
             }
         }
     }

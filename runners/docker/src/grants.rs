@@ -7,42 +7,31 @@ use std::path::Path;
 use bollard::models::{Mount, MountBindOptions, MountType};
 use isolab_core::Variant;
 use isolab_core::function::{Folder, Grant, Grants};
+use isolab_guest::{environment, session};
 
-use crate::session;
 use crate::settings::{Javascript, Network, Settings};
 
 /// Folders of the root that the engine or the host has a place in. A folder that is mounted over one
 /// of them would get files of the engine.
 const RESERVED: [&str; 5] = ["dev", "etc", "proc", "run", "sys"];
 
-/// Environment variables that the server takes its orders from begin with this, or are [`PORT`].
-const PREFIX: &str = "ISOLAB_";
-const PORT: &str = "PORT";
-
-/// The names of the granted environment variables, as a JSON list.
-const NAMES: &str = "ISOLAB_ENV";
-
-/// Why a handler in the V8 server is granted nothing.
-const NONE_IN_V8: &str =
-    "the V8 server in a container passes no grants on to its handler; `docker:javascript=node` does";
+/// The reason for those that the V8 server cannot honour.
+const BEYOND_V8: &str = "the web API of a handler in V8 has none; `docker:javascript=node` grants them";
 
 /// Fails if a container cannot honour a grant, with the reason as a sentence without a full stop.
 pub(crate) fn check(grants: &Grants, variant: Variant, settings: &Settings) -> Result<(), String> {
-    if (variant, settings.javascript) == (Variant::Js, Javascript::V8) && !grants.is_empty() {
-        return Err(NONE_IN_V8.into());
-    }
-    let honoured: &[Grant] = match variant {
-        Variant::Rust | Variant::Js => &[Grant::Hosts, Grant::Env, Grant::Args, Grant::Folders],
-        Variant::Command => &[],
-    };
-    grants.only(honoured, crate::NAME)?;
+    match (variant, settings.javascript) {
+        (Variant::Command, _) => grants.only(&[], crate::NAME),
+        (Variant::Js, Javascript::V8) => {
+            let honoured = grants.only(&[Grant::Hosts, Grant::Env], "docker:javascript=v8");
+            honoured.map_err(|reason| format!("{reason}: {BEYOND_V8}"))
+        }
+        (Variant::Rust | Variant::Js, _) => Ok(()),
+    }?;
     if !grants.hosts.is_empty() && settings.network == Network::Bridge {
         return Err("`docker:network=bridge` gives an instance every host, and cannot grant only some".into());
     }
-    let is_own = |name: &&String| name.starts_with(PREFIX) || *name == PORT;
-    if let Some(name) = grants.env.keys().find(is_own) {
-        return Err(format!("the environment variable `{name}` of a container is the server's own"));
-    }
+    environment::check(grants)?;
     grants.folders.iter().try_for_each(|folder| check_folder(folder, &grants.folders))
 }
 
@@ -108,17 +97,6 @@ fn permissions(folder: &Metadata, user: u32, group: u32) -> u32 {
     (folder.mode() >> shift) & 0o7
 }
 
-/// The environment variables, and their names for a server that passes them on.
-pub(crate) fn environment(grants: &Grants) -> Vec<String> {
-    if grants.env.is_empty() {
-        return Vec::new();
-    }
-    let names: Vec<_> = grants.env.keys().collect();
-    let names = serde_json::json!(names);
-    let variables = grants.env.iter().map(|(name, value)| format!("{name}={value}"));
-    variables.chain([format!("{NAMES}={names}")]).collect()
-}
-
 /// The folders. The guest sees nothing that is mounted inside of them on the host.
 pub(crate) fn mounts(grants: &Grants) -> impl Iterator<Item = Mount> {
     grants.folders.iter().map(|folder| Mount {
@@ -162,7 +140,23 @@ mod tests {
         assert!(refused(&hosts, Variant::Js, "docker:network=bridge").contains("every host"));
         assert_eq!(check(&hosts, Variant::Rust, &settings("docker")), Ok(()));
         assert!(refused(&hosts, Variant::Rust, "docker:network=bridge").contains("every host"));
-        assert!(refused(&hosts, Variant::Js, "docker:javascript=v8").contains("passes no grants"));
+        let v8 = "docker:javascript=v8";
+        assert_eq!(check(&hosts, Variant::Js, &settings(v8)), Ok(()));
+        assert!(refused(&hosts, Variant::Js, "docker:javascript=v8,network=bridge").contains("every host"));
+        let args = Grants { args: vec!["--fast".into()], ..Grants::default() };
+        let folders = Grants { folders: vec![folder(Path::new("/"), "/data", false)], ..Grants::default() };
+        for (grants, kind) in [(args, "arguments"), (folders, "folders")] {
+            let reason = refused(&grants, Variant::Js, v8);
+            assert!(
+                reason.contains(kind) && reason.contains("`docker:javascript=node` grants them"),
+                "{reason}"
+            );
+            // The setting is of the variant `js` alone.
+            assert_eq!(
+                check(&grants, Variant::Rust, &settings(v8)).err().filter(|it| it.contains("V8")),
+                None
+            );
+        }
         for name in ["PORT", "ISOLAB_SOCKET"] {
             let env = BTreeMap::from([(name.to_owned(), String::new())]);
             let grants = Grants { env, ..Grants::default() };

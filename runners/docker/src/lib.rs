@@ -18,7 +18,8 @@
 //! the server has taken the one before, and the answer is read meanwhile. An answer that is not
 //! whole at once is passed on piece by piece, and the next piece is read when the client has taken
 //! the one before. The Node server gives its handler each piece of a body, and sends what the
-//! handler has made whenever that pauses. The other servers take and give whole bodies.
+//! handler has made whenever that pauses. The native server and the V8 server (`guest`) stream where their
+//! function does, and take and give whole bodies otherwise.
 //!
 //! The variant `js` runs in a server of the setting `javascript`: a Node server, or this lab's
 //! own (`v8`), whose process in the container is `guest`. Both are a program of the host with
@@ -26,38 +27,31 @@
 //!
 //! A function may be granted hosts, folders, environment variables and arguments (`grants`). A
 //! container has no network for the hosts: it sends its requests to a second socket, and the host
-//! passes them on (`outbound`).
+//! passes them on (`outbound`). The V8 server grants its handler hosts and environment variables alone.
 //!
 //! Containers outlive the process that made them. So each carries the run's id and its
 //! session's name (`session`), which tells whether the process is gone. [`sweep`](sweep())
 //! removes the containers of a run, and those whose process is gone. Images stay, as a
 //! cache.
 
-mod connection;
 mod container;
 mod endpoint;
 mod engine;
 mod executor;
-mod failure;
 mod grants;
 mod group;
-pub mod guest;
 mod hierarchy;
 mod holder;
 mod image;
-mod incoming;
 mod instance;
 mod native;
 mod node;
-mod outbound;
 mod outside;
 mod prepared;
 mod program;
 mod recipe;
-mod session;
 mod settings;
 mod shared;
-mod socket;
 mod sweep;
 mod v8;
 

@@ -5,44 +5,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use isolab_core::Cause;
 use isolab_core::cache::digest;
-use serde::Deserialize;
+use isolab_guest::node::Node;
 
 use crate::program::Program;
 use crate::recipe::{BASE_ARGUMENT, NODE, Recipe};
 
-/// The first version with the classes of `fetch` and `ServerResponse.appendHeader`.
-const LEAST_MAJOR: u32 = 18;
-
-const MISSING: &str = "the images of `js` are made of the host's Node, and there is no `node` on PATH: \
-                       install it (Debian: apt-get install nodejs)";
-
-/// The host's Node.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Node {
-    /// The program itself, even if `node` on the PATH is a wrapper.
-    #[serde(rename = "execPath")]
-    program: PathBuf,
-    pub(crate) version: String,
-}
-
-impl Node {
-    /// Looks for Node, once in each process; a reason if there is none that can be used.
-    pub(crate) fn find() -> Result<&'static Self, &'static str> {
-        static FOUND: OnceLock<Result<Node, String>> = OnceLock::new();
-        FOUND.get_or_init(ask).as_ref().map_err(String::as_str)
-    }
-
-    /// The recipe of the base image.
-    pub(crate) fn base(&self) -> Result<Recipe, Cause> {
-        let mut program = Program::of(&self.program, &self.version).map_err(|error| failed(&error))?;
-        program.add(externals(program.files()).map_err(|error| failed(&error))?);
-        Ok(program.recipe("node"))
-    }
+/// The recipe of the base image.
+pub(crate) fn base(node: &Node) -> Result<Recipe, Cause> {
+    let mut program = Program::of(&node.program, &node.version).map_err(|error| failed(&error))?;
+    program.add(externals(program.files()).map_err(|error| failed(&error))?);
+    Ok(program.recipe("node"))
 }
 
 fn failed(error: &io::Error) -> Cause {
@@ -56,23 +31,6 @@ pub(crate) fn recipe(function: &str, handler: &Path, base_tag: &str) -> Result<(
     let source = digest([code.as_slice()]);
     let arguments = vec![(BASE_ARGUMENT, base_tag.to_owned())];
     Ok((Recipe::with_file(&NODE, &format!("{function}-js"), arguments, "handler.js", code), source))
-}
-
-fn ask() -> Result<Node, String> {
-    let script =
-        "process.stdout.write(JSON.stringify({execPath: process.execPath, version: process.versions.node}))";
-    let output = Command::new("node").args(["--eval", script]).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => MISSING.to_owned(),
-        _ => format!("`node` cannot be run: {error}"),
-    })?;
-    let node: Node = serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("`node` does not work: {}", String::from_utf8_lossy(&output.stderr).trim()))?;
-    let major = node.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_none_or(|major| major < LEAST_MAJOR) {
-        return Err(format!("Node {LEAST_MAJOR} or later is needed, and `node` is {}", node.version));
-    }
-    Ok(node)
 }
 
 /// Scripts that lie outside of the binary, as in Debian. Their paths are compiled into the

@@ -1,21 +1,21 @@
 //! A function with its image, from which instances are started.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::{Artifact, Cause, Error, Instance, Laps, Phase, Prepared};
+use isolab_guest::caller::Caller;
+use isolab_guest::outbound::{self, Proxy};
+use isolab_guest::socket::HostSocket;
 use isolab_outbound::Client;
 
 use crate::container::{Confinement, Container};
 use crate::endpoint::Endpoint;
 use crate::image::Image;
-use crate::instance::DockerInstance;
-use crate::outbound::{self, Proxy};
+use crate::instance::{Contained, DockerInstance};
 use crate::outside;
 use crate::settings::Network;
 use crate::shared::Shared;
-use crate::socket::HostSocket;
 
 pub(crate) struct PreparedDocker {
     pub(crate) shared: Arc<Shared>,
@@ -87,11 +87,11 @@ impl PreparedDocker {
             Some(socket) => Endpoint::Socket(socket),
             None => Endpoint::Bridge(self.bridge_address(&container).await?),
         };
-        let connection = endpoint.connect(&container, *limits).await?;
+        let server = Contained { container, endpoint, limits: *limits };
+        let caller = Caller::new(server, *limits, settings.concurrency > 1).await?;
         laps.mark("ready");
         let shared = Arc::clone(&self.shared);
-        let idle = RefCell::new(vec![connection]);
-        Ok(Box::new(DockerInstance { shared, container, endpoint, idle, _outbound: outbound }))
+        Ok(Box::new(DockerInstance { shared, caller, _outbound: outbound }))
     }
 
     async fn bridge_address(&self, container: &Container) -> Result<String, Cause> {

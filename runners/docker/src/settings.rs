@@ -4,6 +4,7 @@ use isolab_core::Setting;
 use isolab_core::Spec;
 use isolab_core::guest::{self, Instructions};
 use isolab_core::spec::Values;
+use isolab_guest::environment;
 
 /// The settings that a spec may have after `docker:`.
 pub const SETTINGS: &[Setting] = &[
@@ -31,12 +32,7 @@ pub const SETTINGS: &[Setting] = &[
         values: Values::Number(1, 1 << 22),
         help: "processes and threads that an instance may have",
     },
-    Setting {
-        name: "concurrency",
-        default: "1",
-        values: Values::Number(1, 1024),
-        help: "requests that an instance answers at the same time",
-    },
+    environment::CONCURRENCY,
     guest::INSTRUCTIONS,
     Setting {
         name: "javascript",

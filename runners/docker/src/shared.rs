@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use isolab_core::function::Grants;
 use isolab_core::{Cause, Error, Limits, Phase};
+use isolab_guest::session::Session;
 use isolab_outbound::Outbound;
 
 use crate::container::{LABEL_FUNCTION, LABEL_RUN, LABEL_SESSION};
 use crate::engine::Engine;
 use crate::group::RunGroup;
-use crate::session::Session;
 use crate::settings::Settings;
 
 /// How long a start may take. Node on a loaded machine takes seconds; a server that

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use isolab_guest::session::{self, SessionName};
 
 use crate::container::{self, LABEL_RUN, LABEL_SESSION};
 use crate::engine::{self, Engine, EngineError};
-use crate::session::{self, SessionName};
 use crate::{group, image};
 
 /// Containers removed at the same time. The engine takes some 100 ms for each, and mostly

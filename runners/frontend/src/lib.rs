@@ -108,6 +108,7 @@
 
 pub mod admin;
 mod answer;
+mod backoff;
 mod bill;
 mod compute;
 mod config;
@@ -118,6 +119,7 @@ pub mod lifecycle;
 mod mount;
 mod pace;
 mod pool;
+mod queue;
 mod registry;
 mod route;
 mod run_error;

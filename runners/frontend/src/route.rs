@@ -9,6 +9,7 @@ use http::HeaderValue;
 use isolab_core::{Cause, Error, Executor, Function, Library, Phase, Spec, Variant};
 use percent_encoding::percent_decode_str;
 
+use crate::backoff::Backoff;
 use crate::pace::Pace;
 
 /// An executor as it is served.
@@ -30,6 +31,7 @@ pub(crate) struct Route {
     pub(crate) function: Arc<Function>,
     pub(crate) variant: Variant,
     pub(crate) pace: Pace,
+    pub(crate) backoff: Backoff,
     /// The threads that it holds for ever.
     pub(crate) lost: Lost,
 }
@@ -43,7 +45,7 @@ impl Route {
     /// The error of a phase that the executor cannot interrupt.
     pub(crate) fn uninterrupted(&self, phase: Phase) -> Error {
         self.error(phase, Cause::DeadlineExceeded(self.function.limits().deadline)).hint(
-            "the sandbox could not be interrupted: it keeps a thread, its memory and its place              until the server ends",
+            "the sandbox could not be interrupted: it keeps a thread, its memory and its place until the server ends",
         )
     }
 }
@@ -101,6 +103,7 @@ impl Routes {
         library: Library,
         variant: Option<Variant>,
         has_compute_threads: bool,
+        queue: usize,
     ) -> Self {
         let all: Vec<_> = library.iter().cloned().map(Arc::new).collect();
         let functions =
@@ -112,7 +115,8 @@ impl Routes {
                 pairs.push(choose_variant(&*served.executor, function, variant).map(|variant| {
                     let (served, function) = (Arc::clone(served), Arc::clone(function));
                     let (pace, lost) = (Pace::new(has_compute_threads), Lost::default());
-                    Arc::new(Route { index, executor_index, served, function, variant, pace, lost })
+                    let backoff = Backoff::new(queue);
+                    Arc::new(Route { index, executor_index, served, function, variant, pace, backoff, lost })
                 }));
             }
         }

@@ -96,7 +96,8 @@ impl Server {
 
         let bounds = &config.bounds;
         let capacities = executors.iter().map(|_| Capacity::new(bounds.instances, bounds.queue)).collect();
-        let routes = Routes::new(executors, library, config.variant, config.compute_threads > 0);
+        let routes =
+            Routes::new(executors, library, config.variant, config.compute_threads > 0, config.bounds.queue);
         let preparations = (0..routes.len()).map(|_| Preparation::new(bounds.queue)).collect();
         let (threads, inboxes) = (0..seats(&config)).map(|_| ThreadHandle::vacant(routes.len())).unzip();
         let pools = pool::Shared {

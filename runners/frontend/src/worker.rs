@@ -23,11 +23,6 @@ use crate::pool::inbox::{Message, Role};
 use crate::registry::Admission;
 use crate::state::{ServerState, WorkerState};
 
-/// How much nicer a compute thread is than a worker (`nice(1)`). A worker that wakes up beside a
-/// computing thread gets its processor at once; with equal priorities it waits for some
-/// milliseconds. A compute thread keeps a tenth of a processor that a worker never leaves.
-const NICENESS: i32 = 10;
-
 /// How far a thread has come. It has ended when the sender is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -62,11 +57,15 @@ pub(crate) fn run(
     });
 }
 
-/// Lowers the priority of this thread, so that workers come first.
+/// Has this thread compute only while its processor has nothing else to do (`SCHED_IDLE`, sched(7)), so that a
+/// worker that wakes up gets the processor at once. A nice thread keeps its turn to the next tick of the clock: one
+/// answer in a hundred beside it was 4 ms late, with `nice` 10 and 19 alike. A worker that never sleeps leaves it
+/// a third of a percent of the time.
 fn give_way() {
-    // SAFETY: the call takes and returns a number. On Linux it is about the calling thread only.
-    // It cannot fail, because every thread may lower its priority.
-    unsafe { nix::libc::nice(NICENESS) };
+    let parameters = nix::libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a value that lives until the call returns. Thread 0 is the calling one. The call
+    // cannot fail, because every thread may enter this policy.
+    unsafe { nix::libc::sched_setscheduler(0, nix::libc::SCHED_IDLE, &raw const parameters) };
 }
 
 /// Serves until `Drain`, and then until all connections and requests have ended.

@@ -52,13 +52,13 @@ impl hyper::body::Body for Body {
 }
 
 /// The pieces of an answer's body, `None` if there are none to come. They hold the permit of their
-/// request to the end.
-pub(crate) fn pieces(body: Incoming, host: Host, permit: OwnedSemaphorePermit) -> Option<Pieces> {
+/// request to the end, if nothing else does.
+pub(crate) fn pieces(body: Incoming, host: Host, held: Option<OwnedSemaphorePermit>) -> Option<Pieces> {
     if body.is_end_stream() {
         return None;
     }
     let pieces = BodyStream::new(body).filter_map(move |frame| {
-        let _held = &permit;
+        let _held = &held;
         ready(match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),
             Err(error) => {

@@ -38,7 +38,7 @@ impl Service<Uri> for Connector {
     fn call(&mut self, url: Uri) -> Self::Future {
         // The client has checked the request. This is the place where nothing can get past the check.
         let host = self.0.host_of(&url).map_err(io::Error::other);
-        let address = host.as_ref().ok().and_then(|host| self.0.hosts.get(host).copied().flatten());
+        let address = host.as_ref().ok().and_then(|host| self.0.address_of(host));
         Box::pin(async move {
             let connecting = connect(host?, address);
             let late = || io::Error::other(format!("no connection within {CONNECT_TIMEOUT:?}"));

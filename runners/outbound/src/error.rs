@@ -29,6 +29,9 @@ pub enum Error {
         /// Why, without a full stop.
         reason: String,
     },
+    /// The host of the container has not sent the request, or has no answer, for its own reason.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Error {

@@ -16,16 +16,21 @@
 //! | headers of an answer | 100, hyper's default |
 //! | idle connections of a client to one host | [`MOST_IDLE`], for [`IDLE_TIMEOUT`] |
 //!
+//! Inside of a container without a network, [`Outbound::through`] knows a socket of the host in place of
+//! hosts, and the host has the grants (`proxied`).
+//!
 //! [`origin`] is a server to send requests to.
 
 mod body;
 mod connector;
 mod error;
 pub mod origin;
+mod proxied;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +46,8 @@ use tokio::sync::Semaphore;
 pub use self::body::Body;
 use self::connector::Connector;
 pub use self::error::Error;
+use self::proxied::Proxied;
+pub use self::proxied::{FAILURE, MOST_CONNECTIONS};
 
 /// The most requests that a function may have at the same time, over all its instances.
 pub const MOST_REQUESTS: usize = 1024;
@@ -70,9 +77,17 @@ const OF_CONNECTION: [HeaderName; 10] = [
 /// The hosts that one function may send requests to.
 #[derive(Debug)]
 pub struct Outbound {
-    /// The granted hosts, with their addresses where the resolver is not asked.
-    hosts: HashMap<Host, Option<SocketAddr>>,
+    reach: Reach,
     requests: Arc<Semaphore>,
+}
+
+/// The hosts within reach.
+#[derive(Debug)]
+enum Reach {
+    /// The granted ones, with their addresses where the resolver is not asked.
+    Granted(HashMap<Host, Option<SocketAddr>>),
+    /// Those that the process behind this socket lets through.
+    Through(Arc<Path>),
 }
 
 impl Outbound {
@@ -80,12 +95,19 @@ impl Outbound {
     pub fn new(grants: &Grants, environment: &Environment) -> Self {
         let address = |host: &Host| (host.clone(), environment.hosts.get(host).copied());
         let hosts = grants.hosts.iter().map(address).collect();
-        Self { hosts, requests: Arc::new(Semaphore::new(MOST_REQUESTS)) }
+        Self { reach: Reach::Granted(hosts), requests: Arc::new(Semaphore::new(MOST_REQUESTS)) }
+    }
+
+    /// The hosts that the host of this container lets its function reach: it listens at `socket`.
+    /// [`MOST_CONNECTIONS`] requests may be on their way at the same time.
+    pub fn through(socket: PathBuf) -> Self {
+        let requests = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        Self { reach: Reach::Through(socket.into()), requests }
     }
 
     /// No hosts.
     pub fn nowhere() -> Self {
-        Self { hosts: HashMap::new(), requests: Arc::new(Semaphore::new(0)) }
+        Self { reach: Reach::Granted(HashMap::new()), requests: Arc::new(Semaphore::new(0)) }
     }
 
     /// The host of a URL.
@@ -96,7 +118,18 @@ impl Outbound {
         let authority = url.authority().filter(|_| url.scheme() == Some(&uri::Scheme::HTTP));
         let authority = authority.ok_or_else(|| Error::NotHttp(url.to_string()))?;
         let host = Host::of(authority);
-        if self.hosts.contains_key(&host) { Ok(host) } else { Err(Error::NotGranted(host)) }
+        match &self.reach {
+            Reach::Granted(hosts) if !hosts.contains_key(&host) => Err(Error::NotGranted(host)),
+            Reach::Granted(_) | Reach::Through(_) => Ok(host),
+        }
+    }
+
+    /// The address of a granted host, unless the resolver knows it.
+    fn address_of(&self, host: &Host) -> Option<SocketAddr> {
+        match &self.reach {
+            Reach::Granted(hosts) => hosts.get(host).copied().flatten(),
+            Reach::Through(_) => None,
+        }
     }
 }
 
@@ -104,19 +137,32 @@ impl Outbound {
 #[derive(Clone, Debug)]
 pub struct Client {
     outbound: Arc<Outbound>,
-    client: legacy::Client<Connector, Body>,
+    way: Way,
+}
+
+/// The way to a host.
+#[derive(Clone, Debug)]
+enum Way {
+    Network(legacy::Client<Connector, Body>),
+    Proxied(Proxied),
 }
 
 impl Client {
     /// A client without connections. It must be used on one thread only, in a tokio runtime.
     pub fn new(outbound: &Arc<Outbound>) -> Self {
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MOST_IDLE)
-            .http1_max_buf_size(BUFFER_BYTES)
-            .build(Connector::new(outbound));
-        Self { outbound: Arc::clone(outbound), client }
+        let network = || {
+            legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(MOST_IDLE)
+                .http1_max_buf_size(BUFFER_BYTES)
+                .build(Connector::new(outbound))
+        };
+        let way = match &outbound.reach {
+            Reach::Granted(_) => Way::Network(network()),
+            Reach::Through(socket) => Way::Proxied(Proxied::new(socket)),
+        };
+        Self { outbound: Arc::clone(outbound), way }
     }
 
     /// Sends a request, and returns when the head of its answer is there. The answer has no body if
@@ -129,12 +175,18 @@ impl Client {
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Option<Pieces>>, Error>> + Send + 'static {
         let host = prepare(&self.outbound, &mut request);
-        let (client, requests) = (self.client.clone(), Arc::clone(&self.outbound.requests));
+        let (way, requests) = (self.way.clone(), Arc::clone(&self.outbound.requests));
         async move {
             let host = host?;
             let permit = requests.acquire_owned().await.map_err(|_| Error::NotGranted(host.clone()))?;
-            let answered = client.request(request).await;
-            let (head, body) = answered.map_err(|error| Error::of(&host, &error))?.into_parts();
+            let (answered, permit) = match way {
+                Way::Network(client) => {
+                    let answered = client.request(request).await.map_err(|error| Error::of(&host, &error));
+                    (answered?, Some(permit))
+                }
+                Way::Proxied(proxied) => (proxied.send(&host, request, permit).await?, None),
+            };
+            let (head, body) = answered.into_parts();
             if head.status.is_informational() {
                 let reason = format!("it answers {}, which nobody has asked for", head.status);
                 return Err(Error::BrokeOff { host, reason });

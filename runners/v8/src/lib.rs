@@ -27,7 +27,10 @@
 //! A deadline takes effect between two instructions of JavaScript or Wasm, not within a
 //! built-in function: `functions/hostile/uninterruptible` calls one that never returns. The
 //! server gives up the thread of such a call, answers 504 and counts it as lost.
-//! `isolate::budget` says how exact the memory limit is.
+//! `isolate::budget` says how exact the memory limit is, and what V8 gives no hook for.
+//!
+//! A handler has some classes of V8 in a limited form, because V8 does not count their memory: `buffers.js` and
+//! `intl.js`. `eval` and `Function` throw an `EvalError`.
 //!
 //! Many requests may be in flight on one isolate of the variant `js`. Each entry into the isolate is
 //! a turn of one request, and ends with the microtasks. A request that waits holds no thread: its
@@ -60,7 +63,7 @@ use isolab_core::guest;
 use isolab_core::spec::Values;
 
 pub use executor::V8;
-pub use handler::portable::{from_snapshot, snapshot};
+pub use handler::portable::{PortableGrants, from_snapshot, snapshot};
 pub use platform::initialise;
 
 /// The executor's name.

@@ -2,7 +2,6 @@
 //! input, and standard output is the response. Each instance runs once. A query cannot replace a
 //! variable that the command is granted.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +16,6 @@ use crate::fault::Failure;
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::sandbox::{Linked, Parked, Sandbox};
-use crate::waiting::Way;
 
 /// A command ready to be started.
 pub(crate) struct PreparedCommand {
@@ -37,11 +35,11 @@ impl Exports {
         Ok(Self { memory: MemoryExport::of(module)?, start })
     }
 
-    fn find(&self, sandbox: &mut Sandbox) -> Result<(Memory, Function<(), ()>), Error> {
+    fn find(&self, sandbox: &mut Sandbox, rules: &Rules) -> Result<(Memory, Function<(), ()>), Error> {
         let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
             Ok((sandbox.memory(&self.memory)?, sandbox.function(&self.start)?))
         };
-        found(sandbox).map_err(|failure| sandbox.error(Phase::Start, failure))
+        found(sandbox).map_err(|failure| sandbox.error(rules, Phase::Start, failure))
     }
 }
 
@@ -63,93 +61,41 @@ impl Prepared for PreparedCommand {
     }
 
     fn sleeps_on_thread(&self) -> bool {
-        self.linked.way.sleeps_on_thread(self.linked.module())
+        self.linked.setup.way.sleeps_on_thread(self.linked.module())
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        let stdout = command::stdout(&self.linked.rules.limits);
-        match self.linked.way {
-            Way::Straight => {
-                let mut sandbox = self.linked.start(stdout, Phase::Start, laps)?;
-                laps.mark("instantiate");
-                let (memory, start) = self.exports.find(&mut sandbox)?;
-                Ok(Box::new(Straight { sandbox: RefCell::new(sandbox), memory, start }))
-            }
-            Way::Waiting | Way::Streaming => {
-                // In a box of its own, so that the straight way has a small future.
-                let started = Box::pin(self.linked.start_waiting(stdout, Phase::Start, laps));
-                let mut sandbox = started.await?;
-                laps.mark("instantiate");
-                let (memory, start) = self.exports.find(&mut sandbox)?;
-                let (rules, sandbox) = (Arc::clone(&sandbox.rules), Parked::new(sandbox));
-                Ok(Box::new(Waiting { rules, sandbox, memory, start }))
-            }
-        }
+        let rules = &self.linked.rules;
+        let stdout = command::stdout(&rules.limits);
+        let mut sandbox = self.linked.start(stdout, Phase::Start, laps).await?;
+        laps.mark("instantiate");
+        let (memory, start) = self.exports.find(&mut sandbox, rules)?;
+        Ok(Box::new(Live { rules: Arc::clone(rules), sandbox: Parked::new(sandbox), memory, start }))
     }
 }
 
-/// A command that has not run yet, and that cannot wait.
-struct Straight {
-    sandbox: RefCell<Sandbox>,
-    memory: Memory,
-    start: Function<(), ()>,
-}
-
-impl Straight {
-    fn memory_bytes(&self) -> u64 {
-        self.memory.data_size(&self.sandbox.borrow().store) as u64
-    }
-}
-
-#[async_trait(?Send)]
-impl Instance for Straight {
-    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
-        let start = &self.start;
-        let sandbox = &mut *self.sandbox.borrow_mut();
-        let rules = Arc::clone(&sandbox.rules);
-        sandbox.run(Phase::Invoke, laps, |store, laps| {
-            command::give(&mut store.data_mut().wasi, &rules.granted, request);
-            let ended = start.call(&mut *store, ());
-            response(store.data_mut(), ended, laps)
-        })
-    }
-
-    fn memory(&self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory_bytes()) }
-    }
-
-    /// The size of the linear memory, which never shrinks.
-    fn peak_memory(&self) -> Result<u64, &'static str> {
-        Ok(self.memory_bytes())
-    }
-
-    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// A command that has not run yet, and that can wait.
-struct Waiting {
+/// A command that has not run yet.
+struct Live {
     rules: Arc<Rules>,
     sandbox: Parked,
     memory: Memory,
     start: Function<(), ()>,
 }
 
-impl Waiting {
+impl Live {
     fn memory_bytes(&self) -> Option<u64> {
         self.sandbox.read(|sandbox| self.memory.data_size(&sandbox.store) as u64)
     }
 }
 
 #[async_trait(?Send)]
-impl Instance for Waiting {
+impl Instance for Live {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         let start = &self.start;
         let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
-        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
-            command::give(&mut store.data_mut().wasi, &self.rules.granted, request);
-            let ended = start.call_waiting(&mut *store, ()).await;
+        let answered = sandbox.run(&self.rules, Phase::Invoke, laps, async |store, laps| {
+            store.data_mut().give(&self.rules.granted, request);
+            let ended = start.call(&mut *store, ()).await;
             response(store.data_mut(), ended, laps)
         });
         let answered = answered.await;
@@ -178,5 +124,5 @@ fn response(host: &mut Host, ended: wasmtime::Result<()>, laps: &mut Laps) -> Re
         Err(failure) if !failure.is_success() => return Err(failure),
         _ => laps.mark("call"),
     }
-    Ok(command::response(&mut host.wasi)?)
+    Ok(command::response(host.take_body())?)
 }

@@ -16,9 +16,10 @@ use crate::function::PreparedFunction;
 use crate::initialize;
 use crate::parts::Parts;
 use crate::rules::Rules;
+use crate::setup::Setup;
 use crate::snapshot;
 use crate::ticker::Ticker;
-use crate::waiting::Way;
+use crate::wasi::WasiHost;
 use crate::workshop::Workshop;
 
 /// Runs functions in Wasmtime instances.
@@ -68,30 +69,32 @@ impl Wasm {
     ) -> Result<Arc<dyn Prepared>, Error> {
         let ticker = Arc::clone(&self.ticker);
         let rules = Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker);
-        let rules = Arc::new(rules.granting(function.grants(), &self.environment));
+        let rules = Arc::new(rules.granting(function.grants(), &self.environment)?);
         let fail = |cause| rules.error(Phase::Prepare, cause);
         let stack = Stack::of(&self.spec);
         let Parts { mut wasm, input, digest: source_digest } =
             Parts::of(function, variant, stack).map_err(fail)?;
         laps.mark("build");
-        // A command runs once from its beginning to its end.
+        let wasi = WasiHost::of(&wasm, !rules.folders.is_empty());
+        // A command runs once from its beginning to its end. An initialisation that may open files is work
+        // of each start, because a snapshot has no open files.
         let is_initialized = variant != Variant::Command && initialize::is_exported(&wasm);
-        if is_initialized && self.spec.get("snapshot") == "on" {
+        if is_initialized && wasi == WasiHost::Light && self.spec.get("snapshot") == "on" {
             wasm = snapshot::snapshot(self.workshop(&wasm), &wasm, &input, &rules)?;
             laps.mark("snapshot");
         }
         let workshop = self.workshop(&wasm);
         let compiled = workshop.compile(&wasm).map_err(fail)?;
         laps.mark(if compiled.cached { "load" } else { "compile" });
-        let way = Way::of(&compiled.module, (variant == Variant::Js).then_some(&*input));
+        let setup = Setup::of(&compiled.module, wasi, (variant == Variant::Js).then_some(&*input));
         let artifact = Artifact {
-            kind: way.artifact_kind(),
+            kind: setup.artifact_kind(),
             source_digest,
             bytes: compiled.bytes,
             cached: compiled.cached,
         };
-        let link = |way| workshop.link(&compiled.module, Arc::clone(&rules), way).map_err(fail);
-        let linked = link(way)?;
+        let link = |setup| workshop.link(&compiled.module, Arc::clone(&rules), setup).map_err(fail);
+        let linked = link(setup)?;
         if variant == Variant::Command {
             let command = PreparedCommand::new(linked, artifact).map_err(fail)?;
             laps.mark("link");
@@ -100,9 +103,8 @@ impl Wasm {
         let prepare = |linked| PreparedFunction::new(linked, artifact.clone(), input.clone()).map_err(fail);
         let function = prepare(linked)?;
         laps.mark("link");
-        if function.initializes() {
-            // `prepare` may hold its thread.
-            prepare(link(Way::Straight)?)?.try_start()?;
+        if function.initializes() && wasi == WasiHost::Light {
+            prepare(link(Setup::STRAIGHT)?)?.try_start()?;
             laps.mark("try");
         }
         Ok(Arc::new(function))
@@ -119,8 +121,8 @@ impl Executor for Wasm {
         let there = function.source(variant).map(|_| ());
         there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
         let honoured: &[Grant] = match variant {
-            Variant::Rust => &[Grant::Args, Grant::Env, Grant::Hosts],
-            Variant::Command => &[Grant::Args, Grant::Env],
+            Variant::Rust => &[Grant::Args, Grant::Env, Grant::Folders, Grant::Hosts],
+            Variant::Command => &[Grant::Args, Grant::Env, Grant::Folders],
             Variant::Js => &[],
         };
         function.grants().only(honoured, "wasm")
@@ -176,7 +178,8 @@ pub fn source(
     let executor = Wasm::open(spec, environment).map_err(|error| error.cause)?;
     let (name, ticker) = (executor.spec.to_string(), Arc::clone(&executor.ticker));
     let rules = Rules::new(name, function.name(), function.limits(), ticker);
-    let rules = Arc::new(rules.granting(function.grants(), environment));
+    let rules = rules.granting(function.grants(), environment).map_err(|error| error.cause)?;
+    let rules = Arc::new(rules);
     let made = snapshot::snapshot(executor.workshop(&wasm), &wasm, &input, &rules);
     Ok(Source { wasm: made.map_err(|error| error.cause)?, digest })
 }

@@ -54,52 +54,62 @@ impl<P: Integers, R: Integers> FunctionExport<P, R> {
         Some(Self { export, form: PhantomData })
     }
 
-    /// The function in an instance of that module.
-    pub(crate) fn find(&self, store: impl AsContextMut, instance: Instance) -> Result<Function<P, R>, Cause> {
+    /// The function in an instance of that module, whose calls may be suspended or not.
+    pub(crate) fn find(
+        &self,
+        store: impl AsContextMut,
+        instance: Instance,
+        is_suspendable: bool,
+    ) -> Result<Function<P, R>, Cause> {
         // An instance of another module has no such export.
         let found = instance.get_module_export(store, &self.export).and_then(Extern::into_func);
         let function = found.ok_or_else(other_module)?;
-        Ok(Function { function, form: PhantomData })
+        Ok(Function { inner: function, is_suspendable, form: PhantomData })
     }
 }
 
 /// A function from `P` to `R` in an instance. Wasmtime's `TypedFunc` would look up its type in
 /// the engine, under a lock, for each instance.
 pub(crate) struct Function<P, R> {
-    function: Func,
+    inner: Func,
+    is_suspendable: bool,
     form: PhantomData<fn(P) -> R>,
 }
 
 impl<P: Integers, R: Integers> Function<P, R> {
+    /// Calls it. A call that is not suspendable ends at the first poll.
+    ///
     /// # Errors
     /// If it traps.
     ///
     /// # Panics
     /// If it lives in another store.
-    pub(crate) fn call(&self, store: impl AsContextMut, parameters: P) -> wasmtime::Result<R> {
+    pub(crate) async fn call(
+        &self,
+        store: impl AsContextMut<Data: Send>,
+        parameters: P,
+    ) -> wasmtime::Result<R> {
+        if self.is_suspendable {
+            // In a box of its own, so that the straight way has a small future.
+            return Box::pin(self.call_suspendable(store, parameters)).await;
+        }
         let mut values = [parameters.into_raw()];
         // SAFETY: `FunctionExport::of` compared the type, and there is room for one parameter
         // and, in its place, for one result.
-        unsafe { self.function.call_unchecked(store, &raw mut values)? };
+        unsafe { self.inner.call_unchecked(store, &raw mut values)? };
         let [result] = values;
         Ok(R::of_raw(result))
     }
 
     /// Calls it on a stack of its own, which is suspended while the guest waits.
-    ///
-    /// # Errors
-    /// If it traps.
-    ///
-    /// # Panics
-    /// If it lives in another store.
-    pub(crate) async fn call_waiting(
+    async fn call_suspendable(
         &self,
         store: impl AsContextMut<Data: Send>,
         parameters: P,
     ) -> wasmtime::Result<R> {
         let parameters = [Val::I32(parameters.into_raw().get_i32())];
         let mut results = [Val::I32(0)];
-        self.function.call_async(store, &parameters[..P::COUNT], &mut results[..R::COUNT]).await?;
+        self.inner.call_async(store, &parameters[..P::COUNT], &mut results[..R::COUNT]).await?;
         Ok(R::of_raw(ValRaw::i32(results[0].unwrap_i32())))
     }
 }
@@ -131,6 +141,7 @@ fn other_module() -> Cause {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use wasmtime::{Engine, Store};
 
     use super::*;
@@ -164,10 +175,12 @@ mod tests {
         let other = Instance::new(&mut store, &Module::new(&engine, other).unwrap(), &[]).unwrap();
 
         let one = FunctionExport::<u32, u32>::of(&module, "one").unwrap();
-        assert_eq!(one.find(&mut store, own).unwrap().call(&mut store, 7).unwrap(), 7);
+        let found = one.find(&mut store, own, false).unwrap();
+        assert_eq!(found.call(&mut store, 7).now_or_never().unwrap().unwrap(), 7);
         let none = FunctionExport::<(), ()>::of(&module, "none").unwrap();
-        none.find(&mut store, own).unwrap().call(&mut store, ()).unwrap();
-        assert!(one.find(&mut store, other).is_err());
+        let found = none.find(&mut store, own, false).unwrap();
+        found.call(&mut store, ()).now_or_never().unwrap().unwrap();
+        assert!(one.find(&mut store, other, false).is_err());
         let memory = MemoryExport::of(&module).unwrap();
         assert!(memory.find(&mut store, own).is_ok());
         assert!(memory.find(&mut store, other).is_err());

@@ -53,7 +53,7 @@ impl Failure {
         if host.memory.refused() {
             return Cause::OutOfMemory(limits.memory_bytes);
         }
-        let with_stderr = |text: String| match host.wasi.stderr() {
+        let with_stderr = |text: String| match host.stderr() {
             tail if tail.is_empty() => text,
             tail => format!("{text}: {tail}"),
         };
@@ -62,6 +62,8 @@ impl Failure {
         }
         match trap {
             Some(trap) => Cause::Trapped(with_stderr(trap.to_string())),
+            // The full host ends a guest that gives it a bad address, or opens too much.
+            None if host.full.is_some() => Cause::Trapped(with_stderr(format!("{error:#}"))),
             None => Cause::Internal(format!("{error:#}")),
         }
     }

@@ -1,12 +1,11 @@
 //! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
 
-use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future;
+use futures_util::{FutureExt, future};
 use isolab_core::streams::Streams;
 use isolab_core::wasi::Stdout;
 use isolab_core::{
@@ -61,7 +60,7 @@ impl Exports {
         })
     }
 
-    fn find(&self, sandbox: &mut Sandbox, phase: Phase) -> Result<Entries, Error> {
+    fn find(&self, sandbox: &mut Sandbox, rules: &Rules, phase: Phase) -> Result<Entries, Error> {
         let found = |sandbox: &mut Sandbox| -> Result<_, Failure> {
             let memory = sandbox.memory(&self.memory)?;
             let request = sandbox.function(&self.request)?;
@@ -69,7 +68,7 @@ impl Exports {
             let stream = self.stream.as_ref().map(|export| sandbox.function(export)).transpose()?;
             Ok(Entries { memory, request, handle, stream })
         };
-        found(sandbox).map_err(|failure| sandbox.error(phase, failure))
+        found(sandbox).map_err(|failure| sandbox.error(rules, phase, failure))
     }
 }
 
@@ -93,27 +92,22 @@ impl PreparedFunction {
 
     /// Starts an instance once, to find errors of its initialisation during `prepare`.
     ///
-    /// # Errors
+    /// # Panics
     /// If the instances of this module, as it was linked, do not run straight.
     pub(crate) fn try_start(&self) -> Result<(), Error> {
-        let started = self.begin(Phase::Prepare, &mut Laps::begin());
+        let mut laps = Laps::begin();
+        let started = self.begin(Phase::Prepare, &mut laps).now_or_never();
+        let started = started.expect("a module that runs straight never waits");
         started.map(|_| ()).map_err(initialize::refused)
     }
 
-    fn begin(&self, phase: Phase, laps: &mut Laps) -> Result<Straight, Error> {
-        let mut sandbox = self.linked.start(Stdout::Console, phase, laps)?;
+    async fn begin(&self, phase: Phase, laps: &mut Laps) -> Result<Live, Error> {
+        let rules = &self.linked.rules;
+        let mut sandbox = self.linked.start(Stdout::Console, phase, laps).await?;
         laps.mark("instantiate");
-        let entries = self.exports.find(&mut sandbox, phase)?;
-        self.initialization.run(&mut sandbox, phase, laps)?;
-        Ok(Straight { sandbox: RefCell::new(sandbox), entries })
-    }
-
-    async fn begin_waiting(&self, phase: Phase, laps: &mut Laps) -> Result<Waiting, Error> {
-        let mut sandbox = self.linked.start_waiting(Stdout::Console, phase, laps).await?;
-        laps.mark("instantiate");
-        let entries = self.exports.find(&mut sandbox, phase)?;
-        self.initialization.run_waiting(&mut sandbox, phase, laps).await?;
-        Ok(Waiting { rules: Arc::clone(&sandbox.rules), sandbox: Parked::new(sandbox), entries })
+        let entries = self.exports.find(&mut sandbox, rules, phase)?;
+        self.initialization.run(&mut sandbox, rules, phase, laps).await?;
+        Ok(Live { rules: Arc::clone(rules), sandbox: Parked::new(sandbox), entries })
     }
 }
 
@@ -124,21 +118,15 @@ impl Prepared for PreparedFunction {
     }
 
     fn streams(&self) -> bool {
-        self.linked.way == Way::Streaming
+        self.linked.setup.way == Way::Streaming
     }
 
     fn sleeps_on_thread(&self) -> bool {
-        self.linked.way.sleeps_on_thread(self.linked.module())
+        self.linked.setup.way.sleeps_on_thread(self.linked.module())
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        match self.linked.way {
-            Way::Straight => Ok(Box::new(self.begin(Phase::Start, laps)?)),
-            // In a box of its own, so that the straight way has a small future.
-            Way::Waiting | Way::Streaming => {
-                Ok(Box::new(Box::pin(self.begin_waiting(Phase::Start, laps)).await?))
-            }
-        }
+        Ok(Box::new(self.begin(Phase::Start, laps).await?))
     }
 }
 
@@ -150,62 +138,14 @@ struct Entries {
     stream: Option<Function<(), u32>>,
 }
 
-/// A live sandbox with a function in it that cannot wait.
-struct Straight {
-    sandbox: RefCell<Sandbox>,
-    entries: Entries,
-}
-
-impl Straight {
-    fn answer(&self, request: &Request, laps: &mut Laps) -> Result<Response, Error> {
-        let Entries { memory, request: room_for, handle, .. } = &self.entries;
-        let sandbox = &mut *self.sandbox.borrow_mut();
-        let limit_bytes = sandbox.rules.limits.response_bytes;
-        let guest = request.as_guest();
-        sandbox.run(Phase::Invoke, laps, |store, laps| {
-            let len = wire::request_len(&guest)?;
-            let at = room_for.call(&mut *store, len)?;
-            wire::write_request(&guest, memory.data_mut(&mut *store), at, len)?;
-            laps.mark("write");
-            let at = handle.call(&mut *store, ())?;
-            laps.mark("call");
-            Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
-        })
-    }
-
-    fn memory_bytes(&self) -> u64 {
-        self.entries.memory.data_size(&self.sandbox.borrow().store) as u64
-    }
-}
-
-#[async_trait(?Send)]
-impl Instance for Straight {
-    async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
-        self.answer(&request, laps)
-    }
-
-    fn memory(&self) -> MemoryUse {
-        MemoryUse { model_bytes: Some(self.memory_bytes()) }
-    }
-
-    /// The size of the linear memory, which never shrinks.
-    fn peak_memory(&self) -> Result<u64, &'static str> {
-        Ok(self.memory_bytes())
-    }
-
-    async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// A live sandbox with a function in it that can wait.
-struct Waiting {
+/// A live sandbox with a function in it.
+struct Live {
     rules: Arc<Rules>,
     sandbox: Parked,
     entries: Entries,
 }
 
-impl Waiting {
+impl Live {
     async fn answer(
         &self,
         sandbox: &mut Sandbox,
@@ -214,12 +154,12 @@ impl Waiting {
     ) -> Result<Response, Error> {
         let Entries { memory, request: room_for, handle, .. } = &self.entries;
         let limit_bytes = self.rules.limits.response_bytes;
-        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
+        let answered = sandbox.run(&self.rules, Phase::Invoke, laps, async |store, laps| {
             let len = wire::request_len(&request.as_guest())?;
-            let at = room_for.call_waiting(&mut *store, len).await?;
+            let at = room_for.call(&mut *store, len).await?;
             wire::write_request(&request.as_guest(), memory.data_mut(&mut *store), at, len)?;
             laps.mark("write");
-            let at = handle.call_waiting(&mut *store, ()).await?;
+            let at = handle.call(&mut *store, ()).await?;
             laps.mark("call");
             Ok(wire::read_response(memory.data(&*store), at, limit_bytes)?)
         });
@@ -237,23 +177,24 @@ impl Waiting {
     ) -> Result<(), Error> {
         let Entries { memory, request: room_for, .. } = &self.entries;
         let (piped, porter) = Piped::new(mem::take(&mut request.body), streams.rest);
-        sandbox.store.data_mut().piped = Some(Box::new(piped));
-        let answered = sandbox.run_waiting(Phase::Invoke, laps, async |store, laps| {
-            let called = async {
+        sandbox.store.data_mut().begin_streams(piped);
+        let answered = async {
+            let ran = sandbox.run(&self.rules, Phase::Invoke, laps, async |store, laps| {
                 let len = wire::request_len(&request.as_guest())?;
-                let at = room_for.call_waiting(&mut *store, len).await?;
+                let at = room_for.call(&mut *store, len).await?;
                 wire::write_request(&request.as_guest(), memory.data_mut(&mut *store), at, len)?;
                 laps.mark("write");
-                let at = stream.call_waiting(&mut *store, ()).await?;
+                let at = stream.call(&mut *store, ()).await?;
                 laps.mark("call");
-                Ok::<_, Failure>(wire::read_complaint(memory.data(&*store), at)?)
-            };
-            let called = called.await;
+                Ok(wire::read_complaint(memory.data(&*store), at)?)
+            });
+            let ran = ran.await;
             // Without the guest's side, the porter goes, too.
-            let piped = store.data_mut().piped.take();
-            let complaint = called?;
-            Ok(piped.map_or(Ok(()), |piped| piped.end(complaint))?)
-        });
+            let piped = sandbox.store.data_mut().end_streams();
+            let complaint = ran?;
+            let ended = piped.map_or(Ok(()), |piped| piped.end(complaint));
+            ended.map_err(|cause| sandbox.error(&self.rules, Phase::Invoke, cause.into()))
+        };
         let served = porter.serve(&streams.outlet, self.rules.limits.response_bytes);
         future::join(answered, served).await.0
     }
@@ -264,7 +205,7 @@ impl Waiting {
 }
 
 #[async_trait(?Send)]
-impl Instance for Waiting {
+impl Instance for Live {
     async fn invoke(&self, request: Request, laps: &mut Laps) -> Result<Response, Error> {
         let mut sandbox = self.sandbox.take().map_err(|cause| self.rules.error(Phase::Invoke, cause))?;
         let answered = self.answer(&mut sandbox, &request, laps).await;

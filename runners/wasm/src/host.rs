@@ -1,20 +1,86 @@
 //! The state that the host keeps for one instance.
 
-use isolab_core::wasi::Wasi;
+use bytes::Bytes;
+use isolab_core::Request;
+use isolab_core::wasi::{Granted, Wasi, command};
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::TABLE_ELEMENTS;
 use crate::exchanges::Exchanges;
+use crate::full::Full;
 use crate::piped::Piped;
 
 /// The data of a store.
 pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) wasi: Wasi,
-    /// While an instance answers a request whose bodies flow.
+    /// While an instance of the light host answers a request whose bodies flow.
     pub(crate) piped: Option<Box<Piped>>,
     /// Once the guest has sent an outbound request.
     pub(crate) exchanges: Option<Box<Exchanges>>,
+    /// The full host of WASI, which has standard streams of its own.
+    pub(crate) full: Option<Box<Full>>,
+}
+
+impl Host {
+    /// The full host.
+    ///
+    /// # Panics
+    /// If the instance was linked with the light one.
+    pub(crate) fn full(&mut self) -> &mut Full {
+        self.full.as_mut().expect("an instance of the full host has its state")
+    }
+
+    /// Gives a request to a command that has not run yet.
+    pub(crate) fn give(&mut self, granted: &Granted, request: Request) {
+        let body = request.body.clone();
+        command::give(&mut self.wasi, granted, request);
+        self.set_stdin(body);
+    }
+
+    /// Sets what the guest reads from standard input.
+    pub(crate) fn set_stdin(&mut self, stdin: Bytes) {
+        match &self.full {
+            Some(full) => full.stdio.set_stdin(stdin),
+            None => self.wasi.set_stdin(stdin),
+        }
+    }
+
+    /// Takes the body that was written to standard output.
+    pub(crate) fn take_body(&mut self) -> Bytes {
+        match &self.full {
+            Some(full) => full.stdio.take_body(),
+            None => self.wasi.take_body(),
+        }
+    }
+
+    /// The end of standard error.
+    pub(crate) fn stderr(&self) -> String {
+        self.full.as_ref().map_or_else(|| self.wasi.stderr(), |full| full.stdio.stderr())
+    }
+
+    /// Makes the streams of a request those of the guest.
+    pub(crate) fn begin_streams(&mut self, piped: Piped) {
+        match &self.full {
+            Some(full) => full.stdio.begin_streams(piped),
+            None => self.piped = Some(Box::new(piped)),
+        }
+    }
+
+    /// Takes them back.
+    pub(crate) fn end_streams(&mut self) -> Option<Piped> {
+        match &self.full {
+            Some(full) => full.stdio.end_streams(),
+            None => self.piped.take().map(|piped| *piped),
+        }
+    }
+
+    /// Ends the outbound requests that are in flight, and gives back the memory that they held.
+    pub(crate) fn end_exchanges(&mut self) {
+        if let Some(exchanges) = &mut self.exchanges {
+            self.memory.release(exchanges.end());
+        }
+    }
 }
 
 impl AsMut<Wasi> for Host {

@@ -7,6 +7,7 @@ use wasmparser::{Parser, Payload};
 use wasmtime::Module;
 
 use crate::exports::FunctionExport;
+use crate::rules::Rules;
 use crate::sandbox::Sandbox;
 
 /// Whether a module exports an initialisation of its own.
@@ -47,55 +48,34 @@ impl Initialization {
     }
 
     /// Initialises a new instance, under the limits of the function.
-    pub(crate) fn run(&self, sandbox: &mut Sandbox, phase: Phase, laps: &mut Laps) -> Result<(), Error> {
-        if let Some(constructors) = &self.constructors {
-            call(constructors, sandbox, phase, laps)?;
-        }
-        if let Some(own) = &self.own {
-            sandbox.store.data_mut().wasi.set_stdin(self.input.clone());
-            call(own, sandbox, phase, laps)?;
-            laps.mark("initialize");
-        }
-        Ok(())
-    }
-
-    /// The same for an instance that can wait.
-    pub(crate) async fn run_waiting(
+    pub(crate) async fn run(
         &self,
         sandbox: &mut Sandbox,
+        rules: &Rules,
         phase: Phase,
         laps: &mut Laps,
     ) -> Result<(), Error> {
         if let Some(constructors) = &self.constructors {
-            call_waiting(constructors, sandbox, phase, laps).await?;
+            call(constructors, sandbox, rules, phase, laps).await?;
         }
         if let Some(own) = &self.own {
-            sandbox.store.data_mut().wasi.set_stdin(self.input.clone());
-            call_waiting(own, sandbox, phase, laps).await?;
+            sandbox.store.data_mut().set_stdin(self.input.clone());
+            call(own, sandbox, rules, phase, laps).await?;
             laps.mark("initialize");
         }
         Ok(())
     }
 }
 
-fn call(
+async fn call(
     export: &FunctionExport<(), ()>,
     sandbox: &mut Sandbox,
+    rules: &Rules,
     phase: Phase,
     laps: &mut Laps,
 ) -> Result<(), Error> {
-    let function = sandbox.function(export).map_err(|failure| sandbox.error(phase, failure))?;
-    sandbox.run(phase, laps, |store, _| Ok(function.call(store, ())?))
-}
-
-async fn call_waiting(
-    export: &FunctionExport<(), ()>,
-    sandbox: &mut Sandbox,
-    phase: Phase,
-    laps: &mut Laps,
-) -> Result<(), Error> {
-    let function = sandbox.function(export).map_err(|failure| sandbox.error(phase, failure))?;
-    sandbox.run_waiting(phase, laps, async |store, _| Ok(function.call_waiting(store, ()).await?)).await
+    let function = sandbox.function(export).map_err(|failure| sandbox.error(rules, phase, failure))?;
+    sandbox.run(rules, phase, laps, async |store, _| Ok(function.call(store, ()).await?)).await
 }
 
 /// The error of an initialisation that trapped in `prepare`: the function is at fault.

@@ -16,14 +16,21 @@ const HEAD_BYTES: usize = 4 + message::HEADERS_BYTES * 2;
 
 /// The streams of the request that an instance answers.
 pub(crate) struct Piped {
+    pub(crate) input: Input,
+    pub(crate) output: Output,
+}
+
+/// The body of a request.
+#[derive(Default)]
+pub(crate) struct Input {
     /// Bytes that have arrived and that the guest has not read.
     arrived: Bytes,
     rest: Option<Pieces>,
     broken: Option<Broken>,
-    output: Output,
 }
 
-enum Output {
+/// An answer.
+pub(crate) enum Output {
     /// The answer has not begun: the bytes of its head so far.
     Head { bytes: Vec<u8>, door: Option<Door> },
     /// It has begun.
@@ -39,7 +46,7 @@ pub(crate) enum Step {
 }
 
 /// The guest's side of the way to the outlet, which belongs to the thread of the invocation.
-struct Door {
+pub(crate) struct Door {
     head: oneshot::Sender<Response<()>>,
     writer: oneshot::Receiver<Writer>,
 }
@@ -66,12 +73,12 @@ impl Piped {
         let (writer, writer_receiver) = oneshot::channel();
         let door = Some(Door { head: head_sender, writer: writer_receiver });
         let output = Output::Head { bytes: Vec::new(), door };
-        (Self { arrived: first, rest, broken: None, output }, Porter { head, writer })
+        (Self { input: Input::new(first, rest), output }, Porter { head, writer })
     }
 
     /// The end of a guest that returned with this complaint.
     pub(crate) fn end(self, complaint: Option<String>) -> Result<(), Cause> {
-        match (complaint, self.broken, self.output) {
+        match (complaint, self.input.broken, self.output) {
             (Some(text), Some(broken), _) => Err(Cause::Threw(format!("{text}: {broken}"))),
             (Some(text), None, _) => Err(Cause::Threw(text)),
             (None, _, Output::Head { .. }) => {
@@ -85,9 +92,16 @@ impl Piped {
     /// If a stream has broken off, the client has left, or the guest breaks a rule.
     pub(crate) async fn step(&mut self, step: Step) -> Result<(), Refusal> {
         match step {
-            Step::Fill => self.fill().await,
-            Step::Push(piece) => self.push(piece).await,
+            Step::Fill => self.input.fill().await,
+            Step::Push(piece) => self.output.push(piece).await,
         }
+    }
+}
+
+impl Input {
+    /// A body with these first bytes.
+    pub(crate) fn new(first: Bytes, rest: Option<Pieces>) -> Self {
+        Self { arrived: first, rest, broken: None }
     }
 
     /// Takes bytes that have arrived, `most` of them at most.
@@ -96,7 +110,10 @@ impl Piped {
     }
 
     /// Waits until bytes have arrived, or the body has ended.
-    async fn fill(&mut self) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// If the stream has broken off.
+    pub(crate) async fn fill(&mut self) -> Result<(), Refusal> {
         while self.arrived.is_empty() && self.broken.is_none() {
             let Some(rest) = &mut self.rest else { return Ok(()) };
             match rest.next().await {
@@ -107,10 +124,15 @@ impl Piped {
         }
         if self.arrived.is_empty() && self.broken.is_some() { Err(Errno::Io.into()) } else { Ok(()) }
     }
+}
 
-    /// Takes bytes of the answer.
-    async fn push(&mut self, mut piece: Bytes) -> Result<(), Refusal> {
-        if let Output::Head { bytes, door } = &mut self.output {
+impl Output {
+    /// Takes bytes of the answer, and waits while its client is slow.
+    ///
+    /// # Errors
+    /// If the client has left, or the guest breaks a rule.
+    pub(crate) async fn push(&mut self, mut piece: Bytes) -> Result<(), Refusal> {
+        if let Self::Head { bytes, door } = self {
             bytes.extend_from_slice(&piece);
             let Some((head, rest)) = head(bytes).map_err(|cause| Refusal::End(End::Cause(cause)))? else {
                 return Ok(());
@@ -118,10 +140,10 @@ impl Piped {
             let gone = || Refusal::End(End::Cause(Cause::Internal("nobody takes the answer".into())));
             let Door { head: sender, writer } = door.take().ok_or_else(gone)?;
             sender.send(head).map_err(|_| gone())?;
-            self.output = Output::Body(writer.await.map_err(|_| gone())?);
+            *self = Self::Body(writer.await.map_err(|_| gone())?);
             piece = rest;
         }
-        let Output::Body(writer) = &mut self.output else { return Ok(()) };
+        let Self::Body(writer) = self else { return Ok(()) };
         writer.write(piece).await.map_err(|refused| match refused {
             Refused::Gone => Errno::Pipe.into(),
             Refused::Cause(cause) => Refusal::End(End::Cause(cause)),

@@ -7,6 +7,7 @@ use isolab_core::wasi::Granted;
 use isolab_core::{Cause, Environment, Error, Limits, Phase};
 use isolab_outbound::Outbound;
 
+use crate::folders::Folders;
 use crate::ticker::Ticker;
 
 /// Rules for every instance of a function.
@@ -18,6 +19,7 @@ pub(crate) struct Rules {
     pub(crate) granted: Granted,
     /// The hosts of outbound requests.
     pub(crate) outbound: Arc<Outbound>,
+    pub(crate) folders: Folders,
     /// The deadline in ticks of the epoch.
     pub(crate) ticks: u64,
     pub(crate) ticker: Arc<Ticker>,
@@ -27,13 +29,18 @@ impl Rules {
     pub(crate) fn new(executor: String, function: &str, limits: Limits, ticker: Arc<Ticker>) -> Self {
         let ticks = Ticker::ticks(limits.deadline);
         let (granted, outbound) = (Granted::default(), Arc::new(Outbound::nowhere()));
-        Self { executor, function: function.to_owned(), limits, granted, outbound, ticks, ticker }
+        let folders = Folders::default();
+        Self { executor, function: function.to_owned(), limits, granted, outbound, folders, ticks, ticker }
     }
 
-    /// The same, with what the function is granted.
-    pub(crate) fn granting(self, grants: &Grants, environment: &Environment) -> Self {
+    /// The same, with everything that the function is granted.
+    ///
+    /// # Errors
+    /// If a granted folder cannot be opened.
+    pub(crate) fn granting(self, grants: &Grants, environment: &Environment) -> Result<Self, Error> {
+        let folders = Folders::of(grants).map_err(|cause| self.error(Phase::Prepare, cause))?;
         let granted = Granted::of(&self.function, grants);
-        Self { granted, outbound: Arc::new(Outbound::new(grants, environment)), ..self }
+        Ok(Self { granted, outbound: Arc::new(Outbound::new(grants, environment)), folders, ..self })
     }
 
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {

@@ -1,24 +1,30 @@
 //! One instance in its store.
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use isolab_core::wasi::{Stdout, Wasi};
 use isolab_core::{Cause, Error, Laps, Phase};
-use wasmtime::{Instance, InstancePre, Memory, Module, Store};
+use tokio::time::timeout_at;
+use wasmtime::{Instance, InstancePre, Memory, Module, Store, Trap};
 
 use crate::exports::{Function, FunctionExport, Integers, MemoryExport};
 use crate::fault::Failure;
+use crate::full::Full;
 use crate::host::{Host, MemoryLimit};
 use crate::rules::Rules;
-use crate::waiting::{self, Way};
+use crate::setup::Setup;
+use crate::waiting::{self, SLICE_TICKS};
+use crate::wasi::WasiHost;
 
 /// A module whose imports are resolved.
 pub(crate) struct Linked {
     pub(crate) pre: InstancePre<Host>,
     pub(crate) rules: Arc<Rules>,
     /// How its instances run.
-    pub(crate) way: Way,
+    pub(crate) setup: Setup,
 }
 
 impl Linked {
@@ -26,42 +32,46 @@ impl Linked {
         self.pre.module()
     }
 
-    fn store(&self, stdout: Stdout, laps: &mut Laps) -> Store<Host> {
-        let mut host = Host {
-            memory: MemoryLimit::new(self.rules.limits.memory_bytes),
-            wasi: Wasi::new(stdout, laps.begun()),
-            piped: None,
-            exchanges: None,
+    fn store(&self, stdout: Stdout, laps: &mut Laps) -> Result<Store<Host>, Cause> {
+        let (full, stdout) = match self.setup.wasi {
+            WasiHost::Light => (None, stdout),
+            WasiHost::Full => (Some(Box::new(Full::new(stdout, &self.rules.folders)?)), Stdout::Console),
         };
+        let memory = MemoryLimit::new(self.rules.limits.memory_bytes);
+        let wasi = Wasi::new(stdout, laps.begun());
+        let mut host = Host { memory, wasi, piped: None, exchanges: None, full };
         self.rules.granted.give(&mut host.wasi);
         let mut store = Store::new(self.module().engine(), host);
         store.limiter(|host| &mut host.memory);
+        if self.setup.wasi == WasiHost::Full {
+            // The most bytes that one call copies: a buffer of the guest is never larger than its memory.
+            store.set_hostcall_fuel(usize::try_from(self.rules.limits.memory_bytes).unwrap_or(usize::MAX));
+        }
+        if self.setup.way.is_suspendable() {
+            store.epoch_deadline_callback(|guest| Ok(waiting::at_end_of_slice(guest.data().wasi.deadline())));
+        }
         laps.mark("store");
-        store
+        Ok(store)
     }
 
-    /// Starts an instance that runs straight. Only the start section of the module runs.
-    pub(crate) fn start(&self, stdout: Stdout, phase: Phase, laps: &mut Laps) -> Result<Sandbox, Error> {
-        let mut store = self.store(stdout, laps);
-        let instance =
-            run(&self.rules, &mut store, phase, laps, |store, _| Ok(self.pre.instantiate(store)?))?;
-        Ok(Sandbox { store, instance, rules: Arc::clone(&self.rules) })
-    }
-
-    /// The same for an instance that can wait.
-    pub(crate) async fn start_waiting(
+    /// Starts an instance. Only the start section of the module runs.
+    pub(crate) async fn start(
         &self,
         stdout: Stdout,
         phase: Phase,
         laps: &mut Laps,
     ) -> Result<Sandbox, Error> {
-        let mut store = self.store(stdout, laps);
-        store.epoch_deadline_callback(|guest| Ok(waiting::at_end_of_slice(guest.data().wasi.deadline())));
-        let instance = waiting::run(&self.rules, &mut store, phase, laps, async |store, _| {
-            Ok(self.pre.instantiate_async(store).await?)
+        let mut store = self.store(stdout, laps).map_err(|cause| self.rules.error(phase, cause))?;
+        let instance = run(&self.rules, self.setup, &mut store, phase, laps, async |store, _| {
+            Ok(if self.setup.way.is_suspendable() {
+                // In a box of its own, so that the straight way has a small future.
+                Box::pin(self.pre.instantiate_async(store)).await?
+            } else {
+                self.pre.instantiate(store)?
+            })
         });
         let instance = instance.await?;
-        Ok(Sandbox { store, instance, rules: Arc::clone(&self.rules) })
+        Ok(Sandbox { store, instance, setup: self.setup })
     }
 }
 
@@ -69,28 +79,19 @@ impl Linked {
 pub(crate) struct Sandbox {
     pub(crate) store: Store<Host>,
     pub(crate) instance: Instance,
-    pub(crate) rules: Arc<Rules>,
+    setup: Setup,
 }
 
 impl Sandbox {
     /// Runs the guest until the deadline, which counts from the beginning of the first lap.
-    pub(crate) fn run<T>(
+    pub(crate) async fn run<T>(
         &mut self,
-        phase: Phase,
-        laps: &mut Laps,
-        guest: impl FnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        run(&self.rules, &mut self.store, phase, laps, guest)
-    }
-
-    /// The same for a guest that can wait.
-    pub(crate) async fn run_waiting<T>(
-        &mut self,
+        rules: &Rules,
         phase: Phase,
         laps: &mut Laps,
         guest: impl AsyncFnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        waiting::run(&self.rules, &mut self.store, phase, laps, guest).await
+        run(rules, self.setup, &mut self.store, phase, laps, guest).await
     }
 
     /// An exported function.
@@ -98,7 +99,7 @@ impl Sandbox {
         &mut self,
         export: &FunctionExport<P, R>,
     ) -> Result<Function<P, R>, Failure> {
-        Ok(export.find(&mut self.store, self.instance)?)
+        Ok(export.find(&mut self.store, self.instance, self.setup.way.is_suspendable())?)
     }
 
     /// The exported memory.
@@ -107,22 +108,39 @@ impl Sandbox {
     }
 
     /// An error for a failure while the guest does not run.
-    pub(crate) fn error(&self, phase: Phase, failure: Failure) -> Error {
-        self.rules.error(phase, failure.cause(self.store.data(), &self.rules.limits))
+    pub(crate) fn error(&self, rules: &Rules, phase: Phase, failure: Failure) -> Error {
+        rules.error(phase, failure.cause(self.store.data(), &rules.limits))
     }
 }
 
-fn run<T>(
+/// Runs the guest until the deadline, which counts from the beginning of the first lap. The epoch
+/// advances for it only while it computes.
+async fn run<T>(
     rules: &Rules,
+    setup: Setup,
     store: &mut Store<Host>,
     phase: Phase,
     laps: &mut Laps,
-    guest: impl FnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
+    guest: impl AsyncFnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
 ) -> Result<T, Error> {
-    let _watch = rules.ticker.watch();
-    store.set_epoch_deadline(rules.ticks);
-    store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
-    let result = guest(store, laps);
+    store.set_epoch_deadline(if setup.way.is_suspendable() { SLICE_TICKS } else { rules.ticks });
+    let deadline = laps.begun() + rules.limits.deadline;
+    store.data_mut().wasi.set_deadline(deadline);
+    let result = {
+        let mut running = pin!(guest(store, laps));
+        let mut watched = poll_fn(|context| {
+            let _watch = rules.ticker.watch();
+            running.as_mut().poll(context)
+        });
+        match setup.wasi {
+            // Its calls know the deadline.
+            WasiHost::Light => watched.await,
+            WasiHost::Full => Box::pin(timeout_at(deadline.into(), &mut watched))
+                .await
+                .unwrap_or_else(|_| Err(Failure::Engine(Trap::Interrupt.into()))),
+        }
+    };
+    store.data_mut().end_exchanges();
     result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
 }
 

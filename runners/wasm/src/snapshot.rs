@@ -13,7 +13,7 @@ use wasmtime_wizer::{WasmtimeWizer, Wizer};
 use crate::initialize::{self, Initialization};
 use crate::rules::Rules;
 use crate::sandbox::Sandbox;
-use crate::waiting::Way;
+use crate::setup::Setup;
 use crate::workshop::Workshop;
 
 const KIND: &str = "wasm-snapshot";
@@ -67,10 +67,14 @@ fn initialized(
     // The JavaScript engine is the same for every handler, so it is compiled once.
     let compiled = workshop.compile(instrumented).map_err(fail)?;
     // `prepare` may hold its thread.
-    let linked = workshop.link(&compiled.module, Arc::clone(rules), Way::Straight).map_err(fail)?;
+    let linked = workshop.link(&compiled.module, Arc::clone(rules), Setup::STRAIGHT).map_err(fail)?;
     let initialization = Initialization::of(linked.module(), input.clone()).map_err(fail)?;
     let mut laps = Laps::begin();
-    let mut sandbox = linked.start(Stdout::Console, Phase::Prepare, &mut laps)?;
-    initialization.run(&mut sandbox, Phase::Prepare, &mut laps).map_err(initialize::refused)?;
-    Ok(sandbox)
+    let initialized = async {
+        let mut sandbox = linked.start(Stdout::Console, Phase::Prepare, &mut laps).await?;
+        let ran = initialization.run(&mut sandbox, rules, Phase::Prepare, &mut laps).await;
+        ran.map_err(initialize::refused)?;
+        Ok(sandbox)
+    };
+    initialized.now_or_never().expect("a module that runs straight never waits")
 }

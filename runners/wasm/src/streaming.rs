@@ -1,4 +1,4 @@
-//! Functions whose bodies flow: those of `isolab_sdk::export_stream!`.
+//! Functions whose bodies flow, in the light host: those of `isolab_sdk::export_stream!`.
 //!
 //! Descriptor 0 is the body of the request, and descriptor 1 the answer: a head in the wire form of
 //! `isolab_sdk::stream`, and then the bytes of the body. The guest is suspended while it waits for
@@ -65,7 +65,7 @@ async fn read(mut guest: Caller<'_, Host>, parameters: [u32; 4]) -> Result<u32> 
         return answer(Err(refusal));
     }
     let piped = guest.data_mut().piped.as_mut();
-    let arrived = piped.map_or(Bytes::new(), |piped| piped.take(room.len as usize));
+    let arrived = piped.map_or(Bytes::new(), |piped| piped.input.take(room.len as usize));
     answer(with_memory(&mut guest, |_, memory| put(memory, room, &arrived, read)))
 }
 

@@ -19,8 +19,9 @@ use crate::engine::{NAME, Reset, SETTINGS};
 use crate::function::PreparedFunction;
 use crate::rules::Rules;
 use crate::sandbox::Linked;
+use crate::setup::Setup;
 use crate::ticker::Ticker;
-use crate::waiting::Way;
+use crate::wasi::WasiHost;
 use crate::workshop::Workshop;
 
 const DEADLINE: Duration = Duration::from_millis(30);
@@ -91,10 +92,10 @@ impl Lab {
         let wasm = wat::parse_str(text).unwrap();
         let compiled = self.workshop.compile(&wasm).unwrap();
         let rules = Rules::new(NAME.into(), "test", limits, Arc::clone(&self.ticker));
-        let way = Way::of(&compiled.module, None);
-        let linked = self.workshop.link(&compiled.module, Arc::new(rules), way).unwrap();
+        let setup = Setup::of(&compiled.module, WasiHost::of(&wasm, false), None);
+        let linked = self.workshop.link(&compiled.module, Arc::new(rules), setup).unwrap();
         let artifact = Artifact {
-            kind: way.artifact_kind(),
+            kind: setup.artifact_kind(),
             source_digest: String::new(),
             bytes: compiled.bytes,
             cached: compiled.cached,

@@ -1,24 +1,21 @@
 //! Instances that wait without holding their thread.
 //!
-//! A module that imports `poll_oneoff`, or outbound requests, can wait ([`Way::of`]). It runs on a stack of its own, so that
-//! the host can suspend it: while it waits, and at each tick of the epoch while it computes. Its
-//! thread then serves others. Its future must be polled in a tokio runtime with a timer.
+//! A module that imports `poll_oneoff`, or outbound requests, can wait ([`Way::of`]), and so can each module of
+//! the full host of WASI. It runs on a stack of its own, so that the host can suspend it: while it waits, and at
+//! each tick of the epoch while it computes. Its thread then serves others. Its future must be polled in a tokio
+//! runtime with a timer.
 //!
 //! Any other module can only compute. It runs on the stack of its thread, which costs less, and
-//! holds the thread until it answers.
+//! holds the thread until it answers: its future ends at the first poll.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::Instant;
 
 use isolab_core::wasi::calls::{MODULE, POLL};
-use isolab_core::{Error, Laps, Phase, wire};
-use wasmtime::{Module, Store, UpdateDeadline};
+use isolab_core::wire;
+use wasmtime::{Module, UpdateDeadline};
 
 use crate::exchanges;
-use crate::fault::Failure;
-use crate::host::Host;
-use crate::rules::Rules;
+use crate::wasi::WasiHost;
 
 /// For how many ticks of the epoch a guest computes before it yields.
 pub(crate) const SLICE_TICKS: u64 = 1;
@@ -38,12 +35,12 @@ impl Way {
     /// The way for a module, and for the handler that it was initialised with if it is a JavaScript
     /// engine. The engine itself waits for timers only, so a handler that names none does not pay
     /// for a stack. A handler that finds the timers without their names waits on its thread.
-    pub(crate) fn of(module: &Module, handler: Option<&[u8]>) -> Self {
+    pub(crate) fn of(module: &Module, wasi: WasiHost, handler: Option<&[u8]>) -> Self {
         if module.get_export(wire::STREAM).is_some() {
             return Self::Streaming;
         }
         let sleeps = imports_poll(module) && handler.is_none_or(names_a_timer);
-        let waits = sleeps || exchanges::is_imported(module);
+        let waits = wasi == WasiHost::Full || sleeps || exchanges::is_imported(module);
         if waits { Self::Waiting } else { Self::Straight }
     }
 
@@ -52,13 +49,9 @@ impl Way {
         self == Self::Straight && imports_poll(module)
     }
 
-    /// The kind of an artifact whose instances run in this way.
-    pub(crate) fn artifact_kind(self) -> &'static str {
-        match self {
-            Self::Straight => "compiled module",
-            Self::Waiting => "compiled module that can wait",
-            Self::Streaming => "compiled module that streams",
-        }
+    /// Whether instances have a stack of their own.
+    pub(crate) fn is_suspendable(self) -> bool {
+        self != Self::Straight
     }
 }
 
@@ -80,30 +73,4 @@ pub(crate) fn at_end_of_slice(deadline: Instant) -> UpdateDeadline {
     // Unlike a future that merely wakes itself, this one lets the runtime look at its sockets and
     // timers before the guest goes on.
     UpdateDeadline::YieldCustom(SLICE_TICKS, Box::pin(tokio::task::yield_now()))
-}
-
-/// Runs the guest until the deadline, which counts from the beginning of the first lap. The epoch
-/// advances for it only while it computes.
-pub(crate) async fn run<T>(
-    rules: &Rules,
-    store: &mut Store<Host>,
-    phase: Phase,
-    laps: &mut Laps,
-    guest: impl AsyncFnOnce(&mut Store<Host>, &mut Laps) -> Result<T, Failure>,
-) -> Result<T, Error> {
-    store.set_epoch_deadline(SLICE_TICKS);
-    store.data_mut().wasi.set_deadline(laps.begun() + rules.limits.deadline);
-    let result = {
-        let mut running = pin!(guest(store, laps));
-        poll_fn(|context| {
-            let _watch = rules.ticker.watch();
-            running.as_mut().poll(context)
-        })
-        .await
-    };
-    let Host { memory, exchanges, .. } = store.data_mut();
-    if let Some(exchanges) = exchanges {
-        memory.release(exchanges.end());
-    }
-    result.map_err(|failure| rules.error(phase, failure.cause(store.data(), &rules.limits)))
 }

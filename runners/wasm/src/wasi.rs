@@ -1,8 +1,9 @@
-//! Defines the functions of WASI ([`isolab_core::wasi`]) under the names that modules import.
+//! The light host of WASI: defines the functions of [`isolab_core::wasi`] under the names that modules import.
 
 use isolab_core::Cause;
 use isolab_core::wasi::calls::{self, Call, MODULE, POLL};
 use isolab_core::wasi::{End, Errno, Memory, Outcome, Poll, Refusal, Wasi};
+use wasmparser::{Parser, Payload};
 use wasmtime::{AsContextMut, Caller, Extern, ExternType, Linker, Module, Result, Trap, Val};
 
 use crate::exchanges;
@@ -12,19 +13,38 @@ use crate::exchanges;
 #[error("exit code {0}")]
 pub(crate) struct Exit(pub(crate) u32);
 
-/// Functions of two integers of 32 bits.
-const OF_TWO: &[&str] = &[
-    "args_get",
-    "args_sizes_get",
-    "clock_res_get",
-    "environ_get",
-    "environ_sizes_get",
-    "fd_fdstat_get",
-    "fd_fdstat_set_flags",
-    "fd_filestat_get",
-    "fd_tell",
-    "random_get",
-];
+/// The host that answers the calls of WASI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WasiHost {
+    /// [`isolab_core::wasi`]: clocks, random numbers, standard streams, arguments, environment, sleep
+    /// and exit.
+    Light,
+    /// The crate `wasmtime-wasi`, with granted folders ([`crate::full`]).
+    Full,
+}
+
+impl WasiHost {
+    /// The host for a module: the light one, unless the module imports more, or has folders.
+    pub(crate) fn of(wasm: &[u8], has_folders: bool) -> Self {
+        let mut sections = Parser::new(0).parse_all(wasm).filter_map(|section| match section {
+            Ok(Payload::ImportSection(imports)) => Some(imports),
+            _ => None,
+        });
+        // A module that cannot be read is refused by the compiler.
+        let imports_more = sections.any(|imports| {
+            let mut imports = imports.into_imports().flatten();
+            imports.any(|import| import.module == MODULE && calls::fails(import.name))
+        });
+        if has_folders || imports_more { Self::Full } else { Self::Light }
+    }
+}
+
+/// Functions of two integers of 32 bits that the full host has from here, too.
+const SHARED: &[&str] = &["args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "random_get"];
+
+/// Other functions of two integers of 32 bits.
+const OF_TWO: &[&str] =
+    &["clock_res_get", "fd_fdstat_get", "fd_fdstat_set_flags", "fd_filestat_get", "fd_tell"];
 
 /// Functions of four integers of 32 bits.
 const OF_FOUR: &[&str] = &["fd_read", "fd_write", POLL];
@@ -32,13 +52,8 @@ const OF_FOUR: &[&str] = &["fd_read", "fd_write", POLL];
 /// Defines the functions that do something. Their types are known to the compiler, so a call
 /// takes no detour over values whose types are found at run time.
 pub(crate) fn link<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>) -> Result<()> {
-    let find = |name| calls::find(name).expect("WASI has a function of this name");
-    for name in OF_TWO {
-        let function = find(name);
-        linker.func_wrap(MODULE, name, move |mut guest: Caller<'_, T>, a: u32, b: u32| {
-            call(&mut guest, function, &[a.into(), b.into()])
-        })?;
-    }
+    link_shared(linker)?;
+    link_of_two(linker, OF_TWO)?;
     for name in OF_FOUR {
         let function = find(name);
         let define = move |mut guest: Caller<'_, T>, a: u32, b: u32, c: u32, d: u32| {
@@ -62,8 +77,28 @@ pub(crate) fn link<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>) -> Result<(
     };
     linker.func_wrap(MODULE, "fd_seek", seek)?;
     linker.func_wrap(MODULE, "sched_yield", || Errno::Success as u32)?;
+    Ok(())
+}
+
+/// Defines the functions that both hosts have from here.
+pub(crate) fn link_shared<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>) -> Result<()> {
+    link_of_two(linker, SHARED)?;
     linker.func_wrap(MODULE, "proc_exit", |code: u32| -> Result<()> { Err(Exit(code).into()) })?;
     Ok(())
+}
+
+fn link_of_two<T: AsMut<Wasi> + 'static>(linker: &mut Linker<T>, names: &[&str]) -> Result<()> {
+    for name in names {
+        let function = find(name);
+        linker.func_wrap(MODULE, name, move |mut guest: Caller<'_, T>, a: u32, b: u32| {
+            call(&mut guest, function, &[a.into(), b.into()])
+        })?;
+    }
+    Ok(())
+}
+
+fn find(name: &str) -> Call {
+    calls::find(name).expect("WASI has a function of this name")
 }
 
 /// Defines anew the function that waits: the guest is suspended meanwhile, and its thread serves
@@ -101,11 +136,20 @@ async fn poll<T: AsMut<Wasi> + Send + 'static>(
     answer(with_memory(&mut guest, |_, memory| poll.finish(memory)))
 }
 
+/// Refuses a module that imports from elsewhere.
+pub(crate) fn check_imports(module: &Module) -> Result<(), Cause> {
+    match module.imports().find(|import| ![MODULE, exchanges::MODULE].contains(&import.module())) {
+        Some(import) => Err(Cause::Artifact(format!(
+            "the module imports `{}.{}`, but it can import from `{MODULE}` only",
+            import.module(),
+            import.name()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Defines the other functions that a module imports from WASI. The linker refuses names that
 /// WASI does not have.
-///
-/// # Errors
-/// If the module imports from elsewhere.
 pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
     linker: &mut Linker<T>,
     module: &Module,
@@ -113,15 +157,10 @@ pub(crate) fn link_rest<T: AsMut<Wasi> + 'static>(
     // A module may import the same function twice.
     linker.allow_shadowing(true);
     for import in module.imports() {
-        let (from, name) = (import.module(), import.name());
-        if from == exchanges::MODULE {
+        if import.module() != MODULE {
             continue;
         }
-        if from != MODULE {
-            let reason =
-                format!("the module imports `{from}.{name}`, but it can import from `{MODULE}` only");
-            return Err(Cause::Artifact(reason));
-        }
+        let name = import.name();
         let ExternType::Func(kind) = import.ty() else { continue };
         let answers = kind.results().len() == 1 && kind.results().all(|result| result.is_i32());
         if calls::fails(name) && answers {
@@ -142,7 +181,7 @@ pub(crate) fn call_by_name<T: AsMut<Wasi> + 'static>(
     name: &str,
     values: &[u64],
 ) -> Result<u32> {
-    call(guest, calls::find(name).expect("WASI has a function of this name"), values)
+    call(guest, find(name), values)
 }
 
 /// Calls a function with the guest's state and memory.
@@ -172,5 +211,29 @@ pub(crate) fn answer(outcome: Outcome) -> Result<u32> {
         Err(Refusal::End(End::Exit(code))) => Err(Exit(code).into()),
         Err(Refusal::End(End::Deadline)) => Err(Trap::Interrupt.into()),
         Err(Refusal::End(End::Cause(cause))) => Err(cause.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_imports_more_than_the_light_host_has_gets_the_full_one() {
+        let host = |imports: &str, has_folders| {
+            WasiHost::of(&wat::parse_str(format!("(module {imports})")).unwrap(), has_folders)
+        };
+        let import = |module: &str, name: &str| format!(r#"(import "{module}" "{name}" (func))"#);
+        assert_eq!(host("", false), WasiHost::Light);
+        for name in ["fd_write", "poll_oneoff", "random_get", "proc_exit", "fd_unknown"] {
+            assert_eq!(host(&import(MODULE, name), false), WasiHost::Light, "{name}");
+        }
+        for name in ["path_open", "fd_prestat_get", "fd_readdir", "sock_accept"] {
+            let imports = import(MODULE, "fd_write") + &import(MODULE, name);
+            assert_eq!(host(&imports, false), WasiHost::Full, "{name}");
+            assert_eq!(host(&import("env", name), false), WasiHost::Light, "{name}");
+        }
+        assert_eq!(host("", true), WasiHost::Full);
+        assert_eq!(WasiHost::of(b"not wasm", false), WasiHost::Light);
     }
 }

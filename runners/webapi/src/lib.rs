@@ -55,8 +55,8 @@ mod url;
 mod utf8;
 
 pub use self::needs::needs_streams;
-pub use self::url::{URL_PARTS, parse_url, set_url};
-pub use self::utf8::{NotUtf8, decode_utf8};
+pub use self::url::{URL_BYTES, URL_PARTS, parse_url, set_url};
+pub use self::utf8::{NotUtf8, decode_utf8, utf8_of};
 
 macro_rules! scripts {
     ($($name:literal),* $(,)?) => {

@@ -9,20 +9,31 @@ pub const URL_PARTS: [&str; 11] = [
     "hash",
 ];
 
+/// The most bytes of a URL, of a URL before it is parsed, and of a part of one. Encoding makes some characters nine
+/// times as long, and the parts together are as long as the URL twice. Chromium has the same limit
+/// (`url::kMaxURLChars`).
+pub const URL_BYTES: usize = 2 << 20;
+
 /// The [`URL_PARTS`] of `href`, resolved against `base` if there is one. `None` if one of them
-/// is not a URL.
+/// is not a URL, or longer than [`URL_BYTES`].
 pub fn parse_url(href: &str, base: Option<&str>) -> Option<[String; 11]> {
+    if href.len() > URL_BYTES || base.is_some_and(|base| base.len() > URL_BYTES) {
+        return None;
+    }
     let base = match base {
         Some(base) => Some(Url::parse(base).ok()?),
         None => None,
     };
-    Url::options().base_url(base.as_ref()).parse(href).ok().map(|url| parts(&url))
+    Url::options().base_url(base.as_ref()).parse(href).ok().and_then(|url| parts(&url))
 }
 
 /// The parts of `href` after `part` was set to `value`. An invalid value is ignored, as by the
-/// setters of the class. `None` if `part` is `href` and the value is not a URL, or if there is
-/// no such setter.
+/// setters of the class. `None` if `part` is `href` and the value is not a URL, if there is
+/// no such setter, or if the value or the URL is longer than [`URL_BYTES`].
 pub fn set_url(href: &str, part: &str, value: &str) -> Option<[String; 11]> {
+    if href.len() > URL_BYTES || value.len() > URL_BYTES {
+        return None;
+    }
     let mut url = Url::parse(href).ok()?;
     // An invalid value leaves the URL unchanged, as in the standard.
     let _ignored = match part {
@@ -47,10 +58,14 @@ pub fn set_url(href: &str, part: &str, value: &str) -> Option<[String; 11]> {
         }
         _ => return None,
     };
-    Some(parts(&url))
+    parts(&url)
 }
 
-fn parts(url: &Url) -> [String; 11] {
+fn parts(url: &Url) -> Option<[String; 11]> {
+    (url.as_str().len() <= URL_BYTES).then(|| all_parts(url))
+}
+
+fn all_parts(url: &Url) -> [String; 11] {
     [
         quirks::href(url).to_owned(),
         quirks::origin(url),
@@ -107,6 +122,19 @@ mod tests {
         assert_eq!(set("hash", "a b").as_deref(), Some("http://h:81/p?q#a%20b"));
         assert_eq!(set("href", "nonsense"), None);
         assert_eq!(set("origin", "http://x"), None);
+    }
+
+    #[test]
+    fn a_url_that_is_too_long_before_or_after_parsing_is_refused() {
+        let path = |len: usize, text: &str| format!("http://h/{}", text.repeat(len));
+        let longest = path(URL_BYTES - 9, "a");
+        assert_eq!(parse_url(&longest, None).unwrap()[0], longest);
+        assert_eq!(parse_url(&path(URL_BYTES - 8, "a"), None), None);
+        // Each takes three bytes, and nine when it is encoded.
+        assert_eq!(parse_url(&path(URL_BYTES / 4, "\u{20ac}"), None), None);
+        assert_eq!(parse_url("x", Some(&path(URL_BYTES, "a"))), None);
+        assert_eq!(set_url("http://h/", "hash", &"a".repeat(URL_BYTES)), None);
+        assert_eq!(set_url(&longest, "hash", "a"), None);
     }
 
     proptest! {

@@ -17,13 +17,19 @@ impl std::error::Error for NotUtf8 {}
 /// The text of `bytes`. Drops a byte order mark at the beginning unless `ignore_bom`. Bytes that
 /// are not UTF-8 become U+FFFD, or an error if `fatal`.
 pub fn decode_utf8(bytes: &[u8], fatal: bool, ignore_bom: bool) -> Result<Cow<'_, str>, NotUtf8> {
+    // Replaces maximal subparts, one U+FFFD each, as the Encoding standard's decoder does.
+    utf8_of(bytes, fatal, ignore_bom).map(String::from_utf8_lossy)
+}
+
+/// The part of `bytes` that [`decode_utf8`] decodes, for engines that do the rest themselves. An error if
+/// `fatal` and they are not UTF-8.
+pub fn utf8_of(bytes: &[u8], fatal: bool, ignore_bom: bool) -> Result<&[u8], NotUtf8> {
     let mark = if ignore_bom { None } else { bytes.strip_prefix(b"\xef\xbb\xbf") };
     let bytes = mark.unwrap_or(bytes);
-    if fatal {
-        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| NotUtf8);
+    if fatal && std::str::from_utf8(bytes).is_err() {
+        return Err(NotUtf8);
     }
-    // Replaces maximal subparts, one U+FFFD each, as the Encoding standard's decoder does.
-    Ok(String::from_utf8_lossy(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -23,6 +23,29 @@ impl From<Bytes> for Body {
     }
 }
 
+/// A body that holds something until it is sent, or its connection breaks.
+pub(super) struct Holding<T> {
+    pub(super) body: Body,
+    pub(super) _held: T,
+}
+
+impl<T: Unpin> hyper::body::Body for Holding<T> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;

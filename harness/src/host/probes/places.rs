@@ -33,6 +33,8 @@ pub struct Places {
 pub enum Passing {
     /// By the control groups of the engine.
     By(HelperGroups),
+    /// They are children of the server, whose kernel adds up those that have ended.
+    Children,
     /// They are not counted.
     Uncounted,
 }
@@ -116,6 +118,7 @@ impl Places {
         spent.helper = match &self.passing {
             None => Some(self.helpers.iter().map(|pid| process::cpu_time(*pid)).sum::<Result<_>>()?),
             Some(Passing::By(groups)) => Some(groups.read(&self.daemons)?),
+            Some(Passing::Children) => Some(process::ended_children_cpu_time(self.child)?),
             Some(Passing::Uncounted) => None,
         };
         for pid in &self.daemons {

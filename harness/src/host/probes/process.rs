@@ -57,8 +57,18 @@ pub fn resident(pid: u32) -> Result<Resident> {
 /// counted.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))
-        .with_context(|| format!("process {pid} has no CPU clock"))?;
+        .with_context(|| format!("the process {pid} has no CPU clock"))?;
     Ok(clock_gettime(clock).with_context(|| format!("the CPU clock of process {pid}"))?.into())
+}
+
+/// CPU time of the children of a process that have ended and that it has waited for, in steps of the kernel's
+/// clock tick (`cutime` and `cstime` in proc(5)).
+pub fn ended_children_cpu_time(pid: u32) -> Result<Duration> {
+    let stat = Process::new(pid.cast_signed())
+        .and_then(|process| process.stat())
+        .with_context(|| format!("cannot read the CPU time of the children of process {pid}"))?;
+    let ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
+    Ok(Duration::from_nanos(ticks * 1_000_000_000 / procfs::ticks_per_second()))
 }
 
 /// The kernel's counters of a process since it began.

@@ -63,6 +63,7 @@ const COMMANDS: &[Command] = &[
     ),
     command!("stdio", "", "", "from the body", End::Answers("from the body")),
     command!("stdio", "", "", "", End::Answers("")),
+    command!("no_folder", "", "", "", End::Answers("")),
     command!("exit_with_success", "", "", "", End::Answers("done\n")),
     command!(
         "exit_code",

@@ -2,6 +2,7 @@
 //! input, and standard output is the response. Each instance runs once. A query cannot replace a
 //! variable that the command is granted.
 
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 use super::{Granted, Stdout, Wasi};
@@ -28,12 +29,12 @@ pub fn give(wasi: &mut Wasi, granted: &Granted, request: Request) {
     wasi.set_stdin(request.body);
 }
 
-/// The response of a command that has ended with success.
+/// The response of a command that has ended with success, and has written this body.
 ///
 /// # Errors
 /// If the head of a response cannot be made.
-pub fn response(wasi: &mut Wasi) -> Result<Response, Cause> {
-    message::response(200, [CONTENT_TYPE], wasi.take_body())
+pub fn response(body: Bytes) -> Result<Response, Cause> {
+    message::response(200, [CONTENT_TYPE], body)
 }
 
 /// The pairs of a query as `name=value`, decoded, in their order. Pairs that an environment

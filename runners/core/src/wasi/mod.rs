@@ -31,7 +31,7 @@ pub use errno::Errno;
 pub use granted::Granted;
 pub use memory::{Buffer, Memory};
 pub use poll::Poll;
-use streams::Tail;
+pub use streams::Tail;
 
 /// Why a call ends the guest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

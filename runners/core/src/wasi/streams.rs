@@ -11,12 +11,13 @@ const STDERR: u32 = 2;
 /// How many bytes of standard error are kept: enough for the message of a panic.
 const TAIL_BYTES: usize = 4096;
 
-/// The end of a stream.
-#[derive(Default)]
-pub(super) struct Tail(Vec<u8>);
+/// The end of a stream, as much as the message of a panic takes.
+#[derive(Debug, Default)]
+pub struct Tail(Vec<u8>);
 
 impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes, and forgets the oldest.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
         // Cut at twice the size, so that a short write seldom moves the rest.
         if self.0.len() > 2 * TAIL_BYTES {
@@ -24,14 +25,19 @@ impl Tail {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// The end as text.
+    pub fn text(&self) -> String {
         let last = &self.0[self.0.len().saturating_sub(TAIL_BYTES)..];
         String::from_utf8_lossy(last).trim().to_owned()
     }
 }
 
 impl Stdout {
-    fn push(&mut self, bytes: &[u8]) -> Outcome {
+    /// Takes bytes that a guest writes.
+    ///
+    /// # Errors
+    /// If they are beyond the limit of a body.
+    pub fn push(&mut self, bytes: &[u8]) -> Outcome {
         match self {
             Self::Console => console::write(Level::INFO, bytes),
             Self::Body { bytes: body, limit_bytes } => {

@@ -37,6 +37,18 @@ async fn a_function_asks_a_granted_host_from_a_container() {
     report.assert();
 }
 
+/// Both languages, and a server of each kind.
+#[tokio::test]
+async fn a_function_reads_a_granted_folder_in_a_container() {
+    let Some(lab) = Lab::open("docker").await else { return };
+    let mut library = Library::open(&[]).unwrap();
+    library.insert(function("files"));
+    let report = conformance::run(&lab.docker, &library).await;
+    println!("{report}");
+    report.assert();
+    assert!(!report.to_string().contains("skipped"), "{report}");
+}
+
 /// The attack on the host, by itself and so within seconds.
 #[tokio::test]
 async fn a_guest_that_attacks_its_host_finds_nothing_to_write() {

@@ -45,6 +45,25 @@ async fn answers_in_another_order_reach_their_own_requests() {
     }
 }
 
+/// The server connects anew only if all its connections have a request. The requests that wait for a
+/// connection are more than the server ever opens, because some answers come first.
+#[tokio::test]
+async fn more_requests_at_once_than_connections_are_all_answered() {
+    let short = "export default { async fetch() { await null; return new Response('short') } }";
+    for spec in ["docker:concurrency=100", "docker:concurrency=100,network=bridge"] {
+        let Some(mut lab) = Lab::open(spec).await else { return };
+        let function = lab.handler("short", "", short);
+        let instance = lab.start(&function, Variant::Js).await.unwrap();
+        for round in 0..3 {
+            let answers = join_all((0..100).map(|_| get(&*instance, "/")));
+            let answers = tokio::time::timeout(PATIENCE, answers).await;
+            let answers = answers.unwrap_or_else(|_| panic!("{spec}: round {round}: not all are answered"));
+            assert!(answers.into_iter().all(|answer| answer.is_ok_and(|answer| answer.body() == "short")));
+        }
+        stop(instance).await;
+    }
+}
+
 #[tokio::test]
 async fn a_container_that_dies_takes_its_requests_with_it_and_each_has_the_cause() {
     for spec in ["docker:concurrency=8", "docker:concurrency=8,network=bridge"] {

@@ -1,6 +1,7 @@
 //! Opening, preparing, starting, stopping, and the leftovers of each.
 
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,14 +10,17 @@ use isolab_core::{Cause, Executor, Laps, Variant};
 use isolab_docker::Docker;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
+use tokio::net::TcpSocket;
 
 #[tokio::test]
 async fn an_absent_engine_is_reported_within_seconds() {
     let (folder, cache) = cache_folder();
     let silent = folder.path().join("silent");
     let _listener = std::os::unix::net::UnixListener::bind(&silent).unwrap();
-    // Nobody listens on a port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A port that is taken, and at which nobody listens.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = closed.local_addr().unwrap().port();
     let hosts = [
         format!("unix://{}/absent", folder.path().display()),
         format!("unix://{}", silent.display()),

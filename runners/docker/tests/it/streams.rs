@@ -1,16 +1,14 @@
 //! Bodies that flow through a container, both ways.
 
 use std::cell::Cell;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::{Door, Lab, PATIENCE, get, stop};
+use crate::support::{Door, Lab, PATIENCE, function, get, stop};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{HeaderMap, Method, Uri};
-use isolab_core::streams::{Begun, Broken, Pieces, Streams};
-use isolab_core::{Cause, Error, Instance, Laps, Request, Response, Variant};
+use isolab_core::conformance::Invocation;
+use isolab_core::streams::{Broken, Pieces};
+use isolab_core::{Cause, Instance, Variant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -58,74 +56,6 @@ const paths = {
 };
 export default { fetch(request) { return paths[new URL(request.url).pathname](request); } };
 "#;
-
-/// One invocation with streams, and its answer as far as it is known.
-struct Invocation<'a> {
-    running: Pin<Box<dyn Future<Output = Result<Option<Response>, Error>> + 'a>>,
-    begun: std::rc::Rc<isolab_core::streams::Outlet>,
-}
-
-impl<'a> Invocation<'a> {
-    fn begin(
-        instance: &'a dyn Instance,
-        path: &'static str,
-        first: &'static str,
-        rest: Option<Pieces>,
-    ) -> Self {
-        let method = if rest.is_some() { Method::POST } else { Method::GET };
-        let request = Request::new(method, Uri::from_static(path), HeaderMap::new(), first.into());
-        let streams = Streams { rest, ..Streams::default() };
-        let begun = std::rc::Rc::clone(&streams.outlet);
-        let running = async move { instance.stream(request, streams, &mut Laps::begin()).await };
-        Self { running: Box::pin(running), begun }
-    }
-
-    /// Runs until the answer begins, or is there as a whole.
-    async fn answer(&mut self) -> Result<Begun, Result<Response, Error>> {
-        let answer = std::future::poll_fn(|context| {
-            let state = self.running.as_mut().poll(context);
-            match (self.begun.take(), state) {
-                (Some(begun), _) => Poll::Ready(Ok(begun)),
-                (None, Poll::Ready(whole)) => Poll::Ready(Err(whole.map(|response| response.unwrap()))),
-                (None, Poll::Pending) => Poll::Pending,
-            }
-        });
-        tokio::time::timeout(PATIENCE, answer).await.expect("an answer begins")
-    }
-
-    async fn begun(&mut self) -> Begun {
-        self.answer().await.unwrap_or_else(|whole| panic!("no stream, but {whole:?}"))
-    }
-
-    async fn whole(mut self) -> Result<Response, Error> {
-        self.answer().await.expect_err("a whole answer")
-    }
-
-    /// Runs until the next piece.
-    async fn piece(&mut self, begun: &mut Begun) -> Bytes {
-        let piece = async {
-            tokio::select! {
-                biased;
-                piece = begun.pieces.recv() => piece.expect("a piece"),
-                ended = &mut self.running => panic!("no piece, but {ended:?}"),
-            }
-        };
-        tokio::time::timeout(PATIENCE, piece).await.expect("a piece arrives")
-    }
-
-    /// Runs to the end, with the bytes that were left.
-    async fn end(self, begun: &mut Begun) -> (Result<(), Cause>, Vec<u8>) {
-        let mut bytes = Vec::new();
-        let reading = async {
-            while let Some(piece) = begun.pieces.recv().await {
-                bytes.extend_from_slice(&piece);
-            }
-        };
-        let both = async { tokio::join!(self.running, reading).0 };
-        let ended = tokio::time::timeout(PATIENCE, both).await.expect("it ends");
-        (ended.map(|whole| assert!(whole.is_none())).map_err(|error| error.cause), bytes)
-    }
-}
 
 fn pieces(mut receiver: mpsc::Receiver<Result<Bytes, Broken>>) -> Pieces {
     futures_util::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
@@ -262,7 +192,7 @@ async fn a_slow_client_holds_up_the_function() {
         endless.piece(&mut begun).await;
         // The invocation runs on while the function is asked how much it has made.
         let made = Cell::new(0);
-        let holds_up = async {
+        let held_up = async {
             loop {
                 let now: u64 = text(&*instance, "/made").await.parse().unwrap();
                 assert!(now * 16384 < BETWEEN_BYTES, "{spec}: {now} pieces");
@@ -271,11 +201,7 @@ async fn a_slow_client_holds_up_the_function() {
                 }
             }
         };
-        tokio::select! {
-            biased;
-            () = holds_up => {}
-            ended = &mut endless.running => panic!("{ended:?}"),
-        }
+        endless.beside(held_up).await;
         drop(endless);
         stop(instance).await;
     }
@@ -371,6 +297,24 @@ async fn a_hostile_server_gets_a_bounded_attributed_answer() {
             };
             assert!(is_expected(&cause), "{spec}, {path}: {cause}");
         }
+        stop(instance).await;
+    }
+}
+
+/// The server opens a further connection for each request in flight, and one whose answer flows is.
+#[tokio::test]
+async fn several_answers_flow_at_the_same_time() {
+    for spec in ["docker:concurrency=4", "docker:concurrency=4,network=bridge"] {
+        let Some(lab) = Lab::open(spec).await else { return };
+        let instance = lab.start(&function("stream"), Variant::Rust).await.unwrap();
+        let mut flowing = Vec::new();
+        for _ in 0..4 {
+            let mut stream = Invocation::begin(&*instance, "/?chunks=2&interval_ms=10000", "", None);
+            let mut begun = stream.begun().await;
+            stream.piece(&mut begun).await;
+            flowing.push((stream, begun));
+        }
+        drop(flowing);
         stop(instance).await;
     }
 }

@@ -85,7 +85,7 @@ impl Groups {
 /// The minor and major faults of a process, and of its children that have ended: fields 10 to 13
 /// of `/proc/PID/stat` (proc(5)). Fields are counted behind the command, which is in
 /// parentheses and may itself hold any character.
-fn faults(stat: &str) -> Option<(u64, u64)> {
+pub(super) fn faults(stat: &str) -> Option<(u64, u64)> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(7);
     let mut next = || fields.next()?.parse::<u64>().ok();
     let [minor, minor_of_children, major, major_of_children] = [next()?, next()?, next()?, next()?];

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use isolab_core::{Instance, Outside as Places};
 
 use super::groups::Groups;
-use super::{Bill, Billing, Outside, Peak, Time, Usage};
+use super::{Bill, Billing, Outside, Peak, Time, Usage, processes};
 
 /// Reading control groups may take this part of the time of a server that bills by itself.
 const READING_SHARE: u32 = 200;
@@ -44,13 +44,42 @@ pub(crate) struct Ledger {
 /// Where usage outside of this process is read.
 enum Source {
     Nowhere,
-    Groups(Box<Reading>),
+    Counted(Box<Reading>),
     Unreadable,
 }
 
-/// Control groups and their last reading.
+/// Everything that counts an instance's usage outside of this process.
+enum Counts {
+    Groups(Groups),
+    /// Processes without a control group of their own. Their instance knows the peak of their memory.
+    Processes(Vec<u32>),
+}
+
+impl Counts {
+    fn read(&self) -> std::io::Result<Usage> {
+        match self {
+            Self::Groups(groups) => groups.read(),
+            Self::Processes(ids) => processes::read(ids),
+        }
+    }
+
+    fn begin_peak(&mut self) {
+        if let Self::Groups(groups) = self {
+            groups.begin_peak();
+        }
+    }
+
+    fn peak(&self) -> Option<Peak> {
+        match self {
+            Self::Groups(groups) => Some(groups.peak()),
+            Self::Processes(_) => None,
+        }
+    }
+}
+
+/// Counts and their last reading.
 struct Reading {
-    groups: Groups,
+    counts: Counts,
     /// `None` before the first reading.
     last: Option<Usage>,
     /// How often the instance had been used then.
@@ -63,18 +92,18 @@ impl Ledger {
     /// Opens the books of an instance. Everything before the first bill of an instance that was
     /// never used counts towards that bill: its groups were made for it.
     pub(crate) fn open(places: &Places, uses: u64) -> Self {
-        let outside = match Groups::open(&places.cgroups) {
-            _ if places.cgroups.is_empty() => Source::Nowhere,
-            Err(error) => {
+        let counted = |counts| {
+            let last = (uses == 0).then(Usage::default);
+            Source::Counted(Box::new(Reading { counts, last, uses, is_read: false }))
+        };
+        let outside = match (Groups::open(&places.cgroups), &places.helpers[..]) {
+            (Ok(groups), _) => counted(Counts::Groups(groups)),
+            (Err(_), []) if places.cgroups.is_empty() => Source::Nowhere,
+            (Err(_), helpers) if places.cgroups.is_empty() => counted(Counts::Processes(helpers.to_vec())),
+            (Err(error), _) => {
                 tracing::warn!("the bill of a control group: {error}");
                 Source::Unreadable
             }
-            Ok(groups) => Source::Groups(Box::new(Reading {
-                groups,
-                last: (uses == 0).then(Usage::default),
-                uses,
-                is_read: false,
-            })),
         };
         Self { outside, peak: None, is_watching: false }
     }
@@ -82,9 +111,12 @@ impl Ledger {
     /// Before an invocation of an instance that was used this often.
     pub(crate) fn begin(&mut self, instance: &dyn Instance, billing: Billing, uses: u64) {
         match &mut self.outside {
-            Source::Groups(reading) => {
+            Source::Counted(reading) => {
+                if matches!(reading.counts, Counts::Processes(_)) {
+                    instance.watch_memory();
+                }
                 if let Err(error) = reading.begin(billing, uses) {
-                    tracing::warn!("the bill of a control group: {error}");
+                    tracing::warn!("the bill of an instance outside: {error}");
                     self.outside = Source::Unreadable;
                 }
             }
@@ -107,8 +139,11 @@ impl Ledger {
     ) -> Bill {
         let Ended { uses, has_answered, now } = ended;
         match &mut self.outside {
-            Source::Groups(reading) => {
-                let (outside, peak) = reading.end(billing, uses, now);
+            Source::Counted(reading) => {
+                let (outside, mut peak) = reading.end(billing, uses, now);
+                if peak.is_none() && matches!(outside, Outside::Read { .. }) {
+                    peak = Some(self.peak_of(instance, billing, has_answered, now));
+                }
                 Bill { time, thread, outside, peak }
             }
             Source::Nowhere => {
@@ -124,8 +159,8 @@ impl Ledger {
 
     /// The usage outside that no bill has shown, before the instance is stopped.
     pub(crate) fn close(self) -> Usage {
-        let Source::Groups(reading) = self.outside else { return Usage::default() };
-        reading.groups.read().map_or_else(|_| Usage::default(), |now| now - reading.last.unwrap_or(now))
+        let Source::Counted(reading) = self.outside else { return Usage::default() };
+        reading.counts.read().map_or_else(|_| Usage::default(), |now| now - reading.last.unwrap_or(now))
     }
 
     fn peak_of(
@@ -157,9 +192,9 @@ impl Reading {
         // work in between is also work for its function.
         let is_continued = billing.is_constant || !self.is_read;
         if self.last.is_none() || !is_continued {
-            self.last = Some(self.groups.read()?);
+            self.last = Some(self.counts.read()?);
             self.uses = uses;
-            self.groups.begin_peak();
+            self.counts.begin_peak();
         }
         Ok(())
     }
@@ -169,16 +204,16 @@ impl Reading {
         if !billing.is_asked && NEXT_READING.get().is_some_and(|next| now < next) {
             return (Outside::Later(answers), None);
         }
-        let Ok(read) = self.groups.read() else {
-            return (Outside::Unreadable, Some(self.groups.peak()));
+        let Ok(read) = self.counts.read() else {
+            return (Outside::Unreadable, self.counts.peak());
         };
         let usage = read - self.last.replace(read).unwrap_or(read);
-        let peak = self.groups.peak();
+        let peak = self.counts.peak();
         self.uses = uses;
-        self.groups.begin_peak();
+        self.counts.begin_peak();
         self.is_read = true;
         let ended = Instant::now();
         NEXT_READING.set(Some(ended + ended.saturating_duration_since(now) * READING_SHARE));
-        (Outside::Read { usage, answers }, Some(peak))
+        (Outside::Read { usage, answers }, peak)
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod groups;
 pub(crate) mod ledger;
 pub(crate) mod meter;
+mod processes;
 pub(crate) mod watch;
 
 use std::ops::{AddAssign, Sub};

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -15,14 +16,20 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::Sleep;
 
 use super::outgoing::AnswerBody;
-use super::stream::SharedStream;
+use super::stream::{SharedStream, Silent};
 use crate::pool::tasks::Tasks;
 use crate::registry::{Admission, Registry};
 
 /// A response, as hyper writes it.
 type Answered = Result<Response<AnswerBody>, Infallible>;
+
+/// How long a client that has closed its sending side may wait for its answer, or for the next part of the answer.
+/// TCP does not tell it from a client that has left, whose request would hold an instance for nothing, until the
+/// client's system refuses a part.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The connection's state, as its owner knows it.
 struct Status {
@@ -109,7 +116,7 @@ impl Connections {
         let service = service_fn(move |request| answer(request, InWork::begin(&of_request, &now)));
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let tasks = Rc::clone(&self.tasks);
-        let closable = Closable { connection, status: Rc::clone(&status), tasks };
+        let closable = Closable { connection, status: Rc::clone(&status), tasks, grace: None };
         let handle = self.running.spawn_local(async move {
             if let Err(error) = closable.await {
                 tracing::debug!("a connection ended: {error}");
@@ -175,6 +182,30 @@ struct Closable<S: HttpService<Incoming>> {
     connection: http1::Connection<TokioIo<SharedStream>, S>,
     status: Rc<Status>,
     tasks: Rc<Tasks>,
+    /// Begins when the client has closed its sending side.
+    grace: Option<Grace>,
+}
+
+struct Grace {
+    over: Pin<Box<Sleep>>,
+    /// The writes when it began.
+    writes: u64,
+}
+
+impl<S: HttpService<Incoming>> Closable<S> {
+    /// Ready when the client has left.
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let writes = self.status.stream.writes();
+        if self.grace.as_ref().is_none_or(|grace| grace.writes != writes) {
+            match ready!(self.status.stream.poll_silent(context)) {
+                Silent::Aborted => return Poll::Ready(()),
+                Silent::Closed => {
+                    self.grace = Some(Grace { over: Box::pin(tokio::time::sleep(GRACE)), writes });
+                }
+            }
+        }
+        self.grace.as_mut().map_or(Poll::Pending, |grace| grace.over.as_mut().poll(context))
+    }
 }
 
 impl<S> Future for Closable<S>
@@ -185,7 +216,8 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // hyper's connection is `Unpin` if its transport is.
-        let Self { connection, status, tasks } = self.get_mut();
+        let this = self.get_mut();
+        let Self { connection, status, tasks, .. } = &mut *this;
         let mut connection = Pin::new(connection);
         if status.closing.get() {
             connection.as_mut().graceful_shutdown();
@@ -202,7 +234,7 @@ where
         drop(batch);
         if polled.is_pending() && status.stream.traffic().quiet_since().is_none() {
             // The request waits for something, and its client may have left.
-            return status.stream.poll_gone(context).map(Ok);
+            return this.poll_left(context).map(Ok);
         }
         polled
     }

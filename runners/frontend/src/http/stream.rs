@@ -1,6 +1,6 @@
 //! A client's TCP stream that hyper and the connection's owner share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,15 +20,26 @@ const PIECE: usize = 1024;
 #[derive(Clone)]
 pub(crate) struct SharedStream(Rc<Inner>);
 
+/// Why a client will send no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silent {
+    /// It has closed its sending side. It has left, or it waits for its answer: TCP shows both alike.
+    Closed,
+    /// The connection is gone.
+    Aborted,
+}
+
 struct Inner {
     /// Dropped before the stream is closed.
     registration: Registration,
     tcp: RefCell<TcpStream>,
+    /// Writes that the kernel took.
+    writes: Cell<u64>,
 }
 
 impl SharedStream {
     pub(crate) fn new(stream: TcpStream, registration: Registration) -> Self {
-        Self(Rc::new(Inner { registration, tcp: RefCell::new(stream) }))
+        Self(Rc::new(Inner { registration, tcp: RefCell::new(stream), writes: Cell::new(0) }))
     }
 
     /// The connection's state, as other threads see it, too.
@@ -41,6 +52,19 @@ impl SharedStream {
         self.0.registration.attend();
     }
 
+    /// How many writes the kernel took.
+    pub(crate) fn writes(&self) -> u64 {
+        self.0.writes.get()
+    }
+
+    /// Counts a write.
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        self.traffic().wrote(polled.is_pending());
+        if let Poll::Ready(Ok(_)) = polled {
+            self.0.writes.set(self.0.writes.get() + 1);
+        }
+    }
+
     /// Fails if another thread has taken the connection over.
     fn check(&self) -> io::Result<&Traffic> {
         let traffic = self.traffic();
@@ -49,13 +73,14 @@ impl SharedStream {
 
     /// Ready when the client will send no more. Pending while there are unread bytes:
     /// they hide the end of the stream.
-    pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_silent(&self, context: &mut Context<'_>) -> Poll<Silent> {
         if self.check().is_err() {
-            return Poll::Ready(());
+            return Poll::Ready(Silent::Aborted);
         }
         let mut byte = [0];
         match self.0.tcp.borrow().poll_peek(context, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(0)) => Poll::Ready(Silent::Closed),
+            Poll::Ready(Err(_)) => Poll::Ready(Silent::Aborted),
             Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
         }
     }
@@ -78,9 +103,9 @@ impl AsyncRead for SharedStream {
 
 impl AsyncWrite for SharedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let traffic = self.check()?;
+        self.check()?;
         let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write(context, bytes);
-        traffic.wrote(polled.is_pending());
+        self.wrote(&polled);
         polled
     }
 
@@ -93,9 +118,9 @@ impl AsyncWrite for SharedStream {
         if slices.iter().all(|slice| piece.try_extend_from_slice(slice).is_ok()) {
             return self.poll_write(context, &piece);
         }
-        let traffic = self.check()?;
+        self.check()?;
         let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write_vectored(context, slices);
-        traffic.wrote(polled.is_pending());
+        self.wrote(&polled);
         polled
     }
 

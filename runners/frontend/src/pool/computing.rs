@@ -11,10 +11,10 @@ use isolab_core::streams::Pieces;
 use isolab_core::{Cause, Error, Phase, Request};
 use tokio::sync::{Notify, oneshot};
 
-use super::capacity::Queue;
 use super::shared::Shared;
 use crate::answer::Computed;
 use crate::bill::Billing;
+use crate::queue::Queue;
 use crate::route::{Loss, Route};
 
 /// A route that has cost this many threads is refused. Requests that are in work by then may cost

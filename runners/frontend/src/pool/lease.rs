@@ -88,7 +88,19 @@ impl Lease {
         self.pool.observe(Phase::Invoke, answered, times, &clock.laps, Some(instance));
         self.pool.judge(Phase::Invoke, clock.held(duration));
         self.is_fit = answered.as_ref().err().is_none_or(|error| error.spares_instance);
+        if !self.is_fit {
+            self.count_death();
+        }
         instance
+    }
+
+    /// Counts the death of the instance once, whatever the number of its requests. A client that leaves is
+    /// not counted: it could have the function refused to all other clients.
+    fn count_death(&self) {
+        let slot = self.slot.as_ref().expect("a lease has its slot");
+        if !slot.is_broken.replace(true) && !self.pool.prepared().holds_thread() {
+            self.pool.route.backoff.count_death();
+        }
     }
 
     /// Before an invocation that is billed.

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that decides about reuse.
 
+mod acquire;
 pub(crate) mod capacity;
 pub(crate) mod computing;
 pub(crate) mod inbox;
@@ -14,11 +15,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use isolab_core::{Cause, Error, Laps, Phase, Prepared, Reuse};
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 pub(crate) use self::shared::Shared;
 
@@ -52,6 +52,12 @@ pub(crate) struct Pool {
     starting: Cell<usize>,
     /// Requests that wait for one of these.
     joining: Cell<usize>,
+    /// Requests that wait for an instance of their own, or for one that is given back before.
+    starters: Cell<usize>,
+    /// Requests that take an instance as soon as one is given back.
+    takers: Cell<usize>,
+    /// How long the last start took.
+    last_start: Cell<Duration>,
     /// Notified when a start has ended.
     started: Notify,
     given_back: Notify,
@@ -81,12 +87,6 @@ impl Drop for Place {
     }
 }
 
-/// The thing that a request waits for: an idle instance, or the permit to start one.
-enum Granted {
-    Idle(Rc<Slot>),
-    Place(OwnedSemaphorePermit),
-}
-
 impl Pool {
     pub(crate) fn new(
         shared: &Arc<Shared>,
@@ -108,6 +108,9 @@ impl Pool {
             waiting: Cell::new(0),
             starting: Cell::new(0),
             joining: Cell::new(0),
+            starters: Cell::new(0),
+            takers: Cell::new(0),
+            last_start: Cell::default(),
             started: Notify::new(),
             given_back: Notify::new(),
             is_recording: Cell::new(true),
@@ -157,58 +160,6 @@ impl Pool {
         self.prepared().max_concurrency()
     }
 
-    /// An instance for one request: an idle one if the policy allows it, or one with room for one
-    /// more request; else a new one if there is a place; else whichever comes first. A start is metered if it is billed.
-    /// Call [`Pool::prepare`] before.
-    pub(crate) async fn acquire(self: &Rc<Self>, is_billed: bool) -> Result<Lease, Error> {
-        // A new request must not overtake those that wait.
-        if self.waiting.get() == 0 {
-            if let Some(slot) = self.pop_reusable() {
-                return Ok(Lease::new(self, slot));
-            }
-            if let Some(slot) = self.find_room() {
-                return Ok(Lease::new(self, slot));
-            }
-            if self.will_have_room(self.joining.get())
-                && let Some(slot) = Box::pin(self.await_start()).await?
-            {
-                return Ok(Lease::new(self, slot));
-            }
-            if let Some(permit) = self.try_place() {
-                return self.start(permit, is_billed).await;
-            }
-        }
-        match Box::pin(self.wait()).await? {
-            Granted::Idle(slot) => Ok(Lease::new(self, slot)),
-            Granted::Place(permit) => self.start(permit, is_billed).await,
-        }
-    }
-
-    /// Whether the instances that are being started can take one more request than `others`. Many
-    /// requests at once then share a new instance, and each of them does not start its own.
-    fn will_have_room(&self, others: usize) -> bool {
-        // The first request of an instance is the one that starts it.
-        let room = self.starting.get() * (self.max_concurrency() - 1);
-        self.shared.reuse == Reuse::Warm && self.max_uses().is_none() && others < room
-    }
-
-    /// Waits until a start has ended. Returns an instance, if there is one with room.
-    async fn await_start(&self) -> Result<Option<Rc<Slot>>, Error> {
-        let wait = self.shared.queue_wait;
-        let late = |_| self.over_capacity(format!("no instance was started within {wait:?}"));
-        let started = async {
-            let _joining = Waiter::new(&self.joining);
-            while self.will_have_room(self.joining.get() - 1) {
-                self.started.notified().await;
-                if let Some(slot) = self.find_room() {
-                    return Some(slot);
-                }
-            }
-            None
-        };
-        tokio::time::timeout(wait, started).await.map_err(late)
-    }
-
     /// The number of places for instances of this executor.
     pub(crate) fn places(&self) -> usize {
         self.capacity().instances
@@ -217,87 +168,6 @@ impl Pool {
     /// A place for one more instance, if one is free now.
     pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.capacity().places).try_acquire_owned().ok()
-    }
-
-    async fn wait(&self) -> Result<Granted, Error> {
-        let capacity = self.capacity();
-        let full = || {
-            let most = capacity.instances;
-            self.over_capacity(format!("all {most} instances are in use, and the queue is full"))
-        };
-        let _queued = capacity.queue.join().ok_or_else(full)?;
-        let _waiter = Waiter::new(&self.waiting);
-        // Idle instances of other functions and workers hold places, too.
-        self.shared.evict(self.route.executor_index);
-
-        let wait = self.shared.queue_wait;
-        let late = |_| self.over_capacity(format!("no instance became free within {wait:?}"));
-        tokio::time::timeout(wait, self.granted()).await.map_err(late)
-    }
-
-    async fn granted(&self) -> Granted {
-        let mut place = pin!(Arc::clone(&self.capacity().places).acquire_owned());
-        loop {
-            tokio::select! {
-                biased;
-                permit = &mut place => return Granted::Place(permit.expect("the semaphore is never closed")),
-                () = self.given_back.notified() => {
-                    if let Some(slot) = self.pop_reusable().or_else(|| self.find_room()) {
-                        return Granted::Idle(slot);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Starts an instance. A start that takes more than one poll goes on without the
-    /// client, so that a client that leaves does not leave a half-made sandbox behind.
-    pub(crate) async fn start(
-        self: &Rc<Self>,
-        permit: OwnedSemaphorePermit,
-        is_billed: bool,
-    ) -> Result<Lease, Error> {
-        let mut starting = Box::pin(Rc::clone(self).start_here(permit, is_billed));
-        match futures_util::poll!(&mut starting) {
-            Poll::Ready(started) => started,
-            Poll::Pending => {
-                let (sender, receiver) = oneshot::channel();
-                self.tasks.spawn(async move {
-                    // Without a receiver the lease is dropped, which returns or stops the instance.
-                    let _ = sender.send(starting.await);
-                });
-                receiver.await.unwrap_or_else(|_| {
-                    let cause = Cause::Internal("the executor panicked; see the server's log".into());
-                    Err(self.route.error(Phase::Start, cause))
-                })
-            }
-        }
-    }
-
-    async fn start_here(
-        self: Rc<Self>,
-        permit: OwnedSemaphorePermit,
-        is_billed: bool,
-    ) -> Result<Lease, Error> {
-        self.metrics.live.add(1);
-        let place = Place { _permit: permit, metrics: Arc::clone(&self.metrics) };
-        let _counted = Starting::begin(&self);
-        let is_metered = is_billed || !self.route.pace.is_settled();
-        let starting = Live::start_as(is_metered, &**self.prepared());
-        let timed = self.track(Phase::Start, None, pin!(starting)).await;
-        let instance = timed.value.as_ref().ok().map(|live| (live.id(), live.uses()));
-        self.observe(Phase::Start, &timed.value, (timed.duration, timed.waited), &timed.laps, instance);
-        self.judge(Phase::Start, timed.held());
-        let usage = timed.usage.filter(|_| is_billed);
-        if let Some(usage) = usage {
-            self.metrics.bill.phase(Phase::Start).add(usage);
-        }
-        let live = timed.value?;
-        let slot = Slot { live, place, leases: Cell::new(0), is_broken: Cell::new(false) };
-        let mut lease = Lease::new(&self, Rc::new(slot));
-        lease.started = Some(timed.duration);
-        lease.start_usage = usage.map(Box::new);
-        Ok(lease)
     }
 
     /// Counts a phase, and keeps it if an experiment records phases.
@@ -337,6 +207,11 @@ impl Pool {
         // `fresh` no other request gets it: its response could not say what it cost.
         let reuse = self.shared.reuse;
         reuse != Reuse::Fresh && reuse.allows(uses) && self.max_uses().is_none_or(|most| uses < most)
+    }
+
+    /// An idle instance if the policy allows it, or one with room for one more request.
+    fn find_free(&self) -> Option<Rc<Slot>> {
+        self.pop_reusable().or_else(|| self.find_room())
     }
 
     /// An instance that answers requests and may be given one more.
@@ -432,7 +307,7 @@ impl Pool {
     }
 
     fn wake_one(&self) {
-        if self.waiting.get() > 0 {
+        if self.takers.get() > 0 {
             self.given_back.notify_one();
         }
     }
@@ -472,38 +347,5 @@ impl Pool {
             tracing::error!("{error}");
         }
         drop(place);
-    }
-}
-
-/// Counts a start until it has ended, also without success.
-struct Starting<'a>(&'a Pool);
-
-impl<'a> Starting<'a> {
-    fn begin(pool: &'a Pool) -> Self {
-        pool.starting.set(pool.starting.get() + 1);
-        Self(pool)
-    }
-}
-
-impl Drop for Starting<'_> {
-    fn drop(&mut self) {
-        self.0.starting.set(self.0.starting.get() - 1);
-        self.0.started.notify_waiters();
-    }
-}
-
-/// Counts a waiting request until it is dropped.
-struct Waiter<'a>(&'a Cell<usize>);
-
-impl<'a> Waiter<'a> {
-    fn new(waiting: &'a Cell<usize>) -> Self {
-        waiting.set(waiting.get() + 1);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
     }
 }

@@ -1,20 +1,28 @@
 //! Preparing a function once for all workers, at the first request for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolab_core::{Cause, Error, Phase, Prepared};
 use tokio::sync::watch;
 
-use super::capacity::Queue;
 use super::shared::Shared;
 use crate::lifecycle;
+use crate::queue::Queue;
 use crate::route::Route;
 use crate::telemetry::metrics::{Durations, Histogram};
 use crate::telemetry::record::Entry;
 
+/// A function that failed to be prepared is tried again after this many times the time that the failure took:
+/// a build takes a processor from all other functions, and each request for the function would start one.
+const PAUSES: u32 = 10;
+/// The longest of these pauses: a user has mended the function or the engine, and waits.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A failure that takes less burdens nobody.
+const LEAST_FAILURE: Duration = Duration::from_millis(10);
+
 /// One function on one executor, from untouched to prepared. Every request that waits
-/// gets a failure; it is not kept, so the next request tries again.
+/// gets a failure, and so do requests in the pause after it. The next one tries again.
 pub(crate) struct Preparation {
     state: Mutex<State>,
     queue: Queue,
@@ -25,6 +33,7 @@ pub(crate) struct Preparation {
 enum State {
     Untouched,
     Running(watch::Receiver<Option<Outcome>>),
+    Failed { error: Error, until: Instant },
     Ready(Arc<dyn Prepared>),
 }
 
@@ -78,7 +87,8 @@ pub(crate) async fn prepared(
             State::Ready(prepared) => return Ok((Arc::clone(prepared), None)),
             // A closed channel means that the preparing thread panicked: try again.
             State::Running(outcome) if outcome.has_changed().is_ok() => (outcome.clone(), false),
-            State::Running(_) | State::Untouched => {
+            State::Failed { error, until } if Instant::now() < *until => return Err(again(error, *until)),
+            State::Running(_) | State::Failed { .. } | State::Untouched => {
                 let outcome = begin(shared, route)
                     .map_err(|error| failed(Cause::Internal(format!("no thread to prepare on: {error}"))))?;
                 *state = State::Running(outcome.clone());
@@ -131,10 +141,38 @@ fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Rec
                 }
                 State::Ready(Arc::clone(prepared))
             }
-            Err(_) => State::Untouched,
+            Err(error) => match pause(timed.duration) {
+                Duration::ZERO => State::Untouched,
+                pause => State::Failed { error: error.clone(), until: Instant::now() + pause },
+            },
         };
         sender.send_replace(Some(Outcome { result: timed.value, duration: timed.duration }));
     };
     std::thread::Builder::new().name("prepare".into()).spawn(work)?;
     Ok(receiver)
+}
+
+/// The pause after a failure that took so long.
+fn pause(failure: Duration) -> Duration {
+    if failure < LEAST_FAILURE { Duration::ZERO } else { (failure * PAUSES).min(LONGEST_PAUSE) }
+}
+
+/// The failure as a request gets it in the pause.
+fn again(error: &Error, until: Instant) -> Error {
+    let left = until.saturating_duration_since(Instant::now()).as_secs_f64();
+    let next = format!("the next request in {left:.1} s tries again");
+    let hint = error.hint.as_ref().map_or_else(|| next.clone(), |hint| format!("{hint}; {next}"));
+    error.clone().hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_takes_long_is_not_repeated_for_ten_times_as_long() {
+        assert_eq!(pause(Duration::from_millis(9)), Duration::ZERO);
+        assert_eq!(pause(Duration::from_secs(2)), Duration::from_secs(20));
+        assert_eq!(pause(Duration::from_mins(1)), LONGEST_PAUSE);
+    }
 }

@@ -33,6 +33,35 @@ async fn gets(client: &mut Client, target: &str, requests: u64) -> Vec<Answer> {
     answers
 }
 
+/// The policy of each thread of this process with such a name, in the numbers of `sched_setscheduler(2)`.
+fn policies(name: &str) -> Vec<i32> {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap());
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // Field 41 of proc_pid_stat(5); the name in brackets is the second.
+    stats
+        .filter_map(|stat| {
+            let (head, tail) = stat.rsplit_once(") ")?;
+            head.split_once('(')?.1.starts_with(name).then(|| tail.split(' ').nth(38)?.parse().ok())?
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn compute_threads_leave_their_processor_to_workers() {
+    let (server, _script) = server(2);
+    assert_eq!(server.get("/a").await.status, 200);
+    let (compute, workers) = (policies("compute-"), policies("worker-"));
+    assert!(
+        !compute.is_empty() && compute.iter().all(|policy| *policy == nix::libc::SCHED_IDLE),
+        "{compute:?}"
+    );
+    assert!(
+        !workers.is_empty() && workers.iter().all(|policy| *policy == nix::libc::SCHED_OTHER),
+        "{workers:?}"
+    );
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_function_that_computes_on_every_thread_that_it_gets_leaves_all_others_alone() {
     let (server, script) = Running::scripted(Config { workers: 2, ..computing(4) });

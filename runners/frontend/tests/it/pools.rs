@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use isolab_core::{Cause, Phase, Reuse};
 use isolab_frontend::Config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::scripted::{Script, count};
 use crate::support::{Running, config, until};
@@ -151,6 +153,81 @@ async fn waiting_requests_are_served_when_an_instance_becomes_free() {
     }
 }
 
+/// A start may take seconds, and a request need not wait for its own if another instance is free before.
+#[tokio::test]
+async fn a_request_takes_an_instance_that_is_given_back_before_its_own_has_started() {
+    for concurrency in [1, 2] {
+        let (server, script) = with_places(2, Reuse::Warm);
+        script.concurrency.store(concurrency, Ordering::SeqCst);
+        script.close_start_gate();
+        script.start_gate.add_permits(1);
+        // The first instance is full.
+        let full = (0..concurrency).map(|_| async { server.get("/a?wait").await });
+        let late = async {
+            until("the instance is full", || count(&script.waiting) == concurrency).await;
+            server.get("/a").await
+        };
+        let release = async {
+            until("the second instance starts", || count(&script.starting) == 2).await;
+            script.invoke_gate.add_permits(1);
+        };
+        let late = async {
+            let late = late.await;
+            script.invoke_gate.add_permits(concurrency);
+            late
+        };
+        let (full, late, ()) = tokio::join!(join_all(full), late, release);
+        assert!(late.status == 200 && late.instance().0 == full[0].instance().0, "{concurrency}");
+        // The second instance is there for later requests.
+        script.start_gate.add_permits(1);
+        server.until_metric(IDLE, 2).await;
+        server.stop().await;
+        assert_eq!((script.live(), count(&script.leaked)), (0, 0), "{concurrency}");
+    }
+}
+
+/// Each request of a slow spell would start an instance of its own otherwise.
+#[tokio::test]
+async fn a_start_that_its_request_no_longer_needs_serves_the_next_request() {
+    for reuse in [Reuse::Warm, Reuse::Times(9)] {
+        let (server, script) = with_places(9, reuse);
+        script.close_start_gate();
+        script.start_gate.add_permits(1);
+        let first = server.get("/a?wait");
+        // Begins the second start, and takes the first instance, which is given back before.
+        let second = async {
+            until("the instance is in use", || count(&script.waiting) == 1).await;
+            server.get("/a?wait").await
+        };
+        let third = async {
+            until("the second request runs", || count(&script.waiting) == 2).await;
+            server.get("/a").await
+        };
+        let release = async {
+            until("the second instance starts", || count(&script.starting) == 2).await;
+            script.invoke_gate.add_permits(1);
+            until("the second request runs", || count(&script.waiting) == 2).await;
+            // The third request arrives in the meantime.
+            for _ in 0..10 {
+                server.metric(LIVE).await;
+            }
+            script.start_gate.add_permits(1);
+        };
+        let third = async {
+            let third = third.await;
+            script.invoke_gate.add_permits(1);
+            third
+        };
+        let (first, second, third, ()) = tokio::join!(first, second, third, release);
+        let ids = [&first, &second, &third].map(|answer| answer.instance().0);
+        assert!(ids[0] == ids[1] && ids[1] != ids[2], "{reuse}: {ids:?}");
+        server.until_metric(IDLE, 2).await;
+        assert_eq!(count(&script.starting), 2, "{reuse}");
+        server.stop().await;
+        assert_eq!((script.live(), count(&script.leaked)), (0, 0), "{reuse}");
+    }
+}
+
 #[tokio::test]
 async fn an_idle_instance_gives_its_place_to_another_function() {
     let (server, script) = with_places(1, Reuse::Warm);
@@ -189,6 +266,36 @@ async fn a_client_that_leaves_while_its_request_runs_leaves_nothing_behind() {
     server.until_metric(LIVE, 0).await;
     assert_eq!((count(&script.stopped), count(&script.leaked)), (1, 0));
     assert_eq!(server.get("/a").await.instance().1, 1);
+    server.stop().await;
+}
+
+/// Such as `nc -N`. TCP does not tell it from a client that has left.
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_is_answered_for_a_while() {
+    let (server, script) = with_places(1, Reuse::Warm);
+    let half_closed = async |path: &str| {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        client
+    };
+    let read = async |mut client: TcpStream| {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    for round in 1..=3 {
+        let client = half_closed("/a?wait").await;
+        until("the request runs", || count(&script.waiting) == round).await;
+        script.invoke_gate.add_permits(1);
+        let answer = read(client).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
+    }
+    // The gate stays closed, and the client is taken for one that has left.
+    let client = half_closed("/a?wait").await;
+    assert_eq!(read(client).await, "");
+    server.until_metric(LIVE, 0).await;
     server.stop().await;
 }
 
@@ -278,10 +385,12 @@ async fn many_requests_at_once_share_the_instances_that_are_being_started() {
     let (server, script) = with_places(100, Reuse::Warm);
     script.concurrency.store(10, Ordering::SeqCst);
     script.close_start_gate();
-    let requests = (0..20).map(|_| async { server.get("/a").await.instance().0 });
+    let requests = (0..20).map(|_| async { server.get("/a?wait").await.instance().0 });
     let release = async {
         until("instances are being started", || count(&script.starting) == 2).await;
         script.start_gate.add_permits(100);
+        until("all requests run", || count(&script.waiting) == 20).await;
+        script.invoke_gate.add_permits(20);
     };
     let (ids, ()) = tokio::join!(join_all(requests), release);
     assert_eq!(ids.into_iter().collect::<HashSet<_>>().len(), 2);

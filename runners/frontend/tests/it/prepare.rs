@@ -50,6 +50,33 @@ async fn a_failure_is_answered_and_the_next_request_tries_again() {
     server.stop().await;
 }
 
+/// Builds would otherwise follow each other for as long as somebody asks.
+#[tokio::test]
+async fn a_failure_that_took_long_is_answered_again_without_another_try() {
+    let (server, script) = Running::scripted(config(Reuse::Warm));
+    script.fail(Phase::Prepare, Cause::Artifact("no compiler".into()));
+    script.prepare_gate.forget_permits(1_000);
+    let (mut first, took) = (server.client().await, Duration::from_millis(500));
+    let release = async {
+        until("the function is being prepared", || count(&script.prepared) == 1).await;
+        tokio::time::sleep(took).await;
+        script.prepare_gate.add_permits(1_000);
+    };
+    let (failed, ()) = tokio::join!(first.get("/a"), release);
+    failed.problem(500, "artifact");
+    script.recover();
+    let details = server.get("/a").await.problem(500, "artifact");
+    assert!(details["detail"].as_str().unwrap().contains("tries again"), "{details}");
+    assert_eq!(count(&script.prepared), 1);
+    let begun = std::time::Instant::now();
+    while server.get("/a").await.status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not tried again");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(count(&script.prepared), 2);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn preparing_goes_on_when_the_client_that_began_it_is_gone() {
     let (server, script) = Running::scripted(config(Reuse::Warm));

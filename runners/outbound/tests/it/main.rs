@@ -1,4 +1,5 @@
 //! Outbound requests to real sockets.
 
 mod origin;
+mod proxied;
 mod requests;

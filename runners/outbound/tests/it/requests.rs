@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -9,7 +10,7 @@ use isolab_core::function::Host;
 use isolab_core::streams::{Broken, Pieces, collect};
 use isolab_outbound::{BUFFER_BYTES, Body, Client, Error};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::origin::{client, client_of, head, host, once, origin};
 
@@ -80,8 +81,9 @@ async fn the_resolver_is_asked_for_hosts_without_an_address() {
 
 #[tokio::test]
 async fn a_host_that_refuses_breaks_off_or_speaks_no_http_is_named_with_the_reason() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = failed(&client(closed), "http://origin/").await;
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let error = failed(&client(closed.local_addr().unwrap()), "http://origin/").await;
     assert!(error.starts_with("`origin:80` cannot be reached: ") && error.contains("refused"), "{error}");
     let large = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "x".repeat(4 * BUFFER_BYTES));
     for answer in [

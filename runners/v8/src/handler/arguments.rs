@@ -22,7 +22,7 @@ pub(super) fn of<'s>(
     let body = if request.body.is_empty() {
         v8::null(scope).into()
     } else {
-        natives::byte_array(scope, request.body.to_vec())?.into()
+        natives::byte_array(scope, &request.body)?.into()
     };
     let mut arguments = ArrayVec::from_iter([
         v8::Local::new(scope, handler),

@@ -3,8 +3,7 @@
 use isolab_core::Cause;
 
 use super::natives;
-use crate::isolate::Failure;
-use crate::isolate::exception;
+use crate::isolate::{self, Failure, exception};
 
 /// The values of a booted context.
 pub(crate) struct Booted<'s> {
@@ -26,7 +25,13 @@ pub(crate) struct Source {
     pub(crate) streams: bool,
 }
 
-/// Evaluates the web API and the handler's module in the scope's context.
+/// Has V8's own classes keep to the memory limit where V8 does not count their memory.
+pub(crate) fn limit(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
+    run(scope, "buffers.js", include_str!("buffers.js"))?;
+    run(scope, "intl.js", include_str!("intl.js"))
+}
+
+/// Evaluates the web API and the handler's module in the scope's context, which is [limited](limit).
 pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &Source) -> Result<Booted<'s>, Failure> {
     natives::install(scope, source.streams).ok_or(Failure::Thrown)?;
     for (name, source) in isolab_webapi::scripts(source.streams) {
@@ -79,6 +84,7 @@ fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Lo
     scope.set_slot(Uncaught(None));
     let settled = module.evaluate(scope).ok_or(Failure::Thrown)?;
     scope.perform_microtask_checkpoint();
+    isolate::check(scope);
     if let Some(Uncaught(Some(text))) = scope.remove_slot() {
         return Err(Failure::Rejected(text));
     }

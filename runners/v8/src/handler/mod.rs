@@ -116,7 +116,7 @@ impl HandlerInstance {
             boot::remove_late_globals(scope)?;
             let booted = match &prepared.origin {
                 Origin::Snapshot(_) => snapshot::restore(scope),
-                Origin::Source(source) => boot::boot(scope, source),
+                Origin::Source(source) => boot::limit(scope).and_then(|()| boot::boot(scope, source)),
             }?;
             let env = prepared.powers.env(scope)?;
             Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler), env))

@@ -15,7 +15,7 @@ pub(crate) struct Powers {
     /// The hosts of outbound requests.
     pub(super) outbound: Arc<Outbound>,
     /// Environment variables.
-    env: BTreeMap<String, String>,
+    pub(super) env: BTreeMap<String, String>,
 }
 
 impl Default for Powers {

@@ -78,6 +78,7 @@ fn keep(
     context: v8::Local<'_, v8::Context>,
     source: &Source,
 ) -> Result<(), Failure> {
+    boot::limit(scope)?;
     let name = boot::text(scope, "Intl")?;
     let intl = context.global(scope).get(scope, name.into()).ok_or(Failure::Thrown)?;
     boot::run(scope, "isolab:snapshot.js", REFUSE_INTL)?;

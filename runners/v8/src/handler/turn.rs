@@ -19,10 +19,14 @@ use super::natives::timers::settled;
 use super::reply::Reply;
 use super::tasks::{Body, BodyId, Sink};
 use super::{HandlerInstance, arguments, delivery, reply};
-use crate::isolate::{Failure, exception};
+use crate::isolate::{self, Failure, exception};
 
 /// Stands for "never" where an instant is needed.
 const A_CENTURY: Duration = Duration::from_hours(24 * 365 * 100);
+
+/// The length of a turn from which on its memory is looked at when it ends. A handler needs longer to fill more
+/// than a few MiB, and a look takes a microsecond.
+const LONG_TURN: Duration = Duration::from_millis(5);
 
 /// The result of a request's first turn.
 pub(super) enum First<'a> {
@@ -82,6 +86,9 @@ pub(super) fn first<'a>(
         scope.perform_microtask_checkpoint();
         event_loop.check(id)?;
         laps.mark("handler");
+        if laps.elapsed() >= LONG_TURN {
+            isolate::check(scope);
+        }
         match answer_of(scope, answer)? {
             Answer::Settled(answer) => conclude(instance, scope, (id, outlet.as_deref()), answer),
             Answer::Pending(_) if event_loop.is_stuck() => Err(never_settles().into()),
@@ -284,6 +291,9 @@ impl Waiting<'_> {
             let is_pending = || promise.state() == v8::PromiseState::Pending;
             while is_pending() && delivery::deliver(scope, event_loop, self.id)? {}
             while is_pending() && self.call_due(scope, now)? {}
+            if now.elapsed() >= LONG_TURN {
+                isolate::check(scope);
+            }
             match answer_of(scope, promise.into())? {
                 Answer::Pending(_) => Ok(Next::Waits),
                 Answer::Settled(_) if self.has_begun => Ok(Next::Ended),

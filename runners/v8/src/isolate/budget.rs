@@ -4,28 +4,48 @@
 //! come from an allocator, and in the host, which keeps timers and outbound requests for it. All count against one limit:
 //!
 //! - The heap has the limit as its own. When V8 is about to exceed it, the isolate is
-//!   terminated, and gets room for the allocation in progress: V8 would otherwise end the
-//!   process.
+//!   terminated, and gets a loan, room for the allocation in progress: V8 would otherwise end the
+//!   process. It gets one loan only. Built-in functions notice the termination late or never, and
+//!   a guest that has used its loan up by then costs its thread ([`hold_thread`]).
 //! - The allocator refuses buffers that would exceed the limit by themselves, which throws a
 //!   `RangeError`. The host refuses timers in the same way, and outbound requests and pieces of bodies by a
 //!   `TypeError`.
+//! - The host makes no string for a guest that would exceed the limit ([`has_room`]).
 //! - After every full collection the sum is compared with the limit. The sum is exact only
-//!   then, so all three together may exceed the limit until the next collection.
+//!   then, so all three together may exceed the limit until the next collection. A turn that took
+//!   long is followed by a collection if the sum exceeds the limit ([`check`]).
+//!
+//! V8 has no hook for three things, so a guest can make the process hold more for a while:
+//!
+//! - One object among the youngest ones may be as large as an object can be, 1 GiB, whatever the
+//!   limit: V8 looks at the limit when it allocates the next one. With its loan, a heap has 2.1 GiB beyond
+//!   its limit at most.
+//! - Some built-in functions copy a text into memory of their own: `localeCompare`, `toLocaleUpperCase` and the
+//!   like, up to three times the limit.
+//! - The compiler of regular expressions takes some 220 bytes for each character of a source, and a source
+//!   may be as long as any text. Nothing bounds this but a limit of the whole process, such as a
+//!   control group. A limit on the source would have to replace `RegExp.prototype.constructor`, and V8 then
+//!   takes ten times as long for `split` and `replace`.
 //!
 //! The memory of a Wasm module is in neither place. Its limit is part of the module (see
 //! [`crate::module::binary`]).
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
-/// How far a heap may grow beyond its limit until the termination takes effect. One
-/// allocation is at most 1 GiB (the largest string or array), and a built-in function may
-/// make a few.
-const LAST_RESORT_BYTES: usize = 4 << 30;
+use super::buffers::Buffers;
+
+/// How far a heap may grow beyond its limit until the termination takes effect: one allocation of the
+/// largest string or array, which has 1 GiB (`String::kMaxLength` and `FixedArray::kMaxLength` in V8's
+/// sources), and the pages around it.
+const LOAN_BYTES: usize = (1 << 30) + (64 << 20);
+
+/// The size from which on [`has_room`] asks V8, which takes some microseconds. The heap's own limit is enough
+/// for smaller strings.
+const LARGE_BYTES: usize = 1 << 20;
 
 /// The budget of one isolate.
 pub(super) struct Budget {
@@ -33,30 +53,24 @@ pub(super) struct Budget {
     buffers: Arc<Buffers>,
     host: Rc<HostMemory>,
     exhausted: Cell<bool>,
+    /// Whether the heap may already grow beyond its limit.
+    has_loan: Cell<bool>,
     isolate: v8::IsolateHandle,
 }
 
 /// Adds a limit to what an isolate is made with.
 pub(super) fn params(limit_bytes: u64, params: v8::CreateParams) -> (v8::CreateParams, Arc<Buffers>) {
     let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
-    let buffers = Arc::new(Buffers { used: AtomicUsize::new(0), limit, denied: AtomicBool::new(false) });
-    // SAFETY: the allocator owns the reference that `into_raw` leaves behind, and
-    // `Buffers::drop` gives it back.
-    let allocator = unsafe { v8::new_rust_allocator(Arc::into_raw(buffers.clone()), &Buffers::VTABLE) };
-    (params.heap_limits(0, limit).array_buffer_allocator(allocator), buffers)
+    let buffers = Buffers::new(limit);
+    (params.heap_limits(0, limit).array_buffer_allocator(buffers.allocator()), buffers)
 }
 
 impl Budget {
     /// The budget of an isolate that was made with [`params`].
     pub(super) fn new(isolate: &v8::Isolate, buffers: Arc<Buffers>) -> Self {
-        let (limit, exhausted) = (buffers.limit, Cell::new(false));
+        let (limit, exhausted, has_loan) = (buffers.limit(), Cell::new(false), Cell::new(false));
         let host = Rc::new(HostMemory { used: Cell::new(0), limit });
-        Self { limit, buffers, host, exhausted, isolate: isolate.thread_safe_handle() }
-    }
-
-    /// The memory of the isolate's buffers.
-    pub(super) fn buffers(&self) -> &Arc<Buffers> {
-        &self.buffers
+        Self { limit, buffers, host, exhausted, has_loan, isolate: isolate.thread_safe_handle() }
     }
 
     /// The memory that the host holds for the isolate.
@@ -64,7 +78,8 @@ impl Budget {
         &self.host
     }
 
-    /// Has V8 call the budget when the heap is nearly full, and after each full collection.
+    /// Has V8 call the budget when the heap is nearly full, and after each full collection, and has the
+    /// isolate know its memory.
     ///
     /// # Safety
     /// The budget must not be dropped before the isolate has ended.
@@ -73,6 +88,8 @@ impl Budget {
         let data = Rc::as_ptr(self).cast_mut().cast();
         isolate.add_near_heap_limit_callback(near_heap_limit, data);
         isolate.add_gc_epilogue_callback(after_collection, data, v8::GCType::kGCTypeMarkSweepCompact);
+        isolate.set_slot(Arc::clone(&self.buffers));
+        isolate.set_slot(Rc::clone(&self.host));
     }
 
     /// Whether the limit was reached: the isolate must not run again.
@@ -82,12 +99,12 @@ impl Budget {
 
     /// Before a run: a refusal in an earlier one says nothing about it.
     pub(super) fn forget_denial(&self) {
-        self.buffers.denied.store(false, Relaxed);
+        self.buffers.set_denied(false);
     }
 
     /// Whether the allocator refused the last request.
     pub(super) fn was_denied(&self) -> bool {
-        self.buffers.denied.load(Relaxed)
+        self.buffers.was_denied()
     }
 
     fn exhaust(&self) {
@@ -101,7 +118,22 @@ extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize
     // SAFETY: the caller of `install` keeps the budget until the isolate has ended.
     let budget = unsafe { &*data.cast::<Budget>() };
     budget.exhaust();
-    current.saturating_add(LAST_RESORT_BYTES)
+    if budget.has_loan.replace(true) {
+        hold_thread();
+    }
+    current.saturating_add(LOAN_BYTES)
+}
+
+/// A guest that has used up its loan without leaving a built-in function: nothing interrupts it, so its thread
+/// goes no further. The front end counts the thread as lost, and has another one in its place.
+fn hold_thread() -> ! {
+    tracing::error!(
+        "a handler exceeds its memory limit by more than {LOAN_BYTES} bytes and cannot be interrupted; its \
+         thread is held, with its memory, until the process ends"
+    );
+    loop {
+        thread::park();
+    }
 }
 
 extern "C" fn after_collection(
@@ -116,6 +148,33 @@ extern "C" fn after_collection(
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
     if budget.host.used_bytes(&mut isolate) > budget.limit {
         budget.exhaust();
+    }
+}
+
+/// Whether a string of this many bytes has room in the heap, after a collection if need be. A refusal counts
+/// as one of the allocator.
+pub(crate) fn has_room(isolate: &mut v8::Isolate, bytes: usize) -> bool {
+    if bytes < LARGE_BYTES {
+        return true;
+    }
+    let Some(host) = isolate.get_slot::<Rc<HostMemory>>().cloned() else { return false };
+    let fits = |isolate: &mut v8::Isolate| host.used_bytes(isolate).saturating_add(bytes) <= host.limit;
+    let has_room = fits(isolate) || {
+        isolate.low_memory_notification();
+        fits(isolate)
+    };
+    if let (false, Some(buffers)) = (has_room, isolate.get_slot::<Arc<Buffers>>()) {
+        buffers.set_denied(true);
+    }
+    has_room
+}
+
+/// Collects garbage if all memory together exceeds the limit. If it still does after that, the isolate is
+/// exhausted.
+pub(crate) fn check(isolate: &mut v8::Isolate) {
+    let Some(host) = isolate.get_slot::<Rc<HostMemory>>().cloned() else { return };
+    if host.used_bytes(isolate) > host.limit {
+        isolate.low_memory_notification();
     }
 }
 
@@ -163,94 +222,4 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.memory.release(self.bytes);
     }
-}
-
-/// The memory of an isolate's buffers. V8 frees buffers on threads of its own.
-pub(crate) struct Buffers {
-    used: AtomicUsize,
-    limit: usize,
-    denied: AtomicBool,
-}
-
-impl Buffers {
-    const VTABLE: v8::RustAllocatorVtable<Self> = v8::RustAllocatorVtable {
-        allocate: Self::allocate,
-        allocate_uninitialized: Self::allocate_uninitialised,
-        free: Self::free,
-        drop: Self::drop,
-    };
-
-    /// Whether a buffer of this size has room. A refusal counts as one of the allocator.
-    pub(crate) fn has_room(&self, len: usize) -> bool {
-        let used = self.used.load(Relaxed).checked_add(len);
-        let has_room = used.is_some_and(|used| used <= self.limit);
-        self.denied.store(!has_room, Relaxed);
-        has_room
-    }
-
-    /// A buffer for the guest, filled by the host. It counts as one of the allocator. `None` if it would
-    /// exceed the limit.
-    pub(crate) fn filled(
-        self: &Arc<Self>,
-        len: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Option<v8::UniqueRef<v8::BackingStore>> {
-        let data = self.reserve(len, alloc_zeroed);
-        if data.is_null() {
-            return None;
-        }
-        // SAFETY: `reserve` has just given that many bytes, all of them zero, and nobody else has them.
-        fill(unsafe { std::slice::from_raw_parts_mut(data.cast(), len) });
-        let owner = Arc::into_raw(Arc::clone(self)).cast_mut().cast();
-        // SAFETY: the bytes live until `give_back`, which V8 calls once, with `owner`.
-        Some(unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(data, len, Self::give_back, owner) })
-    }
-
-    unsafe extern "C" fn give_back(data: *mut c_void, len: usize, owner: *mut c_void) {
-        // SAFETY: `filled` left this reference with the buffer.
-        let buffers = unsafe { Arc::from_raw(owner.cast_const().cast::<Self>()) };
-        // SAFETY: V8 gives back, once, what `filled` passed to it.
-        unsafe { buffers.free(data, len) };
-    }
-
-    fn reserve(&self, len: usize, allocate: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
-        let room = |used: usize| used.checked_add(len).filter(|used| *used <= self.limit);
-        let granted = self.used.fetch_update(Relaxed, Relaxed, room).is_ok();
-        self.denied.store(!granted, Relaxed);
-        if !granted {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: the layout's size is not 0.
-        let data = layout(len).map_or(std::ptr::null_mut(), |layout| unsafe { allocate(layout) });
-        if data.is_null() {
-            self.used.fetch_sub(len, Relaxed);
-        }
-        data.cast()
-    }
-
-    unsafe extern "C" fn allocate(&self, len: usize) -> *mut c_void {
-        self.reserve(len, alloc_zeroed)
-    }
-
-    unsafe extern "C" fn allocate_uninitialised(&self, len: usize) -> *mut c_void {
-        self.reserve(len, alloc)
-    }
-
-    unsafe extern "C" fn free(&self, data: *mut c_void, len: usize) {
-        if let (false, Some(layout)) = (data.is_null(), layout(len)) {
-            self.used.fetch_sub(len, Relaxed);
-            // SAFETY: V8 frees, once, what `reserve` gave for the same length.
-            unsafe { dealloc(data.cast(), layout) };
-        }
-    }
-
-    unsafe extern "C" fn drop(this: *const Self) {
-        // SAFETY: `params` left this reference with the allocator.
-        drop(unsafe { Arc::from_raw(this) });
-    }
-}
-
-/// The alignment of `malloc`, on which typed arrays rely. The size is never 0.
-fn layout(len: usize) -> Option<Layout> {
-    Layout::from_size_align(len.max(1), 16).ok()
 }

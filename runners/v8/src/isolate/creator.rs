@@ -7,7 +7,7 @@ use isolab_core::{Cause, Limits};
 
 use super::budget::{self, Budget};
 use super::run::{Bounds, Failure, watched};
-use super::{Blob, References};
+use super::{Blob, References, refuse_code};
 use crate::platform;
 use isolab_core::watchdog::Watchdog;
 
@@ -43,7 +43,6 @@ impl Creator {
             // SAFETY: `Creator` keeps the budget until the isolate has ended.
             unsafe { budget.install(isolate) };
             isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
-            isolate.set_slot(Arc::clone(budget.buffers()));
         }
         creator
     }
@@ -62,6 +61,7 @@ impl Creator {
         });
         v8::scope!(let scope, isolate);
         let context = v8::Context::new(scope, v8::ContextOptions::default());
+        refuse_code(context);
         scope.set_default_context(context);
         let scope = &mut v8::ContextScope::new(scope, context);
         watched(scope, &watch, budget, Bounds { limits, within: None }, |scope| body(scope, context))

@@ -7,6 +7,7 @@
 
 mod blob;
 mod budget;
+mod buffers;
 mod creator;
 pub(crate) mod exception;
 mod peak;
@@ -21,7 +22,8 @@ use isolab_core::{Cause, Limits};
 
 pub(crate) use self::blob::{Blob, References};
 use self::budget::Budget;
-pub(crate) use self::budget::{Buffers, Held, HostMemory};
+pub(crate) use self::budget::{Held, HostMemory, check, has_room};
+pub(crate) use self::buffers::Buffers;
 pub(crate) use self::creator::create_blob;
 use self::peak::Peak;
 pub(crate) use self::run::Failure;
@@ -66,7 +68,6 @@ impl Isolate {
         unsafe { budget.install(&mut entered) };
         entered.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         entered.set_allow_atomics_wait(false);
-        entered.set_slot(Arc::clone(budget.buffers()));
         drop(entered);
         isolate
     }
@@ -115,6 +116,7 @@ impl Isolate {
         let mut isolate = Entered::new(owned);
         v8::scope!(let scope, &mut *isolate);
         let context = v8::Context::new(scope, v8::ContextOptions::default());
+        refuse_code(context);
         let scope = &mut v8::ContextScope::new(scope, context);
         let result = watched(scope, watch, budget, Bounds { limits: *limits, within: None }, body)?;
         Ok((v8::Global::new(scope, context), result))
@@ -152,6 +154,12 @@ impl Isolate {
         let Self { owned, peak, .. } = self;
         peak.as_ref().map(|peak| peak.end(&mut Entered::new(owned)) as u64)
     }
+}
+
+/// Has `eval` and `Function` throw an `EvalError`, as on platforms for workers. V8's parser takes up to a
+/// hundred bytes of the host's memory for each character of a source, and nothing bounds or ends it.
+fn refuse_code(context: v8::Local<'_, v8::Context>) {
+    context.set_allow_generation_from_strings(false);
 }
 
 impl Drop for Isolate {

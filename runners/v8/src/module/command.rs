@@ -94,7 +94,7 @@ impl CommandInstance {
             return Err(cause);
         }
         laps.mark("call");
-        sandbox.host.with(command::response)
+        sandbox.host.with(|wasi| command::response(wasi.take_body()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Outbound requests of handlers.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use http::{HeaderMap, Method};
 use isolab_core::function::Host;
 use isolab_core::{Cause, Error, Executor as _, Instance, Prepared, Request, Variant};
 use isolab_outbound::origin::Origin;
+use tokio::net::TcpSocket;
 
 use crate::support::{ORIGIN, get, handler, invoke, open, open_with, origin_host, prepare, start, stop};
 
@@ -92,6 +94,7 @@ const SOURCE: &str = "
 struct Lab {
     _origin: Origin,
     _silent: std::net::TcpListener,
+    _closed: TcpSocket,
     _folder: tempfile::TempDir,
     _prepared: Arc<dyn Prepared>,
     instance: Box<dyn Instance>,
@@ -101,17 +104,18 @@ async fn lab(spec: &str, settings: &str) -> Lab {
     let (origin, folder) = (Origin::start().unwrap(), tempfile::tempdir().unwrap());
     // Accepts connections, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let host = |name: &str| Host { name: name.into(), port: 80 };
     let hosts = BTreeMap::from([
         (origin_host(), origin.address()),
         (host("silent"), silent.local_addr().unwrap()),
-        (host("closed"), closed),
+        (host("closed"), closed.local_addr().unwrap()),
     ]);
     let executor = open_with(spec, folder.path(), hosts);
     let prepared = prepare(&executor, &granted(folder.path(), settings)).await.unwrap();
     let instance = start(&*prepared).await;
-    Lab { _origin: origin, _silent: silent, _folder: folder, _prepared: prepared, instance }
+    Lab { _origin: origin, _silent: silent, _closed: closed, _folder: folder, _prepared: prepared, instance }
 }
 
 fn granted(folder: &Path, settings: &str) -> isolab_core::Function {

@@ -27,6 +27,54 @@ async fn a_handler_that_cannot_be_evaluated_makes_no_artifact() {
     }
 }
 
+/// Buffers that grow would escape the memory limit.
+#[tokio::test]
+async fn handlers_have_no_resizable_buffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = r"
+    const options = { maxByteLength: 1 << 20 };
+    class Sub extends ArrayBuffer {}
+    const refused = (make) => { try { return String(make().resizable) } catch (error) { return error.name } };
+    export default { fetch() {
+      Object.prototype.get = Object.prototype.apply = (target) => { leaked = target };
+      Array.prototype[1] = options;
+      let leaked, reads = 0;
+      const shy = { get maxByteLength() { return reads++ ? 1 << 20 : undefined } };
+      const makes = [
+        () => new ArrayBuffer(8, options),
+        () => new Sub(8, options),
+        () => Reflect.construct(ArrayBuffer, [8, options]),
+        () => Reflect.construct(ArrayBuffer, [8, options], Object),
+        () => new (new Uint8Array(1).buffer.constructor)(8, options),
+        () => new ArrayBuffer[Symbol.species](8, options),
+        () => new ArrayBuffer(8, Object.create(options)),
+      ];
+      const usual = [
+        () => new ArrayBuffer(8, shy),
+        () => new ArrayBuffer(8, {}),
+        () => new Sub(8),
+        () => new ArrayBuffer(8).slice(1),
+        () => new ArrayBuffer(8).transfer(16),
+        () => new Uint8Array(8).buffer,
+      ];
+      const made = [...makes, ...usual].map(refused).join();
+      delete Object.prototype.get; delete Object.prototype.apply; delete Array.prototype[1];
+      const same = new Uint8Array(1).buffer instanceof ArrayBuffer && new Sub(8) instanceof Sub
+        && ArrayBuffer.isView(new Uint8Array(1)) && new ArrayBuffer(8).constructor === ArrayBuffer
+        && new ArrayBuffer(8).byteLength === 8 && ArrayBuffer.name === 'ArrayBuffer';
+      return new Response(made + ' ' + leaked + ' ' + same);
+    } }";
+    for spec in ["v8", "v8:snapshot=off"] {
+        let prepared =
+            prepare(&open(spec, folder.path()), &handler(folder.path(), "", source)).await.unwrap();
+        let instance = start(&*prepared).await;
+        let body = invoke(&*instance, get("/")).await.unwrap().into_body();
+        let expected = format!("{}{} undefined true", "RangeError,".repeat(7), ["false"; 6].join(","));
+        assert_eq!(body, expected, "{spec}");
+        stop(instance).await;
+    }
+}
+
 #[tokio::test]
 async fn an_exception_is_reported_with_its_place() {
     for (body, expected) in [

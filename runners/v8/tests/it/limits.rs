@@ -116,6 +116,48 @@ async fn encoded_texts_are_whole_and_given_back() {
     assert_eq!(answer.body(), expected);
 }
 
+/// The example of the Unicode standard, section 3.9, table 3-8.
+#[tokio::test]
+async fn each_maximal_subpart_that_is_not_utf8_is_replaced() {
+    let source = r"export default { fetch() {
+        const bytes = new Uint8Array([0xf4, 0x91, 0x92, 0x93, 0xff, 0x41, 0x80, 0xbf, 0x42, 0xe1, 0x80, 0xe2, 0xf0, 0x91,
+            0x92, 0xf1, 0xbf, 0x41]);
+        return new Response(new TextDecoder().decode(bytes).replaceAll('\ufffd', '?'));
+    } }";
+    assert_eq!(answer("", source, get("/")).await.unwrap().body(), "?????A??B????A");
+}
+
+/// A body counts in the limit like other buffers, and is given back.
+#[tokio::test]
+async fn a_body_counts_in_the_memory_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "const kept = [];
+        export default { async fetch(request) {
+          const body = await request.arrayBuffer();
+          if (request.url.endsWith('keep')) kept.push(body);
+          return new Response(`${body.byteLength}`);
+        } };";
+    let function = handler(folder.path(), "memory_bytes = 33554432", source);
+    let prepared = prepare(&open("v8", folder.path()), &function).await.unwrap();
+    let instance = start(&*prepared).await;
+    let post = |uri: &str| {
+        let mut request = get(uri);
+        request.body = vec![1; 8 << 20].into();
+        request
+    };
+    for _ in 0..10 {
+        assert_eq!(invoke(&*instance, post("/")).await.unwrap().body(), "8388608");
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 5 {
+        answers.push(invoke(&*instance, post("/keep")).await.map_err(|error| error.cause));
+    }
+    let refused = answers.iter().position(Result::is_err);
+    assert!(refused.is_some_and(|refused| refused >= 2), "{answers:?}");
+    assert_eq!(answers.into_iter().find_map(Result::err), Some(Cause::OutOfMemory(32 << 20)));
+    stop(instance).await;
+}
+
 /// Dead buffers do not count after the collection that found them.
 #[tokio::test]
 async fn buffers_of_past_requests_do_not_exhaust_the_limit() {

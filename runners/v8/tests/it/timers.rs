@@ -67,10 +67,15 @@ async fn timers_of_many_requests_stay_within_the_memory_limit() {
     let mut laps = [(); 15].map(|()| Laps::begin());
     let mut waiting: Vec<_> = laps.iter_mut().map(|laps| instance.invoke(get("/"), laps)).collect();
     let failed: Vec<_> = waiting.iter_mut().filter_map(FutureExt::now_or_never).collect();
-    // 13 times 10,000 timers of 256 bytes fit into 32 MiB.
-    let [first, _] = &failed[..] else { panic!("{failed:?}") };
-    let error = first.as_ref().unwrap_err();
-    assert!(matches!(&error.cause, Cause::Threw(text) if text.starts_with("RangeError: ")), "{error}");
+    // 13 times 10,000 timers of 256 bytes fit into 32 MiB, or somewhat fewer beside the heap: timers count
+    // together with it after a long turn.
+    assert!((1..=4).contains(&failed.len()), "{failed:?}");
+    let error = failed[0].as_ref().unwrap_err();
+    let is_refused = match &error.cause {
+        Cause::Threw(text) => text.starts_with("RangeError: "),
+        cause => matches!(cause, Cause::OutOfMemory(_)),
+    };
+    assert!(is_refused, "{error}");
     drop(waiting);
     stop(instance).await;
 }

@@ -19,6 +19,17 @@
 //! `fd_read`, only for the source; `fd_write`, standard output for `console` and standard error for
 //! that report; `clock_time_get` for `Date` and timers; `poll_oneoff` for timers; `random_get` for
 //! `Math.random`.
+//!
+//! # The memory of a request that waits
+//!
+//! An instance has one request at a time, so each request that waits has an instance. The function `wait` then
+//! takes some 340 KiB: 280 KiB of linear memory, 12 KiB of stack, and about 50 KiB of the host. (The variant `rust` takes
+//! 47 KiB, 4 KiB of them linear memory.) The linear memory is 70 pages that the instance has copied, out of 160 of the
+//! image. Only 2,354 words in them differ from the image, 9 KiB: in 33 of the pages, two words at most.
+//! `QuickJS` counts the references to an object in the object itself, so a request writes wherever it meets
+//! one, and objects cannot be moved together. Filling the heap's gaps before the snapshot, so that new
+//! objects lie together, left 58 pages and made the image four times as large. Less than 96 KiB takes
+//! several requests in one instance, and so exports that return while a request waits.
 
 mod engine;
 mod host;

@@ -15,7 +15,9 @@ use isolab_sdk::{Request, wire};
 use super::{DEADLINE, LIMITS, Lab, ask, cause, get, start, wait_for};
 use crate::function::PreparedFunction;
 use crate::rules::Rules;
+use crate::setup::Setup;
 use crate::waiting::Way;
+use crate::wasi::WasiHost;
 
 /// Limits that no test reaches.
 const FAR: Limits = Limits { memory_bytes: 64 << 20, deadline: Duration::from_mins(1), ..LIMITS };
@@ -57,12 +59,30 @@ fn silent() -> SocketAddr {
 /// A function with the request `GET http://origin/` at 4096 in its memory. `$ask` sends it, and `$no` and
 /// `$yes` trap unless a call was refused, or was not.
 fn function(lab: &Lab, address: SocketAddr, limits: Limits, handle: &str) -> PreparedFunction {
+    function_on(WasiHost::Light, lab, address, limits, handle)
+}
+
+/// The same with this host of WASI.
+fn function_on(
+    wasi: WasiHost,
+    lab: &Lab,
+    address: SocketAddr,
+    limits: Limits,
+    handle: &str,
+) -> PreparedFunction {
+    let import = match wasi {
+        WasiHost::Light => "",
+        WasiHost::Full => {
+            r#"(import "wasi_snapshot_preview1" "fd_prestat_get" (func (param i32 i32) (result i32)))"#
+        }
+    };
     let mut request = Vec::new();
     let head = Request { method: "GET", path: "http://origin/", ..Request::default() };
     wire::encode_request(&head, &mut request);
     let data = request.iter().fold(String::new(), |text, byte| format!("{text}\\{byte:02x}"));
     let text = format!(
         r#"(module
+            {import}
             (import "isolab_outbound" "send" (func $send (param i32 i32 i32) (result i32)))
             (import "isolab_outbound" "write" (func $write (param i32 i32 i32) (result i32)))
             (import "isolab_outbound" "end" (func $end (param i32) (result i32)))
@@ -92,14 +112,15 @@ fn function(lab: &Lab, address: SocketAddr, limits: Limits, handle: &str) -> Pre
         guest_cpu: None,
         hosts: BTreeMap::from([(granted, address)]),
     };
-    let compiled = lab.workshop.compile(&wat::parse_str(text).unwrap()).unwrap();
+    let module = wat::parse_str(text).unwrap();
+    let compiled = lab.workshop.compile(&module).unwrap();
     let rules = Rules::new("wasm".into(), "test", limits, Arc::clone(&lab.ticker));
-    let rules = Arc::new(rules.granting(&grants, &environment));
-    let way = Way::of(&compiled.module, None);
-    assert_eq!(way, Way::Waiting);
-    let linked = lab.workshop.link(&compiled.module, rules, way).unwrap();
+    let rules = Arc::new(rules.granting(&grants, &environment).unwrap());
+    let setup = Setup::of(&compiled.module, WasiHost::of(&module, false), None);
+    assert_eq!(setup, Setup { way: Way::Waiting, wasi });
+    let linked = lab.workshop.link(&compiled.module, rules, setup).unwrap();
     let artifact = isolab_core::Artifact {
-        kind: way.artifact_kind(),
+        kind: setup.artifact_kind(),
         source_digest: String::new(),
         bytes: 0,
         cached: false,
@@ -170,22 +191,34 @@ fn requests_in_flight_are_bounded_and_closed_ones_leave_nothing() {
 }
 
 /// Each exchange takes 128 KiB of the limit, beside the page of the memory itself.
+const FILLS_1_MIB: &str = "
+    (loop $again
+        (local.set $n (call $ask)) (call $yes (local.get $n))
+        (br_if $again (i32.lt_s (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 7))))
+    (call $no (call $ask))
+    (call $close (local.get $n))
+    (call $yes (call $ask))
+    (call $no (call $ask))";
+
 #[test]
 fn requests_in_flight_take_memory_of_the_limit_until_they_end() {
     let lab = Lab::new(1);
     let limits = Limits { memory_bytes: 1 << 20, ..FAR };
-    passes(&function(
-        &lab,
-        silent(),
-        limits,
-        "(loop $again
-            (local.set $n (call $ask)) (call $yes (local.get $n))
-            (br_if $again (i32.lt_s (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 7))))
-         (call $no (call $ask))
-         (call $close (local.get $n))
-         (call $yes (call $ask))
-         (call $no (call $ask))",
-    ));
+    passes(&function(&lab, silent(), limits, FILLS_1_MIB));
+}
+
+#[test]
+fn a_guest_of_the_full_host_has_outbound_requests_with_the_same_bounds() {
+    let lab = Lab::new(1);
+    let full = |limits, handle| function_on(WasiHost::Full, &lab, silent(), limits, handle);
+    passes(&full(Limits { memory_bytes: 1 << 20, ..FAR }, FILLS_1_MIB));
+    let waits = full(
+        Limits { deadline: DEADLINE, ..FAR },
+        "(drop (call $head (call $ask) (i32.const 0) (i32.const 9)))",
+    );
+    assert_eq!(cause(&waits), Cause::DeadlineExceeded(DEADLINE));
+    let cause = cause(&full(FAR, "(drop (call $send (i32.const -1) (i32.const 9) (i32.const 0)))"));
+    assert!(matches!(&cause, Cause::Trapped(text) if text.contains("out of bounds")), "{cause}");
 }
 
 #[test]
@@ -262,9 +295,9 @@ fn a_guest_that_runs_straight_sends_nothing() {
                 (then (unreachable)))))"#;
     let compiled = lab.workshop.compile(&wat::parse_str(text).unwrap()).unwrap();
     let rules = Arc::new(Rules::new("wasm".into(), "test", FAR, Arc::clone(&lab.ticker)));
-    let linked = lab.workshop.link(&compiled.module, rules, Way::Straight).unwrap();
+    let linked = lab.workshop.link(&compiled.module, rules, Setup::STRAIGHT).unwrap();
     let artifact = isolab_core::Artifact {
-        kind: Way::Straight.artifact_kind(),
+        kind: Setup::STRAIGHT.artifact_kind(),
         source_digest: String::new(),
         bytes: 0,
         cached: false,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{ask, open, open_with, prepare, ready};
 use isolab_core::function::Host;
-use isolab_core::{Cache, Cause, Environment, Function, Library, Spec, Variant, conformance};
+use isolab_core::{Cache, Cause, Environment, Executor, Function, Library, Spec, Variant, conformance};
 use isolab_outbound::origin::Origin;
 use isolab_wasm::{SETTINGS, Wasm};
 
@@ -77,6 +77,18 @@ fn some(names: &[&str]) -> Library {
 #[test]
 fn every_function() {
     pass("wasm", &conformance::library().unwrap());
+}
+
+/// Files are those of the full host. `js` is refused.
+#[test]
+fn a_granted_folder() {
+    let library = some(&["files"]);
+    let (wasm, files) = (open("wasm", Path::new(env!("CARGO_TARGET_TMPDIR"))), library.get("files").unwrap());
+    let prepared = prepare(&wasm, files, Variant::Rust).unwrap();
+    assert_eq!(prepared.artifact().kind, "compiled module that can wait, with all of WASI");
+    let refused = wasm.supports(files, Variant::Js).unwrap_err();
+    assert_eq!(refused, "`wasm` cannot grant folders to a function of this variant");
+    pass("wasm", &library);
 }
 
 #[test]

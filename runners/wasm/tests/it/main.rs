@@ -6,3 +6,4 @@ mod conformance;
 mod javascript;
 mod streaming;
 mod support;
+mod wasi;

@@ -83,7 +83,9 @@
 
     get searchParams() {
       this.#params ??= paramsOf(this.#parts[SEARCH].slice(1), (query) => {
-        this.#parts = host.setUrl(this.#parts[HREF], "search", query);
+        const parts = host.setUrl(this.#parts[HREF], "search", query);
+        if (parts == null) throw new TypeError("The URL is too long with these parameters");
+        this.#parts = parts;
       });
       return this.#params;
     }

@@ -4,8 +4,6 @@
     (import "wasi_snapshot_preview1" "fd_seek" (func $fd_seek (param i32 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fd_status (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
-    (import "wasi_snapshot_preview1" "path_open"
-        (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
 PRELUDE
     (func $read (param $len i32) (result i32)
         (i32.store (i32.const 0) (i32.const 1024))
@@ -24,8 +22,6 @@ PRELUDE
         (call $is (i32.const 4) (call $fd_write (i32.const 3) (i32.const 0) (i32.const 1) (i32.const 8)) (i32.const 8))
         (call $is (i32.const 5) (call $fd_read (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)) (i32.const 8))
         (call $is (i32.const 6) (call $fd_close (i32.const 7)) (i32.const 8))
-        (call $is (i32.const 7) (call $path_open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0)
-            (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 16)) (i32.const 8))
         ;; A stream has no position: ESPIPE.
         (call $is (i32.const 8) (call $fd_seek (i32.const 1) (i64.const -1) (i32.const 0) (i32.const 16)) (i32.const 70))
         ;; Beyond the memory: EFAULT.

@@ -16,7 +16,7 @@ use super::throw;
 use crate::handler::event_loop::{self, EventLoop, NoRoom, RequestId};
 use crate::handler::reply;
 use crate::handler::tasks::{Done, MOST_FETCHES, Outcome, Reading};
-use crate::isolate::exception;
+use crate::isolate::{Held, exception};
 
 /// Memory of an outbound request outside of the heap, at most: the buffer of its connection.
 const FETCH_BYTES: usize = isolab_outbound::BUFFER_BYTES;
@@ -50,10 +50,16 @@ fn number(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> 
     value.uint32_value(scope).unwrap_or_default()
 }
 
-/// A copy of the bytes of a `Uint8Array`; none of any other value.
-fn bytes_of(value: v8::Local<'_, v8::Value>) -> Vec<u8> {
-    let view = v8::Local::<v8::Uint8Array>::try_from(value);
-    view.map(|view| view.get_contents(&mut []).to_vec()).unwrap_or_default()
+/// A copy of the bytes of a `Uint8Array`, and the memory that it counts as; none of any other value.
+fn bytes_of(
+    event_loop: &EventLoop,
+    value: v8::Local<'_, v8::Value>,
+    more_bytes: usize,
+) -> Result<(Vec<u8>, Held), &'static str> {
+    let view = v8::Local::<v8::Uint8Array>::try_from(value).ok();
+    let len = view.map_or(0, |view| view.byte_length());
+    let memory = event_loop.hold(more_bytes + len).map_err(|NoRoom| NO_ROOM)?;
+    Ok((view.map_or(Vec::new(), |view| view.get_contents(&mut []).to_vec()), memory))
 }
 
 /// `fetch(method, url, headers, bytes, streams, done)` sends an outbound request.
@@ -63,19 +69,18 @@ pub(super) fn fetch(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, mut result
         Ok(request) => request,
         Err(message) => return throw(scope, &message),
     };
-    let streams = args.get(4).is_true();
+    let (body, streams) = (args.get(3), args.get(4).is_true());
     let started = for_request(scope, |event_loop, id| {
-        let body_bytes = request.body().len();
-        let memory = event_loop.hold(FETCH_BYTES + body_bytes).map_err(|NoRoom| NO_ROOM)?;
+        let (body, memory) = bytes_of(event_loop, body, FETCH_BYTES)?;
         let fetch = event_loop.with_tasks(id, |tasks| tasks.open_fetch(memory)).ok_or(ENDED)?;
         let fetch = fetch.ok_or_else(too_many)?;
         let number = event_loop.new_body();
         let request = if streams {
             let (upload, receiver) = mpsc::channel(1);
             event_loop.with_tasks(id, |tasks| tasks.put_upload(number, upload));
-            request.map(|_| pieces_of(receiver))
+            request.map(|()| pieces_of(receiver))
         } else {
-            request.map(Sent::Whole)
+            request.map(|()| Sent::Whole(body.into()))
         };
         let sending = event_loop.client().send(request);
         event_loop
@@ -97,16 +102,23 @@ fn pieces_of(receiver: mpsc::Receiver<Result<Bytes, Broken>>) -> Sent {
     Sent::Pieces(stream::unfold(receiver, next).boxed())
 }
 
-fn request_of(scope: &mut v8::PinScope<'_, '_>, args: &Args<'_>) -> Result<http::Request<Bytes>, String> {
-    let [method, url] = [0, 1].map(|index| args.get(index).to_rust_string_lossy(scope));
+fn request_of(scope: &mut v8::PinScope<'_, '_>, args: &Args<'_>) -> Result<http::Request<()>, String> {
+    let texts = [0, 1].map(|index| args.get(index).to_string(scope));
+    let [Some(method), Some(url)] = texts else { return Err("method or URL is not a text".into()) };
+    let too_long = || format!("method and URL of a request have at most {HEADERS_BYTES} bytes");
+    // Each character takes a byte at least, so texts that must be too long are not copied.
+    if method.length() + url.length() > HEADERS_BYTES {
+        return Err(too_long());
+    }
+    let [method, url] = [method, url].map(|text| text.to_rust_string_lossy(scope));
     if method.len() + url.len() > HEADERS_BYTES {
-        return Err(format!("method and URL of a request have at most {HEADERS_BYTES} bytes"));
+        return Err(too_long());
     }
     let headers = v8::Local::<v8::Array>::try_from(args.get(2)).map_err(|_| "headers are not an array")?;
     let mut request = http::Request::builder()
         .method(method.as_str())
         .uri(url.as_str())
-        .body(Bytes::from(bytes_of(args.get(3))))
+        .body(())
         .map_err(|error| format!("{method} {url} is not a request: {error}"))?;
     let headers = reply::headers_of(scope, headers)
         .map_err(|_| format!("the request's headers are not text of at most {HEADERS_BYTES} bytes"))?;
@@ -150,9 +162,9 @@ pub(super) fn drop_body(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: v8:
 /// `writeAnswer(bytes, done)` passes a piece of the answer on.
 pub(super) fn write_answer(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: v8::ReturnValue<'_>) {
     let Some(callback) = callback(scope, args.get(1)) else { return };
-    let bytes = bytes_of(args.get(0));
+    let bytes = args.get(0);
     for_request(scope, |event_loop, id| {
-        let memory = event_loop.hold(bytes.len()).map_err(|NoRoom| NO_ROOM)?;
+        let (bytes, memory) = bytes_of(event_loop, bytes, 0)?;
         let sink = event_loop.take_sink(id);
         let mut sink = sink.ok_or("the answer is over, or another piece is being written")?;
         event_loop.start(id, async move {
@@ -166,10 +178,10 @@ pub(super) fn write_answer(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: 
 
 /// `sendPiece(number, bytes, done)` passes a piece of an upload on.
 pub(super) fn send_piece(scope: &mut v8::PinScope<'_, '_>, args: Args<'_>, _: v8::ReturnValue<'_>) {
-    let (number, bytes) = (number(scope, args.get(0)), bytes_of(args.get(1)));
+    let (number, bytes) = (number(scope, args.get(0)), args.get(1));
     let Some(callback) = callback(scope, args.get(2)) else { return };
     for_request(scope, |event_loop, id| {
-        let memory = event_loop.hold(bytes.len()).map_err(|NoRoom| NO_ROOM)?;
+        let (bytes, memory) = bytes_of(event_loop, bytes, 0)?;
         let upload = event_loop.with_tasks(id, |tasks| tasks.upload(number)).ok_or(ENDED)?;
         let upload = upload.ok_or("the upload is over")?;
         event_loop.start(id, async move {

@@ -10,10 +10,11 @@ pub(super) mod timers;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use arrayvec::ArrayVec;
 use isolab_core::console::{self, Level};
 use v8::MapFnTo as _;
 
-use crate::isolate::{Buffers, exception};
+use crate::isolate::{Buffers, exception, has_room};
 
 /// How many of the functions a handler without streams has: the first ones.
 const WITHOUT_STREAMS: usize = 8;
@@ -66,10 +67,13 @@ fn parse_url(
     args: v8::FunctionCallbackArguments<'_>,
     result: v8::ReturnValue<'_>,
 ) {
-    let href = args.get(0).to_rust_string_lossy(scope);
-    let base = args.get(1);
-    let base = (!base.is_undefined()).then(|| base.to_rust_string_lossy(scope));
-    answer_parts(scope, isolab_webapi::parse_url(&href, base.as_deref()), result);
+    let (href, base) = (args.get(0), args.get(1));
+    let parts = if base.is_undefined() {
+        short(scope, [href]).and_then(|[href]| isolab_webapi::parse_url(&href, None))
+    } else {
+        short(scope, [href, base]).and_then(|[href, base]| isolab_webapi::parse_url(&href, Some(&base)))
+    };
+    answer_parts(scope, parts, result);
 }
 
 fn set_url(
@@ -77,8 +81,22 @@ fn set_url(
     args: v8::FunctionCallbackArguments<'_>,
     result: v8::ReturnValue<'_>,
 ) {
-    let [href, part, value] = [0, 1, 2].map(|index| args.get(index).to_rust_string_lossy(scope));
-    answer_parts(scope, isolab_webapi::set_url(&href, &part, &value), result);
+    let texts = short(scope, [0, 1, 2].map(|index| args.get(index)));
+    let parts = texts.and_then(|[href, part, value]| isolab_webapi::set_url(&href, &part, &value));
+    answer_parts(scope, parts, result);
+}
+
+/// Copies of texts that are short enough to be in a URL. `None` if one is not: nothing is copied of it.
+fn short<const N: usize>(
+    scope: &mut v8::PinScope<'_, '_>,
+    texts: [v8::Local<'_, v8::Value>; N],
+) -> Option<[String; N]> {
+    let mut copies = ArrayVec::new();
+    for text in texts {
+        let text = text.to_string(scope).filter(|text| text.length() <= isolab_webapi::URL_BYTES)?;
+        copies.push(text.to_rust_string_lossy(scope));
+    }
+    copies.into_inner().ok()
 }
 
 fn answer_parts(
@@ -117,10 +135,13 @@ fn encoded<'s>(
 ) -> Option<v8::Local<'s, v8::Uint8Array>> {
     let buffers = Arc::clone(scope.get_slot::<Arc<Buffers>>()?);
     // Each character takes a byte at least. To find the exact size, V8 copies a text that is made of parts.
-    if !buffers.has_room(text.length()) {
+    if !make_room(scope, &buffers, text.length()) {
         return None;
     }
     let len = text.utf8_length(scope);
+    if !make_room(scope, &buffers, len) {
+        return None;
+    }
     let store = buffers.filled(len, |bytes| {
         text.write_utf8_v2(scope, bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
     })?;
@@ -128,16 +149,27 @@ fn encoded<'s>(
     v8::Uint8Array::new(scope, buffer, 0, len)
 }
 
-/// A `Uint8Array` that owns `bytes`. V8's own allocation would end the process when memory is
-/// short.
+/// Whether a buffer of this size has room, after a collection if need be, as for V8's own buffers.
+fn make_room(isolate: &mut v8::Isolate, buffers: &Buffers, len: usize) -> bool {
+    buffers.has_room(len) || {
+        isolate.low_memory_notification();
+        buffers.has_room(len)
+    }
+}
+
+/// A copy of `bytes` in a buffer that counts like those which JavaScript makes. `None` if the limit leaves
+/// no room.
 pub(crate) fn byte_array<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    bytes: Vec<u8>,
+    bytes: &[u8],
 ) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    let len = bytes.len();
-    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
-    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
-    v8::Uint8Array::new(scope, buffer, 0, len)
+    let buffers = Arc::clone(scope.get_slot::<Arc<Buffers>>()?);
+    if !make_room(scope, &buffers, bytes.len()) {
+        return None;
+    }
+    let store = buffers.filled(bytes.len(), |copy| copy.copy_from_slice(bytes))?;
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store.make_shared());
+    v8::Uint8Array::new(scope, buffer, 0, bytes.len())
 }
 
 fn decode_utf8(
@@ -149,12 +181,27 @@ fn decode_utf8(
         return throw(scope, "the argument must be a Uint8Array");
     };
     let [fatal, ignore_bom] = [1, 2].map(|index| args.get(index).boolean_value(scope));
-    let text = isolab_webapi::decode_utf8(view.get_contents(&mut []), fatal, ignore_bom);
-    match text.map(|text| v8::String::new(scope, &text)) {
-        Ok(Some(text)) => result.set(text.into()),
-        Ok(None) => throw(scope, "the text is too long for a string"),
-        Err(error) => throw(scope, &error.to_string()),
+    let bytes = match isolab_webapi::utf8_of(view.get_contents(&mut []), fatal, ignore_bom) {
+        Ok(bytes) => bytes,
+        Err(error) => return throw(scope, &error.to_string()),
+    };
+    if !has_room(scope, string_bytes(bytes)) {
+        return throw_range_error(scope, "the memory limit leaves no room for the decoded text");
     }
+    // V8 puts a U+FFFD in the place of each maximal subpart, as the Encoding standard's decoder does.
+    match v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal) {
+        Some(text) => result.set(text.into()),
+        None => throw(scope, "the text is too long for a string"),
+    }
+}
+
+/// The size of a string with this text, at most.
+fn string_bytes(text: &[u8]) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    // A byte that begins no character becomes one character at most.
+    2 * std::str::from_utf8(text).map_or(text.len(), |text| text.encode_utf16().count())
 }
 
 fn log(scope: &mut v8::PinScope<'_, '_>, args: v8::FunctionCallbackArguments<'_>, _: v8::ReturnValue<'_>) {

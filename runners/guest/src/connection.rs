@@ -12,20 +12,21 @@ use std::pin::pin;
 use futures_util::StreamExt;
 use isolab_core::http1::{self, LAST_CHUNK, Receiver};
 use isolab_core::streams::{Broken, Outlet, Pieces};
-use isolab_core::{Limits, Request, Response, Streams};
+use isolab_core::{Cause, Limits, Request, Response, Streams};
+use isolab_sdk::server::UnixLine;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::failure::{Answer, Failure};
 use crate::incoming::Incoming;
-use crate::socket::{self, State};
+use crate::socket::{self, HostSocket, State};
 
 /// A line to the server in a container: a Unix socket, or TCP.
-pub(crate) trait Line: AsyncRead + AsyncWrite + AsFd + Unpin {}
+pub trait Line: AsyncRead + AsyncWrite + AsFd + Unpin {}
 
 impl<L: AsyncRead + AsyncWrite + AsFd + Unpin> Line for L {}
 
 /// A connection with its buffers, which all requests use.
-pub(crate) struct Connection {
+pub struct Connection {
     line: Box<dyn Line>,
     output: Vec<u8>,
     receiver: Receiver,
@@ -34,22 +35,32 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// A connection whose responses keep to these limits.
-    pub(crate) fn new(line: impl Line + 'static, limits: Limits) -> Self {
+    pub fn new(line: impl Line + 'static, limits: Limits) -> Self {
         let receiver = Receiver::new(limits.response_bytes);
         Self { line: Box::new(line), output: Vec::new(), receiver, limits }
     }
 
+    /// The next usable connection of a process that `is_guest` knows.
+    pub async fn accept(
+        socket: &HostSocket,
+        is_guest: impl Fn(u32) -> bool,
+        limits: Limits,
+    ) -> Result<Self, Cause> {
+        let line = UnixLine::new(socket.accept(is_guest).await?);
+        let line = line.map_err(|error| {
+            Cause::Internal(format!("the connection of an instance cannot be used: {error}"))
+        })?;
+        Ok(Self::new(line, limits))
+    }
+
     /// Whether the server has kept the connection open and sent nothing unasked.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         socket::state(&self.line) == State::Quiet
     }
 
     /// Sends a request and reads its response, or the cause that the server told. `None` in place
     /// of the connection: it cannot be used again.
-    pub(crate) async fn exchange(
-        mut self,
-        request: &Request,
-    ) -> Result<(Answer<Response>, Option<Self>), Failure> {
+    pub async fn exchange(mut self, request: &Request) -> Result<(Answer<Response>, Option<Self>), Failure> {
         self.send(request).await?;
         let mut incoming = Incoming::new(&mut self.line, &mut self.receiver, &request.method);
         let head = incoming.finish().await?;
@@ -59,7 +70,7 @@ impl Connection {
 
     /// The same with streams. An answer that is not whole at once goes to the outlet, and there is
     /// no response.
-    pub(crate) async fn stream(
+    pub async fn stream(
         mut self,
         request: &Request,
         streams: Streams,

@@ -1,8 +1,8 @@
 //! The host's socket for one instance: the host listens, and the guest connects.
 //!
 //! The host therefore follows no path that a guest could replace. The guest sees the
-//! socket's folder read-only. The host takes a connection only from a process that is in
-//! the instance's container; the kernel says which process connected (`SO_PEERCRED`,
+//! socket's folder read-only. The host takes a connection only from a process of
+//! the instance; the kernel says which process connected (`SO_PEERCRED`,
 //! unix(7)).
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -16,10 +16,8 @@ use isolab_core::Cause;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::outside;
-
 /// The socket's name in its folder.
-pub(crate) const FILE: &str = "socket";
+pub const FILE: &str = "socket";
 
 /// How many connections may wait until the host takes them. A server needs one; the
 /// kernel makes a guest that opens more of them wait, at no cost to the host.
@@ -37,14 +35,14 @@ const MAX_PATH_BYTES: usize = 107;
 
 /// A listening socket, in a folder that only the host can write. Dropping it removes both.
 #[derive(Debug)]
-pub(crate) struct HostSocket {
+pub struct HostSocket {
     listener: UnixListener,
     folder: PathBuf,
 }
 
 impl HostSocket {
     /// Makes the folder, and listens in it.
-    pub(crate) fn listen(folder: PathBuf) -> Result<Self, Cause> {
+    pub fn listen(folder: PathBuf) -> Result<Self, Cause> {
         let path = folder.join(FILE);
         check_length(&path)?;
         let made = make_folder(&folder).and_then(|()| make(&path, BACKLOG));
@@ -54,23 +52,19 @@ impl HostSocket {
 
     /// Listens at another socket in the same folder, for outbound requests. Dropping this socket
     /// removes that one's file too.
-    pub(crate) fn listen_beside(&self, file: &str) -> Result<UnixListener, Cause> {
+    pub fn listen_beside(&self, file: &str) -> Result<UnixListener, Cause> {
         let path = self.folder.join(file);
         check_length(&path)?;
         make(&path, OUTBOUND_BACKLOG).map_err(|error| failed(&path, &error))
     }
 
-    /// The folder, which the container is shown.
-    pub(crate) fn folder(&self) -> &Path {
+    /// The folder, which the instance is shown.
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The next usable connection of the container `id`.
-    pub(crate) async fn accept(&self, id: &str) -> Result<UnixStream, Cause> {
-        self.accept_from(|process| outside::is_in_container(process, id)).await
-    }
-
-    async fn accept_from(&self, is_guest: impl Fn(u32) -> bool) -> Result<UnixStream, Cause> {
+    /// The next usable connection of a process that `is_guest` knows.
+    pub async fn accept(&self, is_guest: impl Fn(u32) -> bool) -> Result<UnixStream, Cause> {
         let failed = |error| Cause::Internal(format!("the host's socket failed: {error}"));
         let mut last = String::new();
         for _ in 0..MAX_USELESS {
@@ -82,8 +76,8 @@ impl HostSocket {
                 (_, State::Unasked) => "it carried bytes before a request was sent".to_owned(),
                 (process, State::Quiet) if is_guest(process) => return Ok(stream),
                 (process, State::Quiet) => {
-                    tracing::warn!(process, "refused a connection from outside of the container");
-                    format!("it came from process {process}, which is not in the container")
+                    tracing::warn!(process, "refused a connection from outside of the instance");
+                    format!("it came from process {process}, which is not of the instance")
                 }
             };
         }
@@ -100,7 +94,7 @@ impl Drop for HostSocket {
 }
 
 /// Removes a folder with the sockets in it.
-pub(crate) fn remove(folder: &Path) {
+pub fn remove(folder: &Path) {
     if let Err(error) = fs::remove_dir_all(folder)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -178,7 +172,7 @@ fn unseen() -> Cause {
 
 /// The state of a connection on which no response is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// It can carry a request.
     Quiet,
     /// The peer has closed it, or it is broken.
@@ -188,7 +182,7 @@ pub(crate) enum State {
 }
 
 /// Looks at a connection without taking anything from it.
-pub(crate) fn state(stream: &impl AsFd) -> State {
+pub fn state(stream: &impl AsFd) -> State {
     match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::Quiet,
         Ok(0) | Err(_) => State::Closed,
@@ -222,7 +216,7 @@ mod tests {
     async fn the_first_quiet_connection_of_the_guest_is_taken() {
         let (socket, path, _place) = listen();
         let mut peer = Peer::connect(&path).unwrap();
-        let taken = socket.accept_from(is_this_process).await.unwrap();
+        let taken = socket.accept(is_this_process).await.unwrap();
         assert_eq!(state(&taken), State::Quiet);
         peer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         assert_eq!(state(&taken), State::Unasked);
@@ -240,7 +234,7 @@ mod tests {
             let mut spoilt = Peer::connect(&path).unwrap();
             spoil(&mut spoilt);
             let mut good = Peer::connect(&path).unwrap();
-            let taken = socket.accept_from(is_this_process).await.unwrap();
+            let taken = socket.accept(is_this_process).await.unwrap();
             taken.try_write(b"request").unwrap();
             let mut seen = [0; 7];
             good.read_exact(&mut seen).unwrap();
@@ -249,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_outside_of_the_container_is_refused() {
+    async fn a_peer_outside_of_the_instance_is_refused() {
         let (socket, path, _place) = listen();
         let stranger = std::thread::spawn(move || {
             // Ends when the host has given up and its socket is gone.
@@ -257,13 +251,12 @@ mod tests {
             // Each was closed by the host without a byte.
             streams.into_iter().all(|mut stream| matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)))
         });
-        // This process is in no container.
-        let refused = socket.accept(&"0".repeat(64)).await.unwrap_err();
+        let refused = socket.accept(|_| false).await.unwrap_err();
         drop(socket);
         let text = refused.to_string();
         let pid = std::process::id().to_string();
         assert!(text.contains("16 connections") && text.contains(&pid), "{text}");
-        assert!(text.contains("not in the container"), "{text}");
+        assert!(text.contains("not of the instance"), "{text}");
         assert!(stranger.join().unwrap(), "the host sent something to a stranger");
     }
 
@@ -292,7 +285,7 @@ mod tests {
             return;
         }
         let peer = Socket::from(OwnedFd::from(Peer::connect(&path).unwrap()));
-        let _taken = socket.accept_from(is_this_process).await.unwrap();
+        let _taken = socket.accept(is_this_process).await.unwrap();
         // struct cmsghdr (cmsg(3)), then the descriptor: length 20, SOL_SOCKET, SCM_RIGHTS.
         let mut control = 20_usize.to_ne_bytes().to_vec();
         for part in [1, 1, peer.as_raw_fd(), 0] {

@@ -9,17 +9,17 @@ use isolab_core::{Cause, Limits};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The header: the name of a cause, a colon, and a percent-encoded text.
-pub(crate) const HEADER: &str = "x-isolab-failure";
+pub const HEADER: &str = "x-isolab-failure";
 
 /// How many characters of a text the header has, as in `server.mjs`.
 const TEXT_CHARS: usize = 1000;
 
 /// A response, or the cause that a server told in its place.
-pub(crate) type Answer<R> = Result<R, Cause>;
+pub type Answer<R> = Result<R, Cause>;
 
 /// Why there was no response.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The server closed the connection. The container's state tells why.
     Closed,
     /// The client left before the exchange was over, for this reason.
@@ -67,7 +67,7 @@ impl From<Broken> for Failure {
 }
 
 /// The value of [`HEADER`] for a cause.
-pub(crate) fn value(cause: &Cause) -> HeaderValue {
+pub fn value(cause: &Cause) -> HeaderValue {
     let text = match cause {
         Cause::Threw(text) | Cause::Trapped(text) | Cause::InvalidResponse(text) | Cause::Crashed(text) => {
             text.clone()
@@ -81,7 +81,7 @@ pub(crate) fn value(cause: &Cause) -> HeaderValue {
 
 /// The cause in a value of [`HEADER`], which any guest may have written: it is believed about
 /// the guest alone.
-pub(crate) fn cause(value: &HeaderValue, limits: Limits) -> Cause {
+pub fn cause(value: &HeaderValue, limits: Limits) -> Cause {
     let value = String::from_utf8_lossy(value.as_bytes());
     let (kind, text) = value.split_once(':').unwrap_or(("", &value));
     let text = percent_decode_str(text).decode_utf8_lossy().into_owned();

@@ -5,10 +5,10 @@
 //! Containers carry the name as a label; the folder is named by it.
 
 use std::fmt;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ const NOBODY: u32 = 65_534;
 
 /// The name of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SessionName {
+pub struct SessionName {
     boot: String,
     namespace: String,
     process: u32,
@@ -51,7 +51,7 @@ impl SessionName {
     /// Whether the process that holds the session is gone. A process from before the last
     /// boot is. A process of another namespace cannot be seen from here, and counts as
     /// alive.
-    pub(crate) fn is_gone(&self) -> io::Result<bool> {
+    pub fn is_gone(&self) -> io::Result<bool> {
         Ok(self.boot != boot()?
             || (self.namespace == namespace()? && began(self.process) != Some(self.began)))
     }
@@ -105,32 +105,64 @@ fn parse_began(stat: &str) -> Option<u64> {
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18)?.parse().ok()).flatten()
 }
 
+/// The users that may enter the folder of a session. Nobody but its user may list or change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its user: servers see the folder of their socket at another path.
+    Owner,
+    /// Every user: servers reach their socket by its path on the host.
+    Everybody,
+}
+
+/// The modes of a session's folder.
+const OWNER: u32 = 0o700;
+const EVERYBODY: u32 = 0o711;
+
 /// One opened executor. Dropping it removes its folder.
 #[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) name: SessionName,
+pub struct Session {
+    /// Its name.
+    pub name: SessionName,
     folder: PathBuf,
     next: AtomicU64,
 }
 
 impl Session {
-    /// Opens a session with a folder of its own, which only this user can enter.
-    pub(crate) fn open() -> io::Result<Self> {
+    /// Opens a session with a folder of its own.
+    ///
+    /// # Errors
+    /// [`Cause::Unavailable`] if no folder can be made.
+    pub fn open(access: Access) -> Result<Self, Cause> {
+        Self::make(access).map_err(|error| {
+            let place = std::env::temp_dir();
+            Cause::Unavailable(format!("no folder for sockets can be made in {}: {error}", place.display()))
+        })
+    }
+
+    fn make(access: Access) -> io::Result<Self> {
         let name = SessionName::next()?;
         let folder = std::env::temp_dir().join(format!("{PREFIX}{name}"));
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        DirBuilder::new().mode(OWNER).create(&folder)?;
+        if access == Access::Everybody {
+            fs::set_permissions(&folder, Permissions::from_mode(EVERYBODY))?;
+        }
         Ok(Self { name, folder, next: AtomicU64::new(0) })
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A socket for one instance.
-    pub(crate) fn socket(&self) -> Result<HostSocket, Cause> {
+    pub fn socket(&self) -> Result<HostSocket, Cause> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         HostSocket::listen(self.folder.join(number.to_string()))
     }
 
     /// Removes the folder. Instances that were never stopped may keep the session from
     /// being dropped.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         socket::remove(&self.folder);
     }
 }
@@ -142,21 +174,22 @@ impl Drop for Session {
 }
 
 /// The user and group of a container: nobody, or this user where that is not root.
-pub(crate) fn user() -> (u32, u32) {
+pub fn user() -> (u32, u32) {
     let user = nix::unistd::geteuid();
     if user.is_root() { (NOBODY, NOBODY) } else { (user.as_raw(), nix::unistd::getegid().as_raw()) }
 }
 
 /// Removes the folders of sessions whose process is gone.
-pub(crate) fn sweep_folders() -> io::Result<()> {
+pub fn sweep_folders() -> io::Result<()> {
     for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
         let name = entry.file_name();
         let session = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<SessionName>().ok());
         let Some(session) = session else { continue };
         // A folder is removed only if its name and its mode are those of a session's.
-        let is_private =
-            entry.metadata().is_ok_and(|it| it.is_dir() && it.permissions().mode() & 0o777 == 0o700);
-        if is_private && session.is_gone()? {
+        let is_sessions = entry
+            .metadata()
+            .is_ok_and(|it| it.is_dir() && [OWNER, EVERYBODY].contains(&(it.permissions().mode() & 0o777)));
+        if is_sessions && session.is_gone()? {
             socket::remove(&entry.path());
         }
     }
@@ -193,7 +226,7 @@ mod tests {
     fn folders_are_removed_with_their_session_and_socket() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _entered = runtime.enter();
-        let session = Session::open().unwrap();
+        let session = Session::open(Access::Owner).unwrap();
         let socket = session.socket().unwrap();
         let (outer, inner) = (session.folder.clone(), socket.folder().to_owned());
         assert!(inner.is_dir());
@@ -205,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_folder_of_a_dead_process_is_swept_and_a_live_one_is_not() {
-        let session = Session::open().unwrap();
+        let session = Session::open(Access::Owner).unwrap();
         let dead = SessionName { began: session.name.began - 1, ..session.name.clone() };
         let left = std::env::temp_dir().join(format!("{PREFIX}{dead}"));
         DirBuilder::new().mode(0o700).create(&left).unwrap();

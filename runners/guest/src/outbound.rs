@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use isolab_core::http1::is_hop_by_hop;
 use isolab_core::streams::{Broken, PIECE_BYTES, Pieces};
-use isolab_outbound::{BUFFER_BYTES, Body, Client};
+use isolab_outbound::{BUFFER_BYTES, Body, Client, FAILURE, MOST_CONNECTIONS};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -28,21 +28,18 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// The socket's name in the folder that the container sees.
-pub(crate) const FILE: &str = "outbound";
+pub const FILE: &str = "outbound";
 
-/// The most connections of one container, as in `fetch.mjs`. Further ones wait in the container.
-pub(crate) const MOST_CONNECTIONS: usize = 256;
-
-/// Tells the container the reason for a missing answer, percent-encoded.
-const FAILURE: HeaderName = HeaderName::from_static("x-isolab-outbound");
+/// The environment variable that tells the container's server the socket's path.
+pub const VARIABLE: &str = "ISOLAB_OUTBOUND";
 
 /// Serves one container until it is dropped.
-pub(crate) struct Proxy(AbortHandle);
+pub struct Proxy(AbortHandle);
 
 impl Proxy {
     /// Takes connections from the processes that `is_guest` knows. An exchange may take until the
     /// deadline.
-    pub(crate) fn serve(
+    pub fn serve(
         listener: UnixListener,
         client: Client,
         deadline: Duration,
@@ -132,17 +129,25 @@ fn strip(headers: &mut HeaderMap) {
 
 /// The body of a request from the container: a small one with a length as a whole.
 async fn body_of(body: Incoming) -> Result<Body, Broken> {
-    let broken = |error: hyper::Error| Broken(format!("the request's body was cut off: {error}"));
     if body.size_hint().upper().is_some_and(|bytes| bytes <= PIECE_BYTES as u64) {
-        return Ok(Body::Whole(body.collect().await.map_err(broken)?.to_bytes()));
+        return Ok(Body::Whole(body.collect().await.map_err(|error| cut_off(&error))?.to_bytes()));
     }
-    let pieces = BodyStream::new(body).filter_map(move |frame| {
+    Ok(Body::Pieces(pieces_of(body)))
+}
+
+/// The pieces of a request's body as they arrive.
+pub fn pieces_of(body: Incoming) -> Pieces {
+    let pieces = BodyStream::new(body).filter_map(|frame| {
         ready(match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),
-            Err(error) => Some(Err(broken(error))),
+            Err(error) => Some(Err(cut_off(&error))),
         })
     });
-    Ok(Body::Pieces(Box::pin(pieces)))
+    Box::pin(pieces)
+}
+
+fn cut_off(error: &hyper::Error) -> Broken {
+    Broken(format!("the request's body was cut off: {error}"))
 }
 
 /// The same pieces, broken off at an instant.

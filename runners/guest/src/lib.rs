@@ -1,0 +1,26 @@
+//! A function's server in a process of its own, and the host's side of it.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`session`] | the folder of one executor's sockets, which is swept when its process is gone |
+//! | [`socket`] | the host's socket for one instance: the server connects to it |
+//! | [`caller`] | the calls of one server: its connections, and why it does not answer |
+//! | [`connection`] | HTTP/1.1 over one kept connection, streams included |
+//! | [`failure`] | the reasons for a missing response |
+//! | [`death`] | the cause of a server's death |
+//! | [`environment`] | the variables that tell the server its limits and grants |
+//! | [`node`] | the host's Node, and the server of the variant `js` in it |
+//! | [`outbound`] | the host's side of the server's requests to granted hosts |
+//! | [`server`] | a server around an instance of another executor |
+
+pub mod caller;
+pub mod connection;
+pub mod death;
+pub mod environment;
+pub mod failure;
+mod incoming;
+pub mod node;
+pub mod outbound;
+pub mod server;
+pub mod session;
+pub mod socket;

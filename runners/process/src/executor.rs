@@ -1,0 +1,124 @@
+//! The executor: its session, and the variants that it supports.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use isolab_core::function::{Grant, Grants};
+use isolab_core::{Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant};
+use isolab_guest::environment;
+use isolab_guest::node::Node;
+use isolab_guest::session::{self, Access, Session};
+use isolab_outbound::Outbound;
+
+use crate::artifact;
+use crate::prepared::PreparedProcess;
+use crate::settings::Settings;
+use crate::shared::Shared;
+
+/// Plain processes.
+pub struct Process {
+    spec: Spec,
+    settings: Settings,
+    session: Arc<Session>,
+    environment: Environment,
+    /// Numbers the folders of prepared functions.
+    next: AtomicU64,
+}
+
+impl Process {
+    /// Makes the folder of its sockets, and sweeps those of processes that are gone.
+    ///
+    /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
+    ///
+    /// # Errors
+    /// [`Cause::Unavailable`] if no folder can be made.
+    pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Cause> {
+        if let Err(error) = session::sweep_folders() {
+            tracing::warn!(%error, "the folders of earlier runs could not be listed");
+        }
+        let session = Session::open(Access::Everybody)?;
+        let settings = Settings::of(&spec);
+        let (session, environment) = (Arc::new(session), environment.clone());
+        Ok(Self { spec, settings, session, environment, next: AtomicU64::new(0) })
+    }
+
+    fn make(&self, function: &Function, variant: Variant, laps: &mut Laps) -> Result<PreparedProcess, Cause> {
+        let source = source_of(function, variant).map_err(Cause::Artifact)?;
+        let server = artifact::make(function, (variant, source), self.settings, &self.folder(), laps)?;
+        laps.mark("files");
+        let grants = function.grants();
+        let outbound = (!grants.hosts.is_empty()).then(|| Arc::new(Outbound::new(grants, &self.environment)));
+        let shared = Arc::new(Shared {
+            session: Arc::clone(&self.session),
+            settings: self.settings,
+            spec: self.spec.to_string(),
+            name: function.name().to_owned(),
+            limits: function.limits(),
+            grants: grants.clone(),
+            outbound,
+            guest_cpu: self.environment.guest_cpu,
+        });
+        Ok(PreparedProcess { shared, server })
+    }
+
+    /// A new name for the folder of a prepared function.
+    fn folder(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.session.folder().join(format!("server-{number}"))
+    }
+}
+
+#[async_trait]
+impl Executor for Process {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
+        source_of(function, variant)?;
+        check(function.grants())
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        let node = Node::find().ok();
+        node.map(|node| ("node-server".to_owned(), node.version.clone())).into_iter().collect()
+    }
+
+    async fn prepare(
+        &self,
+        function: &Function,
+        variant: Variant,
+        laps: &mut Laps,
+    ) -> Result<Arc<dyn Prepared>, Error> {
+        let made = self.make(function, variant, laps);
+        made.map(|prepared| Arc::new(prepared) as Arc<dyn Prepared>)
+            .map_err(|cause| Error::new(Phase::Prepare, &self.spec, function.name(), cause))
+    }
+
+    /// Removes the folder of its sockets and servers.
+    async fn close(&self) -> Result<(), Error> {
+        self.session.close();
+        Ok(())
+    }
+}
+
+/// The file that a variant is made from; a reason if a process cannot run it.
+fn source_of(function: &Function, variant: Variant) -> Result<&Path, String> {
+    let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
+    let obstacle = match variant {
+        Variant::Rust => None,
+        Variant::Js => Node::find().err(),
+        Variant::Command => Some("a process runs servers, and a WASI command is not one"),
+    };
+    obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))
+}
+
+/// Fails if a process cannot honour a grant, with the reason as a sentence without a full stop.
+fn check(grants: &Grants) -> Result<(), String> {
+    grants.only(&[Grant::Hosts, Grant::Env, Grant::Args], crate::NAME).map_err(|reason| {
+        format!("{reason}: a plain process sees the folders of its host, and none at another path")
+    })?;
+    environment::check(grants)
+}

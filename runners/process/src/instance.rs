@@ -1,0 +1,73 @@
+//! A running process that answers.
+
+use std::fs;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Response, Streams};
+use isolab_guest::caller::{Caller, Fault};
+use isolab_guest::outbound::Proxy;
+
+use crate::child::Child;
+use crate::shared::Shared;
+
+pub(crate) struct ProcessInstance {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) caller: Caller<Child>,
+    /// Sends the process's outbound requests, as long as it lives.
+    pub(crate) _outbound: Option<Proxy>,
+}
+
+impl ProcessInstance {
+    fn error(&self, fault: Fault) -> Error {
+        fault.error(|cause| self.shared.error(Phase::Invoke, cause))
+    }
+
+    fn id(&self) -> u32 {
+        self.caller.server().id
+    }
+}
+
+#[async_trait(?Send)]
+impl Instance for ProcessInstance {
+    async fn invoke(&self, request: Request, _laps: &mut Laps) -> Result<Response, Error> {
+        self.caller.invoke(&request).await.map_err(|fault| self.error(fault))
+    }
+
+    async fn stream(
+        &self,
+        request: Request,
+        streams: Streams,
+        _laps: &mut Laps,
+    ) -> Result<Option<Response>, Error> {
+        self.caller.stream(&request, streams).await.map_err(|fault| self.error(fault))
+    }
+
+    /// Has the kernel begin a new peak of the resident set (`clear_refs` in proc(5)).
+    fn watch_memory(&self) {
+        // The peak then includes what the process held before, which it may.
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.id()), "5");
+    }
+
+    /// The peak of the resident set: `VmHWM` of `/proc/PID/status` (proc(5)).
+    fn peak_memory(&self) -> Result<u64, &'static str> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).ok_or("its process has ended")
+    }
+
+    fn outside(&self) -> Outside {
+        Outside { helpers: vec![self.id()], ..Outside::default() }
+    }
+
+    async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
+        let Self { shared, caller, .. } = *self;
+        let (child, connections) = caller.into_parts();
+        let killed = child.kill().await;
+        laps.mark("kill");
+        drop(connections);
+        killed.map_err(|error| shared.error(Phase::Stop, Cause::Internal(format!("kill failed: {error}"))))
+    }
+}

@@ -1,0 +1,5 @@
+//! The executor `process`.
+
+mod conformance;
+mod lifecycle;
+mod support;
