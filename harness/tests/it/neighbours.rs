@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use isolab::exit::STUCK;
 use isolab_frontend::admin::api;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::support::{Serving, can_run};
 
@@ -111,6 +116,64 @@ fn a_wasm_function_computes_beside_others() {
 #[test]
 fn a_javascript_function_computes_beside_others_in_v8() {
     computes_beside_others("v8", "js");
+}
+
+/// Keeps threads of this process busy on one processor until it is dropped.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Busy {
+    fn on(cpu: CpuSet, threads: usize) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let threads = (0..threads).map(|_| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                sched_setaffinity(Pid::from_raw(0), &cpu).unwrap();
+                while !stop.load(Ordering::Relaxed) {}
+            })
+        });
+        Self { threads: threads.collect(), stop }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.drain(..).for_each(|thread| thread.join().unwrap());
+    }
+}
+
+/// A guest's own thread ends it, and that thread gives way to all others.
+#[test]
+fn a_function_that_computes_on_a_busy_processor_is_interrupted() {
+    if !can_run("v8") {
+        return;
+    }
+    let server =
+        Serving::start(&["--executor", "v8", "--variant", "js", "--functions", HOSTILE, "--workers", "1"]);
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let mut cpu = CpuSet::new();
+    cpu.set((0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap()).unwrap()).unwrap();
+    for thread in std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap() {
+        let thread = thread.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        sched_setaffinity(Pid::from_raw(thread), &cpu).unwrap();
+    }
+    let mut computing = sent(&server, "/spin", 1);
+    let series = "isolab_instances_live{executor=\"v8\",function=\"spin\"";
+    let begun = Instant::now();
+    while metric(&server, series) == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "the function does not compute");
+    }
+    let busy = Busy::on(cpu, 8);
+    let (status, body) = answer(&mut computing);
+    drop(busy);
+    assert_eq!(status, 504, "{body}");
+    assert!(!body.contains("could not be interrupted"), "{body}");
+    assert_eq!(metric(&server, "isolab_lost_threads_total"), 0);
+    let status = server.terminate();
+    assert!(status.success(), "{status}");
 }
 
 #[test]

@@ -46,8 +46,8 @@
 //! Inside, every module uses only modules to its left:
 //!
 //! ```text
-//! config, text, pace ◄ bill ◄ lifecycle, route ◄ answer, telemetry ◄ registry ◄ pool ◄ state, http, exchange ◄
-//! admin, compute, mount ◄ streaming ◄ dispatch ◄ worker ◄ threads ◄ supervisor, shutdown ◄ server
+//! config, text, pace, processor ◄ bill ◄ lifecycle, route ◄ answer, telemetry ◄ registry ◄ pool ◄ state, http, exchange ◄
+//! admin, compute, mount ◄ streaming ◄ dispatch ◄ worker ◄ threads, overdue ◄ supervisor, shutdown ◄ server
 //! ```
 //!
 //! # The answers of the server
@@ -117,8 +117,10 @@ mod exchange;
 mod http;
 pub mod lifecycle;
 mod mount;
+mod overdue;
 mod pace;
 mod pool;
+mod processor;
 mod queue;
 mod registry;
 mod route;

@@ -2,8 +2,8 @@
 //!
 //! A guest may hold a worker for long: a quick route has turned slow. The worker's idle
 //! connections then move to another worker, and the route becomes slow at once. A guest that still
-//! holds its thread a second after its deadline cannot be interrupted: the thread is lost. Its
-//! requests are answered with errors, and a new thread takes its place.
+//! holds its thread after its deadline, and had the chance to let go ([`Overdue`]), cannot be
+//! interrupted: the thread is lost. Its requests are answered with errors, and a new thread takes its place.
 
 use std::convert::Infallible;
 use std::net::Shutdown;
@@ -14,6 +14,7 @@ use http::Response;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::http::problem::{self, Problem};
+use crate::overdue::Overdue;
 use crate::pool::inbox::{Message, Role};
 use crate::route::Route;
 use crate::telemetry::activity::{Execution, PollNumber};
@@ -26,17 +27,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The same for a server without compute threads, which only looks for lost ones.
 const LONG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long after its deadline a guest must have let go of its thread. Executors interrupt it within
-/// some milliseconds.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// A poll that a look found a thread in.
-#[derive(Clone, Copy)]
 struct Seen {
     number: PollNumber,
     since: Instant,
     execution: Execution,
     is_relieved: bool,
+    overdue: Option<Overdue>,
 }
 
 /// Starts compute threads when they are wanted, and looks after all threads.
@@ -44,7 +41,7 @@ pub(crate) async fn supervise(threads: &Threads) -> Infallible {
     let computing = &threads.state.pools.computing;
     let mut tick = tokio::time::interval(if computing.is_on() { INTERVAL } else { LONG_INTERVAL });
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = vec![None; threads.state.threads().len()];
+    let mut seen: Vec<_> = threads.state.threads().iter().map(|_| None).collect();
     loop {
         tokio::select! {
             () = computing.wanted.notified() => {
@@ -80,6 +77,7 @@ async fn look(threads: &Threads, index: usize, seen: &mut Option<Seen>) {
             since: now,
             execution,
             is_relieved: false,
+            overdue: None,
         });
         thread.is_stalled.store(false, Ordering::Relaxed);
         return;
@@ -87,15 +85,21 @@ async fn look(threads: &Threads, index: usize, seen: &mut Option<Seen>) {
     let Some(route) = state.routes.by_index(before.execution.route) else { return };
     if role == Role::Worker && !before.is_relieved && state.pools.computing.is_on() {
         before.is_relieved = true;
-        relieve(threads, index, *before, route).await;
+        relieve(threads, index, before.number, route).await;
     }
-    if now.duration_since(before.since) > route.function.limits().deadline.saturating_add(GRACE) {
-        lose(threads, index, *before, route, role).await;
+    if now.duration_since(before.since) > route.function.limits().deadline {
+        let Some(overdue) = &mut before.overdue else {
+            before.overdue = thread.kernel_id.get().and_then(|id| Overdue::begin(*id, role));
+            return;
+        };
+        if overdue.is_over() {
+            lose(threads, index, before, route, role).await;
+        }
     }
 }
 
 /// A guest holds a worker: its idle connections move, and the guest's route becomes slow.
-async fn relieve(threads: &Threads, index: usize, seen: Seen, route: &Route) {
+async fn relieve(threads: &Threads, index: usize, poll: PollNumber, route: &Route) {
     let state = &threads.state;
     let thread = &state.threads()[index];
     thread.is_stalled.store(true, Ordering::Relaxed);
@@ -105,7 +109,7 @@ async fn relieve(threads: &Threads, index: usize, seen: Seen, route: &Route) {
     if state.free_worker().is_none() {
         start(threads, Role::Worker).await;
     }
-    let Some(_held) = thread.activity.claim(seen.number) else { return };
+    let Some(_held) = thread.activity.claim(poll) else { return };
     if state.free_worker().is_some() {
         move_idle(threads, index);
     }
@@ -125,7 +129,7 @@ fn move_idle(threads: &Threads, index: usize) {
 }
 
 /// A guest does not let go of its thread: others take over everything that the thread had.
-async fn lose(threads: &Threads, index: usize, seen: Seen, route: &Route, role: Role) {
+async fn lose(threads: &Threads, index: usize, seen: &Seen, route: &Route, role: Role) {
     let state = &threads.state;
     let thread = &state.threads()[index];
     thread.is_stalled.store(true, Ordering::Relaxed);

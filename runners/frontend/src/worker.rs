@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::gettid;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -20,6 +21,7 @@ use crate::compute;
 use crate::dispatch;
 use crate::http::connection::Connections;
 use crate::pool::inbox::{Message, Role};
+use crate::processor;
 use crate::registry::Admission;
 use crate::state::{ServerState, WorkerState};
 
@@ -44,8 +46,10 @@ pub(crate) fn run(
         Ok(runtime) => runtime,
         Err(error) => return drop(ready.send(Err(error))),
     };
-    if server.threads()[index].role() == Role::Compute {
-        give_way();
+    let handle = &server.threads()[index];
+    let _ = handle.kernel_id.set(gettid());
+    if handle.role() == Role::Compute {
+        processor::give_way(gettid());
     }
     // A server that no longer waits has sent `Drain`.
     let _ = ready.send(Ok(()));
@@ -55,17 +59,6 @@ pub(crate) fn run(
         progress.send_replace(Progress::Stopping);
         stop_instances(&worker).await;
     });
-}
-
-/// Has this thread compute only while its processor has nothing else to do (`SCHED_IDLE`, sched(7)), so that a
-/// worker that wakes up gets the processor at once. A nice thread keeps its turn to the next tick of the clock: one
-/// answer in a hundred beside it was 4 ms late, with `nice` 10 and 19 alike. A worker that never sleeps leaves it
-/// a third of a percent of the time.
-fn give_way() {
-    let parameters = nix::libc::sched_param { sched_priority: 0 };
-    // SAFETY: the pointer is to a value that lives until the call returns. Thread 0 is the calling one. The call
-    // cannot fail, because every thread may enter this policy.
-    unsafe { nix::libc::sched_setscheduler(0, nix::libc::SCHED_IDLE, &raw const parameters) };
 }
 
 /// Serves until `Drain`, and then until all connections and requests have ended.

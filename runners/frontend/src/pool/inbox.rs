@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use nix::unistd::Pid;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
@@ -51,6 +52,8 @@ pub(crate) struct ThreadHandle {
     pub(crate) activity: Arc<Activity>,
     pub(crate) registry: Arc<Registry>,
     role: AtomicU8,
+    /// The kernel's name for the thread, once it runs.
+    pub(crate) kernel_id: OnceLock<Pid>,
     /// Whether a guest has held the thread for so long that it should get no more connections.
     pub(crate) is_stalled: AtomicBool,
     /// The phase that a lost thread was executing.
@@ -67,6 +70,7 @@ impl ThreadHandle {
             activity: Arc::default(),
             registry: Arc::default(),
             role: AtomicU8::new(Role::Vacant as u8),
+            kernel_id: OnceLock::new(),
             is_stalled: AtomicBool::new(false),
             lost_in: OnceLock::new(),
         };
