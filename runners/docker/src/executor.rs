@@ -9,6 +9,7 @@ use bollard::models::SystemInfoCgroupDriverEnum;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
+use isolab_guest::hierarchy;
 use isolab_guest::node::Node;
 use isolab_guest::session::{Access, Session};
 use isolab_outbound::Outbound;
@@ -21,7 +22,7 @@ use crate::recipe::Recipe;
 use crate::settings::{Javascript, Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
 use crate::v8::V8Server;
-use crate::{grants, group, hierarchy, holder, native, node, sweep};
+use crate::{grants, group, holder, native, node, sweep};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";

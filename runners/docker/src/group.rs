@@ -13,9 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bollard::models::SystemInfoCgroupDriverEnum as Driver;
+use isolab_guest::hierarchy;
 use nix::unistd::{AccessFlags, access};
-
-use crate::hierarchy;
 
 /// The group of all runs.
 const ALL: &str = "isolab";

@@ -23,7 +23,7 @@
 //!
 //! The variant `js` runs in a server of the setting `javascript`: a Node server, or this lab's
 //! own (`v8`), whose process in the container is `guest`. Both are a program of the host with
-//! its libraries (`program`).
+//! its libraries (`base`).
 //!
 //! A function may be granted hosts, folders, environment variables and arguments (`grants`). A
 //! container has no network for the hosts: it sends its requests to a second socket, and the host
@@ -34,13 +34,13 @@
 //! removes the containers of a run, and those whose process is gone. Images stay, as a
 //! cache.
 
+mod base;
 mod container;
 mod endpoint;
 mod engine;
 mod executor;
 mod grants;
 mod group;
-mod hierarchy;
 mod holder;
 mod image;
 mod instance;
@@ -48,7 +48,6 @@ mod native;
 mod node;
 mod outside;
 mod prepared;
-mod program;
 mod recipe;
 mod settings;
 mod shared;

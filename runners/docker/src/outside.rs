@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use isolab_core::Outside;
+use isolab_guest::hierarchy;
 
 use crate::group::RunGroup;
-use crate::hierarchy;
 
 /// The name of every shim's command. The kernel cuts it to 15 bytes; the rest would name
 /// the runtime.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use isolab_core::cache::digest;
 use isolab_core::{Cause, Function};
+use isolab_guest::program::Program;
 
-use crate::program::Program;
+use crate::base;
 use crate::recipe::{Added, BASE_ARGUMENT, Content, Recipe, V8};
 
 /// The command of the lab's binary that the image and its making use.
@@ -32,7 +33,7 @@ impl V8Server {
         let program = Program::of(&self.program, &self.version).map_err(|error| {
             Cause::Artifact(format!("the V8 server cannot be put into an image: {error}"))
         })?;
-        Ok(program.recipe("isolab"))
+        Ok(base::recipe(program, "isolab"))
     }
 
     /// The recipe of a function's image on top of the base, and the handler's digest. The

@@ -9,19 +9,35 @@ const CONTROLLERS: [&str; 2] = ["memory", "cpuacct"];
 
 /// The mounts of this process, as `/proc/self/mountinfo` (proc(5)) lists them; empty if it cannot
 /// be read.
-pub(crate) fn mounts() -> String {
+pub fn mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
 }
 
 /// The root folders of all mounted hierarchies of control groups.
-pub(crate) fn roots() -> Vec<PathBuf> {
+pub fn roots() -> Vec<PathBuf> {
     mounts().lines().filter_map(|line| Some(PathBuf::from(Mount::parse(line)?.point))).collect()
+}
+
+/// The root folder of the hierarchy with this controller, of version 1 or else of version 2. `mounts` is
+/// `/proc/self/mountinfo` (proc(5)).
+pub fn root(controller: &str, mounts: &str) -> Option<PathBuf> {
+    let mounts: Vec<Mount<'_>> = mounts.lines().filter_map(Mount::parse).collect();
+    let of_version_1 = mounts.iter().find(|mount| mount.has(controller));
+    let mount = of_version_1.or_else(|| {
+        mounts.iter().find(|mount| {
+            // The other controllers of a mixed host are those of version 1.
+            let file = Path::new(mount.point).join("cgroup.controllers");
+            let listed = fs::read_to_string(file).unwrap_or_default();
+            mount.kind == "cgroup2" && listed.split_ascii_whitespace().any(|it| it == controller)
+        })
+    })?;
+    Some(PathBuf::from(mount.point))
 }
 
 /// The folders of a process's control groups: one for each controller in version 1,
 /// one for all in version 2. `membership` is `/proc/PID/cgroup` (cgroups(7)),
 /// `mounts` is `/proc/self/mountinfo` (proc(5)).
-pub(crate) fn folders(membership: &str, mounts: &str) -> BTreeSet<PathBuf> {
+pub fn folders(membership: &str, mounts: &str) -> BTreeSet<PathBuf> {
     let mounts: Vec<Mount<'_>> = mounts.lines().filter_map(Mount::parse).collect();
     CONTROLLERS.iter().filter_map(|controller| folder(controller, membership, &mounts)).collect()
 }

@@ -5,22 +5,32 @@
 //! | [`session`] | the folder of one executor's sockets, which is swept when its process is gone |
 //! | [`socket`] | the host's socket for one instance: the server connects to it |
 //! | [`caller`] | the calls of one server: its connections, and why it does not answer |
+//! | [`child`] | a server that runs as a child of this process |
 //! | [`connection`] | HTTP/1.1 over one kept connection, streams included |
 //! | [`failure`] | the reasons for a missing response |
 //! | [`death`] | the cause of a server's death |
 //! | [`environment`] | the variables that tell the server its limits and grants |
+//! | [`folders`] | the folders that a function in a container is granted |
+//! | [`group`] | control groups of a session, which are swept when its process is gone |
+//! | [`hierarchy`] | the mounted hierarchies of control groups |
 //! | [`node`] | the host's Node, and the server of the variant `js` in it |
+//! | [`program`] | a program of the host with all that it loads |
 //! | [`outbound`] | the host's side of the server's requests to granted hosts |
 //! | [`server`] | a server around an instance of another executor |
 
 pub mod caller;
+pub mod child;
 pub mod connection;
 pub mod death;
 pub mod environment;
 pub mod failure;
+pub mod folders;
+pub mod group;
+pub mod hierarchy;
 mod incoming;
 pub mod node;
 pub mod outbound;
+pub mod program;
 pub mod server;
 pub mod session;
 pub mod socket;

@@ -1,4 +1,4 @@
-//! A program of the host in an image, with the libraries that it loads.
+//! A program of the host, with the libraries that it loads.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,23 +7,21 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::recipe::{Added, BASE, Content, Recipe};
-
-/// Where images have their program.
-const FOLDER: &str = "/usr/bin";
-
-/// A program with all that it loads. Every file has its own path in the image.
-pub(crate) struct Program {
-    path: PathBuf,
-    files: BTreeSet<PathBuf>,
+/// A program with all that it loads. Every file has its own path wherever the program is put.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
+    /// All files, itself among them.
+    pub files: BTreeSet<PathBuf>,
     /// Stands for the files: see [`Program::of`].
-    identity: Vec<String>,
+    pub identity: Vec<String>,
 }
 
 impl Program {
-    /// The program at `path`. Its image is known by `version` and by the sizes and times of the
+    /// The program at `path`. It is known by `version` and by the sizes and times of the
     /// files, and not by their bytes: hashing 100 MB would be most of a cached `prepare`.
-    pub(crate) fn of(path: &Path, version: &str) -> io::Result<Self> {
+    pub fn of(path: &Path, version: &str) -> io::Result<Self> {
         let mut files = libraries(path)?;
         files.insert(path.to_owned());
         // The loader finds libraries outside of its standard folders by this file.
@@ -37,34 +35,10 @@ impl Program {
         Ok(Self { path: path.to_owned(), files, identity })
     }
 
-    pub(crate) fn files(&self) -> &BTreeSet<PathBuf> {
-        &self.files
-    }
-
     /// Adds files whose paths are in the files above, so that those stand for them.
-    pub(crate) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+    pub fn add(&mut self, files: impl IntoIterator<Item = PathBuf>) {
         self.files.extend(files);
     }
-
-    /// The recipe of an image in which the program is `/usr/bin/NAME`.
-    pub(crate) fn recipe(self, name: &str) -> Recipe {
-        let mut added: Vec<Added> = self
-            .files
-            .into_iter()
-            .map(|file| Added { path: below_root(&file), content: Content::Host(file) })
-            .collect();
-        let link = Path::new(FOLDER).join(name);
-        if self.path != link {
-            added.push(Added { path: below_root(&link), content: Content::Link(self.path) });
-        }
-        let identity: Vec<_> = self.identity.iter().map(String::as_bytes).collect();
-        Recipe::new(&BASE, name, Vec::new(), &identity, added)
-    }
-}
-
-/// The place in the recipe `base` of the file that lies at `path` in the image.
-fn below_root(path: &Path) -> String {
-    format!("root{}", path.display())
 }
 
 /// The shared libraries of a program and its loader, as `ldd` finds them.
