@@ -20,11 +20,16 @@ use crate::settings::Settings;
 /// V8 and its libraries allocate this much before a handler does, most of it for the stacks of threads.
 const NODE_BYTES: u64 = 192 << 20;
 
+/// Where Node finds its libraries, its scripts and its configuration.
+const LIBRARIES: [&str; 4] = ["/usr", "/lib", "/lib64", "/etc/ssl"];
+
 /// A server laid out.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
+    /// Files and folders that it reads beside its own folder.
+    pub(crate) reads: Vec<PathBuf>,
     /// The bytes that it may allocate beyond the function's limit.
     pub(crate) extra_bytes: u64,
     pub(crate) artifact: Artifact,
@@ -54,7 +59,7 @@ fn native(built: &Path, folder: &Path) -> Result<Server, Cause> {
     let program = folder.join("server");
     lay_out(folder, &[("server", &server, 0o755)])?;
     let artifact = artifact("native server", &server, server.len());
-    Ok(Server { program, arguments: Vec::new(), extra_bytes: 0, artifact })
+    Ok(Server { program, arguments: Vec::new(), reads: Vec::new(), extra_bytes: 0, artifact })
 }
 
 fn javascript(function: &Function, handler: &Path, node: &Node, folder: &Path) -> Result<Server, Cause> {
@@ -66,7 +71,9 @@ fn javascript(function: &Function, handler: &Path, node: &Node, folder: &Path) -
     let arguments = vec![format!("--max-old-space-size={heap_mib}").into(), folder.join(node::MAIN).into()];
     let bytes = files.iter().map(|(_, bytes, _)| bytes.len()).sum();
     let artifact = artifact("handler with its server", &code, bytes);
-    Ok(Server { program: node.program.clone(), arguments, extra_bytes: NODE_BYTES, artifact })
+    let reads =
+        LIBRARIES.iter().map(PathBuf::from).chain([node.program.clone(), folder.to_owned()]).collect();
+    Ok(Server { program: node.program.clone(), arguments, reads, extra_bytes: NODE_BYTES, artifact })
 }
 
 fn artifact(kind: &'static str, source: &[u8], bytes: usize) -> Artifact {

@@ -13,6 +13,7 @@ use isolab_guest::session::{self, Access, Session};
 use isolab_outbound::Outbound;
 
 use crate::artifact;
+use crate::confine::Confinement;
 use crate::prepared::PreparedProcess;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -22,6 +23,7 @@ pub struct Process {
     spec: Spec,
     settings: Settings,
     session: Arc<Session>,
+    confinement: Arc<Confinement>,
     environment: Environment,
     /// Numbers the folders of prepared functions.
     next: AtomicU64,
@@ -33,15 +35,16 @@ impl Process {
     /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
     ///
     /// # Errors
-    /// [`Cause::Unavailable`] if no folder can be made.
+    /// [`Cause::Unavailable`] if no folder can be made, or if this host cannot draw the line of `confine`.
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Cause> {
         if let Err(error) = session::sweep_folders() {
             tracing::warn!(%error, "the folders of earlier runs could not be listed");
         }
         let session = Session::open(Access::Everybody)?;
         let settings = Settings::of(&spec);
+        let confinement = Arc::new(Confinement::open(spec.get("confine"), &session.name)?);
         let (session, environment) = (Arc::new(session), environment.clone());
-        Ok(Self { spec, settings, session, environment, next: AtomicU64::new(0) })
+        Ok(Self { spec, settings, session, confinement, environment, next: AtomicU64::new(0) })
     }
 
     fn make(&self, function: &Function, variant: Variant, laps: &mut Laps) -> Result<PreparedProcess, Cause> {
@@ -52,6 +55,7 @@ impl Process {
         let outbound = (!grants.hosts.is_empty()).then(|| Arc::new(Outbound::new(grants, &self.environment)));
         let shared = Arc::new(Shared {
             session: Arc::clone(&self.session),
+            confinement: Arc::clone(&self.confinement),
             settings: self.settings,
             spec: self.spec.to_string(),
             name: function.name().to_owned(),
@@ -82,8 +86,8 @@ impl Executor for Process {
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        let node = Node::find().ok();
-        node.map(|node| ("node-server".to_owned(), node.version.clone())).into_iter().collect()
+        let node = Node::find().ok().map(|node| ("node-server".to_owned(), node.version.clone()));
+        node.into_iter().chain(self.confinement.version()).collect()
     }
 
     async fn prepare(

@@ -14,6 +14,8 @@ use crate::shared::Shared;
 pub(crate) struct ProcessInstance {
     pub(crate) shared: Arc<Shared>,
     pub(crate) caller: Caller<Child>,
+    /// Its processes when it connected; the last one is the server.
+    pub(crate) processes: Vec<u32>,
     /// Sends the process's outbound requests, as long as it lives.
     pub(crate) _outbound: Option<Proxy>,
 }
@@ -23,8 +25,8 @@ impl ProcessInstance {
         fault.error(|cause| self.shared.error(Phase::Invoke, cause))
     }
 
-    fn id(&self) -> u32 {
-        self.caller.server().id
+    fn server_id(&self) -> u32 {
+        *self.processes.last().expect("an instance has a process")
     }
 }
 
@@ -46,12 +48,12 @@ impl Instance for ProcessInstance {
     /// Has the kernel begin a new peak of the resident set (`clear_refs` in proc(5)).
     fn watch_memory(&self) {
         // The peak then includes what the process held before, which it may.
-        let _ = fs::write(format!("/proc/{}/clear_refs", self.id()), "5");
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.server_id()), "5");
     }
 
     /// The peak of the resident set: `VmHWM` of `/proc/PID/status` (proc(5)).
     fn peak_memory(&self) -> Result<u64, &'static str> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server_id())).unwrap_or_default();
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
@@ -59,7 +61,13 @@ impl Instance for ProcessInstance {
     }
 
     fn outside(&self) -> Outside {
-        Outside { helpers: vec![self.id()], ..Outside::default() }
+        match &self.caller.server().surroundings().group {
+            Some(group) => {
+                let (cgroups, around) = group.counting();
+                Outside { cgroups, around, ..Outside::default() }
+            }
+            None => Outside { helpers: self.processes.clone(), ..Outside::default() },
+        }
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {

@@ -1,19 +1,29 @@
-//! The executor `process`: every instance is a plain process, without an engine and without confinement.
+//! The executor `process`: every instance is a process without an engine, behind one line of the kernel's or none.
 //!
 //! | phase | what happens | where |
 //! |---|---|---|
 //! | prepare | builds the server that a container would run, and lays it out in a folder | `artifact` |
-//! | start | runs it, and waits until it connects | `prepared`, `child` |
+//! | start | runs it behind its line, and waits until it connects | `prepared`, `child`, `confine` |
 //! | invoke | one HTTP/1.1 exchange over a kept connection, streams included | `instance` |
 //! | stop | kills it, with every process of its group | `child` |
 //!
 //! The server and its socket are those of the executor `docker`, so that the difference between the two is
 //! the engine and its confinement. A process runs as nobody where the lab runs as root, cannot gain privileges, and
-//! ends with its host. Nothing else confines it: it sees the host's files and processes, may end
-//! or read other instances, reaches the network, and may write wherever nobody may. Its memory has a bound on what it may allocate (`RLIMIT_DATA`).
+//! ends with its host. Its memory has a bound on what it may allocate (`RLIMIT_DATA`), or that of its control group.
+//!
+//! The setting `confine` draws one more line. The test `confinement` tries each of these from within:
+//!
+//! | `confine` | reads the host's files | writes to them | TCP | signals a neighbour | starts 100 processes |
+//! |---|---|---|---|---|---|
+//! | `none` | yes | yes | yes | yes | yes |
+//! | `landlock` | no | no | no | no | yes |
+//! | `seccomp` | yes | no | no | no | no |
+//! | `bubblewrap` | no | no | no | no | yes |
+//! | `cgroup` | yes | yes | yes | yes | no |
 
 mod artifact;
 mod child;
+mod confine;
 mod executor;
 mod instance;
 mod prepared;
@@ -22,6 +32,12 @@ mod shared;
 
 pub use executor::Process;
 pub use settings::SETTINGS;
+
+/// Removes the control groups that processes which are gone have left behind, and counts them. Nothing else outlives
+/// such a process.
+pub fn sweep() -> usize {
+    confine::sweep()
+}
 
 /// The executor's name on the command line.
 pub const NAME: &str = "process";

@@ -13,7 +13,7 @@ use isolab_guest::socket;
 use isolab_outbound::Client;
 
 use crate::artifact::Server;
-use crate::child::Child;
+use crate::child;
 use crate::instance::ProcessInstance;
 use crate::shared::Shared;
 
@@ -41,7 +41,7 @@ impl Prepared for PreparedProcess {
     }
 
     fn confines_files(&self) -> bool {
-        false
+        self.shared.confinement.confines_files()
     }
 
     fn streams(&self) -> bool {
@@ -57,7 +57,7 @@ impl Prepared for PreparedProcess {
 
 impl PreparedProcess {
     async fn run(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Cause> {
-        let Shared { session, settings, limits, grants, guest_cpu, .. } = &*self.shared;
+        let Shared { session, confinement, settings, limits, grants, guest_cpu, .. } = &*self.shared;
         // The host listens before there is a guest.
         let socket = session.socket()?;
         let folder = socket.folder().to_owned();
@@ -75,16 +75,19 @@ impl PreparedProcess {
         };
         laps.mark("socket");
         let place = (socket, *limits, *guest_cpu);
-        let child = Child::spawn(&self.server, variables, &grants.args, place).await?;
+        let child = child::spawn(&self.server, variables, &grants.args, confinement, place).await?;
         laps.mark("spawn");
-        let id = child.id;
+        let (id, is_wrapped) = (child.id(), child.surroundings().is_wrapped);
         let outbound = outbound.map(|(listener, client)| {
-            Proxy::serve(listener, client, limits.deadline, move |process| process == id)
+            let is_guest = move |process| child::is_server(id, is_wrapped, process);
+            Proxy::serve(listener, client, limits.deadline, is_guest)
         });
         let caller = Caller::new(child, *limits, settings.concurrency > 1).await?;
         laps.mark("ready");
         let shared = Arc::clone(&self.shared);
-        Ok(Box::new(ProcessInstance { shared, caller, _outbound: outbound }))
+        let server = caller.server();
+        let processes = server.surroundings().processes(server.id());
+        Ok(Box::new(ProcessInstance { shared, caller, processes, _outbound: outbound }))
     }
 }
 

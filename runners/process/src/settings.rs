@@ -3,10 +3,22 @@
 use isolab_core::Setting;
 use isolab_core::Spec;
 use isolab_core::guest::{self, Instructions};
+use isolab_core::spec::Values;
 use isolab_guest::environment;
 
+use crate::confine;
+
 /// The settings that a spec may have after `process:`.
-pub const SETTINGS: &[Setting] = &[environment::CONCURRENCY, guest::INSTRUCTIONS];
+pub const SETTINGS: &[Setting] = &[
+    environment::CONCURRENCY,
+    Setting {
+        name: "confine",
+        default: "none",
+        values: Values::OneOf(confine::WORDS),
+        help: "the line around a process, beside a user without rights",
+    },
+    guest::INSTRUCTIONS,
+];
 
 /// The settings of a resolved spec.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,13 @@ use isolab_core::{Cause, Error, Limits, Phase};
 use isolab_guest::session::Session;
 use isolab_outbound::Outbound;
 
+use crate::confine::Confinement;
 use crate::settings::Settings;
 
 /// The state that all instances of a function share.
 pub(crate) struct Shared {
     pub(crate) session: Arc<Session>,
+    pub(crate) confinement: Arc<Confinement>,
     pub(crate) settings: Settings,
     pub(crate) spec: String,
     pub(crate) name: String,

@@ -1,5 +1,6 @@
 //! The executor `process`.
 
+mod confinement;
 mod conformance;
 mod lifecycle;
 mod support;

@@ -67,6 +67,13 @@ pub(crate) async fn get(instance: &dyn Instance, uri: &'static str) -> Result<Re
     instance.invoke(request, &mut Laps::begin()).await.map_err(|error| error.cause)
 }
 
+/// The body of the answer.
+pub(crate) async fn get_text(instance: &dyn Instance, uri: &str) -> Result<String, Cause> {
+    let request = Request::new(Method::GET, uri.parse().unwrap(), HeaderMap::new(), Bytes::new());
+    let answer = instance.invoke(request, &mut Laps::begin()).await.map_err(|error| error.cause)?;
+    Ok(String::from_utf8(answer.body().to_vec()).unwrap())
+}
+
 pub(crate) async fn stop(instance: Box<dyn Instance>) {
     instance.stop(&mut Laps::begin()).await.unwrap();
 }
