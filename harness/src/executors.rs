@@ -120,6 +120,15 @@ pub const ALL: &[Registration] = &[
         guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
     },
     Registration {
+        name: "oci",
+        model: "container",
+        deadline: "a deadline kills the function's container",
+        by_default: false,
+        feature: Some("oci"),
+        build: OCI,
+        guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
+    },
+    Registration {
         name: "process",
         model: "OS process",
         deadline: "a deadline kills the function's process",
@@ -250,13 +259,34 @@ fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
 #[cfg(not(feature = "docker"))]
 const DOCKER: Option<Build> = None;
 
+#[cfg(feature = "oci")]
+const OCI: Option<Build> = Some(Build {
+    settings: isolab_oci::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: Some(|_| Ok(isolab_oci::sweep())),
+    open: |spec, environment| {
+        Box::pin(async move {
+            let executor = spec.to_string();
+            match isolab_oci::Oci::open(spec, &environment) {
+                Ok(oci) => Ok(Arc::new(oci) as _),
+                Err(cause) => Err(OpenError { executor, cause, hint: None }),
+            }
+        })
+    },
+});
+
+#[cfg(not(feature = "oci"))]
+const OCI: Option<Build> = None;
+
 #[cfg(feature = "process")]
 const PROCESS: Option<Build> = Some(Build {
     settings: isolab_process::SETTINGS,
     daemons: &[],
     helpers: &[],
     beside: &[],
-    sweep: None,
+    sweep: Some(|_| Ok(isolab_process::sweep())),
     open: |spec, environment| {
         Box::pin(async move {
             let executor = spec.to_string();
@@ -498,7 +528,7 @@ mod tests {
         assert_eq!(exit::code(&error), exit::BAD_INPUT);
         let text = error.to_string();
         assert!(
-            text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, process, direct"),
+            text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, oci, process, direct"),
             "{text}"
         );
     }

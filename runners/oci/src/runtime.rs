@@ -1,0 +1,73 @@
+//! An OCI runtime: a program that makes containers.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A runtime that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Runtime {
+    pub(crate) program: PathBuf,
+    pub(crate) version: String,
+    /// Arguments before the command.
+    options: Vec<OsString>,
+}
+
+impl Runtime {
+    /// Looks for the runtime of that name. It keeps the state of its containers in `state`.
+    ///
+    /// # Errors
+    /// The reason, if it is missing or does not run.
+    pub(crate) fn find(name: &str, state: &Path) -> Result<Self, String> {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        let program =
+            std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+        let program = program.ok_or_else(|| {
+            format!("there is no `{name}` on PATH: install it (Debian: apt-get install {name})")
+        })?;
+        let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("`{name}` cannot be run: {error}"))?;
+        if !output.status.success() {
+            return Err(format!(
+                "`{name}` does not work: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version =
+            text.lines().next().unwrap_or_default().rsplit(' ').next().unwrap_or_default().to_owned();
+        let mut options = vec!["--root".into(), state.into()];
+        options.extend(more_options(name).iter().map(OsString::from));
+        Ok(Self { program, version, options })
+    }
+
+    /// The command that runs a container, and ends with it.
+    pub(crate) fn run(&self, bundle: &Path, id: &str) -> Command {
+        let mut command = self.command();
+        command.arg("run").arg("--bundle").arg(bundle).arg(id);
+        command
+    }
+
+    /// The command that removes a container, whatever its state is.
+    pub(crate) fn delete(&self, id: &str) -> Command {
+        let mut command = self.command();
+        command.args(["delete", "--force", id]);
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.options).current_dir("/").stdin(Stdio::null());
+        command
+    }
+}
+
+/// gVisor uses the network stack of the container's namespace instead of its own, and may use sockets of the host:
+/// the engine's configuration that `scripts/setup-docker` writes says the same.
+fn more_options(name: &str) -> &'static [&'static str] {
+    match name {
+        "crun" => &["--cgroup-manager=cgroupfs"],
+        "runsc" => &["--network=host", "--host-uds=all"],
+        _ => &[],
+    }
+}

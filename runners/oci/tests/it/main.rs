@@ -1,0 +1,5 @@
+//! The executor `oci`.
+
+mod conformance;
+mod lifecycle;
+mod support;
