@@ -269,13 +269,36 @@ const OCI: Option<Build> = Some(Build {
     open: |spec, environment| {
         Box::pin(async move {
             let executor = spec.to_string();
-            match isolab_oci::Oci::open(spec, &environment) {
+            match isolab_oci::Oci::open(spec, &environment, embedded_runtime()) {
                 Ok(oci) => Ok(Arc::new(oci) as _),
                 Err(cause) => Err(OpenError { executor, cause, hint: None }),
             }
         })
     },
 });
+
+/// The command of this binary that is a runtime.
+#[cfg(feature = "libcontainer")]
+fn embedded_runtime() -> Option<isolab_oci::Embedded> {
+    let arguments = ["guest", "container"].map(Into::into).into();
+    std::env::current_exe().ok().map(|program| isolab_oci::Embedded { program, arguments })
+}
+
+#[cfg(all(feature = "oci", not(feature = "libcontainer")))]
+fn embedded_runtime() -> Option<isolab_oci::Embedded> {
+    None
+}
+
+/// Runs or deletes a container with the runtime in this binary.
+///
+/// # Errors
+/// If it has none.
+pub fn run_container(arguments: Vec<std::ffi::OsString>) -> Result<u8> {
+    #[cfg(feature = "libcontainer")]
+    return Ok(isolab_oci::embedded::main(arguments));
+    #[cfg(not(feature = "libcontainer"))]
+    return Err(BadInput::because(format!("this binary has no runtime for {arguments:?}")));
+}
 
 #[cfg(not(feature = "oci"))]
 const OCI: Option<Build> = None;

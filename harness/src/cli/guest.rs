@@ -1,5 +1,6 @@
-//! `isolab guest`: this binary as the server in a container. Only executors call it.
+//! `isolab guest`: this binary as the server in a container, or as the runtime of one. Only executors call it.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +28,12 @@ enum Action {
         #[arg(long)]
         streams: bool,
     },
+    /// Run or delete a container, as the programs that do so are told
+    Container {
+        /// `--root STATE run --bundle BUNDLE ID`, or `--root STATE delete --force ID`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Serve the handler in a snapshot to the host of this container
     Serve {
         /// The snapshot
@@ -34,10 +41,10 @@ enum Action {
     },
 }
 
-/// Makes or serves a snapshot.
+/// Makes or serves a snapshot, or runs a container.
 ///
 /// # Errors
-/// If the file cannot be read, or the handler does not start.
+/// If the file cannot be read, if the handler does not start, or if this binary has no runtime.
 pub fn run(arguments: GuestArgs) -> Result<u8> {
     match arguments.action {
         Action::Snapshot { handler, streams } => {
@@ -46,6 +53,7 @@ pub fn run(arguments: GuestArgs) -> Result<u8> {
             std::io::stdout().write_all(&executors::handler_snapshot(&source, streams)?)?;
             Ok(DONE)
         }
+        Action::Container { arguments } => executors::run_container(arguments),
         Action::Serve { snapshot } => {
             let bytes =
                 std::fs::read(&snapshot).with_context(|| format!("{} cannot be read", snapshot.display()))?;

@@ -21,8 +21,12 @@ use crate::settings::Settings;
 const FOLDER: &str = "/run/isolab";
 /// The places of mounts that every container has.
 pub(crate) const MOUNT_POINTS: [&str; 4] = ["/proc", "/dev", "/sys", FOLDER];
-/// File systems of the default that a container does not get: both could be filled.
-const LEFT_OUT: [&str; 2] = ["/dev/shm", "/dev/mqueue"];
+/// File systems of the default that a container does not get. The first two could be filled, and so could the last
+/// one where `libcontainer` makes it: with control groups of version 1 every user may write there.
+const LEFT_OUT: [&str; 3] = ["/dev/shm", "/dev/mqueue", "/sys/fs/cgroup"];
+
+/// The variable that an engine sets. `libcontainer` runs no program without it.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The period over which the kernel gives a group its processor time, in microseconds: the engine's.
 const PERIOD_US: u64 = 100_000;
@@ -108,6 +112,7 @@ impl Container<'_> {
 
     fn environment(&self) -> Vec<String> {
         let mut environment = environment::granted(self.grants);
+        environment.push(PATH.to_owned());
         environment.push(format!("ISOLAB_SOCKET={FOLDER}/{}", socket::FILE));
         environment.push(environment::limited(&self.limits));
         if !self.grants.hosts.is_empty() {

@@ -14,7 +14,7 @@ use isolab_outbound::Outbound;
 use crate::netns::Netns;
 use crate::prepared::PreparedOci;
 use crate::rootfs;
-use crate::runtime::Runtime;
+use crate::runtime::{Embedded, Runtime};
 use crate::settings::Settings;
 use crate::shared::Shared;
 
@@ -32,11 +32,12 @@ pub struct Oci {
 impl Oci {
     /// Makes the folder of its sockets and containers, and sweeps those of processes that are gone.
     ///
-    /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
+    /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS). `embedded` is the runtime of the calling binary, if
+    /// it has one.
     ///
     /// # Errors
     /// [`Cause::Unavailable`] if this process is not root, if the runtime is missing, or if no folder can be made.
-    pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Cause> {
+    pub fn open(spec: Spec, environment: &Environment, embedded: Option<Embedded>) -> Result<Self, Cause> {
         if !nix::unistd::geteuid().is_root() {
             return Err(Cause::Unavailable(
                 "a runtime without an engine needs root, as an engine does".into(),
@@ -47,7 +48,8 @@ impl Oci {
         }
         crate::sweep();
         let session = Session::open(Access::Everybody)?;
-        let runtime = Runtime::find(spec.get("runtime"), &state(&session)).map_err(Cause::Unavailable)?;
+        let runtime =
+            Runtime::find(spec.get("runtime"), embedded, &state(&session)).map_err(Cause::Unavailable)?;
         let settings = Settings::of(&spec);
         let (session, runtime, environment) = (Arc::new(session), Arc::new(runtime), environment.clone());
         Ok(Self { spec, settings, session, runtime, environment, next: AtomicU64::new(0) })

@@ -13,10 +13,12 @@
 //! as the parent of its container, where an engine has a shim.
 //!
 //! A container runs as nobody, without a capability, on a read-only root. It has no network but a loopback that is
-//! down. If the host is killed, the server ends because its socket is gone, and the next run sweeps the rest.
+//! down. `runtime=libcontainer` is a library in a process of this lab's own binary (`embedded`). If the host is killed, the server ends because its socket is gone, and the next run sweeps the rest.
 
 mod config;
 mod container;
+#[cfg(feature = "libcontainer")]
+pub mod embedded;
 mod executor;
 mod instance;
 mod netns;
@@ -27,6 +29,7 @@ mod settings;
 mod shared;
 
 pub use executor::Oci;
+pub use runtime::Embedded;
 pub use settings::SETTINGS;
 
 /// The executor's name on the command line.

@@ -4,6 +4,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The runtime that is a part of a binary of the lab.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// The binary.
+    pub program: PathBuf,
+    /// The arguments that make it the runtime.
+    pub arguments: Vec<OsString>,
+}
+
+/// The version of the embedded runtime: the one in `Cargo.lock`.
+const VERSION: &str = "0.7.0";
+
+/// The name of the runtime that is embedded.
+const EMBEDDED: &str = "libcontainer";
+
 /// A runtime that was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
@@ -18,7 +33,13 @@ impl Runtime {
     ///
     /// # Errors
     /// The reason, if it is missing or does not run.
-    pub(crate) fn find(name: &str, state: &Path) -> Result<Self, String> {
+    pub(crate) fn find(name: &str, embedded: Option<Embedded>, state: &Path) -> Result<Self, String> {
+        if name == EMBEDDED {
+            let Embedded { program, arguments } =
+                embedded.ok_or("this binary was built without `libcontainer`")?;
+            let options = arguments.into_iter().chain(["--root".into(), state.into()]).collect();
+            return Ok(Self { program, version: VERSION.to_owned(), options });
+        }
         let folders = std::env::var_os("PATH").unwrap_or_default();
         let program =
             std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
@@ -69,5 +90,17 @@ fn more_options(name: &str) -> &'static [&'static str] {
         "crun" => &["--cgroup-manager=cgroupfs"],
         "runsc" => &["--network=host", "--host-uds=all"],
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_embedded_runtime_is_that_in_the_lock_file() {
+        let path = isolab_core::guest::workspace().join("Cargo.lock");
+        let lock = std::fs::read_to_string(path).unwrap();
+        assert!(lock.contains(&format!("name = \"{EMBEDDED}\"\nversion = \"{VERSION}\"")));
     }
 }

@@ -10,8 +10,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "runtime",
         default: "runc",
-        values: Values::OneOf(&["runc", "crun", "runsc"]),
-        help: "the OCI runtime, a program on PATH",
+        values: Values::OneOf(&["libcontainer", "runc", "crun", "runsc"]),
+        help: "the OCI runtime: one in this binary, or a program on PATH",
     },
     Setting {
         name: "network",

@@ -8,13 +8,23 @@ use isolab_outbound::origin::Origin;
 
 use crate::support::Lab;
 
-#[tokio::test]
-async fn every_function_behaves_in_a_container_without_an_engine() {
+async fn behaves(spec: &str) {
     let origin = Origin::start().unwrap();
     let host = Host { name: "origin".into(), port: 80 };
-    let Some(lab) = Lab::open_with("oci", BTreeMap::from([(host, origin.address())])) else { return };
+    let Some(lab) = Lab::open_with(spec, BTreeMap::from([(host, origin.address())])) else { return };
     let library = conformance::library().unwrap();
     let report = conformance::run(&lab.oci, &library).await;
-    println!("{report}");
+    println!("{spec}\n{report}");
     report.assert();
+}
+
+/// The runtimes at the same time: the suite mostly waits for deadlines. The first run has built all servers.
+#[tokio::test]
+async fn every_function_behaves_in_a_container_of_each_runtime() {
+    behaves("oci:runtime=runc").await;
+    tokio::join!(
+        behaves("oci:runtime=libcontainer"),
+        behaves("oci:runtime=crun"),
+        behaves("oci:runtime=runsc"),
+    );
 }

@@ -6,7 +6,8 @@ use isolab_core::{Cause, Executor as _, Variant};
 
 use crate::support::{Lab, function, get, stop};
 
-const RUNTIMES: [&str; 3] = ["oci:runtime=runc", "oci:runtime=crun", "oci:runtime=runsc"];
+const RUNTIMES: [&str; 4] =
+    ["oci:runtime=libcontainer", "oci:runtime=runc", "oci:runtime=crun", "oci:runtime=runsc"];
 
 fn status(process: u32, field: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();

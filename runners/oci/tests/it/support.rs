@@ -12,7 +12,7 @@ use isolab_core::{
     Cache, Cause, Environment, Error, Executor, Function, Instance, Laps, Prepared, Request, Response, Spec,
     Variant,
 };
-use isolab_oci::{Oci, SETTINGS};
+use isolab_oci::{Embedded, Oci, SETTINGS};
 
 /// An executor in a folder of its own.
 pub(crate) struct Lab {
@@ -38,7 +38,7 @@ impl Lab {
             hosts,
         };
         let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
-        match Oci::open(spec.clone(), &environment) {
+        match Oci::open(spec.clone(), &environment, embedded()) {
             Ok(oci) => Some(Self { oci, folder }),
             Err(cause) => {
                 let required = std::env::var("ISOLAB_REQUIRE").unwrap_or_default();
@@ -91,4 +91,10 @@ pub(crate) async fn get(instance: &dyn Instance, uri: &'static str) -> Result<Re
 
 pub(crate) async fn stop(instance: Box<dyn Instance>) {
     instance.stop(&mut Laps::begin()).await.unwrap();
+}
+
+/// The embedded runtime as a program, if the features have it.
+fn embedded() -> Option<Embedded> {
+    let program = option_env!("CARGO_BIN_EXE_isolab-oci-runtime")?;
+    Some(Embedded { program: program.into(), arguments: Vec::new() })
 }
