@@ -14,8 +14,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "compiler",
         default: "cranelift",
-        values: Values::OneOf(&["cranelift", "winch"]),
-        help: "cranelift optimises; winch compiles in one pass",
+        values: Values::OneOf(&["cranelift", "winch", "pulley"]),
+        help: "cranelift optimises; winch compiles in one pass; pulley is an interpreter, for whose bytecode \
+               cranelift optimises",
     },
     Setting {
         name: "allocator",
@@ -59,6 +60,9 @@ pub const SETTINGS: &[Setting] = &[
 /// The target of `target=baseline`. Wasmtime asks the processor for its instructions only where
 /// no target is named.
 const BASELINE: &str = "x86_64-unknown-linux-gnu";
+
+/// The target of `compiler=pulley`: bytecode for the interpreter on a host of 64 bits.
+const BYTECODE: &str = "pulley64";
 
 /// The most elements of a table, with either allocator. Large programs have about ten
 /// thousand functions.
@@ -133,6 +137,23 @@ fn memory_bytes(wasm: &[u8]) -> u64 {
     memories.into_iter().flatten().filter_map(Result::ok).map(bytes).fold(0, u64::saturating_add)
 }
 
+/// The reason why the settings of a resolved spec exclude each other, if they do.
+pub(crate) fn conflict(spec: &Spec) -> Option<&'static str> {
+    let has_instructions = spec.get("compiler") != "pulley";
+    (!has_instructions && spec.get("target") == "baseline").then_some(
+        "`compiler=pulley` makes bytecode, which has no processor's instructions: leave out `target`",
+    )
+}
+
+/// The target that a resolved spec names; none for the instructions of this processor.
+fn target(spec: &Spec) -> Option<&'static str> {
+    match (spec.get("compiler"), spec.get("target")) {
+        ("pulley", _) => Some(BYTECODE),
+        (_, "baseline") => Some(BASELINE),
+        _ => None,
+    }
+}
+
 /// Wasmtime's configuration for a resolved spec. Public so that a bench can use
 /// Wasmtime directly with the same settings.
 pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
@@ -152,8 +173,8 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         // Functions manage their linear memory themselves, and a store without a heap for
         // garbage collection is made faster.
         .gc_support(false);
-    if spec.get("target") == "baseline" {
-        config.target(BASELINE).expect("it is the name of a target");
+    if let Some(target) = target(spec) {
+        config.target(target).expect("it is the name of a target");
     }
     if spec.get("allocator") == "pooling" {
         let pool = pool(max_instances, reset);

@@ -35,11 +35,14 @@ impl Wasm {
     /// Opens the engines and reserves the memory of all instances.
     ///
     /// # Errors
-    /// [`Cause::Unavailable`] if an engine cannot be opened on this machine.
+    /// [`Cause::Unavailable`] if an engine cannot be opened on this machine, or if settings exclude each other.
     ///
     /// # Panics
     /// If `spec` was not resolved against [`crate::SETTINGS`].
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Error> {
+        if let Some(reason) = engine::conflict(&spec) {
+            return Err(Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason.into())));
+        }
         let unavailable = |reason: String| {
             Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason))
                 .hint("fewer instances need less address space; `allocator=ondemand` reserves none")

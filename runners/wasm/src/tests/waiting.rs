@@ -18,7 +18,7 @@ use crate::function::PreparedFunction;
 /// Limits that no test reaches.
 const FAR: Limits = Limits { deadline: Duration::from_mins(1), ..LIMITS };
 
-const SPECS: [&str; 3] = ["wasm", "wasm:allocator=ondemand", "wasm:compiler=winch"];
+const SPECS: [&str; 4] = ["wasm", "wasm:allocator=ondemand", "wasm:compiler=winch", "wasm:compiler=pulley"];
 
 /// Waits for this many nanoseconds of the monotonic clock. Leaves the error number on the stack.
 fn sleep(nanoseconds: u64) -> String {

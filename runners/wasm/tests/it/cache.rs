@@ -28,8 +28,10 @@ fn the_second_executor_finds_what_the_first_compiled() {
     };
     assert_eq!(laps("wasm"), (false, vec!["build", "compile", "link"]));
     assert_eq!(laps("wasm"), (true, vec!["build", "load", "link"]));
-    assert!(!laps("wasm:compiler=winch").0, "settings that change the code share no entry");
-    assert!(laps("wasm:compiler=winch").0);
+    for compiler in ["wasm:compiler=winch", "wasm:compiler=pulley"] {
+        assert!(!laps(compiler).0, "settings that change the code share no entry");
+        assert!(laps(compiler).0);
+    }
 }
 
 #[test]
@@ -130,6 +132,7 @@ fn a_rust_function_is_the_same_source_for_every_compiler() {
         prepared.artifact().source_digest.clone()
     };
     assert_eq!(digest("wasm"), digest("wasm:compiler=winch"));
+    assert_eq!(digest("wasm"), digest("wasm:compiler=pulley"));
 }
 
 /// The digest and the laps of `prepare` for a function of the lab, with its cache in `folder`.

@@ -103,6 +103,32 @@ fn the_one_pass_compiler() {
 }
 
 #[test]
+fn the_interpreter() {
+    let names =
+        ["hello", "fibonacci", "json", "stream", "wait", "spin", "allocate", "flood", "overrun", "recurse"];
+    pass("wasm:compiler=pulley", &some(&names));
+    pass("wasm:compiler=pulley,allocator=ondemand", &some(&["hello", "recurse"]));
+}
+
+#[test]
+fn bytecode_for_a_processor_is_refused_with_the_reason() {
+    let spec = Spec::parse("wasm:compiler=pulley,target=baseline").unwrap().resolve(SETTINGS).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let environment = Environment {
+        cache: Cache::new(folder.path()),
+        run_id: "test".into(),
+        max_instances: 1,
+        guest_cpu: None,
+        hosts: BTreeMap::new(),
+    };
+    let Err(error) = Wasm::open(spec, &environment) else { panic!("bytecode was made for a processor") };
+    assert!(
+        matches!(&error.cause, Cause::Unavailable(reason) if reason.contains("leave out `target`")),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_stack_of_the_toolchain() {
     pass("wasm:stack=default", &some(&["hello", "json", "spin", "allocate", "overrun", "recurse"]));
 }
