@@ -433,8 +433,8 @@ pub fn resolve(spec: Spec) -> Result<Spec> {
 /// not, so it must be installed first.
 pub fn prepare_process(specs: &[Spec]) {
     #[cfg(feature = "v8")]
-    if specs.iter().any(|spec| spec.name() == "v8") {
-        isolab_v8::initialise();
+    if let Some(spec) = specs.iter().find(|spec| spec.name() == "v8") {
+        isolab_v8::initialise(spec);
     }
 }
 

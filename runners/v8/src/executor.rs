@@ -14,7 +14,7 @@ use isolab_core::{
 
 use crate::handler::{self, Origin, Powers, PreparedHandler, Source, snapshot};
 use crate::module::{PreparedCommand, PreparedModule};
-use crate::platform;
+use crate::platform::{self, Jit, Started};
 use crate::rules::Rules;
 use isolab_core::watchdog::Watchdog;
 
@@ -32,12 +32,15 @@ impl V8 {
     /// handler does not pass other signals on.
     ///
     /// # Errors
-    /// If the thread that enforces deadlines cannot be started.
+    /// If V8 has started with other flags, or the thread that enforces deadlines cannot be started.
     ///
     /// # Panics
     /// When used, if `spec` was not resolved against [`crate::SETTINGS`].
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Error> {
-        platform::initialise();
+        platform::start_with(Jit::of(&spec)).map_err(|Started(jit)| {
+            let reason = format!("V8 has started with `{jit}` in this process, and its flags hold for all of it");
+            Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason)).hint("serve it in a process of its own")
+        })?;
         let watchdog = Watchdog::start().map_err(|error| {
             let cause = Cause::Unavailable(format!("the thread for deadlines cannot be started: {error}"));
             Error::new(Phase::Prepare, &spec, "*", cause).hint("raise the limit on processes (`ulimit -u`)")
@@ -130,6 +133,9 @@ impl Executor for V8 {
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        if variant != Variant::Js && Jit::of(&self.spec) == Jit::Off {
+            return Err("`v8` with `jit=off` has no Wasm".into());
+        }
         let honoured: &[Grant] = match variant {
             Variant::Js => &[Grant::Hosts, Grant::Env],
             Variant::Rust | Variant::Command => &[Grant::Args, Grant::Env],
@@ -138,7 +144,7 @@ impl Executor for V8 {
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        vec![("v8".into(), v8::V8::get_version().into()), ("v8-flags".into(), platform::FLAGS.into())]
+        vec![("v8".into(), v8::V8::get_version().into()), ("v8-flags".into(), platform::flags().into())]
     }
 
     async fn prepare(

@@ -48,6 +48,11 @@
 //! may be granted arguments and environment variables, but no folders. V8 cannot suspend it, so a module
 //! that waits holds its thread.
 //!
+//! With `jit=off` V8 makes no machine code (`--jitless`): it interprets handlers and their regular expressions,
+//! and no memory of the process is executable beside the programs' files. V8 has no Wasm then, so the variants
+//! `rust` and `command` are refused. V8's flags hold for the whole process: an executor is refused if V8 has
+//! started with other ones (`platform`).
+//!
 //! V8's foreground tasks never run. They only finish garbage collections early and call the
 //! callbacks of `FinalizationRegistry`, and an instance does neither between requests.
 
@@ -84,6 +89,13 @@ pub const SETTINGS: &[Setting] = &[
         default: "on",
         values: Values::OneOf(&["on", "off"]),
         help: "start handlers from a heap snapshot in which they are already evaluated",
+    },
+    Setting {
+        name: "jit",
+        default: "on",
+        values: Values::OneOf(&["on", "off"]),
+        help: "on compiles code that runs often to machine code; off interprets handlers, and has no Wasm; all \
+               executors of a process have the same",
     },
     Setting {
         name: "concurrency",

@@ -15,7 +15,8 @@ use super::boot::Source;
 use super::{Origin, Powers, PreparedHandler, natives, snapshot};
 use crate::isolate::Blob;
 use crate::rules::Rules;
-use crate::{MOST_CONCURRENCY, NAME, platform};
+use crate::platform::{self, Jit, Started};
+use crate::{MOST_CONCURRENCY, NAME};
 use isolab_core::watchdog::Watchdog;
 
 /// The last byte of a stored snapshot, behind V8's own bytes: whether the handler has streams and
@@ -27,10 +28,10 @@ const WITHOUT_STREAMS: u8 = 0;
 /// says so, or if its source names them.
 ///
 /// # Errors
-/// If the handler throws, or breaks a limit.
+/// If the handler throws or breaks a limit, or V8 has started with other flags than the default ones.
 pub fn snapshot(source: &str, streams: bool, limits: Limits) -> Result<Vec<u8>, Error> {
-    platform::initialise();
     let rules = rules(limits)?;
+    start(&rules)?;
     let streams = streams || isolab_webapi::needs_streams(source);
     let made = snapshot::make(&Source { text: source.to_owned(), streams }, &rules);
     let mut bytes = made.map(Blob::into_bytes).map_err(|cause| rules.error(Phase::Prepare, cause))?;
@@ -51,7 +52,8 @@ pub struct PortableGrants {
 /// The handler in a snapshot, ready to be started.
 ///
 /// # Errors
-/// If the thread that enforces deadlines cannot be started, or the snapshot is empty.
+/// If the thread that enforces deadlines cannot be started, the snapshot is empty, or V8 has started with other
+/// flags than the default ones.
 ///
 /// # Safety
 /// The bytes must be those that [`snapshot`] of this same binary returned: V8 runs what is in
@@ -61,8 +63,8 @@ pub unsafe fn from_snapshot(
     limits: Limits,
     grants: PortableGrants,
 ) -> Result<Arc<dyn Prepared>, Error> {
-    platform::initialise();
     let rules = rules(limits)?;
+    start(&rules)?;
     let empty = || rules.error(Phase::Prepare, Cause::Artifact("the snapshot is empty".into()));
     let streams = bytes.pop().ok_or_else(empty)? == WITH_STREAMS;
     let artifact =
@@ -73,6 +75,13 @@ pub unsafe fn from_snapshot(
     let outbound = grants.outbound.map_or_else(Outbound::nowhere, Outbound::through);
     let powers = Powers { outbound: Arc::new(outbound), env: grants.env };
     Ok(Arc::new(PreparedHandler { rules, origin, artifact, concurrency, powers, streams }))
+}
+
+/// The snapshot and its server have the same flags.
+fn start(rules: &Rules) -> Result<(), Error> {
+    platform::start_with(Jit::On).map_err(|Started(jit)| {
+        rules.error(Phase::Prepare, Cause::Unavailable(format!("V8 has started with `{jit}`")))
+    })
 }
 
 fn rules(limits: Limits) -> Result<Rules, Error> {

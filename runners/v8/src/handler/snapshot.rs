@@ -45,7 +45,7 @@ pub(super) fn make(source: &Source, rules: &Rules) -> Result<Blob, Cause> {
 fn key(source: &Source) -> Result<String, Cause> {
     let scripts = isolab_webapi::scripts(source.streams)
         .flat_map(|(name, source)| [name.as_bytes(), source.as_bytes()]);
-    let fixed = [binary()?, v8::V8::get_version(), platform::FLAGS, &source.text];
+    let fixed = [binary()?, v8::V8::get_version(), platform::flags(), &source.text];
     Ok(digest(fixed.into_iter().map(str::as_bytes).chain(scripts)))
 }
 

@@ -34,7 +34,7 @@ struct Creator {
 
 impl Creator {
     fn new(references: References, limits: Limits) -> Self {
-        platform::initialise();
+        platform::ensure();
         let (params, buffers) = budget::params(limits.memory_bytes, v8::CreateParams::default());
         let isolate = v8::Isolate::snapshot_creator(Some(references()), Some(params));
         let budget = Rc::new(Budget::new(&isolate, buffers));

@@ -47,7 +47,7 @@ pub(crate) struct Isolate {
 impl Isolate {
     /// Makes an isolate, from a snapshot if there is one.
     pub(crate) fn new(blob: Option<Arc<Blob>>, limits: Limits, watchdog: &Arc<Watchdog>) -> Self {
-        platform::initialise();
+        platform::ensure();
         let (mut params, buffers) = budget::params(limits.memory_bytes, v8::CreateParams::default());
         if let Some(blob) = &blob {
             // SAFETY: `Isolate` keeps the blob until the isolate has ended.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use isolab_core::{Cause, Executor as _, Laps, Variant, conformance};
 use rand::seq::SliceRandom as _;
 
-use crate::support::{get, handler, invoke, open, prepare, start, stop};
+use crate::support::{get, handler, invoke, open, prepare, start, stop, try_open};
 
 const COUNT: &str = "let count = 0; export default { fetch() { return new Response(`${++count}`) } }";
 
@@ -61,4 +61,27 @@ fn threads_have_instances_of_their_own_and_errors_stay_on_theirs() {
             });
         }
     });
+}
+
+#[test]
+fn an_executor_with_other_flags_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open("v8", folder.path()));
+    let Err(error) = try_open("v8:jit=off", folder.path()) else { panic!("V8's flags hold for the process") };
+    assert!(matches!(&error.cause, Cause::Unavailable(reason) if reason.contains("`jit=on`")), "{error}");
+}
+
+/// The tests of `jitless` have the other half.
+#[tokio::test]
+async fn with_machine_code_there_is_memory_that_is_executable_and_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let handler = prepare(&open("v8", folder.path()), &handler(folder.path(), "", COUNT)).await.unwrap();
+    let instance = start(&*handler).await;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let is_code = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[1].contains('x') && fields.get(5).is_none_or(|path| !path.starts_with(['/', '[']))
+    };
+    assert!(maps.lines().any(is_code), "{maps}");
+    stop(instance).await;
 }

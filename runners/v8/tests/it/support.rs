@@ -21,9 +21,18 @@ pub(crate) fn open(spec: &str, folder: &Path) -> V8 {
 
 /// An executor with a cache in `folder`, and these addresses of granted hosts.
 pub(crate) fn open_with(spec: &str, folder: &Path, hosts: BTreeMap<Host, SocketAddr>) -> V8 {
+    open_in(spec, folder, hosts).unwrap()
+}
+
+/// An executor with a cache in `folder`, or why it cannot be opened.
+pub(crate) fn try_open(spec: &str, folder: &Path) -> Result<V8, Error> {
+    open_in(spec, folder, BTreeMap::new())
+}
+
+fn open_in(spec: &str, folder: &Path, hosts: BTreeMap<Host, SocketAddr>) -> Result<V8, Error> {
     let cache = Cache::with_key(folder.join("cache"), folder.join("state/key"));
     let environment = Environment { cache, run_id: "test".into(), max_instances: 16, guest_cpu: None, hosts };
-    V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment).unwrap()
+    V8::open(Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap(), &environment)
 }
 
 /// A function of the variant `js`, in `folder`, with more lines for its `function.toml`.
