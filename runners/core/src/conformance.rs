@@ -193,12 +193,15 @@ async fn cell(report: &mut Report, function: &Function, variant: Variant, prepar
     }
     if let Some(attack) = ATTACKS.iter().find(|attack| attack.function == function.name()) {
         report.add(function, variant, "is stopped", attack.is_stopped(function, prepared).await);
-        report.add(
-            function,
-            variant,
-            "leaves its neighbours alone",
-            attack.is_contained(function, prepared).await,
-        );
+        let neighbours = "leaves its neighbours alone";
+        if prepared.ends_alone() {
+            report.add(function, variant, neighbours, attack.is_contained(function, prepared).await);
+        } else {
+            report.add(function, variant, "leaves later instances alone", expect_calm_start(prepared).await);
+            let name = format!("{}/{variant}: {neighbours}", function.name());
+            let outcome = Outcome::Skipped("instances of this model may end together".to_owned());
+            report.checks.push(Check { name, outcome });
+        }
     }
 }
 
@@ -416,10 +419,14 @@ impl Attack {
         stop(neighbour).await?;
         stopped?;
         expect_calm(&calm?)?;
-        let response =
-            with_instance(prepared, async |instance| invoke(instance, request("/?calm=1")).await).await?;
-        expect_calm(&response)
+        expect_calm_start(prepared).await
     }
+}
+
+/// A new instance answers.
+async fn expect_calm_start(prepared: &dyn Prepared) -> Result<(), String> {
+    let response = with_instance(prepared, async |instance| invoke(instance, request("/?calm=1")).await);
+    expect_calm(&response.await?)
 }
 
 fn expect_calm(response: &Response) -> Result<(), String> {

@@ -87,6 +87,12 @@ pub trait Prepared: Send + Sync {
         true
     }
 
+    /// Whether an instance that reaches a limit ends alone. Where sandboxes share more than their process, others end
+    /// with it.
+    fn ends_alone(&self) -> bool {
+        true
+    }
+
     /// Whether instances can take and give bodies as streams. The front end then calls
     /// [`Instance::stream`] in place of [`Instance::invoke`].
     fn streams(&self) -> bool {

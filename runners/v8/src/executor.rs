@@ -12,7 +12,7 @@ use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
-use crate::handler::{self, Origin, Powers, PreparedHandler, Source, snapshot};
+use crate::handler::{self, Boundary, Origin, Powers, PreparedHandler, Source, snapshot};
 use crate::module::{PreparedCommand, PreparedModule};
 use crate::platform::{self, Jit, Started};
 use crate::rules::Rules;
@@ -38,14 +38,31 @@ impl V8 {
     /// When used, if `spec` was not resolved against [`crate::SETTINGS`].
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Error> {
         platform::start_with(Jit::of(&spec)).map_err(|Started(jit)| {
-            let reason = format!("V8 has started with `{jit}` in this process, and its flags hold for all of it");
-            Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason)).hint("serve it in a process of its own")
+            let reason =
+                format!("V8 has started with `{jit}` in this process, and its flags hold for all of it");
+            Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason))
+                .hint("serve it in a process of its own")
         })?;
         let watchdog = Watchdog::start().map_err(|error| {
             let cause = Cause::Unavailable(format!("the thread for deadlines cannot be started: {error}"));
             Error::new(Phase::Prepare, &spec, "*", cause).hint("raise the limit on processes (`ulimit -u`)")
         })?;
         Ok(Self { spec, environment: environment.clone(), watchdog })
+    }
+
+    /// Whether Wasm modules can run.
+    fn supports_modules(&self) -> Result<(), String> {
+        if Jit::of(&self.spec) == Jit::Off {
+            return Err("`v8` with `jit=off` has no Wasm".into());
+        }
+        if self.spec.get("boundary") == "context" {
+            return Err(
+                "`v8` with `boundary=context` runs handlers only: V8 keeps the memory of a module until it \
+                        collects garbage"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     /// How many requests one isolate of the variant `js` may have in flight.
@@ -65,7 +82,7 @@ impl V8 {
         let streams = !grants.hosts.is_empty() || isolab_webapi::needs_streams(&text);
         let source = Source { text, streams };
         let powers = Powers::new(grants, &self.environment);
-        let concurrency = self.concurrency();
+        let (concurrency, boundary) = (self.concurrency(), Boundary::of(&self.spec));
         let prepared = if self.spec.get("snapshot") == "on" {
             let (blob, cached) = snapshot::load_or_make(&self.environment.cache, &source, &rules)
                 .map_err(|cause| with_stack(cause, &rules, &source))?;
@@ -73,9 +90,9 @@ impl V8 {
             let source_digest = digest([source.text.as_bytes()]);
             let artifact = Artifact { kind: "snapshot", source_digest, bytes, cached };
             let origin = Origin::Snapshot(Arc::new(blob));
-            PreparedHandler { rules, origin, artifact, concurrency, powers, streams }
+            PreparedHandler { rules, origin, artifact, concurrency, powers, streams, boundary }
         } else {
-            PreparedHandler::from_source(rules, source, concurrency, powers)
+            PreparedHandler::from_source(rules, source, concurrency, powers, boundary)
         };
         laps.mark(prepared.artifact.kind);
         handler::try_start(&prepared)?;
@@ -90,7 +107,8 @@ fn with_stack(cause: Cause, rules: &Rules, source: &Source) -> Cause {
     if !matches!(cause, Cause::Artifact(_)) {
         return cause;
     }
-    let plain = PreparedHandler::from_source(rules.clone(), source.clone(), 1, Powers::default());
+    let (rules, source) = (rules.clone(), source.clone());
+    let plain = PreparedHandler::from_source(rules, source, 1, Powers::default(), Boundary::Isolate);
     handler::try_start(&plain).err().unwrap_or(cause)
 }
 
@@ -133,8 +151,8 @@ impl Executor for V8 {
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
-        if variant != Variant::Js && Jit::of(&self.spec) == Jit::Off {
-            return Err("`v8` with `jit=off` has no Wasm".into());
+        if variant != Variant::Js {
+            self.supports_modules()?;
         }
         let honoured: &[Grant] = match variant {
             Variant::Js => &[Grant::Hosts, Grant::Env],

@@ -48,10 +48,28 @@
 //! may be granted arguments and environment variables, but no folders. V8 cannot suspend it, so a module
 //! that waits holds its thread.
 //!
+//! # Instances that share an isolate
+//!
+//! By default an instance is an isolate. With `boundary=context` an instance is a context: global objects, built-in
+//! classes and the handler's state of its own, in an isolate that it shares with other instances of the same
+//! function on its thread (`handler::home`). It starts faster and takes less memory. Instances of one isolate share
+//!
+//! - the heap: an error of V8 that lets code read or write beyond its objects reaches the objects of all of them;
+//! - the memory limit, which holds for all of them together, and the pauses of collections;
+//! - their end: a deadline that strikes while one computes, or its use of too much memory, stops the isolate, and the
+//!   requests of all others fail, waiting ones and later ones;
+//! - V8's caches of compiled code and regular expressions, whose effects on time can be measured.
+//!
+//! Functions never share an isolate. Memory and peak of an instance are unknown. Wasm modules are refused.
+//!
+//! # Without machine code
+//!
 //! With `jit=off` V8 makes no machine code (`--jitless`): it interprets handlers and their regular expressions,
 //! and no memory of the process is executable beside the programs' files. V8 has no Wasm then, so the variants
 //! `rust` and `command` are refused. V8's flags hold for the whole process: an executor is refused if V8 has
 //! started with other ones (`platform`).
+//!
+//! # Tasks of V8
 //!
 //! V8's foreground tasks never run. They only finish garbage collections early and call the
 //! callbacks of `FinalizationRegistry`, and an instance does neither between requests.
@@ -89,6 +107,13 @@ pub const SETTINGS: &[Setting] = &[
         default: "on",
         values: Values::OneOf(&["on", "off"]),
         help: "start handlers from a heap snapshot in which they are already evaluated",
+    },
+    Setting {
+        name: "boundary",
+        default: "isolate",
+        values: Values::OneOf(&["isolate", "context"]),
+        help: "isolate gives each instance of a handler an isolate; context gives it a context in an isolate that it \
+               shares with other instances of the same function, which is cheaper and isolates less",
     },
     Setting {
         name: "jit",

@@ -59,6 +59,9 @@ pub(super) struct EventLoop {
     /// Tasks of all requests whose outcome the isolate does not have yet.
     tasks: Cell<usize>,
     last_body: Cell<BodyId>,
+    /// Whether the isolate has event loops of other instances, too. The slot of the isolate then has that of the
+    /// instance that runs, or has run last.
+    has_others: bool,
     outbound: Arc<Outbound>,
     /// Sends outbound requests, once there is one.
     client: OnceCell<Client>,
@@ -108,12 +111,18 @@ impl EventLoop {
             timers: Cell::new(0),
             tasks: Cell::new(0),
             last_body: Cell::new(0),
+            has_others: false,
             outbound: Arc::clone(outbound),
             client: OnceCell::new(),
             memory: Rc::clone(memory),
             entries: RefCell::default(),
             stopped: RefCell::default(),
         }
+    }
+
+    /// The same, in an isolate that has others, too.
+    pub(super) fn beside_others(self) -> Self {
+        Self { has_others: true, ..self }
     }
 
     /// The number of a new request, whose turn it is from now on.
@@ -130,8 +139,21 @@ impl EventLoop {
         RequestId(id)
     }
 
+    /// Before the instance's first code, which belongs to no request.
+    pub(super) fn enter_start(self: &Rc<Self>, scope: &mut v8::PinScope<'_, '_>) {
+        scope.set_slot(Rc::clone(self));
+        if self.has_others {
+            // V8 still has the number of the last request of another instance.
+            let nothing = v8::undefined(scope);
+            scope.set_continuation_preserved_embedder_data(nothing.into());
+        }
+    }
+
     /// At the beginning of each turn: it is this request's turn, and its code begins.
-    pub(super) fn enter(&self, scope: &mut v8::PinScope<'_, '_>, id: RequestId) {
+    pub(super) fn enter(self: &Rc<Self>, scope: &mut v8::PinScope<'_, '_>, id: RequestId) {
+        if self.has_others {
+            scope.set_slot(Rc::clone(self));
+        }
         self.current.set(id);
         let number = v8::Integer::new(scope, id.0);
         scope.set_continuation_preserved_embedder_data(number.into());
@@ -403,7 +425,7 @@ impl EventLoop {
     pub(super) fn stopped(&self) -> Option<Cause> {
         let stopped = self.stopped.borrow();
         let reason = stopped.as_ref()?;
-        Some(Cause::Crashed(format!("another request of this instance was stopped: {reason}")))
+        Some(Cause::Crashed(format!("another request of this isolate was stopped: {reason}")))
     }
 }
 

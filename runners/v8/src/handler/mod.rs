@@ -4,6 +4,7 @@ mod arguments;
 mod boot;
 mod delivery;
 mod event_loop;
+mod home;
 mod natives;
 pub(crate) mod portable;
 mod powers;
@@ -13,7 +14,7 @@ mod tasks;
 mod timers;
 mod turn;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,9 +26,11 @@ use isolab_core::{
 
 pub(crate) use self::boot::Source;
 use self::event_loop::EventLoop;
+pub(crate) use self::home::Boundary;
+use self::home::{Home, Residence};
 pub(crate) use self::powers::Powers;
 use self::turn::First;
-use crate::isolate::{Blob, Isolate};
+use crate::isolate::Blob;
 use crate::rules::Rules;
 
 /// Where an instance gets its evaluated handler from.
@@ -49,15 +52,23 @@ pub(crate) struct PreparedHandler {
     pub(crate) powers: Powers,
     /// Whether bodies can be streams.
     pub(crate) streams: bool,
+    /// The line between its instances.
+    pub(crate) boundary: Boundary,
 }
 
 impl PreparedHandler {
     /// A handler whose source every instance evaluates.
-    pub(crate) fn from_source(rules: Rules, source: Source, concurrency: usize, powers: Powers) -> Self {
+    pub(crate) fn from_source(
+        rules: Rules,
+        source: Source,
+        concurrency: usize,
+        powers: Powers,
+        boundary: Boundary,
+    ) -> Self {
         let (source_digest, bytes) = (digest([source.text.as_bytes()]), source.text.len() as u64);
         let artifact = Artifact { kind: "source", source_digest, bytes, cached: false };
         let streams = source.streams;
-        Self { rules, origin: Origin::Source(source), artifact, concurrency, powers, streams }
+        Self { rules, origin: Origin::Source(source), artifact, concurrency, powers, streams, boundary }
     }
 }
 
@@ -71,23 +82,28 @@ impl Prepared for PreparedHandler {
         self.concurrency
     }
 
+    fn ends_alone(&self) -> bool {
+        !self.boundary.is_context()
+    }
+
     fn streams(&self) -> bool {
         self.streams
     }
 
     async fn start(&self, laps: &mut Laps) -> Result<Box<dyn Instance>, Error> {
-        let instance =
-            HandlerInstance::start(self, laps).map_err(|cause| self.rules.error(Phase::Start, cause))?;
-        Ok(Box::new(instance))
+        let instance = HandlerInstance::start(self, Home::of(self), laps);
+        Ok(Box::new(instance.map_err(|cause| self.rules.error(Phase::Start, cause))?))
     }
 }
 
 /// Starts a handler once, to find errors during `prepare`.
 pub(crate) fn try_start(prepared: &PreparedHandler) -> Result<(), Cause> {
-    HandlerInstance::start(prepared, &mut Laps::begin()).map(|_| ()).map_err(snapshot::as_artifact)
+    // Threads that only prepare share no isolate.
+    let started = HandlerInstance::start(prepared, Home::alone(prepared), &mut Laps::begin());
+    started.map(|_| ()).map_err(snapshot::as_artifact)
 }
 
-/// An isolate with a handler in it.
+/// A handler in a context of its isolate.
 struct HandlerInstance {
     rules: Rules,
     context: v8::Global<v8::Context>,
@@ -99,20 +115,18 @@ struct HandlerInstance {
     listener: OnceCell<v8::Global<v8::Function>>,
     /// The isolate has it in a slot, too, for the functions of the host.
     event_loop: Rc<EventLoop>,
-    isolate: RefCell<Isolate>,
+    // The last field: its isolate may end with it, and the other fields refer to the isolate.
+    home: Residence,
 }
 
 impl HandlerInstance {
-    fn start(prepared: &PreparedHandler, laps: &mut Laps) -> Result<Self, Cause> {
-        let blob = match &prepared.origin {
-            Origin::Snapshot(blob) => Some(blob.clone()),
-            Origin::Source(_) => None,
-        };
-        let mut isolate = Isolate::new(blob, prepared.rules.limits, &prepared.rules.watchdog);
+    fn start(prepared: &PreparedHandler, home: Rc<Home>, laps: &mut Laps) -> Result<Self, Cause> {
         laps.mark("isolate");
-        let event_loop = Rc::new(EventLoop::new(isolate.host_memory(), &prepared.powers.outbound));
-        let (context, (dispatch, handler, env)) = isolate.begin(|scope| {
-            scope.set_slot(Rc::clone(&event_loop));
+        let event_loop = EventLoop::new(home.isolate().host_memory(), &prepared.powers.outbound);
+        let event_loop = Rc::new(if home.is_shared() { event_loop.beside_others() } else { event_loop });
+        let home = Residence::new(home, &event_loop);
+        let begun = home.isolate().begin(|scope| {
+            event_loop.enter_start(scope);
             boot::remove_late_globals(scope)?;
             let booted = match &prepared.origin {
                 Origin::Snapshot(_) => snapshot::restore(scope),
@@ -120,11 +134,12 @@ impl HandlerInstance {
             }?;
             let env = prepared.powers.env(scope)?;
             Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler), env))
-        })?;
+        });
+        home.note(&begun);
+        let (context, (dispatch, handler, env)) = begun?;
         laps.mark("context");
-        let (listener, isolate) = (OnceCell::new(), RefCell::new(isolate));
-        let rules = prepared.rules.clone();
-        Ok(Self { rules, context, dispatch, handler, env, listener, event_loop, isolate })
+        let (rules, listener) = (prepared.rules.clone(), OnceCell::new());
+        Ok(Self { rules, context, dispatch, handler, env, listener, event_loop, home })
     }
 
     /// A failed request. A response that is refused leaves the isolate as it is.
@@ -165,17 +180,24 @@ impl Instance for HandlerInstance {
         Box::pin(waiting.answer(laps)).await
     }
 
+    /// Unknown if the isolate has other instances, too: V8 does not tell their objects apart.
     fn memory(&self) -> Memory {
-        Memory { model_bytes: Some(self.isolate.borrow_mut().used_bytes()) }
+        let used = (!self.home.is_shared()).then(|| self.home.isolate().used_bytes());
+        Memory { model_bytes: used }
     }
 
     fn watch_memory(&self) {
-        self.isolate.borrow_mut().watch_memory();
+        if !self.home.is_shared() {
+            self.home.isolate().watch_memory();
+        }
     }
 
     /// Heap, buffers and timers, dead objects included that no collection has freed yet.
     fn peak_memory(&self) -> Result<u64, &'static str> {
-        self.isolate.borrow_mut().peak_bytes().ok_or("the isolate's memory was not watched")
+        if self.home.is_shared() {
+            return Err("the isolate has other instances, too");
+        }
+        self.home.isolate().peak_bytes().ok_or("the isolate's memory was not watched")
     }
 
     async fn stop(self: Box<Self>, _laps: &mut Laps) -> Result<(), Error> {

@@ -12,10 +12,10 @@ use isolab_core::{Artifact, Cause, Error, Limits, Phase, Prepared};
 use isolab_outbound::Outbound;
 
 use super::boot::Source;
-use super::{Origin, Powers, PreparedHandler, natives, snapshot};
+use super::{Boundary, Origin, Powers, PreparedHandler, natives, snapshot};
 use crate::isolate::Blob;
-use crate::rules::Rules;
 use crate::platform::{self, Jit, Started};
+use crate::rules::Rules;
 use crate::{MOST_CONCURRENCY, NAME};
 use isolab_core::watchdog::Watchdog;
 
@@ -74,7 +74,8 @@ pub unsafe fn from_snapshot(
     let concurrency = MOST_CONCURRENCY;
     let outbound = grants.outbound.map_or_else(Outbound::nowhere, Outbound::through);
     let powers = Powers { outbound: Arc::new(outbound), env: grants.env };
-    Ok(Arc::new(PreparedHandler { rules, origin, artifact, concurrency, powers, streams }))
+    let boundary = Boundary::Isolate;
+    Ok(Arc::new(PreparedHandler { rules, origin, artifact, concurrency, powers, streams, boundary }))
 }
 
 /// The snapshot and its server have the same flags.

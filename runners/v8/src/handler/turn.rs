@@ -69,14 +69,14 @@ pub(super) fn first<'a>(
     streams: Option<Streams>,
     laps: &mut Laps,
 ) -> Result<First<'a>, Cause> {
-    let HandlerInstance { rules, context, dispatch, handler, env, event_loop, isolate, .. } = instance;
+    let HandlerInstance { rules, context, dispatch, handler, env, event_loop, home, .. } = instance;
     if let Some(cause) = event_loop.stopped() {
         return Err(cause);
     }
     let id = event_loop.begin();
     let (rest, outlet) = streams.map_or((None, None), |streams| (streams.rest, Some(streams.outlet)));
     let rest = rest.map(|pieces| incoming(event_loop, id, pieces));
-    let turn = isolate.borrow_mut().run(context, |scope| {
+    let turn = home.isolate().run(context, |scope| {
         event_loop.enter(scope, id);
         let arguments =
             arguments::of(scope, (handler, env.as_ref()), request, rest).ok_or(Failure::Thrown)?;
@@ -103,7 +103,8 @@ pub(super) fn first<'a>(
         let until = laps.begun() + rules.limits.deadline.min(A_CENTURY);
         First::Waiting(Waiting { instance, id, promise, has_begun, outlet, until })
     };
-    let turn = stopping(instance, turn).map(|turn| match turn {
+    home.note(&turn);
+    let turn = turn.map(|turn| match turn {
         Turn::Answered(response) => First::Answered(response),
         Turn::Pending(promise) => waiting(promise, false),
         Turn::Begun(promise) => waiting(promise, true),
@@ -144,16 +145,6 @@ fn conclude(
     scope.perform_microtask_checkpoint();
     event_loop.check(id)?;
     Ok(Turn::Begun(v8::Global::new(scope, end)))
-}
-
-/// A turn that stopped the isolate stops all requests that are in flight on it.
-fn stopping<T>(instance: &HandlerInstance, turn: Result<T, Cause>) -> Result<T, Cause> {
-    if let Err(cause) = &turn
-        && instance.isolate.borrow().is_stopped()
-    {
-        instance.event_loop.stop(cause);
-    }
-    turn
 }
 
 fn never_settles() -> Cause {
@@ -215,7 +206,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Waiting<'_> {
-    fn event_loop(&self) -> &EventLoop {
+    fn event_loop(&self) -> &Rc<EventLoop> {
         &self.instance.event_loop
     }
 
@@ -284,8 +275,8 @@ impl Waiting<'_> {
     /// Gives the request the outcomes of its tasks, and calls the timers that are due, until its
     /// promise has settled.
     fn turn(&mut self, now: Instant, laps: &mut Laps) -> Result<Next, Cause> {
-        let HandlerInstance { context, event_loop, isolate, .. } = self.instance;
-        let turn = isolate.borrow_mut().run_within(context, self.until - now, |scope| {
+        let HandlerInstance { context, event_loop, home, .. } = self.instance;
+        let turn = home.isolate().run_within(context, self.until - now, |scope| {
             event_loop.enter(scope, self.id);
             let promise = v8::Local::new(scope, &self.promise);
             let is_pending = || promise.state() == v8::PromiseState::Pending;
@@ -303,9 +294,9 @@ impl Waiting<'_> {
                 }
             }
         });
-        let next = stopping(self.instance, turn);
+        home.note(&turn);
         event_loop.end_turn();
-        next
+        turn
     }
 
     /// The response, unless the outlet has it, of an answer that is whole.

@@ -127,6 +127,16 @@ impl Isolate {
         self.budget.is_exhausted() || self.watch.has_struck()
     }
 
+    /// Removes a value from the slot of its type.
+    pub(crate) fn forget<T: 'static>(&mut self) {
+        self.owned.remove_slot::<T>();
+    }
+
+    /// The memory limit.
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.limits.memory_bytes
+    }
+
     /// The memory that the host holds for the isolate.
     pub(crate) fn host_memory(&self) -> &Rc<HostMemory> {
         self.budget.host()

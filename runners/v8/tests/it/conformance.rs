@@ -64,6 +64,13 @@ async fn without_snapshots() {
 }
 
 #[tokio::test]
+async fn with_contexts_of_one_isolate() {
+    for spec in ["v8:boundary=context", "v8:boundary=context,snapshot=off"] {
+        passes_with(spec, &conformance::library().unwrap(), &[Variant::Js]).await;
+    }
+}
+
+#[tokio::test]
 async fn functions_that_send_requests_or_stream() {
     let all = conformance::library().unwrap();
     let mut library = Library::default();

@@ -1,6 +1,7 @@
 //! The executor `v8` from outside.
 
 mod conformance;
+mod contexts;
 mod fetch;
 mod handlers;
 mod instances;

@@ -167,7 +167,7 @@ async fn a_request_that_is_stopped_takes_all_others_of_its_isolate_with_it() {
             assert!(!first.spares_instance);
             for other in others {
                 let Cause::Crashed(text) = &other.cause else { panic!("{uri}: {other}") };
-                assert!(text.contains("another request of this instance was stopped"), "{text}");
+                assert!(text.contains("another request of this isolate was stopped"), "{text}");
                 assert!(!other.spares_instance);
             }
         })
