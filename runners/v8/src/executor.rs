@@ -12,7 +12,7 @@ use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
-use crate::handler::{self, Boundary, Origin, Powers, PreparedHandler, Source, snapshot};
+use crate::handler::{self, Boundary, CodeCache, Origin, Powers, PreparedHandler, Source, snapshot};
 use crate::module::{PreparedCommand, PreparedModule};
 use crate::platform::{self, Jit, Started};
 use crate::rules::Rules;
@@ -32,11 +32,15 @@ impl V8 {
     /// handler does not pass other signals on.
     ///
     /// # Errors
-    /// If V8 has started with other flags, or the thread that enforces deadlines cannot be started.
+    /// If settings exclude each other, if V8 has started with other flags, or if the thread that enforces deadlines cannot be started.
     ///
     /// # Panics
     /// When used, if `spec` was not resolved against [`crate::SETTINGS`].
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Error> {
+        if spec.get("codecache") == "on" && spec.get("snapshot") == "on" {
+            let reason = "a snapshot holds the compiled code already; `codecache=on` needs `snapshot=off`";
+            return Err(Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason.into())));
+        }
         platform::start_with(Jit::of(&spec)).map_err(|Started(jit)| {
             let reason =
                 format!("V8 has started with `{jit}` in this process, and its flags hold for all of it");
@@ -91,6 +95,9 @@ impl V8 {
             let artifact = Artifact { kind: "snapshot", source_digest, bytes, cached };
             let origin = Origin::Snapshot(Arc::new(blob));
             PreparedHandler { rules, origin, artifact, concurrency, powers, streams, boundary }
+        } else if self.spec.get("codecache") == "on" {
+            let code = CodeCache::load_or_make(&self.environment.cache, &source, &rules)?;
+            PreparedHandler::from_source(rules, source, concurrency, powers, boundary).with_code(code)
         } else {
             PreparedHandler::from_source(rules, source, concurrency, powers, boundary)
         };

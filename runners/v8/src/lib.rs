@@ -17,8 +17,8 @@
 //!   many and end them in any order. `isolab_core::watchdog` enforces deadlines,
 //!   `isolate::budget` the memory limit; `isolate::creator` makes snapshots.
 //! - `handler`: the variant `js`. `boot` evaluates the web API, whose native half is
-//!   `natives`, and the handler; `snapshot` stores the result, `portable` gives it to a server
-//!   in a container; `turn` runs requests, from `arguments` to `reply`; `event_loop` knows the
+//!   `natives`, and the handler; `code` stores their compiled code; `snapshot` stores the result, `portable` gives
+//!   it to a server in a container; `home` is the isolate of an instance; `turn` runs requests, from `arguments` to `reply`; `event_loop` knows the
 //!   requests in flight, their `timers`, and the `tasks` whose outcomes `delivery` gives to them;
 //!   `powers` are the grants.
 //! - `module`: the variants `rust` (`function`) and `command`, made from `compiled` modules.
@@ -107,6 +107,12 @@ pub const SETTINGS: &[Setting] = &[
         default: "on",
         values: Values::OneOf(&["on", "off"]),
         help: "start handlers from a heap snapshot in which they are already evaluated",
+    },
+    Setting {
+        name: "codecache",
+        default: "off",
+        values: Values::OneOf(&["off", "on"]),
+        help: "with snapshot=off: on compiles a handler and the web API once, in prepare, and not at each start",
     },
     Setting {
         name: "boundary",

@@ -2,6 +2,7 @@
 
 use isolab_core::Cause;
 
+use super::code::Code;
 use super::natives;
 use crate::isolate::{self, Failure, exception};
 
@@ -26,30 +27,35 @@ pub(crate) struct Source {
 }
 
 /// Has V8's own classes keep to the memory limit where V8 does not count their memory.
-pub(crate) fn limit(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
-    run(scope, "buffers.js", include_str!("buffers.js"))?;
-    run(scope, "intl.js", include_str!("intl.js"))
+pub(crate) fn limit(scope: &mut v8::PinScope<'_, '_>, code: &mut Code<'_>) -> Result<(), Failure> {
+    run(scope, code, "buffers.js", include_str!("buffers.js"))?;
+    run(scope, code, "intl.js", include_str!("intl.js"))
 }
 
 /// Evaluates the web API and the handler's module in the scope's context, which is [limited](limit).
-pub(crate) fn boot<'s>(scope: &mut v8::PinScope<'s, '_>, source: &Source) -> Result<Booted<'s>, Failure> {
+pub(crate) fn boot<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    source: &Source,
+    code: &mut Code<'_>,
+) -> Result<Booted<'s>, Failure> {
     natives::install(scope, source.streams).ok_or(Failure::Thrown)?;
     for (name, source) in isolab_webapi::scripts(source.streams) {
-        run(scope, name, source)?;
+        run(scope, code, name, source)?;
     }
     let dispatch = dispatch(scope)?;
-    Ok(Booted { dispatch, handler: evaluate(scope, &source.text)? })
+    Ok(Booted { dispatch, handler: evaluate(scope, code, &source.text)? })
 }
 
 /// Runs a script for its effects.
-pub(crate) fn run(scope: &mut v8::PinScope<'_, '_>, name: &str, source: &str) -> Result<(), Failure> {
-    let mut source = script_source(scope, name, source, false)?;
-    let options = v8::script_compiler::CompileOptions::EagerCompile;
-    let script = v8::script_compiler::compile(scope, &mut source, options, NO_REASON);
-    script.and_then(|script| script.run(scope)).map(|_| ()).ok_or(Failure::Thrown)
+pub(crate) fn run(
+    scope: &mut v8::PinScope<'_, '_>,
+    code: &mut Code<'_>,
+    name: &str,
+    source: &str,
+) -> Result<(), Failure> {
+    let script = code.script(scope, name, source)?;
+    script.run(scope).map(|_| ()).ok_or(Failure::Thrown)
 }
-
-const NO_REASON: v8::script_compiler::NoCacheReason = v8::script_compiler::NoCacheReason::NoReason;
 
 /// Removes globals that V8 adds only when it restores a snapshot, so that a handler sees the
 /// same globals while it is evaluated and later. Memories of `WebAssembly` would also escape
@@ -75,11 +81,12 @@ fn dispatch<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Fu
 }
 
 /// Evaluates the handler's module and returns its default export.
-fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Result<v8::Local<'s, v8::Value>, Failure> {
-    let mut source = script_source(scope, "handler.js", source, true)?;
-    let options = v8::script_compiler::CompileOptions::EagerCompile;
-    let module = v8::script_compiler::compile_module2(scope, &mut source, options, NO_REASON)
-        .ok_or(Failure::Thrown)?;
+fn evaluate<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    code: &mut Code<'_>,
+    source: &str,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let module = code.module(scope, "handler.js", source)?;
     module.instantiate_module(scope, refuse_import).ok_or(Failure::Thrown)?;
     scope.set_slot(Uncaught(None));
     let settled = module.evaluate(scope).ok_or(Failure::Thrown)?;
@@ -136,18 +143,6 @@ fn refuse_import<'s>(
     let exception = v8::Exception::type_error(scope, message);
     scope.throw_exception(exception);
     None
-}
-
-fn script_source(
-    scope: &mut v8::PinScope<'_, '_>,
-    name: &str,
-    source: &str,
-    is_module: bool,
-) -> Result<v8::script_compiler::Source, Failure> {
-    let (name, source) = (text(scope, name)?, text(scope, source)?);
-    let origin =
-        v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, None);
-    Ok(v8::script_compiler::Source::new(source, Some(&origin)))
 }
 
 /// A string of V8; `Thrown` if it is longer than V8 allows.

@@ -87,7 +87,7 @@ impl Home {
     fn new(prepared: &PreparedHandler, is_shared: bool) -> Self {
         let blob = match &prepared.origin {
             Origin::Snapshot(blob) => Some(Arc::clone(blob)),
-            Origin::Source(_) => None,
+            Origin::Source(..) => None,
         };
         let isolate = Isolate::new(blob, prepared.rules.limits, &prepared.rules.watchdog);
         Self {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod boot;
+mod code;
 mod delivery;
 mod event_loop;
 mod home;
@@ -25,6 +26,8 @@ use isolab_core::{
 };
 
 pub(crate) use self::boot::Source;
+use self::code::Code;
+pub(crate) use self::code::CodeCache;
 use self::event_loop::EventLoop;
 pub(crate) use self::home::Boundary;
 use self::home::{Home, Residence};
@@ -37,8 +40,8 @@ use crate::rules::Rules;
 pub(crate) enum Origin {
     /// A snapshot.
     Snapshot(Arc<Blob>),
-    /// The source, which the instance evaluates.
-    Source(Source),
+    /// The source, which the instance evaluates. It need not compile it if there is code.
+    Source(Source, Option<CodeCache>),
 }
 
 /// A handler that is ready to be started.
@@ -68,7 +71,17 @@ impl PreparedHandler {
         let (source_digest, bytes) = (digest([source.text.as_bytes()]), source.text.len() as u64);
         let artifact = Artifact { kind: "source", source_digest, bytes, cached: false };
         let streams = source.streams;
-        Self { rules, origin: Origin::Source(source), artifact, concurrency, powers, streams, boundary }
+        Self { rules, origin: Origin::Source(source, None), artifact, concurrency, powers, streams, boundary }
+    }
+
+    /// The same with the source's compiled code, and whether that was found in a cache.
+    pub(crate) fn with_code(mut self, (code, cached): (CodeCache, bool)) -> Self {
+        let bytes = self.artifact.bytes + code.len();
+        self.artifact = Artifact { kind: "source and code", bytes, cached, ..self.artifact };
+        if let Origin::Source(_, place) = &mut self.origin {
+            *place = Some(code);
+        }
+        self
     }
 }
 
@@ -130,7 +143,10 @@ impl HandlerInstance {
             boot::remove_late_globals(scope)?;
             let booted = match &prepared.origin {
                 Origin::Snapshot(_) => snapshot::restore(scope),
-                Origin::Source(source) => boot::limit(scope).and_then(|()| boot::boot(scope, source)),
+                Origin::Source(source, code) => {
+                    let mut code = code.as_ref().map_or(Code::Compiled, CodeCache::code);
+                    boot::limit(scope, &mut code).and_then(|()| boot::boot(scope, source, &mut code))
+                }
             }?;
             let env = prepared.powers.env(scope)?;
             Ok((v8::Global::new(scope, booted.dispatch), v8::Global::new(scope, booted.handler), env))

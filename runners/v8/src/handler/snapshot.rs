@@ -12,6 +12,7 @@ use isolab_core::cache::digest;
 use isolab_core::{Cache, Cause};
 
 use super::boot::{self, Booted, Source};
+use super::code::Code;
 use super::natives;
 use crate::isolate::{Blob, Failure, create_blob};
 use crate::platform;
@@ -42,7 +43,8 @@ pub(super) fn make(source: &Source, rules: &Rules) -> Result<Blob, Cause> {
     made.map_err(as_artifact)
 }
 
-fn key(source: &Source) -> Result<String, Cause> {
+/// Names an entry of the cache that is made from this source.
+pub(super) fn key(source: &Source) -> Result<String, Cause> {
     let scripts = isolab_webapi::scripts(source.streams)
         .flat_map(|(name, source)| [name.as_bytes(), source.as_bytes()]);
     let fixed = [binary()?, v8::V8::get_version(), platform::flags(), &source.text];
@@ -78,11 +80,11 @@ fn keep(
     context: v8::Local<'_, v8::Context>,
     source: &Source,
 ) -> Result<(), Failure> {
-    boot::limit(scope)?;
+    boot::limit(scope, &mut Code::Compiled)?;
     let name = boot::text(scope, "Intl")?;
     let intl = context.global(scope).get(scope, name.into()).ok_or(Failure::Thrown)?;
-    boot::run(scope, "isolab:snapshot.js", REFUSE_INTL)?;
-    let Booted { dispatch, handler } = boot::boot(scope, source)?;
+    boot::run(scope, &mut Code::Compiled, "isolab:snapshot.js", REFUSE_INTL)?;
+    let Booted { dispatch, handler } = boot::boot(scope, source, &mut Code::Compiled)?;
     let hidden = v8::PropertyAttribute::DONT_ENUM;
     context.global(scope).define_own_property(scope, name.into(), intl, hidden).ok_or(Failure::Thrown)?;
     let places = [scope.add_context_data(context, dispatch), scope.add_context_data(context, handler)];

@@ -64,6 +64,11 @@ async fn without_snapshots() {
 }
 
 #[tokio::test]
+async fn without_snapshots_but_with_compiled_code() {
+    passes_with("v8:snapshot=off,codecache=on", &conformance::library().unwrap(), &[Variant::Js]).await;
+}
+
+#[tokio::test]
 async fn with_contexts_of_one_isolate() {
     for spec in ["v8:boundary=context", "v8:boundary=context,snapshot=off"] {
         passes_with(spec, &conformance::library().unwrap(), &[Variant::Js]).await;

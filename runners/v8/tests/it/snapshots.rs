@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use isolab_v8::V8;
 
-use crate::support::{answer, get, handler, invoke, open, prepare, start, stop};
+use crate::support::{answer, get, handler, invoke, open, prepare, start, stop, try_open};
 
 /// A handler that counts its requests, and answers with a letter and the count.
 fn count(letter: char) -> String {
@@ -94,4 +94,40 @@ async fn instances_of_one_snapshot_draw_different_random_numbers() {
     let first = first_answer(&executor, folder.path(), source).await.0;
     let second = first_answer(&executor, folder.path(), source).await.0;
     assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn compiled_code_is_made_once_and_again_if_it_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = handler(folder.path(), "", &count('c'));
+    let spec = "v8:snapshot=off,codecache=on";
+    let plain = prepare(&open("v8:snapshot=off", folder.path()), &function).await.unwrap();
+    let first = prepare(&open(spec, folder.path()), &function).await.unwrap();
+    assert_eq!((first.artifact().kind, first.artifact().cached), ("source and code", false));
+    assert_eq!(first.artifact().source_digest, plain.artifact().source_digest);
+    assert!(first.artifact().bytes > plain.artifact().bytes + 1000);
+    let second = prepare(&open(spec, folder.path()), &function).await.unwrap();
+    assert!(second.artifact().cached);
+
+    let entries: Vec<_> = fs::read_dir(folder.path().join("cache/v8-code")).unwrap().collect();
+    let [entry] = entries.try_into().expect("one entry");
+    let path = entry.unwrap().path();
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let third = prepare(&open(spec, folder.path()), &function).await.unwrap();
+    assert!(!third.artifact().cached);
+    for prepared in [plain, first, second, third] {
+        let instance = start(&*prepared).await;
+        assert_eq!(invoke(&*instance, get("/")).await.unwrap().body(), "c1");
+        stop(instance).await;
+    }
+}
+
+#[test]
+fn compiled_code_beside_a_snapshot_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let Err(error) = try_open("v8:codecache=on", folder.path()) else { panic!("a snapshot needs no code") };
+    assert!(error.to_string().contains("needs `snapshot=off`"), "{error}");
 }
