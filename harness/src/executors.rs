@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use isolab_core::direct::{self, Direct};
-use isolab_core::guest::{self, Instructions, Stack, Target};
+use isolab_core::guest::{self, Form, Instructions, Target};
 use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
@@ -108,7 +108,7 @@ pub const ALL: &[Registration] = &[
         by_default: true,
         feature: Some("v8"),
         build: V8,
-        guests: |spec, variant| of_rust(variant, Target::Wasm(Stack::of(spec))),
+        guests: |spec, variant| of_rust(variant, Target::Wasm(Form::of(spec))),
     },
     Registration {
         name: "docker",
@@ -176,7 +176,7 @@ pub const ALL: &[Registration] = &[
 /// The guest of an executor that runs both variants as Wasm modules.
 fn for_wasm(spec: &Spec, variant: Variant) -> Option<Guest> {
     match variant {
-        Variant::Rust => Some(Guest::Crate(Target::Wasm(Stack::of(spec)))),
+        Variant::Rust => Some(Guest::Crate(Target::Wasm(Form::of(spec)))),
         Variant::Js => Some(Guest::JavascriptEngine),
         Variant::Command => None,
     }

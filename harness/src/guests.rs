@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isolab_core::guest::{self, Instructions, Stack, Target};
+use isolab_core::guest::{self, Form, Instructions, Simd, Stack, Target};
 use isolab_core::{Function, Spec, Variant};
 
 use crate::executors::{self, Guest};
@@ -55,8 +55,16 @@ fn step(guest: Guest, function: &Function) -> Step {
 /// The product of a crate, for people.
 fn product(target: Target) -> &'static str {
     match target {
-        Target::Wasm(Stack::Tuned) => "Wasm module",
-        Target::Wasm(Stack::Default) => "Wasm module with the toolchain's stack",
+        Target::Wasm(Form { stack: Stack::Tuned, simd: Simd::On }) => "Wasm module",
+        Target::Wasm(Form { stack: Stack::Default, simd: Simd::On }) => {
+            "Wasm module with the toolchain's stack"
+        }
+        Target::Wasm(Form { stack: Stack::Tuned, simd: Simd::Off }) => {
+            "Wasm module without vector instructions"
+        }
+        Target::Wasm(Form { stack: Stack::Default, simd: Simd::Off }) => {
+            "Wasm module with the toolchain's stack, without vector instructions"
+        }
         Target::Server(Instructions::Baseline) => "native server",
         Target::Server(Instructions::Native) => "native server for this processor",
         Target::Library(Instructions::Baseline) => "native library",

@@ -18,11 +18,29 @@ use crate::spec::{Setting, Values};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A core Wasm module with WASI preview 1 imports at most.
-    Wasm(Stack),
+    Wasm(Form),
     /// A static native server.
     Server(Instructions),
     /// A native library that a process of the host loads.
     Library(Instructions),
+}
+
+/// The form of a Wasm module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Its stack.
+    pub stack: Stack,
+    /// Its vector instructions.
+    pub simd: Simd,
+}
+
+/// Whether a Wasm module has vector instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simd {
+    /// It has those of 128 bits.
+    On,
+    /// It has none, for an engine that does not know them.
+    Off,
 }
 
 /// The size of a Wasm module's stack. The linker puts it below the module's data.
@@ -52,6 +70,15 @@ pub const STACK: Setting = Setting {
            page of Wasm; default is the toolchain's 1 MiB",
 };
 
+/// The setting of an executor that takes Wasm modules and knows vector instructions.
+pub const SIMD: Setting = Setting {
+    name: "simd",
+    default: "on",
+    values: Values::OneOf(&["on", "off"]),
+    help: "the vector instructions of a Rust function's module: off leaves them out, so that engines without \
+           them run the same bytes",
+};
+
 /// The setting of an executor that takes native code.
 pub const INSTRUCTIONS: Setting = Setting {
     name: "target",
@@ -65,6 +92,17 @@ impl Stack {
     /// The choice of a spec that was resolved against [`STACK`].
     pub fn of(spec: &Spec) -> Self {
         if spec.get(STACK.name) == "default" { Self::Default } else { Self::Tuned }
+    }
+}
+
+impl Form {
+    /// The form that engines run best.
+    pub const DEFAULT: Self = Self { stack: Stack::Tuned, simd: Simd::On };
+
+    /// The choice of a spec that was resolved against [`STACK`] and [`SIMD`].
+    pub fn of(spec: &Spec) -> Self {
+        let simd = if spec.get(SIMD.name) == "off" { Simd::Off } else { Simd::On };
+        Self { stack: Stack::of(spec), simd }
     }
 }
 
@@ -89,26 +127,33 @@ impl Target {
     /// different folders.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Wasm(Stack::Tuned)
+            Self::Wasm(Form { stack: Stack::Tuned, simd: Simd::On })
             | Self::Server(Instructions::Baseline)
             | Self::Library(Instructions::Baseline) => self.triple(),
-            Self::Wasm(Stack::Default) => "wasm32-wasip1+default-stack",
+            Self::Wasm(Form { stack: Stack::Default, simd: Simd::On }) => "wasm32-wasip1+default-stack",
+            Self::Wasm(Form { stack: Stack::Tuned, simd: Simd::Off }) => "wasm32-wasip1+no-simd",
+            Self::Wasm(Form { stack: Stack::Default, simd: Simd::Off }) => {
+                "wasm32-wasip1+default-stack-no-simd"
+            }
             Self::Server(Instructions::Native) => "x86_64-unknown-linux-musl+native",
             Self::Library(Instructions::Native) => "x86_64-unknown-linux-gnu+native",
         }
     }
 
     /// Files in `functions` with more of Cargo's configuration than that of every guest.
-    fn configuration(self) -> Option<&'static str> {
-        match self {
-            Self::Wasm(Stack::Tuned) => Some("guest-stack.toml"),
-            Self::Server(Instructions::Native) | Self::Library(Instructions::Native) => {
-                Some("guest-native.toml")
-            }
-            Self::Wasm(Stack::Default)
-            | Self::Server(Instructions::Baseline)
-            | Self::Library(Instructions::Baseline) => None,
-        }
+    fn configuration(self) -> impl Iterator<Item = &'static str> {
+        let is_native =
+            self == Self::Server(Instructions::Native) || self == Self::Library(Instructions::Native);
+        let (stack, simd) = match self {
+            Self::Wasm(Form { stack, simd }) => (Some(stack), Some(simd)),
+            Self::Server(_) | Self::Library(_) => (None, None),
+        };
+        let files = [
+            (stack == Some(Stack::Tuned), "guest-stack.toml"),
+            (simd == Some(Simd::On), "guest-simd.toml"),
+            (is_native, "guest-native.toml"),
+        ];
+        files.into_iter().filter(|(is_taken, _)| *is_taken).map(|(_, file)| file)
     }
 
     /// Cargo's command, and the arguments that choose the product.
@@ -218,7 +263,7 @@ pub fn build(manifest: &Path, target: Target) -> Result<PathBuf, BuildError> {
     }
     let mut arguments: Vec<OsString> = target.arguments().iter().map(OsString::from).collect();
     arguments.extend(["--target".into(), target.triple().into()]);
-    if let Some(file) = target.configuration() {
+    for file in target.configuration() {
         arguments.extend(["--config".into(), workspace().join("functions").join(file).into_os_string()]);
     }
     let failed = |reason| BuildError { manifest: manifest.to_owned(), target: target.name(), reason };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::function::Grant;
-use isolab_core::guest::Stack;
+use isolab_core::guest::Form;
 use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant, binary,
@@ -36,7 +36,7 @@ impl<E: Engine + Clone> EngineExecutor<E> {
         laps: &mut Laps,
     ) -> Result<PreparedModule<E>, Cause> {
         self.supports(function, variant).map_err(Cause::Artifact)?;
-        let source = source::of(function, variant, Stack::of(&self.spec), &self.environment)?;
+        let source = source::of(function, variant, Form::of(&self.spec), &self.environment)?;
         laps.mark("build");
         let limited = binary::set_limits(&source.wasm, rules.limits.memory_bytes).map_err(Cause::Artifact)?;
         let module = self.engine.compile(&limited)?;

@@ -29,4 +29,4 @@ pub mod wasmi;
 use isolab_core::{Setting, guest};
 
 /// The settings of every executor in this crate.
-pub const SETTINGS: &[Setting] = &[guest::STACK];
+pub const SETTINGS: &[Setting] = &[guest::STACK, guest::SIMD];

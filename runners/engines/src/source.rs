@@ -1,6 +1,6 @@
 //! The bytes of a variant.
 
-use isolab_core::guest::Stack;
+use isolab_core::guest::Form;
 use isolab_core::{Cause, Environment, Function, Variant};
 
 /// A module, and the digest of what it was made from: the same as that of the executor `wasm`.
@@ -14,10 +14,10 @@ pub(crate) struct Source {
 pub(crate) fn of(
     function: &Function,
     variant: Variant,
-    stack: Stack,
+    form: Form,
     environment: &Environment,
 ) -> Result<Source, Cause> {
-    let isolab_wasm::Source { wasm, digest } = isolab_wasm::source(function, variant, stack, environment)?;
+    let isolab_wasm::Source { wasm, digest } = isolab_wasm::source(function, variant, form, environment)?;
     Ok(Source { wasm, digest })
 }
 
@@ -26,15 +26,14 @@ pub(crate) fn of(
 pub(crate) fn of(
     function: &Function,
     variant: Variant,
-    stack: Stack,
+    form: Form,
     _environment: &Environment,
 ) -> Result<Source, Cause> {
     use isolab_core::cache;
     use isolab_core::guest::{self, Target};
 
     let path = function.source(variant).ok_or_else(|| Cause::Artifact("no source".into()))?;
-    let built =
-        guest::build(path, Target::Wasm(stack)).map_err(|error| Cause::Artifact(error.to_string()))?;
+    let built = guest::build(path, Target::Wasm(form)).map_err(|error| Cause::Artifact(error.to_string()))?;
     let wasm = std::fs::read(&built)
         .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", built.display())))?;
     let digest = cache::digest([wasm.as_slice()]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use isolab_core::cache::digest;
 use isolab_core::function::{Grant, Grants};
-use isolab_core::guest::{self, Stack, Target};
+use isolab_core::guest::{self, Form, Target};
 use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
@@ -122,11 +122,11 @@ fn with_stack(cause: Cause, rules: &Rules, source: &Source) -> Cause {
 fn prepare_module(
     rules: Rules,
     (manifest, granted): (&Path, Granted),
-    stack: Stack,
+    form: Form,
     laps: &mut Laps,
 ) -> Result<PreparedModule, Cause> {
     let path =
-        guest::build(manifest, Target::Wasm(stack)).map_err(|error| Cause::Artifact(error.to_string()))?;
+        guest::build(manifest, Target::Wasm(form)).map_err(|error| Cause::Artifact(error.to_string()))?;
     laps.mark("build");
     let module = read(&path)?;
     let source_digest = digest([module.as_slice()]);
@@ -189,7 +189,7 @@ impl Executor for V8 {
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Rust => {
-                let prepared = prepare_module(rules.clone(), (path, granted), Stack::of(&self.spec), laps);
+                let prepared = prepare_module(rules.clone(), (path, granted), Form::of(&self.spec), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Command => {

@@ -135,4 +135,5 @@ pub const SETTINGS: &[Setting] = &[
         help: "the requests that one isolate of a handler may have in flight",
     },
     guest::STACK,
+    guest::SIMD,
 ];

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use isolab_core::Spec;
-use isolab_core::guest::{self, Stack, Target};
+use isolab_core::guest::{self, Form, Target};
 use isolab_sdk::wire;
 use isolab_wasm::{NAME, SETTINGS, engine};
 use wasmtime::{Engine, InstancePre, Linker, Module, Store};
@@ -17,7 +17,7 @@ const FAR: u64 = 1 << 32;
 
 fn floor(criterion: &mut Criterion) {
     let manifest = guest::workspace().join("functions/hello/Cargo.toml");
-    let path = guest::build(&manifest, Target::Wasm(Stack::Tuned)).expect("hello is built");
+    let path = guest::build(&manifest, Target::Wasm(Form::DEFAULT)).expect("hello is built");
     let wasm = std::fs::read(path).expect("hello was built");
     let spec = Spec::parse(NAME).and_then(|spec| spec.resolve(SETTINGS)).expect("the defaults are valid");
     let config = engine::config(&spec, engine::reset(&spec, &wasm), INSTANCES);

@@ -48,6 +48,7 @@ pub const SETTINGS: &[Setting] = &[
                off does it at each start",
     },
     guest::STACK,
+    guest::SIMD,
     Setting {
         name: "target",
         default: "native",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::function::Grant;
-use isolab_core::guest::Stack;
+use isolab_core::guest::Form;
 use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
@@ -74,9 +74,9 @@ impl Wasm {
         let rules = Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker);
         let rules = Arc::new(rules.granting(function.grants(), &self.environment)?);
         let fail = |cause| rules.error(Phase::Prepare, cause);
-        let stack = Stack::of(&self.spec);
+        let form = Form::of(&self.spec);
         let Parts { mut wasm, input, digest: source_digest } =
-            Parts::of(function, variant, stack).map_err(fail)?;
+            Parts::of(function, variant, form).map_err(fail)?;
         laps.mark("build");
         let wasi = WasiHost::of(&wasm, !rules.folders.is_empty());
         // A command runs once from its beginning to its end. An initialisation that may open files is work
@@ -164,10 +164,10 @@ pub struct Source {
 pub fn source(
     function: &Function,
     variant: Variant,
-    stack: Stack,
+    form: Form,
     environment: &Environment,
 ) -> Result<Source, Cause> {
-    let Parts { wasm, input, digest } = Parts::of(function, variant, stack)?;
+    let Parts { wasm, input, digest } = Parts::of(function, variant, form)?;
     if !initialize::is_exported(&wasm) {
         return Ok(Source { wasm, digest });
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use isolab_core::guest::{self, Stack, Target};
+use isolab_core::guest::{self, Form, Target};
 use isolab_core::{Cause, Function, Variant, cache};
 
 /// The source of a variant, before any further step.
@@ -19,13 +19,13 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Builds or reads a variant.
-    pub(crate) fn of(function: &Function, variant: Variant, stack: Stack) -> Result<Self, Cause> {
+    pub(crate) fn of(function: &Function, variant: Variant, form: Form) -> Result<Self, Cause> {
         let path = function
             .source(variant)
             .ok_or_else(|| Cause::Artifact(format!("`{}` has no variant `{variant}`", function.name())))?;
         let (wasm, handler) = match variant {
             Variant::Rust => {
-                let built = guest::build(path, Target::Wasm(stack));
+                let built = guest::build(path, Target::Wasm(form));
                 (read(&built.map_err(|error| Cause::Artifact(error.to_string()))?)?, None)
             }
             Variant::Js => {
