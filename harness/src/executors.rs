@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use isolab_core::direct::{self, Direct};
-use isolab_core::guest::{self, Form, Instructions, Target};
+use isolab_core::guest::{self, Form, Instructions, Simd, Stack, Target};
 use isolab_core::spec::SpecError;
 use isolab_core::{Cause, Environment, Executor, Setting, Spec, Variant};
 
@@ -161,6 +161,17 @@ pub const ALL: &[Registration] = &[
         feature: Some("wasmi"),
         build: WASMI,
         guests: for_wasm,
+    },
+    Registration {
+        name: "wasm3",
+        model: "Wasm instance",
+        deadline: "a deadline stops every function",
+        by_default: false,
+        feature: Some("wasm3"),
+        build: WASM3,
+        guests: |spec, variant| {
+            of_rust(variant, Target::Wasm(Form { stack: Stack::of(spec), simd: Simd::Off }))
+        },
     },
     Registration {
         name: "wasmer",
@@ -336,6 +347,19 @@ const WASMI: Option<Build> = Some(Build {
 
 #[cfg(not(feature = "wasmi"))]
 const WASMI: Option<Build> = None;
+
+#[cfg(feature = "wasm3")]
+const WASM3: Option<Build> = Some(Build {
+    settings: isolab_engines::wasm3::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasm3::open(spec, &environment)) }),
+});
+
+#[cfg(not(feature = "wasm3"))]
+const WASM3: Option<Build> = None;
 
 #[cfg(feature = "wasmer")]
 const WASMER: Option<Build> = Some(Build {

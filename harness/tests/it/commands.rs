@@ -17,7 +17,7 @@ use crate::support::{Serving, can_run, finish, isolab, run};
 const GREETING: &str = r#"{"message":"Hello World"}"#;
 
 /// Every executor. One that is not compiled in cannot run.
-const EXECUTORS: [&str; 8] = ["direct", "wasm", "v8", "docker", "oci", "process", "wasmi", "wasmer"];
+const EXECUTORS: [&str; 9] = ["direct", "wasm", "v8", "docker", "oci", "process", "wasmi", "wasm3", "wasmer"];
 
 #[test]
 fn every_executor_serves_hello_and_drains() {

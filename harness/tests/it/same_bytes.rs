@@ -29,11 +29,16 @@ async fn wasm_and_v8_are_given_the_same_bytes_exactly_if_the_stack_is_the_same()
     let folder = tempfile::tempdir().unwrap();
     let mut digests = Vec::new();
     // V8 first: its signal handler does not pass other signals on.
-    for spec in ["v8", "v8:stack=default", "wasm", "wasm:stack=default", "wasm:target=baseline"] {
+    let v8 = ["v8", "v8:stack=default", "v8:simd=off"];
+    let wasm = ["wasm", "wasm:stack=default", "wasm:simd=off", "wasm:target=baseline"];
+    for spec in v8.into_iter().chain(wasm) {
         digests.push(source_digest(spec, folder.path()).await);
     }
-    let [v8, v8_default, wasm, wasm_default, wasm_baseline] = &digests[..] else { unreachable!() };
-    assert_eq!([v8, v8_default], [wasm, wasm_default]);
+    let [v8, v8_default, v8_scalar, wasm, wasm_default, wasm_scalar, wasm_baseline] = &digests[..] else {
+        unreachable!()
+    };
+    assert_eq!([v8, v8_default, v8_scalar], [wasm, wasm_default, wasm_scalar]);
+    assert_ne!(v8, v8_scalar);
     assert_eq!(wasm, wasm_baseline, "instructions are the compiler's choice");
     assert_ne!(v8, v8_default);
 }
@@ -47,6 +52,12 @@ async fn further_engines_are_given_the_bytes_of_wasm() {
             let folder = folder.path().to_owned();
             async move { source_digest(&spec, &folder).await }
         };
+        if executors::is_compiled_in("wasm3") {
+            let without_vectors = format!("wasm:simd=off,stack={stack}");
+            let wasm = source_digest(&without_vectors, folder.path()).await;
+            assert_eq!(digest("wasm3").await, wasm, "wasm3:stack={stack}");
+            assert_ne!(wasm, digest("wasm").await);
+        }
         for engine in ["wasmi", "wasmer"].into_iter().filter(|engine| executors::is_compiled_in(engine)) {
             assert_eq!(digest(engine).await, digest("wasm").await, "{engine}:stack={stack}");
         }

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use isolab_core::guest::Form;
 use isolab_core::wasi::Granted;
-use isolab_core::{Cause, Limits};
+use isolab_core::{Cause, Limits, Spec, Variant};
 
 use crate::host::{Failure, Host};
 
@@ -19,6 +20,16 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
 
     /// Name and version of the engine.
     fn version(&self) -> (&'static str, &'static str);
+
+    /// The form of the modules that it runs.
+    fn form(&self, spec: &Spec) -> Form {
+        Form::of(spec)
+    }
+
+    /// Whether it knows the instructions of a variant's modules; if not, the reason as a sentence without a full stop.
+    fn supports(&self, _variant: Variant) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Compiles a module and resolves its imports.
     ///

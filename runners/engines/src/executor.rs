@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::function::Grant;
-use isolab_core::guest::Form;
 use isolab_core::wasi::Granted;
 use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant, binary,
@@ -36,7 +35,7 @@ impl<E: Engine + Clone> EngineExecutor<E> {
         laps: &mut Laps,
     ) -> Result<PreparedModule<E>, Cause> {
         self.supports(function, variant).map_err(Cause::Artifact)?;
-        let source = source::of(function, variant, Form::of(&self.spec), &self.environment)?;
+        let source = source::of(function, variant, self.engine.form(&self.spec), &self.environment)?;
         laps.mark("build");
         let limited = binary::set_limits(&source.wasm, rules.limits.memory_bytes).map_err(Cause::Artifact)?;
         let module = self.engine.compile(&limited)?;
@@ -72,6 +71,7 @@ impl<E: Engine + Clone> Executor for EngineExecutor<E> {
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         source::supports(variant)?;
+        self.engine.supports(variant)?;
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
         let honoured: &[Grant] = match variant {

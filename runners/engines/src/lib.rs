@@ -1,8 +1,10 @@
-//! Executors for further Wasm engines. Each runs the very bytes that the executor `wasm` runs.
+//! Executors for further Wasm engines. Each runs the very bytes that the executor `wasm` runs; `wasm3` those of
+//! `wasm:simd=off`.
 //!
 //! | executor | engine | how its deadline is enforced |
 //! |---|---|---|
 //! | `wasmi` | an interpreter in Rust ([`wasmi`]) | fuel: the interpreter pauses after a number of steps, and the host looks at the clock |
+//! | `wasm3` | an interpreter in C ([`wasm3`]) | a call in each round of a loop: the interpreter asks the host before calls, and the host looks at the clock |
 //! | `wasmer` | a compiler, Cranelift ([`wasmer`]) | a signal to the thread that runs the guest (`isolab_core::watchdog`) |
 //!
 //! An engine says how it compiles, starts and calls a module (`engine`). All else is shared: the
@@ -21,6 +23,8 @@ mod instance;
 mod source;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "wasm3")]
+pub mod wasm3;
 #[cfg(feature = "wasmer")]
 pub mod wasmer;
 #[cfg(feature = "wasmi")]
@@ -28,5 +32,5 @@ pub mod wasmi;
 
 use isolab_core::{Setting, guest};
 
-/// The settings of every executor in this crate.
+/// The settings of the executors in this crate that know vector instructions.
 pub const SETTINGS: &[Setting] = &[guest::STACK, guest::SIMD];

@@ -100,3 +100,14 @@ fn the_compiler_refuses_modules_and_keeps_limits() {
     check_limits(&engine);
     check_grants(&engine);
 }
+
+#[test]
+#[cfg(feature = "wasm3")]
+fn the_interpreter_in_c_refuses_modules_and_keeps_limits() {
+    let engine = crate::wasm3::Wasm3;
+    check_refusals(&engine);
+    check_limits(&engine);
+    check_grants(&engine);
+    let vectors = refused(&engine, &module("(func (drop (v128.const i64x2 0 0)))", ""));
+    assert!(vectors.contains("SIMD"), "{vectors}");
+}

@@ -9,6 +9,8 @@ use isolab_engines::SETTINGS;
 
 /// The names of the executors that are compiled in.
 pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "wasm3")]
+    isolab_engines::wasm3::NAME,
     #[cfg(feature = "wasmer")]
     isolab_engines::wasmer::NAME,
     #[cfg(feature = "wasmi")]
@@ -25,8 +27,16 @@ pub(crate) fn open(spec: &str, folder: &Path) -> Arc<dyn Executor> {
         guest_cpu: None,
         hosts: BTreeMap::new(),
     };
-    let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
+    let spec = Spec::parse(spec).unwrap();
+    let settings = match spec.name() {
+        #[cfg(feature = "wasm3")]
+        isolab_engines::wasm3::NAME => isolab_engines::wasm3::SETTINGS,
+        _ => SETTINGS,
+    };
+    let spec = spec.resolve(settings).unwrap();
     match spec.name() {
+        #[cfg(feature = "wasm3")]
+        isolab_engines::wasm3::NAME => isolab_engines::wasm3::open(spec, &environment),
         #[cfg(feature = "wasmer")]
         isolab_engines::wasmer::NAME => isolab_engines::wasmer::open(spec, &environment).unwrap(),
         #[cfg(feature = "wasmi")]
