@@ -19,6 +19,20 @@ fn refused(line: &str, code: i32, words: &[&str]) {
     assert_eq!(finished.stdout, "", "{line}");
 }
 
+/// An executor says so when it is opened.
+#[test]
+#[cfg(all(feature = "v8", feature = "wasm"))]
+fn settings_that_exclude_each_other_are_refused_with_the_reason() {
+    for (specs, reason) in [
+        ("wasm:compiler=pulley,target=baseline", "leave out `target`"),
+        ("v8:codecache=on", "needs `snapshot=off`"),
+        ("v8,v8:jit=off", "serve it in a process of its own"),
+        ("v8:jit=off,v8", "serve it in a process of its own"),
+    ] {
+        refused(&format!("serve --listen 127.0.0.1:0 --executor {specs}"), 1, &["cannot run", reason]);
+    }
+}
+
 #[test]
 fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
     for command in ["bench", "serve"] {
