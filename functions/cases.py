@@ -14,25 +14,30 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class Cases:
-    """The folder `cases` beside the oracle. The constructor empties it."""
+    """The folder `cases` beside the oracle. The constructor empties it.
+
+    A body is text, bytes, or what `keep` returns.
+    """
 
     def __init__(self, oracle: str):
         self.folder = Path(oracle).resolve().parent / "cases"
         self.folder.mkdir(exist_ok=True)
-        for old in self.folder.glob("*.json"):
+        for old in self.folder.iterdir():
             old.unlink()
+
+    def keep(self, name: str, content: str | bytes) -> dict:
+        """Writes a large body to a file of its own, which lies beside the case."""
+        (self.folder / name).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        return {"body_file": name}
 
     def get(self, name: str, query: str, response: dict) -> None:
         self._write(name, {"method": "GET", "query": query}, response)
 
-    def post(self, name: str, body: str | bytes, response: dict, query: str = "") -> None:
+    def post(self, name: str, body: str | bytes | dict, response: dict, query: str = "") -> None:
         request = {"method": "POST"} | ({"query": query} if query else {})
-        if isinstance(body, bytes):
-            request["body_base64"] = base64.b64encode(body).decode("ascii")
-        else:
+        if isinstance(body, str):
             request["headers"] = {"content-type": JSON}
-            request["body"] = body
-        self._write(name, request, response)
+        self._write(name, request | in_case(body), response)
 
     def _write(self, name: str, request: dict, response: dict) -> None:
         case = {"request": request, "response": response}
@@ -40,8 +45,14 @@ class Cases:
         (self.folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
-def response(status: int, content_type: str, body: str) -> dict:
-    return {"status": status, "headers": {"content-type": content_type}, "body": body}
+def response(status: int, content_type: str, body: str | bytes | dict) -> dict:
+    return {"status": status, "headers": {"content-type": content_type}} | in_case(body)
+
+
+def in_case(body: str | bytes | dict) -> dict:
+    if isinstance(body, bytes):
+        return {"body_base64": base64.b64encode(body).decode("ascii")}
+    return {"body": body} if isinstance(body, str) else body
 
 
 def compact(value) -> str:

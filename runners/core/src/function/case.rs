@@ -36,7 +36,8 @@ impl Case {
         let text = std::fs::read_to_string(path).map_err(|error| LoadError::new(path, error))?;
         let form: CaseForm = serde_json::from_str(&text).map_err(|error| LoadError::new(path, error))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        form.into_case(name).map_err(|reason| LoadError::new(path, reason))
+        let folder = path.parent().unwrap_or(Path::new(""));
+        form.into_case(name, folder).map_err(|reason| LoadError::new(path, reason))
     }
 
     /// `GET /` without an expected answer, for a function without cases.
@@ -117,6 +118,7 @@ struct RequestForm {
     headers: BTreeMap<String, String>,
     body: String,
     body_base64: Option<String>,
+    body_file: Option<String>,
 }
 
 impl Default for RequestForm {
@@ -128,6 +130,7 @@ impl Default for RequestForm {
             headers: BTreeMap::new(),
             body: String::new(),
             body_base64: None,
+            body_file: None,
         }
     }
 }
@@ -141,10 +144,12 @@ struct ResponseForm {
     #[serde(default)]
     body: String,
     body_base64: Option<String>,
+    body_file: Option<String>,
 }
 
 impl CaseForm {
-    fn into_case(self, name: String) -> Result<Case, String> {
+    /// The case. Files that it names lie in `folder`.
+    fn into_case(self, name: String, folder: &Path) -> Result<Case, String> {
         let Self { request, response } = self;
         let uri = match request.query.as_str() {
             "" => request.path,
@@ -154,12 +159,12 @@ impl CaseForm {
             request.method.parse::<Method>().map_err(|error| error.to_string())?,
             uri.parse::<Uri>().map_err(|error| format!("`{uri}`: {error}"))?,
             headers(&request.headers)?,
-            body(request.body, request.body_base64)?,
+            body(folder, request.body, request.body_base64, request.body_file)?,
         );
         let expected = Some(Expected {
             status: response.status,
             headers: response.headers,
-            body: body(response.body, response.body_base64)?,
+            body: body(folder, response.body, response.body_base64, response.body_file)?,
         });
         Ok(Case { name, request, expected })
     }
@@ -174,14 +179,25 @@ fn headers(form: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
     form.iter().map(header).collect()
 }
 
-fn body(text: String, base64: Option<String>) -> Result<Bytes, String> {
-    match base64 {
-        None => Ok(text.into()),
-        Some(_) if !text.is_empty() => {
-            Err("a body is given as `body` or as `body_base64`, not as both".into())
-        }
-        Some(base64) => {
+/// A body in one of its three forms. `file` names a file beside the case: a large body, or one that a person
+/// wants to look at, such as an image.
+fn body(folder: &Path, text: String, base64: Option<String>, file: Option<String>) -> Result<Bytes, String> {
+    match (base64, file) {
+        (None, None) => Ok(text.into()),
+        (Some(base64), None) if text.is_empty() => {
             BASE64_STANDARD.decode(base64).map(Into::into).map_err(|error| format!("body_base64: {error}"))
+        }
+        (None, Some(file)) if text.is_empty() => {
+            let is_name = Path::new(&file).file_name().is_some_and(|name| name == file.as_str());
+            if !is_name {
+                return Err(format!("body_file: `{file}` is not the name of a file beside the case"));
+            }
+            let bytes = std::fs::read(folder.join(&file));
+            bytes.map(Into::into).map_err(|error| format!("body_file: `{file}`: {error}"))
+        }
+        _ => {
+            Err("a body is given as `body`, as `body_base64` or as `body_file`, and in one of them only"
+                .into())
         }
     }
 }
@@ -191,7 +207,12 @@ mod tests {
     use super::*;
 
     fn case(json: &str) -> Result<Case, String> {
-        serde_json::from_str::<CaseForm>(json).map_err(|error| error.to_string())?.into_case("a".into())
+        case_in(json, Path::new(""))
+    }
+
+    fn case_in(json: &str, folder: &Path) -> Result<Case, String> {
+        let form = serde_json::from_str::<CaseForm>(json).map_err(|error| error.to_string())?;
+        form.into_case("a".into(), folder)
     }
 
     #[test]
@@ -228,10 +249,36 @@ mod tests {
     }
 
     #[test]
+    fn a_body_may_lie_in_a_file_beside_its_case() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("in.bin"), b"\xff\0").unwrap();
+        std::fs::write(folder.path().join("out.txt"), "ok").unwrap();
+        let with = |file: &str| {
+            let json = format!(
+                r#"{{"request": {{"body_file": "{file}"}}, "response": {{"status": 200, "body_file": "out.txt"}}}}"#
+            );
+            case_in(&json, folder.path())
+        };
+        let case = with("in.bin").unwrap();
+        assert_eq!(case.request.body.as_ref(), b"\xff\0");
+        assert_eq!(case.expected_body().unwrap().as_ref(), b"ok");
+        assert!(with("none.bin").unwrap_err().contains("none.bin"));
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        std::fs::write(folder.path().join("inner/in.bin"), "").unwrap();
+        for elsewhere in ["inner/in.bin", "/etc/hostname", "..", ""] {
+            assert!(with(elsewhere).unwrap_err().contains("beside the case"), "{elsewhere}");
+        }
+    }
+
+    #[test]
     fn a_case_with_an_unknown_key_or_two_bodies_is_refused() {
         assert!(case(r#"{"request": {"verb": "GET"}, "response": {"status": 200}}"#).is_err());
         assert!(
             case(r#"{"request": {"body": "a", "body_base64": "YQ=="}, "response": {"status": 200}}"#)
+                .is_err()
+        );
+        assert!(
+            case(r#"{"request": {"body_file": "a", "body_base64": "YQ=="}, "response": {"status": 200}}"#)
                 .is_err()
         );
     }
