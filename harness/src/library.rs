@@ -8,10 +8,13 @@ use isolab_core::{Function, Library, guest};
 
 use crate::exit::BadInput;
 
-/// Functions that a run measures only if they are named. Their time is that of the wait or of the
-/// client, and not of the model, so they answer other questions than a comparison of models. Some
-/// need a granted host. The time of `files` is that of the file system.
-const ONLY_BY_NAME: [&str; 6] = ["fanout", "files", "proxy", "stream", "upload", "wait"];
+/// Functions that a run measures only if they are named.
+///
+/// The time of some is that of the wait or of the client, and not of the model, so they answer other
+/// questions than a comparison of models. Some need a granted host. The time of `files` is that of the file
+/// system. The others compare models as those do that a run measures
+/// by default, and would double its length.
+const ONLY_BY_NAME: [&str; 7] = ["fanout", "files", "mandelbrot", "proxy", "stream", "upload", "wait"];
 
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {

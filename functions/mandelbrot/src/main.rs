@@ -1,0 +1,3 @@
+//! The native server of `mandelbrot`, which a container runs.
+
+isolab_sdk::serve!(function_mandelbrot::handle);
