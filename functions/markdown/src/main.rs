@@ -1,0 +1,3 @@
+//! The native server of `markdown`, which a container runs.
+
+isolab_sdk::serve!(function_markdown::handle);
