@@ -14,8 +14,8 @@ use crate::exit::BadInput;
 /// questions than a comparison of models. Some need a granted host. The time of `files` is that of the file
 /// system. The others compare models as those do that a run measures
 /// by default, and would double its length.
-const ONLY_BY_NAME: [&str; 9] =
-    ["fanout", "files", "mandelbrot", "markdown", "proxy", "stream", "template", "upload", "wait"];
+const ONLY_BY_NAME: [&str; 10] =
+    ["fanout", "files", "image", "mandelbrot", "markdown", "proxy", "stream", "template", "upload", "wait"];
 
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {
