@@ -12,10 +12,23 @@ use crate::exit::BadInput;
 ///
 /// The time of some is that of the wait or of the client, and not of the model, so they answer other
 /// questions than a comparison of models. Some need a granted host. The time of `files` is that of the file
-/// system. The others compare models as those do that a run measures
+/// system. The modules have nothing but a start. The others compare models as those do that a run measures
 /// by default, and would double its length.
-const ONLY_BY_NAME: [&str; 10] =
-    ["fanout", "files", "image", "mandelbrot", "markdown", "proxy", "stream", "template", "upload", "wait"];
+const ONLY_BY_NAME: [&str; 13] = [
+    "fanout",
+    "files",
+    "image",
+    "mandelbrot",
+    "markdown",
+    "module-data",
+    "module-empty",
+    "module-memory",
+    "proxy",
+    "stream",
+    "template",
+    "upload",
+    "wait",
+];
 
 /// The folder of the lab's own functions.
 pub fn own_folder() -> PathBuf {

@@ -1,4 +1,8 @@
-"""Writes a WASI command by hand, byte by byte: shared by the oracles of the modules in this folder.
+"""Writes a WASI command by hand, byte by byte: shared by the oracles of the functions `module-*`.
+
+They are the least that can be started: no page of memory, one page, a data segment. The modules of the published
+measurement were only instantiated. To answer a request, a module needs what every WASI command exports: a
+memory, which may have no page, and the function `_start`, which is empty. The answer is empty then.
 
 The sections are those of the WebAssembly core specification, chapter 5 (binary format).
 """
@@ -6,12 +10,15 @@ The sections are those of the WebAssembly core specification, chapter 5 (binary 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cases import TEXT, Cases, response  # noqa: E402
 
 
 def write(oracle: str, pages: int, data: bytes) -> None:
-    """`(module (memory (export "memory") PAGES) (data (i32.const 0) DATA) (func (export "_start")))`"""
+    """`(module (memory (export "memory") PAGES) (data (i32.const 0) DATA) (func (export "_start")))`
+
+    Without data there is no segment.
+    """
     folder = Path(oracle).resolve().parent
     sections = [
         section(1, vector([b"\x60\x00\x00"])),  # a type: no parameters, no results

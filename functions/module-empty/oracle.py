@@ -1,4 +1,4 @@
-"""The module and the case of `module-memory`: python3 functions/claims/module-memory/oracle.py"""
+"""The module and the case of `module-empty`: python3 functions/module-empty/oracle.py"""
 
 import sys
 from pathlib import Path
@@ -7,4 +7,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from module import write  # noqa: E402
 
 if __name__ == "__main__":
-    write(__file__, pages=1, data=b"")
+    write(__file__, pages=0, data=b"")

@@ -1,4 +1,4 @@
-"""The module and the case of `module-data`: python3 functions/claims/module-data/oracle.py"""
+"""The module and the case of `module-data`: python3 functions/module-data/oracle.py"""
 
 import sys
 from pathlib import Path
