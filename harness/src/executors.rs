@@ -189,7 +189,7 @@ fn for_wasm(spec: &Spec, variant: Variant) -> Option<Guest> {
     match variant {
         Variant::Rust => Some(Guest::Crate(Target::Wasm(Form::of(spec)))),
         Variant::Js => Some(Guest::JavascriptEngine),
-        Variant::Command => None,
+        Variant::Module | Variant::Command => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub struct BenchArgs {
     /// cases are compared with nothing [default: all of the lab's]
     #[arg(long, value_name = "NAME|PATH", value_delimiter = ',', help_heading = WHAT)]
     pub function: Vec<String>,
-    /// Variants: rust, js, command [default: those of the functions]
+    /// Variants: rust, js, module, command [default: those of the functions]
     #[arg(long, value_name = "VARIANT", value_delimiter = ',', help_heading = WHAT)]
     pub variant: Vec<Variant>,
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]

@@ -52,7 +52,7 @@ pub struct CompareArgs {
     /// Function by name or path; give this twice to compare two functions that answer alike [default: hello]
     #[arg(long, value_name = "NAME|PATH", value_delimiter = ',', help_heading = SIDES)]
     pub function: Vec<String>,
-    /// Variant: rust, js, command [default: the function's first]
+    /// Variant: rust, js, module, command [default: the function's first]
     #[arg(long, value_name = "VARIANT", help_heading = SIDES)]
     pub variant: Option<Variant>,
     /// Reuse policy of both: `fresh`, `warm`, `reuse:N` [default: warm; fresh for the metric start]

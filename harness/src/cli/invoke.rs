@@ -52,7 +52,7 @@ pub struct InvokeArgs {
     pub spec: Spec,
     /// Function's name, or the path of its folder, its JavaScript file or its WASI command
     pub function: String,
-    /// Variant: rust, js, command [default: the first that the executor can run]
+    /// Variant: rust, js, module, command [default: the first that the executor can run]
     #[arg(long, value_name = "VARIANT")]
     pub variant: Option<Variant>,
     /// Query parameter; may be repeated

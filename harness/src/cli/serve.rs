@@ -51,7 +51,7 @@ pub struct ServeArgs {
     /// Executors; the first answers requests that name none [default: all that this machine can run]
     #[arg(long, value_name = "SPEC")]
     pub executor: Vec<SpecList>,
-    /// Variant of all functions: rust, js, command [default: the first that the executor can run]
+    /// Variant of all functions: rust, js, module, command [default: the first that the executor can run]
     #[arg(long, value_name = "VARIANT")]
     pub variant: Option<Variant>,
     /// When to use an instance again: `fresh`, `warm`, `reuse:N`

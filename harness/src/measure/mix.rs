@@ -124,8 +124,7 @@ fn copies(within: &Path, sources: &[(PathBuf, Function)], count: usize) -> Resul
             };
             let text = format!("description = \"A copy of `{}`\"\nlike = {like}\n{load}", function.name());
             fs::write(folder.join("function.toml"), text)?;
-            let cases = source.join("cases");
-            if cases.is_dir() { symlink(cases, folder.join("cases")) } else { Ok(()) }
+            function.cases_folder().map_or(Ok(()), |cases| symlink(cases, folder.join("cases")))
         };
         write().with_context(|| format!("cannot write the copy {}", folder.display()))?;
     }
@@ -179,6 +178,16 @@ mod tests {
         assert_eq!((copy.code_name(), copy.load_case().name.as_str()), ("json", "records-160"));
         assert_eq!(copies.get("mix-0004").unwrap().code_name(), "hello");
         assert!(copy.load_case().expected_body().is_some());
+    }
+
+    #[test]
+    fn copies_of_a_function_with_the_cases_of_another_have_them_too() {
+        let path = crate::library::own_folder().join("languages/hello-c");
+        let function = Function::load(&path).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        copies(folder.path(), &[(path, function)], 1).unwrap();
+        let library = Library::open(&[folder.path().to_owned()]).unwrap();
+        assert!(library.get("mix-0000").unwrap().load_case().expected_body().is_some());
     }
 
     /// The share of the most popular 18.6 % of 1,000 functions, by the law itself.

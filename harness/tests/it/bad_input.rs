@@ -51,7 +51,7 @@ fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
         refused(
             &format!("{command} --variant ruts"),
             2,
-            &["did you mean `rust`?", "there are: rust, js, command"],
+            &["did you mean `rust`?", "there are: rust, js, module, command"],
         );
         refused(&format!("{command} --reuse sometimes"), 2, &["`fresh`, `warm` or `reuse:N`"]);
     }

@@ -90,11 +90,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// The functions of this checkout, hostile ones included, the instrument `touch`, and `regex`,
-/// which has an initialisation.
+/// The functions of this checkout, hostile ones and those in other languages included, the instrument
+/// `touch`, and `regex`, which has an initialisation.
 pub fn library() -> Result<Library, LoadError> {
     let functions: PathBuf = guest::workspace().join("functions");
-    let mut library = Library::open(&[functions.clone(), functions.join("hostile")])?;
+    let folders = ["", "hostile", "languages"].map(|folder| functions.join(folder));
+    let mut library = Library::open(&folders)?;
     for folder in ["instruments/touch", "claims/regex"] {
         library.insert(Function::load(&functions.join(folder))?);
     }

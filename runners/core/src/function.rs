@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a folder with `handler.js` | `js` | the folder's |
 //! | a folder with a crate: `Cargo.toml`, `src/lib.rs` | `rust` | the folder's |
+//! | a folder with `guest.wasm`, a module with the exports of `isolab_sdk::wasm` | `module` | the folder's |
 //! | a `.js` or `.mjs` file | `js` | the file's, without its extension |
 //! | a `.wasm` file, or a folder with one and nothing of the above | `command` | the file's |
 //!
@@ -12,7 +13,8 @@
 //!
 //! A function's `function.toml` may say `like = "../other"`: its code is then that of the
 //! function in this folder, while cases, limits and the case for load are its own. One code
-//! is measured with another amount of work in this way, under a name of its own.
+//! is measured with another amount of work in this way, under a name of its own. `cases = "../other"` is
+//! the opposite: the code is its own, and the cases are those of the function in this folder.
 //!
 //! - `case`: a request with its expected response.
 //! - `grants`: the things outside of its sandbox that a function may use.
@@ -44,6 +46,9 @@ use manifest::Manifest;
 use source::{Kind, Sources};
 pub use variant::Variant;
 
+/// The folder of the cases in a function's folder.
+const CASES: &str = "cases";
+
 /// A path at which no function, case or library can be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
@@ -62,7 +67,7 @@ impl LoadError {
     fn nothing_in(path: &Path) -> Self {
         Self::new(
             path,
-            "no variant: put a handler.js, a crate (Cargo.toml and src/lib.rs) or a .wasm command there",
+            "no variant: put a handler.js, a crate (Cargo.toml and src/lib.rs), a guest.wasm or a .wasm command there",
         )
     }
 
@@ -87,6 +92,7 @@ pub struct Function {
     default_limits: Limits,
     grants: Grants,
     cases: Vec<Case>,
+    cases_folder: Option<PathBuf>,
     load_case: Case,
 }
 
@@ -126,10 +132,24 @@ impl Function {
             source::check_handler(handler)?;
         }
 
-        let cases = load_cases(&path.join("cases"))?;
+        let (cases_folder, cases) = match &manifest.cases {
+            None => (path.join(CASES), load_cases(&path.join(CASES))?),
+            Some(other) => cases_of(path, other).map_err(refused)?,
+        };
         let load_case = load_case(&cases, manifest.load.as_deref()).map_err(refused)?;
         let default_limits = Limits::default();
-        Ok(Self { name, code_name, sources, own_limits, default_limits, grants, cases, load_case })
+        let cases_folder = (!cases.is_empty()).then_some(cases_folder);
+        Ok(Self {
+            name,
+            code_name,
+            sources,
+            own_limits,
+            default_limits,
+            grants,
+            cases,
+            cases_folder,
+            load_case,
+        })
     }
 
     fn load_file(path: &Path) -> Result<Self, LoadError> {
@@ -155,6 +175,7 @@ impl Function {
             default_limits: Limits::default(),
             grants: Grants::default(),
             cases: Vec::new(),
+            cases_folder: None,
             load_case: Case::unchecked(),
         })
     }
@@ -191,7 +212,7 @@ impl Function {
         self.sources.keys().copied()
     }
 
-    /// The file a variant is made from: `Cargo.toml`, the handler or the module.
+    /// The file a variant is made from: `Cargo.toml`, the handler, the module or the command.
     pub fn source(&self, variant: Variant) -> Option<&Path> {
         self.sources.get(&variant).map(PathBuf::as_path)
     }
@@ -199,6 +220,11 @@ impl Function {
     /// The requests and responses that hold in every cell; a user's function may have none.
     pub fn cases(&self) -> &[Case] {
         &self.cases
+    }
+
+    /// The folder of these requests and responses; `None` if there are none.
+    pub fn cases_folder(&self) -> Option<&Path> {
+        self.cases_folder.as_deref()
     }
 
     /// The case with which start-up and load are measured: the one that `function.toml`
@@ -238,6 +264,20 @@ fn code_of(folder: &Path, like: &Path) -> Result<(String, Sources), String> {
         return Err(format!("`like = \"{named}\"` names a function without a variant"));
     }
     Ok((other.file_name().unwrap_or_default().to_string_lossy().into_owned(), sources))
+}
+
+/// The cases of the function that `cases` names, as seen from `folder`, and where they lie.
+fn cases_of(folder: &Path, other: &Path) -> Result<(PathBuf, Vec<Case>), String> {
+    let named = other.display();
+    if folder.join(CASES).is_dir() {
+        return Err(format!("`cases = \"{named}\"`: this folder has cases of its own"));
+    }
+    let found = folder.join(other).join(CASES);
+    let cases = load_cases(&found).map_err(|error| error.to_string())?;
+    if cases.is_empty() {
+        return Err(format!("`cases = \"{named}\"` names no function with cases"));
+    }
+    Ok((found, cases))
 }
 
 fn load_cases(folder: &Path) -> Result<Vec<Case>, LoadError> {

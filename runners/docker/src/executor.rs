@@ -92,6 +92,7 @@ impl Docker {
             (Variant::Rust, _) => None,
             (Variant::Js, Javascript::Node) => Node::find().err(),
             (Variant::Js, Javascript::V8) => self.v8().err(),
+            (Variant::Module, _) => Some("a container runs servers, and a Wasm module is not one"),
             (Variant::Command, _) => Some("a container runs servers, and a WASI command is not one"),
         };
         obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))

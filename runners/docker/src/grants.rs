@@ -13,7 +13,7 @@ const BEYOND_V8: &str = "the web API of a handler in V8 has none; `docker:javasc
 /// Fails if a container cannot honour a grant, with the reason as a sentence without a full stop.
 pub(crate) fn check(grants: &Grants, variant: Variant, settings: &Settings) -> Result<(), String> {
     match (variant, settings.javascript) {
-        (Variant::Command, _) => grants.only(&[], crate::NAME),
+        (Variant::Module | Variant::Command, _) => grants.only(&[], crate::NAME),
         (Variant::Js, Javascript::V8) => {
             let honoured = grants.only(&[Grant::Hosts, Grant::Env], "docker:javascript=v8");
             honoured.map_err(|reason| format!("{reason}: {BEYOND_V8}"))

@@ -75,7 +75,7 @@ impl<E: Engine + Clone> Executor for EngineExecutor<E> {
         let found = function.source(variant).map(|_| ());
         found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
         let honoured: &[Grant] = match variant {
-            Variant::Rust => &[Grant::Args, Grant::Env],
+            Variant::Rust | Variant::Module => &[Grant::Args, Grant::Env],
             Variant::Js | Variant::Command => &[],
         };
         function.grants().only(honoured, self.spec.name())

@@ -21,7 +21,7 @@ pub(crate) fn of(
     Ok(Source { wasm, digest })
 }
 
-/// Builds the module of a Rust function.
+/// Builds or reads the module of a function.
 #[cfg(not(feature = "javascript"))]
 pub(crate) fn of(
     function: &Function,
@@ -33,9 +33,12 @@ pub(crate) fn of(
     use isolab_core::guest::{self, Target};
 
     let path = function.source(variant).ok_or_else(|| Cause::Artifact("no source".into()))?;
-    let built = guest::build(path, Target::Wasm(form)).map_err(|error| Cause::Artifact(error.to_string()))?;
-    let wasm = std::fs::read(&built)
-        .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", built.display())))?;
+    let path = match variant {
+        Variant::Module => path.to_owned(),
+        _ => guest::build(path, Target::Wasm(form)).map_err(|error| Cause::Artifact(error.to_string()))?,
+    };
+    let wasm = std::fs::read(&path)
+        .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", path.display())))?;
     let digest = cache::digest([wasm.as_slice()]);
     Ok(Source { wasm, digest })
 }
@@ -48,6 +51,6 @@ pub(crate) fn supports(variant: Variant) -> Result<(), String> {
             Err("the snapshot of a handler is made by Wasmtime, which is not compiled in".into())
         }
         Variant::Command => Err("this executor runs functions, not WASI commands".into()),
-        Variant::Rust | Variant::Js => Ok(()),
+        Variant::Rust | Variant::Js | Variant::Module => Ok(()),
     }
 }

@@ -139,6 +139,7 @@ fn source_of(function: &Function, variant: Variant) -> Result<&Path, String> {
     let obstacle = match variant {
         Variant::Rust => None,
         Variant::Js => Node::find().err(),
+        Variant::Module => Some("a container runs servers, and a Wasm module is not one"),
         Variant::Command => Some("a container runs servers, and a WASI command is not one"),
     };
     obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))

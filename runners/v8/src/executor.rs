@@ -119,7 +119,7 @@ fn with_stack(cause: Cause, rules: &Rules, source: &Source) -> Cause {
     handler::try_start(&plain).err().unwrap_or(cause)
 }
 
-fn prepare_module(
+fn prepare_crate(
     rules: Rules,
     (manifest, granted): (&Path, Granted),
     form: Form,
@@ -128,7 +128,15 @@ fn prepare_module(
     let path =
         guest::build(manifest, Target::Wasm(form)).map_err(|error| Cause::Artifact(error.to_string()))?;
     laps.mark("build");
-    let module = read(&path)?;
+    prepare_module(rules, (&path, granted), laps)
+}
+
+fn prepare_module(
+    rules: Rules,
+    (path, granted): (&Path, Granted),
+    laps: &mut Laps,
+) -> Result<PreparedModule, Cause> {
+    let module = read(path)?;
     let source_digest = digest([module.as_slice()]);
     PreparedModule::new(rules, granted, &module, source_digest, laps)
 }
@@ -163,7 +171,7 @@ impl Executor for V8 {
         }
         let honoured: &[Grant] = match variant {
             Variant::Js => &[Grant::Hosts, Grant::Env],
-            Variant::Rust | Variant::Command => &[Grant::Args, Grant::Env],
+            Variant::Rust | Variant::Module | Variant::Command => &[Grant::Args, Grant::Env],
         };
         function.grants().only(honoured, "v8")
     }
@@ -189,7 +197,11 @@ impl Executor for V8 {
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Rust => {
-                let prepared = prepare_module(rules.clone(), (path, granted), Form::of(&self.spec), laps);
+                let prepared = prepare_crate(rules.clone(), (path, granted), Form::of(&self.spec), laps);
+                prepared.map(|prepared| Arc::new(prepared) as _)
+            }
+            Variant::Module => {
+                let prepared = prepare_module(rules.clone(), (path, granted), laps);
                 prepared.map(|prepared| Arc::new(prepared) as _)
             }
             Variant::Command => {

@@ -124,7 +124,7 @@ impl Executor for Wasm {
         let there = function.source(variant).map(|_| ());
         there.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
         let honoured: &[Grant] = match variant {
-            Variant::Rust => &[Grant::Args, Grant::Env, Grant::Folders, Grant::Hosts],
+            Variant::Rust | Variant::Module => &[Grant::Args, Grant::Env, Grant::Folders, Grant::Hosts],
             Variant::Command => &[Grant::Args, Grant::Env, Grant::Folders],
             Variant::Js => &[],
         };

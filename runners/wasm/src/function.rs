@@ -1,4 +1,4 @@
-//! Functions with the wire form of `isolab_sdk`: the variants `rust` and `js`.
+//! Functions with the wire form of `isolab_sdk`: the variants `rust`, `js` and `module`.
 
 use std::mem;
 use std::sync::Arc;

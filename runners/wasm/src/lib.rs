@@ -29,7 +29,7 @@
 //! A module that exports `isolab_stream` runs in the second way, and its bodies flow (`streaming`, `stdio`,
 //! `piped`): a read waits for a piece of the request, and a write for the client.
 //!
-//! A function of the variant `rust` may be granted hosts, and sends requests to them (`outbound`,
+//! A function of the variant `rust` or `module` may be granted hosts, and sends requests to them (`outbound`,
 //! `exchanges`). It does so in the same way with either host of WASI.
 //!
 //! Both use the same machine code and engine. Work in `prepare` always runs straight, and sleeps on its
@@ -62,13 +62,14 @@
 //! (`ticker`). The memory limit is enforced by refusing growth (`host`). A function that
 //! breaks a rule is an error with its cause (`fault`), and the host goes on.
 //!
-//! A function of the variant `rust` or `command` may be granted arguments, environment variables and folders
+//! A function of any variant but `js` may be granted arguments, environment variables and folders
 //! (`isolab_core::wasi::Granted`, `folders`). Its initialisation sees them, too. Nothing leads out of a folder:
 //! `..`, absolute paths and symbolic links are resolved beneath it, by the kernel. `js` has no files, because QuickJS has no interface to them.
 //!
 //! | variant | module | response |
 //! |---|---|---|
 //! | `rust` | the function's crate | by the exports of `isolab_sdk::wasm` (`function`) |
+//! | `module` | a module of any language | the same |
 //! | `js` | a JavaScript engine, whose initialisation evaluates the handler | the same |
 //! | `command` | a foreign module with `_start`, of which each instance runs once | standard output (`command`) |
 

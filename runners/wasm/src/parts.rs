@@ -33,7 +33,7 @@ impl Parts {
                     crate::javascript::engine().map_err(|error| Cause::Artifact(error.to_string()))?;
                 (read(&engine)?, Some(read(path)?))
             }
-            Variant::Command => (read(path)?, None),
+            Variant::Module | Variant::Command => (read(path)?, None),
         };
         let digest = cache::digest([handler.as_deref().unwrap_or(&wasm)]);
         Ok(Self { wasm, input: handler.unwrap_or_default().into(), digest })

@@ -90,7 +90,10 @@ impl Library {
 fn is_function(entry: &Path) -> bool {
     if entry.is_dir() {
         let has = |name: &str| entry.join(name).is_file();
-        return has(manifest::FILE) || has(source::HANDLER) || source::has_function_crate(entry);
+        return has(manifest::FILE)
+            || has(source::HANDLER)
+            || has(source::MODULE)
+            || source::has_function_crate(entry);
     }
     match Kind::of(entry) {
         Kind::Wasm => entry.is_file(),

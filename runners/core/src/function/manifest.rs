@@ -20,6 +20,8 @@ pub(super) struct Manifest {
     _description: Option<String>,
     /// The folder of the function whose code this one runs.
     pub(super) like: Option<PathBuf>,
+    /// The folder of the function whose cases this one has.
+    pub(super) cases: Option<PathBuf>,
     /// The case that start-up and load are measured with.
     pub(super) load: Option<String>,
     #[serde(default)]

@@ -11,7 +11,10 @@ pub(super) const HANDLER: &str = "handler.js";
 /// The file of the variant `rust`.
 const CRATE: &str = "Cargo.toml";
 
-/// The largest handler or command, in bytes. Larger files are mistakes, and reading them
+/// The file of the variant `module`.
+pub(super) const MODULE: &str = "guest.wasm";
+
+/// The largest handler, module or command, in bytes. Larger files are mistakes, and reading them
 /// would take the server's memory.
 const SOURCE_BYTES_MAX: u64 = 256 << 20;
 
@@ -39,7 +42,7 @@ impl Kind {
 /// The variants whose files lie in a folder.
 pub(super) fn variants_in(folder: &Path) -> Result<Sources, LoadError> {
     let mut sources = Sources::new();
-    for (variant, name) in [(Variant::Rust, CRATE), (Variant::Js, HANDLER)] {
+    for (variant, name) in [(Variant::Rust, CRATE), (Variant::Js, HANDLER), (Variant::Module, MODULE)] {
         let path = folder.join(name);
         if is_file(&path)? {
             sources.insert(variant, path);
@@ -75,7 +78,7 @@ fn command_in(folder: &Path) -> Result<Option<PathBuf>, LoadError> {
 pub(super) fn is_function_folder(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let is_crate = || has(CRATE) && !is_workspace(&cargo_manifest(folder));
-    has(super::manifest::FILE) || has(HANDLER) || is_crate()
+    has(super::manifest::FILE) || has(HANDLER) || has(MODULE) || is_crate()
 }
 
 /// `Cargo.toml`; empty if there is none that can be read.

@@ -74,6 +74,28 @@ fn a_function_like_another_has_its_code_and_all_else_of_its_own() {
 }
 
 #[test]
+fn a_function_may_have_the_cases_of_another() {
+    let with = |path: &str, more: &[(&str, &str)]| {
+        let toml = format!("cases = \"{path}\"\nload = \"b\"");
+        let base: &[(&str, &str)] = &[
+            ("f/handler.js", ""),
+            ("f/cases/a.json", CASE),
+            ("f/cases/b.json", CASE),
+            ("more/g/function.toml", &toml),
+            ("more/g/guest.wasm", ""),
+        ];
+        let folder = folder(&[base, more].concat());
+        Function::load(&folder.path().join("more/g")).map_err(|error| error.to_string())
+    };
+    let function = with("../../f", &[]).unwrap();
+    assert_eq!((function.name(), function.code_name(), function.load_case().name.as_str()), ("g", "g", "b"));
+    assert_eq!(function.cases().len(), 2);
+    assert!(function.cases_folder().unwrap().ends_with("f/cases"));
+    assert!(with("../../none", &[]).unwrap_err().contains("no function with cases"));
+    assert!(with("../../f", &[("more/g/cases/b.json", CASE)]).unwrap_err().contains("cases of its own"));
+}
+
+#[test]
 fn a_function_like_no_function_is_refused_with_the_reason() {
     let folder = folder(&[
         ("code/function.toml", "description = \"\""),
@@ -118,6 +140,7 @@ fn a_function_needs_no_function_toml() {
         ("js/handler.js", HANDLER),
         ("rust/Cargo.toml", "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]"),
         ("command/module.wasm", ""),
+        ("module/guest.wasm", ""),
         ("files/plain.js", HANDLER),
         ("files/new.mjs", HANDLER),
         ("files/with spaces/inner.js", HANDLER),
@@ -134,6 +157,7 @@ fn a_function_needs_no_function_toml() {
     assert_eq!(facts("js/../js"), ("js".into(), vec![Variant::Js]));
     assert_eq!(facts("rust"), ("rust".into(), vec![Variant::Rust]));
     assert_eq!(facts("command"), ("module".into(), vec![Variant::Command]));
+    assert_eq!(facts("module"), ("module".into(), vec![Variant::Module]));
     assert_eq!(facts("files/plain.js"), ("plain".into(), vec![Variant::Js]));
     assert_eq!(facts("files/new.mjs"), ("new".into(), vec![Variant::Js]));
     assert_eq!(facts("files/with spaces/inner.js"), ("inner".into(), vec![Variant::Js]));

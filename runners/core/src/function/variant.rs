@@ -15,6 +15,8 @@ pub enum Variant {
     Rust,
     /// One JavaScript file, the same for all.
     Js,
+    /// A Wasm module of any language that has the exports of a Rust function's module.
+    Module,
     /// A foreign WASI command: `_start`, the query as environment, the response on
     /// stdout.
     Command,
@@ -22,7 +24,7 @@ pub enum Variant {
 
 impl Variant {
     /// All variants, in the order in which one is chosen when none is asked for.
-    pub const ALL: [Self; 3] = [Self::Rust, Self::Js, Self::Command];
+    pub const ALL: [Self; 4] = [Self::Rust, Self::Js, Self::Module, Self::Command];
 
     /// Whether an instance answers one request and ends, whatever the reuse policy.
     pub fn answers_once(self) -> bool {
@@ -35,6 +37,7 @@ impl fmt::Display for Variant {
         f.write_str(match self {
             Self::Rust => "rust",
             Self::Js => "js",
+            Self::Module => "module",
             Self::Command => "command",
         })
     }

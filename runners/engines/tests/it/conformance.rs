@@ -6,6 +6,7 @@ use isolab_core::{Library, Variant};
 /// All variants whose modules this build can make.
 const VARIANTS: &[Variant] = &[
     Variant::Rust,
+    Variant::Module,
     #[cfg(feature = "javascript")]
     Variant::Js,
 ];
