@@ -78,7 +78,7 @@ impl Engine for Wasm3 {
                 Err("the JavaScript engine's module has vector instructions, which Wasm3 does not know"
                     .into())
             }
-            Variant::Rust | Variant::Command => Ok(()),
+            Variant::Rust | Variant::Module | Variant::Command => Ok(()),
         }
     }
 
