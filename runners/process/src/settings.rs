@@ -6,15 +6,13 @@ use isolab_core::guest::{self, Instructions};
 use isolab_core::spec::Values;
 use isolab_guest::environment;
 
-use crate::confine;
-
 /// The settings that a spec may have after `process:`.
 pub const SETTINGS: &[Setting] = &[
     environment::CONCURRENCY,
     Setting {
         name: "confine",
         default: "none",
-        values: Values::OneOf(confine::WORDS),
+        values: Values::OneOf(&["none", "landlock", "seccomp", "bubblewrap", "cgroup"]),
         help: "the line around a process, beside a user without rights",
     },
     guest::INSTRUCTIONS,

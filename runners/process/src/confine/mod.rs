@@ -25,9 +25,6 @@ use self::landlock::Ruleset;
 use self::seccomp::Filter;
 use crate::artifact::Server;
 
-/// The words of the setting `confine`.
-pub(crate) const WORDS: &[&str] = &["none", "landlock", "seccomp", "bubblewrap", "cgroup"];
-
 /// The line that the processes of an executor are kept behind.
 pub(crate) enum Confinement {
     None,
@@ -38,7 +35,7 @@ pub(crate) enum Confinement {
 }
 
 impl Confinement {
-    /// Opens the line of one of [`WORDS`].
+    /// Opens the line of one of the words of the setting `confine`.
     ///
     /// # Errors
     /// [`Cause::Unavailable`] with the reason, if this host cannot draw it.
