@@ -4,6 +4,7 @@
 //! the runtime, which is then the parent of its container, as the other runtimes are. It takes the commands that
 //! the executor gives to those: `--root STATE run --bundle BUNDLE ID` and `--root STATE delete --force ID`.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -65,11 +66,7 @@ fn delete(state: &Path) -> Result<u8, String> {
 
 /// An error with all of its causes: the first one alone says little.
 fn told(action: &str, error: &LibcontainerError) -> String {
-    let mut text = format!("cannot {action}: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
+    let first: &(dyn Error + 'static) = error;
+    let causes = std::iter::successors(Some(first), |&error| error.source());
+    format!("cannot {action}: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
