@@ -1,5 +1,6 @@
 //! The parts of an engine that differ from those of another.
 
+use std::path::Path;
 use std::time::Instant;
 
 use isolab_core::guest::Form;
@@ -27,7 +28,8 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
     }
 
     /// Whether it knows the instructions of a variant's modules; if not, the reason as a sentence without a full stop.
-    fn supports(&self, _variant: Variant) -> Result<(), String> {
+    /// `source` is the variant's file.
+    fn supports(&self, _variant: Variant, _source: &Path) -> Result<(), String> {
         Ok(())
     }
 

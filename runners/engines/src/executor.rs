@@ -71,9 +71,9 @@ impl<E: Engine + Clone> Executor for EngineExecutor<E> {
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
         source::supports(variant)?;
-        self.engine.supports(variant)?;
-        let found = function.source(variant).map(|_| ());
-        found.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        let source = function.source(variant);
+        let source = source.ok_or_else(|| format!("`{}` has no variant `{variant}`", function.name()))?;
+        self.engine.supports(variant, source)?;
         let honoured: &[Grant] = match variant {
             Variant::Rust | Variant::Module => &[Grant::Args, Grant::Env],
             Variant::Js | Variant::Command => &[],

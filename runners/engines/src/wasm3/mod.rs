@@ -17,6 +17,7 @@ mod guest;
 mod native;
 mod pauses;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,6 +59,20 @@ pub(crate) struct Module {
     imports: Vec<Import>,
 }
 
+/// The proposals that Wasm3 knows.
+const FEATURES: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
+
+/// Fails if a module that somebody else has compiled has instructions that Wasm3 does not know. Other faults are found in
+/// `prepare`.
+fn check_module(source: &Path) -> Result<(), String> {
+    let Ok(wasm) = std::fs::read(source) else { return Ok(()) };
+    let is_valid = |features| Validator::new_with_features(features).validate_all(&wasm).is_ok();
+    if is_valid(WasmFeatures::WASM2) && !is_valid(FEATURES) {
+        return Err("this module has vector instructions, which Wasm3 does not know".into());
+    }
+    Ok(())
+}
+
 impl Engine for Wasm3 {
     type Module = Arc<Module>;
     type Sandbox = Instance;
@@ -72,20 +87,20 @@ impl Engine for Wasm3 {
         Form { stack: Stack::of(spec), simd: Simd::Off }
     }
 
-    fn supports(&self, variant: Variant) -> Result<(), String> {
+    fn supports(&self, variant: Variant, source: &Path) -> Result<(), String> {
         match variant {
+            Variant::Module => check_module(source),
             Variant::Js => {
                 Err("the JavaScript engine's module has vector instructions, which Wasm3 does not know"
                     .into())
             }
-            Variant::Rust | Variant::Module | Variant::Command => Ok(()),
+            Variant::Rust | Variant::Command => Ok(()),
         }
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<Arc<Module>, Cause> {
         // Wasm3 checks modules itself. A second opinion keeps an error of it from becoming one of the host.
-        let features = WasmFeatures::WASM2 - WasmFeatures::SIMD;
-        Validator::new_with_features(features).validate_all(wasm).map_err(host::refused)?;
+        Validator::new_with_features(FEATURES).validate_all(wasm).map_err(host::refused)?;
         let imports = imports(wasm)?;
         let wasm = pauses::add(wasm).map_err(host::refused)?;
         let module = Arc::new(Module { wasm, imports });
