@@ -22,7 +22,7 @@ const FOLDER: &str = "/run/isolab";
 /// The places of mounts that every container has.
 pub(crate) const MOUNT_POINTS: [&str; 4] = ["/proc", "/dev", "/sys", FOLDER];
 /// File systems of the default that a container does not get. The first two could be filled, and so could the last
-/// one where `libcontainer` makes it: with control groups of version 1 every user may write there.
+/// one where `crun` makes it: with control groups of version 1 every user may write there.
 const LEFT_OUT: [&str; 3] = ["/dev/shm", "/dev/mqueue", "/sys/fs/cgroup"];
 
 /// The variable that an engine sets. `libcontainer` runs no program without it.

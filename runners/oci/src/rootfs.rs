@@ -54,6 +54,7 @@ pub(crate) fn make(
     let places = config::MOUNT_POINTS.iter().copied();
     let places = places.chain(function.grants().folders.iter().map(|granted| granted.at.as_str()));
     lay_out(&folder, (variant == Variant::Js).then_some(base), &files, places).map_err(failed)?;
+    fill_tmp(&folder).map_err(failed)?;
     laps.mark("files");
     let bytes = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let source_digest = digest([files[0].1.as_slice()]);
@@ -86,6 +87,12 @@ fn lay_out<'a>(
         fs::set_permissions(&path, Permissions::from_mode(0o755))?;
     }
     Ok(())
+}
+
+/// gVisor mounts a file system that can be written and filled over a `/tmp` that is missing or empty.
+fn fill_tmp(folder: &Path) -> io::Result<()> {
+    make_folder(&folder.join("tmp"))?;
+    fs::write(folder.join("tmp/read-only"), [])
 }
 
 /// Copies Node with all that it loads into a folder, unless it is there. A copy costs memory of its own, as that in

@@ -1,6 +1,7 @@
 //! The suite of all executors, over every function there is.
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use isolab_core::conformance;
 use isolab_core::function::Host;
@@ -8,6 +9,7 @@ use isolab_outbound::origin::Origin;
 
 use crate::support::Lab;
 
+#[tokio::main(flavor = "current_thread")]
 async fn behaves(spec: &str) {
     let origin = Origin::start().unwrap();
     let host = Host { name: "origin".into(), port: 80 };
@@ -18,14 +20,18 @@ async fn behaves(spec: &str) {
     report.assert();
 }
 
-/// The lines at the same time: the suite mostly waits for deadlines. The first run has built all servers.
-#[tokio::test]
-async fn every_function_behaves_in_a_process_behind_each_line() {
-    behaves("process").await;
-    tokio::join!(
-        behaves("process:confine=landlock"),
-        behaves("process:confine=seccomp"),
-        behaves("process:confine=bubblewrap"),
-        behaves("process:confine=cgroup"),
-    );
+/// The lines at the same time: the suite mostly waits. The first run has built all servers.
+#[test]
+fn every_function_behaves_in_a_process_behind_each_line() {
+    behaves("process");
+    thread::scope(|scope| {
+        for spec in [
+            "process:confine=landlock",
+            "process:confine=seccomp",
+            "process:confine=bubblewrap",
+            "process:confine=cgroup",
+        ] {
+            scope.spawn(move || behaves(spec));
+        }
+    });
 }
