@@ -222,7 +222,7 @@ impl Function {
         &self.cases
     }
 
-    /// The folder of these requests and responses; `None` if there are none.
+    /// The folder of these requests and responses. `None` if the function has no cases.
     pub fn cases_folder(&self) -> Option<&Path> {
         self.cases_folder.as_deref()
     }

@@ -57,7 +57,7 @@ pub(crate) struct Confinement<'a> {
     pub(crate) network: String,
     /// The control group to make the container's in; the engine's choice if there is none.
     pub(crate) group: Option<String>,
-    /// The processor to stay on; any if there is none.
+    /// The processor to stay on. With `None` the container may use every processor.
     pub(crate) cpu: Option<usize>,
 }
 

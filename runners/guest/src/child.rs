@@ -224,7 +224,7 @@ async fn spawn(command: &mut Command) -> io::Result<Running> {
 }
 
 /// A shell's exit code for a program that a signal has ended is this number and the signal's.
-const SIGNALLED: i32 = 128;
+pub const SIGNALLED: i32 = 128;
 
 /// The end of a server by that of a process that has waited for it, and ends as a shell would.
 pub fn status_of_waited(status: ExitStatus) -> ExitStatus {

@@ -29,7 +29,7 @@ pub fn kill_all(folder: &Path) {
     }
 }
 
-/// The processes of a group; none if there is no such group.
+/// The processes of a group. A group that does not exist has no processes.
 pub fn processes(folder: &Path) -> Vec<u32> {
     let list = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
     list.lines().filter_map(|process| process.parse().ok()).collect()

@@ -7,6 +7,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The file of a program on PATH. `install` names its package in Debian.
+///
+/// # Errors
+/// The reason with advice, if PATH has no such program.
+pub fn find(name: &str, install: &str) -> Result<PathBuf, String> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        format!("there is no `{name}` on PATH: install it (Debian: apt-get install {install})")
+    })
+}
+
 /// A program with all that it loads. Every file has its own path wherever the program is put.
 #[derive(Clone, Debug)]
 pub struct Program {

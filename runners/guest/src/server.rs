@@ -130,7 +130,7 @@ async fn pass_on(
     let _ = client.send(Err(io::Error::other(error.to_string()))).await;
 }
 
-/// Tells the host why there is no response.
+/// Tells the host the reason for a missing response.
 fn refusal(cause: &Cause) -> Answer {
     let mut answer = hyper::Response::new(Body::from(Bytes::new()));
     *answer.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;

@@ -40,11 +40,11 @@ pub(crate) struct Container<'a> {
     pub(crate) grants: &'a Grants,
     /// The folder of its socket on the host.
     pub(crate) folder: &'a Path,
-    /// The network namespace to join; one of its own if there is none.
+    /// The network namespace to join. With `None` the container gets a namespace of its own.
     pub(crate) network: Option<&'a Path>,
     /// The path of its control group.
     pub(crate) group: &'a Path,
-    /// The processor to stay on; any if there is none.
+    /// The processor to stay on. With `None` the container may use every processor.
     pub(crate) cpu: Option<usize>,
 }
 

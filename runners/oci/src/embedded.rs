@@ -8,15 +8,13 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use isolab_guest::child::SIGNALLED;
 use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-
-/// A shell's exit code for a program that a signal has ended is this number and the signal's.
-const SIGNALLED: i32 = 128;
 
 /// Runs or deletes a container. The exit code is that of a shell.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use isolab_guest::program;
+
 /// The runtime that is a part of a binary of the lab.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -40,12 +42,7 @@ impl Runtime {
             let options = arguments.into_iter().chain(["--root".into(), state.into()]).collect();
             return Ok(Self { program, version: VERSION.to_owned(), options });
         }
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        let program =
-            std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-        let program = program.ok_or_else(|| {
-            format!("there is no `{name}` on PATH: install it (Debian: apt-get install {name})")
-        })?;
+        let program = program::find(name, name)?;
         let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("`{name}` cannot be run: {error}"))?;
         if !output.status.success() {

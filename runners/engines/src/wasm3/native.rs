@@ -29,7 +29,7 @@ fn on_native_stack<T>(run: impl FnOnce() -> T) -> Result<T, Cause> {
         let stack = match stack {
             Some(stack) => stack,
             None => stack.insert(DefaultStack::new(NATIVE_STACK_BYTES).map_err(|error| {
-                Cause::OverCapacity(format!("there is no memory for the interpreter's stack: {error}"))
+                Cause::OverCapacity(format!("the host has no memory for the interpreter's stack: {error}"))
             })?),
         };
         Ok(on_stack(stack, run))
@@ -99,7 +99,7 @@ impl Runtime {
             Self { environment, raw, guest, module }
         };
         if runtime.environment.is_null() || runtime.raw.is_null() {
-            return Err(Cause::OverCapacity("there is no memory for an instance".into()));
+            return Err(Cause::OverCapacity("the host has no memory for an instance".into()));
         }
         on_native_stack(|| runtime.load(translate))??;
         Ok(runtime)

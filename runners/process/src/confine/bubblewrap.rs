@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use isolab_guest::session;
+use isolab_guest::{program, session};
 
 use crate::artifact::Server;
 
@@ -28,12 +28,7 @@ impl Bubblewrap {
     /// The reason, if it is missing or may not make namespaces.
     pub(crate) fn find() -> Result<Self, String> {
         // A server's environment has no PATH to look for the program.
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        let program =
-            std::env::split_paths(&folders).map(|folder| folder.join(PROGRAM)).find(|path| path.is_file());
-        let program = program.ok_or_else(|| {
-            format!("there is no `{PROGRAM}` on PATH: install it (Debian: apt-get install bubblewrap)")
-        })?;
+        let program = program::find(PROGRAM, "bubblewrap")?;
         let failed = |error| format!("`{PROGRAM}` cannot be run: {error}");
         let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output().map_err(failed)?;
         let text = String::from_utf8_lossy(&output.stdout);
