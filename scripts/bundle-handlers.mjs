@@ -68,7 +68,9 @@ function packagesOf(work, files) {
   return [...new Set(names)].sort().map((name) => {
     const folder = path.join(work, "node_modules", name);
     const { version, license } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
-    const file = fs.readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    const entries = fs.readdirSync(folder);
+    // Some packages have their licence in the text that introduces them.
+    const file = [/^licen[cs]e/i, /^readme/i].map((start) => entries.find((entry) => start.test(entry))).find(Boolean);
     if (file === undefined) throw new Error(`${name} has no file with its licence`);
     return { name, version, license, text: fs.readFileSync(path.join(folder, file), "utf8") };
   });

@@ -14,9 +14,10 @@ use crate::exit::BadInput;
 /// questions than a comparison of models. Some need a granted host. The time of `files` is that of the file
 /// system. The modules have nothing but a start. The others compare models as those do that a run measures
 /// by default, and would double its length.
-const ONLY_BY_NAME: [&str; 13] = [
+const ONLY_BY_NAME: [&str; 15] = [
     "fanout",
     "files",
+    "formula",
     "image",
     "mandelbrot",
     "markdown",
@@ -24,6 +25,7 @@ const ONLY_BY_NAME: [&str; 13] = [
     "module-empty",
     "module-memory",
     "proxy",
+    "search",
     "stream",
     "template",
     "upload",
