@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use isolab_core::cache::LIMIT_BYTES;
 use isolab_core::{Cache, guest as guests};
 use tracing_subscriber::EnvFilter;
 
@@ -105,9 +106,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     }
 }
 
-/// The cache of `--cache`, by default that of the checkout.
+/// The cache of `--cache`, by default that of the checkout. It is pruned here, and not while anything is measured.
 fn cache(folder: Option<PathBuf>) -> Cache {
-    Cache::new(folder.unwrap_or_else(|| guests::workspace().join("target/isolab-cache")))
+    let cache = Cache::new(folder.unwrap_or_else(|| guests::workspace().join("target/isolab-cache")));
+    if let Err(error) = cache.prune(LIMIT_BYTES) {
+        tracing::warn!(%error, folder = %cache.dir().display(), "the cache could not be pruned");
+    }
+    cache
 }
 
 /// A unique name for a run, or for what a server makes outside of its process: time and

@@ -9,6 +9,7 @@
 //! opened the file again by its path would trust whoever replaced it in between.
 
 mod key;
+mod prune;
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use std::sync::Arc;
 
 use self::key::Key;
 pub use self::key::KeyError;
+
+/// The most bytes of a cache that is pruned: some hundred functions on every executor.
+pub const LIMIT_BYTES: u64 = 4 << 30;
 
 /// Bytes of the seal in front of an entry.
 const SEAL_LEN: usize = blake3::OUT_LEN;
@@ -80,6 +84,15 @@ impl Cache {
         }
     }
 
+    /// Removes the entries that were used least recently, if all of them have more bytes than the limit. Answers how
+    /// many bytes were removed.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, or an entry cannot be removed.
+    pub fn prune(&self, limit_bytes: u64) -> io::Result<u64> {
+        prune::prune(&self.dir, limit_bytes)
+    }
+
     /// Stores an entry.
     ///
     /// # Errors
@@ -110,6 +123,7 @@ impl Cache {
         file.read_exact(&mut expected).map_err(|_| "it is truncated".to_owned())?;
         file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         if seal(key, kind, digest, &bytes) == blake3::Hash::from_bytes(expected) {
+            prune::record_use(&file);
             Ok(Some(bytes))
         } else {
             Err("it is damaged, or was not written with this user's key".into())

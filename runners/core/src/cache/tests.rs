@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::{Duration, SystemTime};
 
 use super::*;
 
@@ -214,4 +215,39 @@ fn a_folder_that_cannot_be_written_is_an_error_with_the_entrys_path() {
     let error = lab.cache.store(KIND, "a", b"bytes").unwrap_err();
     assert!(matches!(error, CacheError::Write { .. }), "{error}");
     assert!(error.to_string().contains("cache/module/a"), "{error}");
+}
+
+/// Pretends that an entry was used some time ago.
+fn used_before(path: &Path, hours: u64) {
+    let time = SystemTime::now() - Duration::from_secs(hours * 3600);
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn pruning_removes_the_entries_that_were_used_least_recently() {
+    let lab = Lab::new();
+    let entries = ["a", "b", "c", "d"].map(|digest| lab.stored(digest, &[0; 1000]));
+    for (entry, hours) in entries.iter().zip([4, 3, 2, 1]) {
+        used_before(entry, hours);
+    }
+    assert!(lab.cache.load(KIND, "a").is_some(), "now it is the last that was used");
+    assert_eq!(lab.cache.prune(10_000).unwrap(), 0);
+    // Two entries and their seals fit into nine tenths of the limit.
+    assert!(lab.cache.prune(2_500).unwrap() > 2_000);
+    assert_eq!(entries.map(|entry| entry.exists()), [true, false, false, true]);
+}
+
+#[test]
+fn pruning_removes_what_nobody_finished_and_nothing_outside() {
+    let lab = Lab::new();
+    let entry = lab.stored("a", &[0; 1000]);
+    let unfinished = entry.with_file_name(".tmp123");
+    fs::write(&unfinished, [0; 5000]).unwrap();
+    used_before(&unfinished, 24);
+    let outside = lab.folder.path().join("outside");
+    fs::write(&outside, [0; 5000]).unwrap();
+    symlink(&outside, entry.with_file_name("link")).unwrap();
+    lab.cache.prune(2_000).unwrap();
+    assert!(entry.exists() && outside.exists() && !unfinished.exists());
+    assert_eq!(Cache::with_key(lab.folder.path().join("none"), lab.key()).prune(0).unwrap(), 0);
 }
