@@ -5,7 +5,8 @@
 # the features from the workspace's manifests. The name is built as in `static_lib_url` of the crate's build.rs.
 read_v8_crate() {
     local tree suffix=
-    tree=$(cd "$ISOLAB_ROOT" && cargo tree --quiet --workspace --invert v8 --depth 0 --format '{p} {f}') ||
+    tree=$(cd "$ISOLAB_ROOT" && cargo tree --quiet --workspace ${ISOLAB_FEATURES:+--features "isolab/$ISOLAB_FEATURES"} \
+        --invert v8 --depth 0 --format '{p} {f}') ||
         fail v8 'cargo does not know which version of the crate v8 the workspace uses'
     read -r _ V8_VERSION V8_FEATURES <<< "${tree%%$'\n'*}"
     V8_VERSION=${V8_VERSION#v}

@@ -12,11 +12,16 @@ use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 
+use crate::POINTERS;
 use crate::handler::{self, Boundary, CodeCache, Origin, Powers, PreparedHandler, Source, snapshot};
 use crate::module::{PreparedCommand, PreparedModule};
 use crate::platform::{self, Jit, Started};
 use crate::rules::Rules;
 use isolab_core::watchdog::Watchdog;
+
+/// The advice for the pointers that this binary does not have.
+const OTHER_POINTERS: &str = "the feature `pointer-compression` chooses them: `make bench \
+                              ISOLAB_FEATURES=pointer-compression`";
 
 /// Runs functions in V8 isolates.
 pub struct V8 {
@@ -40,6 +45,12 @@ impl V8 {
         if spec.get("codecache") == "on" && spec.get("snapshot") == "on" {
             let reason = "a snapshot holds the compiled code already; `codecache=on` needs `snapshot=off`";
             return Err(Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason.into())));
+        }
+        if spec.get("pointers") != POINTERS {
+            let reason = format!("V8 in this binary has `pointers={POINTERS}`");
+            return Err(
+                Error::new(Phase::Prepare, &spec, "*", Cause::Unavailable(reason)).hint(OTHER_POINTERS)
+            );
         }
         platform::start_with(Jit::of(&spec)).map_err(|Started(jit)| {
             let reason =
@@ -177,7 +188,9 @@ impl Executor for V8 {
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        vec![("v8".into(), v8::V8::get_version().into()), ("v8-flags".into(), platform::flags().into())]
+        let versions =
+            [("v8", v8::V8::get_version()), ("v8-flags", platform::flags()), ("v8-pointers", POINTERS)];
+        versions.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
     async fn prepare(

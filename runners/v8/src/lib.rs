@@ -97,6 +97,9 @@ pub fn version() -> &'static str {
     v8::V8::get_version()
 }
 
+/// The pointers of the library in this binary.
+const POINTERS: &str = if cfg!(feature = "pointer-compression") { "compressed" } else { "full" };
+
 /// The most requests that one isolate may have in flight, whatever the setting.
 const MOST_CONCURRENCY: usize = 100_000;
 
@@ -127,6 +130,12 @@ pub const SETTINGS: &[Setting] = &[
         values: Values::OneOf(&["on", "off"]),
         help: "on compiles code that runs often to machine code; off interprets handlers, and has no Wasm; all \
                executors of a process have the same",
+    },
+    Setting {
+        name: "pointers",
+        default: POINTERS,
+        values: Values::OneOf(&["full", "compressed"]),
+        help: "the pointers in V8's heap, of 64 or of 32 bits; a binary has one kind, and refuses the other one",
     },
     Setting {
         name: "concurrency",

@@ -71,6 +71,18 @@ fn an_executor_with_other_flags_is_refused_with_the_reason() {
     assert!(matches!(&error.cause, Cause::Unavailable(reason) if reason.contains("`jit=on`")), "{error}");
 }
 
+#[test]
+fn pointers_that_this_binary_does_not_have_are_refused_with_the_way_to_have_them() {
+    let [other, own] =
+        if cfg!(feature = "pointer-compression") { ["full", "compressed"] } else { ["compressed", "full"] };
+    let folder = tempfile::tempdir().unwrap();
+    let Err(error) = try_open(&format!("v8:pointers={other}"), folder.path()) else {
+        panic!("it has one kind")
+    };
+    assert!(matches!(&error.cause, Cause::Unavailable(reason) if reason.contains(own)), "{error}");
+    assert!(error.hint.unwrap().contains("pointer-compression"));
+}
+
 /// The tests of `jitless` have the other half.
 #[tokio::test]
 async fn with_machine_code_there_is_memory_that_is_executable_and_no_file() {
