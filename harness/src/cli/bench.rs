@@ -9,9 +9,11 @@ use isolab_core::{Reuse, Variant};
 use isolab_reports::Experiment;
 use isolab_reports::run::Placement;
 
+use super::serve::INSTANCES_MAX;
 use super::values::{self, SpecList};
 use crate::executors;
 use crate::exit::BadInput;
+use crate::host::machine::Machine;
 use crate::load::open::Spread;
 use crate::run::plan::{Block, twins};
 use crate::run::preset::{self, Preset};
@@ -65,6 +67,10 @@ pub struct BenchArgs {
     /// Search the highest rate whose 99th percentile keeps this bound [default: 10ms]
     #[arg(long, value_name = "D", value_parser = values::duration, help_heading = HOW)]
     pub slo: Option<Duration>,
+    /// Search for up to N live instances, in nine tenths of the memory that is available and 10 minutes
+    /// [default: the bounds of the preset]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=INSTANCES_MAX as u64), help_heading = HOW)]
+    pub instances: Option<u64>,
     /// Numbers of the server's workers for the experiment `contention`, which this adds
     /// [default: 1 and the number of processors]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = values::workers, help_heading = HOW)]
@@ -80,7 +86,7 @@ pub struct BenchArgs {
         long,
         value_name = "RUN",
         help_heading = WHERE,
-        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "arrivals", "slo", "workers", "placement", "out"]
+        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "arrivals", "slo", "instances", "workers", "placement", "out"]
     )]
     pub resume: Option<PathBuf>,
     /// Folder for artifacts while measuring; each block gets a new one in it [default: a temporary folder]
@@ -121,6 +127,10 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
     let preset = preset.repeated(arguments.repetitions.unwrap_or(preset.repetitions));
     let preset =
         preset.offered(arguments.arrivals.unwrap_or(preset.arrivals), arguments.slo.unwrap_or(preset.slo));
+    let preset = match arguments.instances {
+        Some(instances) => preset.dense(instances, Machine::look().available_memory_bytes / 10 * 9),
+        None => preset,
+    };
     let choice = Choice {
         specs: arguments.executor.into_iter().flat_map(|list| list.0).collect(),
         functions: arguments.function,

@@ -25,7 +25,7 @@ use crate::server::child::LISTENING;
 use crate::{executors, library};
 
 /// More than any machine holds.
-const INSTANCES_MAX: usize = 10_000_000;
+pub(super) const INSTANCES_MAX: usize = 10_000_000;
 
 /// `isolab serve`.
 #[derive(Debug, Args)]

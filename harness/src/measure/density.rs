@@ -9,9 +9,11 @@ use isolab_reports::row::Limit;
 use isolab_reports::{Latencies, Row};
 
 use super::rows::Rows;
-use super::{Bench, BlockProfile};
+use super::{Bench, BlockProfile, Extent};
 use crate::host::probes::places::Held;
+use crate::host::probes::process::Handles;
 use crate::http1::Client;
+use crate::interrupt;
 use crate::run::preset;
 use crate::server::child::Child;
 use crate::server::control;
@@ -25,7 +27,8 @@ const ROUNDS: u64 = 3;
 pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -> Result<()> {
     let bounds = bench.amounts(profile).density;
     let begun = Instant::now();
-    let child = bench.child(Reuse::Warm, bench.cache, true)?;
+    let extent = Extent { instances: usize::try_from(bounds.instances).ok(), ..bench.extent() };
+    let child = bench.child_with(Reuse::Warm, bench.cache, true, &extent)?;
     let mut client = child.connect()?;
     let idle =
         control::places(child.pid(), &control::instances(&mut client, bench.function(), 0, 0)?).held()?;
@@ -33,16 +36,27 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
     let mut live = 1;
     let mut kept = Point { live: 0, held_bytes: 0 };
     let (end, limit) = loop {
-        let (held, mut latencies_ns) = exercise(bench, &child, &mut client, live)?;
+        let (held, handles) = match hold(bench, &child, &mut client, live) {
+            Err(error) if kept.live > 0 => {
+                interrupt::check()?;
+                tracing::warn!(executor = %bench.block.spec, "density ends at {} instances: {error:#}", kept.live);
+                break (kept, Limit::Refused);
+            }
+            held => held?,
+        };
+        let mut latencies_ns = exercise(bench, &mut client, live)?;
         if is_slow(p99(&latencies_ns), &bounds) {
             // Once more: a single interruption by the host is not the model's fault.
-            let again_ns = exercise(bench, &child, &mut client, live)?.1;
+            let again_ns = exercise(bench, &mut client, live)?;
             latencies_ns = std::cmp::min_by_key(latencies_ns, again_ns, |latencies_ns| p99(latencies_ns));
         }
         let p99_ns = p99(&latencies_ns);
         let point = Point { live, held_bytes: held.total_bytes().saturating_sub(idle.total_bytes()) };
         let row = Row { live_instances: Some(live), ..rows.row("density", 0) };
         rows.add(&row, "held_bytes", point.held_bytes);
+        rows.add(&row, "addresses_bytes", handles.addresses_bytes);
+        rows.add(&row, "descriptors_count", handles.descriptors);
+        rows.add(&row, "threads_count", handles.threads);
         rows.add(&row, "latency_p99_ns", p99_ns);
         rows.add_latencies(&row, "latency_count", latencies_ns.iter().copied().collect::<Latencies>());
         if is_slow(p99_ns, &bounds) {
@@ -65,15 +79,20 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
     child.stop()
 }
 
-/// Invokes `live` instances in turn. Returns the memory held before, and the durations in
-/// nanoseconds, in ascending order.
-fn exercise(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, Vec<u64>)> {
-    let context = || format!("{live} live instances");
-    // Memory first: the server records the answers that follow in its own memory.
-    let instances = control::instances(client, bench.function(), live, 1).with_context(context)?;
-    let held = control::places(child.pid(), &instances).held()?;
-    control::exercised(client, bench.function(), live, ROUNDS).with_context(context)?;
-    Ok((held, answers(&control::phases(client)?, live)?))
+/// Brings the live instances to this number, each invoked once, and answers what they hold. Memory comes before the
+/// exercise, whose answers the server records in its own memory.
+fn hold(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Result<(Held, Handles)> {
+    let instances = control::instances(client, bench.function(), live, 1);
+    let instances = instances.with_context(|| format!("{live} live instances"))?;
+    let places = control::places(child.pid(), &instances);
+    Ok((places.held()?, places.handles()?))
+}
+
+/// Invokes the live instances in turn. Returns the durations in nanoseconds, in ascending order.
+fn exercise(bench: &Bench<'_>, client: &mut Client, live: u64) -> Result<Vec<u64>> {
+    let exercised = control::exercised(client, bench.function(), live, ROUNDS);
+    exercised.with_context(|| format!("{live} live instances"))?;
+    answers(&control::phases(client)?, live)
 }
 
 fn is_slow(p99_ns: u64, bounds: &preset::Density) -> bool {

@@ -437,6 +437,17 @@ impl Preset {
         Self { arrivals, slo, ..*self }
     }
 
+    /// The same amounts, with a search for density that only this number, this memory and ten minutes bound.
+    #[must_use]
+    pub fn dense(&self, instances: u64, bound_bytes: u64) -> Self {
+        let bound_time = Duration::from_mins(10);
+        let denser = |amounts: Amounts| Amounts {
+            density: Density { bound_bytes, instances, bound_time, ..amounts.density },
+            ..amounts
+        };
+        Self { light: denser(self.light), heavy: denser(self.heavy), ..*self }
+    }
+
     /// The experiments of a run for which the user chose none. The mix of many functions and
     /// contention take time that only a run for publication has. Most functions neither wait nor stream.
     pub fn experiments(&self) -> Vec<Experiment> {

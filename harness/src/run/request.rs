@@ -154,7 +154,14 @@ fn preset_of(run: &Run) -> Result<Preset, String> {
     let arrivals = arrivals.transpose().map_err(|error| format!("its arrivals: {error}"))?;
     let slo = run.preset.get("slo_ns").and_then(serde_json::Value::as_u64).map(Duration::from_nanos);
     let preset = preset.offered(arrivals.unwrap_or(preset.arrivals), slo.unwrap_or(preset.slo));
-    Ok(preset.repeated(repetitions.unwrap_or(preset.repetitions)))
+    let preset = preset.repeated(repetitions.unwrap_or(preset.repetitions));
+    let bound = |name: &str| run.preset.get("light")?.get("density")?.get(name)?.as_u64();
+    Ok(match (bound("instances"), bound("bound_bytes")) {
+        (Some(instances), Some(bytes)) if instances != preset.light.density.instances => {
+            preset.dense(instances, bytes)
+        }
+        _ => preset,
+    })
 }
 
 /// The variants that one of the functions has.

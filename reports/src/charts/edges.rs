@@ -57,6 +57,7 @@ fn end(figures: &Figures) -> Option<String> {
         Limit::Latency => "then the bound of latency",
         Limit::Instances => "all that were asked for",
         Limit::Time => "then time was over",
+        Limit::Refused => "then a start failed",
     });
     let parts: Vec<&str> = why.collect();
     let live = live.show(live.estimate.value);

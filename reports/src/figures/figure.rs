@@ -163,6 +163,9 @@ pub(crate) const MISFIT: &str = "memory_misfit";
 /// The name of the number of live instances at a limit.
 pub const DENSITY: &str = "density_instances";
 
+/// The figures of addresses, descriptors and threads at a number of live instances.
+pub const HANDLES: [&str; 3] = ["density_addresses", "density_descriptors", "density_threads"];
+
 impl Unit {
     /// A value with its unit.
     pub fn show(self, value: f64) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figure::{DENSITY, MEMORY_HELD, MISFIT};
+use super::figure::{DENSITY, HANDLES, MEMORY_HELD, MISFIT};
 use super::latency;
 use super::samples::{Key, Numbers, Sorted, Windows, each};
 use super::{Figure, Settings, Unit};
@@ -162,6 +162,20 @@ fn density_latency(
     Figure::median(name, settings, Unit::Nanoseconds, samples, bootstrap).into_iter().collect()
 }
 
+/// Addresses, descriptors and threads at one number of live instances.
+fn handles(key: &Key<'_>, windows: &Windows<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
+    let metrics = [
+        ("addresses_bytes", Unit::Bytes),
+        ("descriptors_count", Unit::Count),
+        ("threads_count", Unit::Count),
+    ];
+    let figure = |(name, (metric, unit)): (&str, (&str, Unit))| {
+        let samples = each(windows, |window| window.get(metric).copied());
+        Figure::median(name.to_owned(), key.settings(), unit, samples, bootstrap)
+    };
+    HANDLES.into_iter().zip(metrics).filter_map(figure).collect()
+}
+
 /// The number of live instances in the end; memory and latency on the way there.
 fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
     let mut figures = Vec::new();
@@ -174,6 +188,7 @@ fn density(sorted: &Sorted<'_>, bootstrap: &mut Bootstrap) -> Vec<Figure> {
         let (name, settings) = ("density_held".to_owned(), key.settings());
         figures.extend(Figure::median(name, settings, Unit::Bytes, held, bootstrap));
         figures.extend(density_latency(sorted, key, windows, bootstrap));
+        figures.extend(handles(key, windows, bootstrap));
     }
     let is_bound = sorted.is_capped;
     let ends = Samples::new(ends.into_values());

@@ -25,7 +25,7 @@ pub(crate) use comparison::of_chance;
 pub use comparison::{Comparison, ComparisonTally, Verdict};
 pub use cost::FORMULA as PRICE_FORMULA;
 pub(crate) use figure::MISFIT;
-pub use figure::{DENSITY, Figure, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
+pub use figure::{DENSITY, Figure, HANDLES, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
 pub use host::{Calibration, DRIFT};
 pub use saturation::SATURATED;
 pub use validity::{InvalidCell, LATE_PART, LATENESS_PART, Validity, WINDOWS_PART, Watched};

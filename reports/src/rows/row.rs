@@ -16,7 +16,7 @@
 //! | `waiting`: a closed loop over a function that waits | as `load`, and `in_flight_count`; `pss_bytes`, `page_tables_bytes`, `cgroup_bytes`, `helpers_pss_bytes` and `helpers_page_tables_bytes` at rest (`connections` is 0) and while all requests wait | `reuse`, `connections`: the requests in flight; `sample` counts windows |
 //! | `first-byte`: one request after the other | `first_byte_ns` from the request's first byte to the first of the answer's body, `duration_ns` to its last | `reuse`; `sample` counts requests |
 //! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `helpers_resident_bytes` with all pages that helpers share, `model_bytes` | `live_instances`, `invocations` |
-//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; in the end `instances_count` | `live_instances`; `limit` of the end |
+//! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; `addresses_bytes`, `descriptors_count` and `threads_count` of server, groups and helpers together; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `compare`: two servers in turn, see [`crate::paired`] | `responses_count`, `duration_ns`, `waited_ns` of the server for its processor, `idle_cpu_ns` of the other server, `latency_typical_ns` as the mean of the half that lie closest together, `latency_p50_ns` and `latency_p99_ns`, or `start_p50_ns`, `instructions_count`, `cycles_count`, `branches_count`, `cache_misses_count` where the machine counts them, and what it cost (below) | `pair`, `side`, `order`; `sample` counts quads |
 //! | `calibration`: a fixed loop in the harness | `duration_ns` | executor `host`; `sample` counts blocks |
 //!
@@ -202,4 +202,6 @@ pub enum Limit {
     Instances,
     /// The time was over.
     Time,
+    /// The executor started no more.
+    Refused,
 }

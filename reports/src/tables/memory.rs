@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::cells::{against, figure, value};
 use super::code;
 use super::{NONE, Table, head};
-use crate::figures::{DENSITY, Figures, Group, MEMORY_SLOPE, Settings};
+use crate::figures::{DENSITY, Figure, Figures, Group, HANDLES, MEMORY_SLOPE, Settings};
 use crate::rows::row::Limit;
 use crate::words::units;
 
@@ -118,22 +118,39 @@ pub(super) fn density(group: &Group) -> Table {
         let instances = executor.figure(DENSITY, &settings)?;
         let limits: Vec<&str> = executor.limits.iter().map(|limit| name(*limit)).collect();
         let limits = if limits.is_empty() { NONE.to_owned() } else { limits.join(", ") };
-        Some(vec![code(executor), figure(Some(instances)), against(group, Some(instances), best), limits])
+        let mut cells =
+            vec![code(executor), figure(Some(instances)), against(group, Some(instances), best), limits];
+        cells.extend(HANDLES.map(|name| value(last(executor, name))));
+        Some(cells)
     };
     Table {
         name: "density",
         title: "Density: how many instances fit".into(),
-        head: head(&["executor", "live instances", "against the best", "ended by"]),
+        head: head(&[
+            "executor",
+            "live instances",
+            "against the best",
+            "ended by",
+            "addresses",
+            "descriptors",
+            "threads",
+        ]),
         names: 1,
         lines: group.executors.iter().filter_map(line).collect(),
         note:
             "Instances were started until their memory, or the 99th percentile of the latency of all of them \
                in turn, passed the limit that the settings below name. Where the maximum of instances or the \
                time limit ended the search, more would fit: the number is a lower bound, and nothing is compared \
-               with it."
+               with it. Addresses, descriptors and threads are those of server, instances and helpers at the \
+               greatest number that was tried."
                 .into(),
         is_detail: true,
     }
+}
+
+/// The figure of that name at the greatest number of live instances.
+fn last<'a>(executor: &'a Figures, name: &'static str) -> Option<&'a Figure> {
+    executor.named(name).max_by_key(|figure| figure.settings.live_instances)
 }
 
 fn name(limit: Limit) -> &'static str {
@@ -142,6 +159,7 @@ fn name(limit: Limit) -> &'static str {
         Limit::Latency => "latency",
         Limit::Instances => "maximum of instances",
         Limit::Time => "time limit",
+        Limit::Refused => "a start that failed",
     }
 }
 

@@ -94,6 +94,14 @@ const GUEST_STACK_BYTES: usize = 512 << 10;
 /// Linux allows a process by default, whether or not it is used.
 const STACKS: u32 = 4096;
 
+/// The most addresses of a pool. A process of x86-64 has 2^47, and there is a pool for each [`Reset`].
+const POOL_ADDRESSES_BYTES: u64 = 1 << 45;
+/// All addresses of a Wasm memory.
+const ALL_ADDRESSES_BYTES: u64 = 4 << 30;
+/// The guard behind each memory: Wasmtime's default.
+const GUARD_BYTES: u64 = 32 << 20;
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+
 /// How a pool resets a slot for the next instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
@@ -178,15 +186,34 @@ pub fn config(spec: &Spec, reset: Reset, max_instances: usize) -> Config {
         config.target(target).expect("it is the name of a target");
     }
     if spec.get("allocator") == "pooling" {
-        let pool = pool(max_instances, reset);
+        let mut pool = pool(max_instances, reset);
+        if let Some(bytes) = memory_addresses(spec, max_instances) {
+            config.memory_reservation(bytes);
+            pool.max_memory_size(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
 }
 
+/// The addresses of each memory, in bytes, if a pool for this number of instances has no room for 4 GiB each.
+/// A memory cannot grow beyond its addresses, and its accesses are checked one by one.
+pub(crate) fn memory_addresses(spec: &Spec, max_instances: usize) -> Option<u64> {
+    if spec.get("allocator") != "pooling" {
+        return None;
+    }
+    let each = POOL_ADDRESSES_BYTES / u64::from(slots(max_instances));
+    let bytes = each.saturating_sub(GUARD_BYTES) / WASM_PAGE_BYTES * WASM_PAGE_BYTES;
+    (bytes < ALL_ADDRESSES_BYTES).then_some(bytes)
+}
+
+/// One more than may be live, for the instance in which a snapshot is made.
+fn slots(max_instances: usize) -> u32 {
+    u32::try_from(max_instances).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 fn pool(max_instances: usize, reset: Reset) -> PoolingAllocationConfig {
-    // One more than may be live, for the instance in which a snapshot is made.
-    let slots = u32::try_from(max_instances).unwrap_or(u32::MAX).saturating_add(1);
+    let slots = slots(max_instances);
     let (scan, resident_bytes) = match reset {
         Reset::Scan => (Enabled::Auto, RESIDENT_BYTES),
         Reset::Clear => (Enabled::No, RESIDENT_BYTES_CLEARED),
@@ -229,6 +256,19 @@ mod tests {
         assert_eq!(reset_of("wasm:reset=scan", "(memory 1)"), Reset::Scan);
         assert_eq!(reset_of("wasm:reset=clear", "(memory 2)"), Reset::Clear);
         assert_eq!(reset_of("wasm:allocator=ondemand", "(memory 1)"), Reset::Scan);
+    }
+
+    #[test]
+    fn many_instances_have_smaller_memories() {
+        let addresses = |spec: &str, instances| {
+            let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
+            memory_addresses(&spec, instances)
+        };
+        assert_eq!(addresses("wasm", 1_000), None);
+        assert_eq!(addresses("wasm:allocator=ondemand", 100_000), None);
+        let bytes = addresses("wasm", 100_000).unwrap();
+        assert!((128 << 20..1 << 30).contains(&bytes) && bytes.is_multiple_of(WASM_PAGE_BYTES), "{bytes}");
+        assert!(100_001 * (bytes + GUARD_BYTES) <= POOL_ADDRESSES_BYTES);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use isolab_core::function::Grant;
 use isolab_core::guest::Form;
 use isolab_core::wasi::Granted;
 use isolab_core::{
-    Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
+    Artifact, Cause, Environment, Error, Executor, Function, Laps, Limits, Phase, Prepared, Spec, Variant,
 };
 
 use crate::command::PreparedCommand;
@@ -64,6 +64,19 @@ impl Wasm {
         found.expect("every way of resetting in the spec has a workshop")
     }
 
+    /// Fails if a memory has fewer addresses than it may have bytes.
+    fn check_addresses(&self, limits: Limits) -> Result<(), Cause> {
+        let instances = self.environment.max_instances;
+        match engine::memory_addresses(&self.spec, instances) {
+            Some(bytes) if bytes < limits.memory_bytes => Err(Cause::Unavailable(format!(
+                "a pool for {instances} instances has {bytes} bytes of addresses for the memory of each, and the \
+                 function may have {}: allow fewer instances, or less memory",
+                limits.memory_bytes
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn make(
         &self,
         function: &Function,
@@ -74,6 +87,7 @@ impl Wasm {
         let rules = Rules::new(self.spec.to_string(), function.name(), function.limits(), ticker);
         let rules = Arc::new(rules.granting(function.grants(), &self.environment)?);
         let fail = |cause| rules.error(Phase::Prepare, cause);
+        self.check_addresses(rules.limits).map_err(fail)?;
         let form = Form::of(&self.spec);
         let Parts { mut wasm, input, digest: source_digest } =
             Parts::of(function, variant, form).map_err(fail)?;

@@ -19,6 +19,12 @@ pub fn memory_bytes(folder: &Path) -> io::Result<Option<u64>> {
     Ok(Some(usage.saturating_sub(inactive)))
 }
 
+/// The processes in a group; none if it is gone.
+pub fn processes(folder: &Path) -> Vec<u32> {
+    let list = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    list.lines().filter_map(|process| process.parse().ok()).collect()
+}
+
 /// CPU time of a control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {

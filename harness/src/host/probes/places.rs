@@ -1,5 +1,6 @@
 //! The cost of a child, and of everything that its instances have outside of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use super::cgroup::{self, CpuTime};
 use super::daemons::HelperGroups;
 use super::energy::{Packages, Reading};
-use super::process::{self, Counters, Resident};
+use super::process::{self, Counters, Handles, Resident};
 
 /// The places where a server costs something: its process, and the control groups and helper
 /// processes of its instances.
@@ -97,6 +98,16 @@ impl Places {
             held.helpers.page_tables_bytes += helper.page_tables_bytes;
         }
         Ok(held)
+    }
+
+    /// The handles of the server, of the processes in the groups, and of helpers. A process that ends meanwhile has
+    /// none.
+    pub fn handles(&self) -> Result<Handles> {
+        let own = process::handles(self.child)?;
+        // A container's process is in a group of each controller.
+        let in_groups = self.cgroups.iter().flat_map(|folder| cgroup::processes(folder));
+        let others: BTreeSet<u32> = in_groups.chain(self.helpers.iter().copied()).collect();
+        Ok(others.into_iter().filter_map(|pid| process::handles(pid).ok()).fold(own, Handles::plus))
     }
 
     /// Everything spent until now.

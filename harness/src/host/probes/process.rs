@@ -53,6 +53,43 @@ pub fn resident(pid: u32) -> Result<Resident> {
     })
 }
 
+/// Things of a process that are not memory, and of which a host has not any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handles {
+    /// Addresses that are mapped or kept free: `VmSize` of `/proc/PID/status` (proc(5)).
+    pub addresses_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Handles {
+    /// Those of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            addresses_bytes: self.addresses_bytes + other.addresses_bytes,
+            descriptors: self.descriptors + other.descriptors,
+            threads: self.threads + other.threads,
+        }
+    }
+}
+
+/// The handles of a process now.
+pub fn handles(pid: u32) -> Result<Handles> {
+    let read = || -> procfs::ProcResult<Handles> {
+        let process = Process::new(pid.cast_signed())?;
+        let status = process.status()?;
+        Ok(Handles {
+            addresses_bytes: status.vmsize.unwrap_or_default() * 1024,
+            descriptors: process.fd_count()? as u64,
+            threads: status.threads,
+        })
+    };
+    read().with_context(|| format!("cannot read the handles of process {pid}"))
+}
+
 /// CPU time of all threads of a process, even those that have ended. Children are not
 /// counted.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
