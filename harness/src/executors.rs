@@ -242,29 +242,22 @@ const DOCKER: Option<Build> = Some(Build {
         Box::pin(async move {
             let executor = spec.to_string();
             match isolab_docker::Docker::open(spec, &environment).await {
-                Ok(docker) => Ok(Arc::new(with_v8_server(docker)) as _),
+                Ok(docker) => Ok(Arc::new(with_v8_server(docker, isolab_docker::Docker::with_v8)) as _),
                 Err(cause) => Err(OpenError { executor, cause, hint: None }),
             }
         })
     },
 });
 
-/// Tells the executor which binary has V8 in it: this one.
-#[cfg(all(feature = "docker", feature = "v8"))]
-fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
-    match std::env::current_exe() {
-        Ok(program) => {
-            let version = isolab_v8::version().to_owned();
-            docker.with_v8(isolab_docker::V8Server { program, version })
-        }
-        Err(_) => docker,
+/// Tells an executor which binary has V8 in it: this one, if it has.
+#[cfg(any(feature = "docker", feature = "process"))]
+fn with_v8_server<E>(executor: E, with_v8: impl FnOnce(E, isolab_guest::v8::V8Server) -> E) -> E {
+    #[cfg(feature = "v8")]
+    if let Ok(program) = std::env::current_exe() {
+        let version = isolab_v8::version().to_owned();
+        return with_v8(executor, isolab_guest::v8::V8Server { program, version });
     }
-}
-
-/// This binary has no V8.
-#[cfg(all(feature = "docker", not(feature = "v8")))]
-fn with_v8_server(docker: isolab_docker::Docker) -> isolab_docker::Docker {
-    docker
+    executor
 }
 
 #[cfg(not(feature = "docker"))]
@@ -325,7 +318,7 @@ const PROCESS: Option<Build> = Some(Build {
         Box::pin(async move {
             let executor = spec.to_string();
             match isolab_process::Process::open(spec, &environment) {
-                Ok(process) => Ok(Arc::new(process) as _),
+                Ok(process) => Ok(Arc::new(with_v8_server(process, isolab_process::Process::with_v8)) as _),
                 Err(cause) => Err(OpenError { executor, cause, hint: None }),
             }
         })
@@ -502,7 +495,7 @@ pub fn sweep<'a>(specs: impl IntoIterator<Item = &'a Spec>, run_id: &str) -> Res
     builds.filter_map(|build| build.sweep).map(|sweep| sweep(run_id)).sum()
 }
 
-/// The snapshot of a handler, for an image of the V8 server. It has streams if `streams` says so, or if its
+/// The snapshot of a handler, for the V8 server. It has streams if `streams` says so, or if its
 /// source names them.
 ///
 /// # Errors
@@ -518,24 +511,24 @@ pub fn handler_snapshot(_source: &str, _streams: bool) -> Result<Vec<u8>> {
     anyhow::bail!("V8 is not compiled in")
 }
 
-/// Serves the handler in a snapshot, as the process of a container.
+/// Serves the handler in a snapshot, as the process of an instance.
 ///
 /// # Errors
 /// If the handler cannot be started, or the host has set no limits, or wrong grants.
-#[cfg(all(feature = "docker", feature = "v8"))]
+#[cfg(all(any(feature = "docker", feature = "process"), feature = "v8"))]
 pub fn serve_snapshot(snapshot: Vec<u8>) -> Result<std::process::ExitCode> {
     let limits = isolab_guest::environment::limits().map_err(BadInput::because)?;
     let env = isolab_guest::environment::granted_env().map_err(BadInput::because)?;
     let grants = isolab_v8::PortableGrants { outbound: isolab_guest::environment::outbound(), env };
-    // SAFETY: this binary made the snapshot when it made the image that both are in. A user who can
-    // change the image can run any other program in the container, too.
+    // SAFETY: this binary made the snapshot, and it lies beside this file in an image or in a folder of the lab's. A
+    // user who can change them can run any other program there, too.
     let prepared = unsafe { isolab_v8::from_snapshot(snapshot, limits, grants) }?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     Ok(runtime.block_on(isolab_guest::server::start(&*prepared))?())
 }
 
 /// Fails: the executors that need it are not compiled in.
-#[cfg(not(all(feature = "docker", feature = "v8")))]
+#[cfg(not(all(any(feature = "docker", feature = "process"), feature = "v8")))]
 pub fn serve_snapshot(_snapshot: Vec<u8>) -> Result<std::process::ExitCode> {
     anyhow::bail!("the executors that need it are not compiled in")
 }

@@ -7,6 +7,8 @@
 //! there is one thread; with it, each request of a function has a thread.
 //!
 //! A function whose bodies flow always has a thread for each request (`streaming`).
+//!
+//! With `ISOLAB_ZYGOTE` the process serves nobody itself, and forks servers ([`zygote`]).
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -38,6 +40,7 @@ pub use line::UnixLine;
 mod body;
 mod line;
 mod streaming;
+pub mod zygote;
 
 /// The allocator of a function's server, in place of musl's. A Wasm guest has Doug Lea's
 /// allocator too, from the C library of WASI.
@@ -58,16 +61,22 @@ pub type Answer = hyper::Response<Body>;
 /// Serves a function until the process is killed or the host is gone; what [`crate::serve!`]
 /// calls.
 pub fn main(handle: Handle) -> ExitCode {
-    if connections() == 1 {
-        run(move |request| answer(request, handle))
-    } else {
-        run(move |request| answer_on_a_thread(request, handle))
-    }
+    serve_or_fork(|| {
+        if connections() == 1 {
+            run(move |request| answer(request, handle))
+        } else {
+            run(move |request| answer_on_a_thread(request, handle))
+        }
+    })
 }
 
 /// The same for a function whose bodies flow; what [`crate::serve_stream!`] calls.
 pub fn main_stream(handle: StreamHandle) -> ExitCode {
-    run(move |request| streaming::answer(request, handle))
+    serve_or_fork(|| run(move |request| streaming::answer(request, handle)))
+}
+
+fn serve_or_fork(serve: impl Fn() -> ExitCode) -> ExitCode {
+    if zygote::is_wanted() { zygote::run(&serve) } else { serve() }
 }
 
 /// How many requests the host may send at the same time.

@@ -14,5 +14,6 @@ mod neighbours;
 mod own_functions;
 mod pages;
 mod same_bytes;
+mod snapshots;
 mod support;
 mod v8_server;

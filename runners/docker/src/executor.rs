@@ -10,8 +10,10 @@ use isolab_core::{
     Artifact, Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant,
 };
 use isolab_guest::hierarchy;
+use isolab_guest::javascript::Javascript;
 use isolab_guest::node::Node;
 use isolab_guest::session::{Access, Session};
+use isolab_guest::v8::{MISSING, V8Server};
 use isolab_outbound::Outbound;
 
 use crate::engine::{self, Engine};
@@ -19,10 +21,9 @@ use crate::group::RunGroup;
 use crate::image::{self, Image};
 use crate::prepared::PreparedDocker;
 use crate::recipe::Recipe;
-use crate::settings::{Javascript, Network, Settings};
+use crate::settings::{Network, Settings};
 use crate::shared::{START_TIMEOUT, Shared};
-use crate::v8::V8Server;
-use crate::{grants, group, holder, native, node, sweep};
+use crate::{grants, group, holder, native, node, sweep, v8};
 
 /// The architecture that the images are built for.
 const ARCHITECTURE: &str = "x86_64";
@@ -82,7 +83,7 @@ impl Docker {
 
     /// The server for `javascript=v8`.
     fn v8(&self) -> Result<&V8Server, &'static str> {
-        self.v8.as_ref().ok_or("`javascript=v8` needs V8 in this binary; build it with `--features v8`")
+        self.v8.as_ref().ok_or(MISSING)
     }
 
     /// The file that a variant is made from; a reason if a container cannot run it.
@@ -118,10 +119,10 @@ impl Docker {
                 node::recipe(function.name(), source, &base.tag)
             }
             Javascript::V8 => {
-                let v8 = self.v8().map_err(unavailable)?;
-                let base = image::base(&self.engine, &v8.base()?).await?;
+                let server = self.v8().map_err(unavailable)?;
+                let base = image::base(&self.engine, &v8::base(server)?).await?;
                 laps.mark("base");
-                v8.recipe(function, source, &base.tag)
+                v8::recipe(server, function, source, &base.tag)
             }
         }
     }

@@ -2,22 +2,17 @@
 
 use bollard::models::{Mount, MountBindOptions, MountType};
 use isolab_core::Variant;
-use isolab_core::function::{Grant, Grants};
-use isolab_guest::{environment, folders};
+use isolab_core::function::Grants;
+use isolab_guest::javascript::Javascript;
+use isolab_guest::{environment, folders, v8};
 
-use crate::settings::{Javascript, Network, Settings};
-
-/// The reason for those that the V8 server cannot honour.
-const BEYOND_V8: &str = "the web API of a handler in V8 has none; `docker:javascript=node` grants them";
+use crate::settings::{Network, Settings};
 
 /// Fails if a container cannot honour a grant, with the reason as a sentence without a full stop.
 pub(crate) fn check(grants: &Grants, variant: Variant, settings: &Settings) -> Result<(), String> {
     match (variant, settings.javascript) {
         (Variant::Module | Variant::Command, _) => grants.only(&[], crate::NAME),
-        (Variant::Js, Javascript::V8) => {
-            let honoured = grants.only(&[Grant::Hosts, Grant::Env], "docker:javascript=v8");
-            honoured.map_err(|reason| format!("{reason}: {BEYOND_V8}"))
-        }
+        (Variant::Js, Javascript::V8) => v8::check(grants, crate::NAME),
         (Variant::Rust | Variant::Js, _) => Ok(()),
     }?;
     if !grants.hosts.is_empty() && settings.network == Network::Bridge {

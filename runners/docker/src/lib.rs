@@ -56,9 +56,9 @@ mod v8;
 
 pub use engine::EngineError;
 pub use executor::Docker;
+pub use isolab_guest::v8::V8Server;
 pub use settings::SETTINGS;
 pub use sweep::sweep;
-pub use v8::V8Server;
 
 /// The engine's daemons, by command name. They serve every container of the host.
 pub const DAEMONS: [&str; 2] = ["dockerd", "containerd"];

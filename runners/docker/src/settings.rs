@@ -5,6 +5,7 @@ use isolab_core::Spec;
 use isolab_core::guest::{self, Instructions};
 use isolab_core::spec::Values;
 use isolab_guest::environment;
+use isolab_guest::javascript::{JAVASCRIPT, Javascript};
 
 /// The settings that a spec may have after `docker:`.
 pub const SETTINGS: &[Setting] = &[
@@ -34,21 +35,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     environment::CONCURRENCY,
     guest::INSTRUCTIONS,
-    Setting {
-        name: "javascript",
-        default: "node",
-        values: Values::OneOf(&["node", "v8"]),
-        help: "the server of the variant js: Node with its own HTTP server and web classes, or this lab's V8 \
-               server, which runs the code of the executor v8 in a container",
-    },
+    JAVASCRIPT,
 ];
-
-/// The server that runs the variant `js`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Javascript {
-    Node,
-    V8,
-}
 
 /// The network namespace of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +72,7 @@ impl Settings {
         };
         let [cpus, pids, concurrency] = ["cpus", "pids", "concurrency"].map(|key| spec.number(key));
         let instructions = Instructions::of(spec);
-        let javascript = if spec.get("javascript") == "v8" { Javascript::V8 } else { Javascript::Node };
+        let javascript = Javascript::of(spec);
         let runtime = spec.get("runtime").to_owned();
         Self { network, runtime, cpus, pids, concurrency, instructions, javascript }
     }

@@ -1,4 +1,4 @@
-//! A server that runs as a child of this process: how it is started and killed, and why it died.
+//! A server that runs as a child of this process: how it is started or adopted, how it is killed, and why it died.
 
 use std::cell::Cell;
 use std::io;
@@ -11,13 +11,15 @@ use async_trait::async_trait;
 use isolab_core::{Cause, Limits};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child as Running, ChildStderr, Command};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe;
+use tokio::process::Command;
 use tokio::sync::{Mutex, Notify};
 
 use crate::caller::Server;
 use crate::connection::Connection;
 use crate::death;
+use crate::forked::Forked;
 use crate::socket::HostSocket;
 
 /// How long a server may take to die after it has closed its connection, or was killed.
@@ -72,6 +74,22 @@ pub struct Child<S: Surroundings> {
     words: Arc<Words>,
 }
 
+/// A process that this one waits for.
+enum Running {
+    /// One that this process has started.
+    Spawned(tokio::process::Child),
+    Forked(Forked),
+}
+
+impl Running {
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Self::Spawned(child) => child.wait().await,
+            Self::Forked(child) => child.wait().await,
+        }
+    }
+}
+
 /// The end of what a child has written to stderr.
 #[derive(Default)]
 struct Words {
@@ -103,15 +121,35 @@ impl<S: Surroundings> Child<S> {
             Cause::Internal(format!("{} cannot be run: {error}{advice}", program.display()))
         })?;
         let id = running.id().ok_or_else(|| Cause::Internal("the process has no id".into()))?;
-        let words = Arc::<Words>::default();
-        if let Some(stderr) = running.stderr.take() {
-            tokio::spawn(listen(stderr, Arc::clone(&words)));
-        }
-        let (running, is_over) = (Mutex::new(running), Cell::new(false));
-        Ok(Self { id, surroundings, running, is_over, socket, limits, words })
+        let stderr = running.stderr.take().expect("stderr is piped");
+        Ok(Self::new((id, Running::Spawned(running)), stderr, surroundings, socket, limits))
     }
 
-    /// The number of the process that this one has started.
+    /// Takes a process that a zygote has forked, in a process group of its own. Its server will connect to `socket`.
+    pub fn adopt(
+        forked: Forked,
+        stderr: pipe::Receiver,
+        surroundings: S,
+        socket: HostSocket,
+        limits: Limits,
+    ) -> Self {
+        Self::new((forked.id(), Running::Forked(forked)), stderr, surroundings, socket, limits)
+    }
+
+    fn new(
+        (id, running): (u32, Running),
+        stderr: impl AsyncRead + Send + Unpin + 'static,
+        surroundings: S,
+        socket: HostSocket,
+        limits: Limits,
+    ) -> Self {
+        let words = Arc::<Words>::default();
+        tokio::spawn(listen(stderr, Arc::clone(&words)));
+        let (running, is_over) = (Mutex::new(running), Cell::new(false));
+        Self { id, surroundings, running, is_over, socket, limits, words }
+    }
+
+    /// The number of its process.
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -201,7 +239,7 @@ impl Words {
 }
 
 /// Reads to the end, so that a process that writes little never waits for room.
-async fn listen(mut stderr: ChildStderr, words: Arc<Words>) {
+async fn listen(mut stderr: impl AsyncRead + Unpin, words: Arc<Words>) {
     let mut buffer = [0; WORDS_BYTES];
     while let Ok(len @ 1..) = stderr.read(&mut buffer).await {
         words.keep(&buffer[..len]);
@@ -210,7 +248,7 @@ async fn listen(mut stderr: ChildStderr, words: Arc<Words>) {
     words.ended.notify_one();
 }
 
-async fn spawn(command: &mut Command) -> io::Result<Running> {
+async fn spawn(command: &mut Command) -> io::Result<tokio::process::Child> {
     let mut tries = 0;
     loop {
         match command.spawn() {

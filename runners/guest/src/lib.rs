@@ -6,6 +6,7 @@
 //! | [`socket`] | the host's socket for one instance: the server connects to it |
 //! | [`caller`] | the calls of one server: its connections, and why it does not answer |
 //! | [`child`] | a server that runs as a child of this process |
+//! | [`zygote`] | a process that forks servers, with the processes that it has forked in [`forked`] |
 //! | [`connection`] | HTTP/1.1 over one kept connection, streams included |
 //! | [`failure`] | the reasons for a missing response |
 //! | [`death`] | the cause of a server's death |
@@ -13,7 +14,9 @@
 //! | [`folders`] | the folders that a function in a container is granted |
 //! | [`group`] | control groups of a session, which are swept when its process is gone |
 //! | [`hierarchy`] | the mounted hierarchies of control groups |
+//! | [`javascript`] | the servers of the variant `js` to choose from |
 //! | [`node`] | the host's Node, and the server of the variant `js` in it |
+//! | [`v8`] | the server of the variant `js` in this lab's own V8 |
 //! | [`program`] | a program of the host with all that it loads |
 //! | [`outbound`] | the host's side of the server's requests to granted hosts |
 //! | [`server`] | a server around an instance of another executor |
@@ -25,12 +28,16 @@ pub mod death;
 pub mod environment;
 pub mod failure;
 pub mod folders;
+pub mod forked;
 pub mod group;
 pub mod hierarchy;
 mod incoming;
+pub mod javascript;
 pub mod node;
 pub mod outbound;
 pub mod program;
 pub mod server;
 pub mod session;
 pub mod socket;
+pub mod v8;
+pub mod zygote;

@@ -8,19 +8,26 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use isolab_core::Variant;
 use isolab_core::cache::digest;
 use isolab_core::guest::{self, Target};
 use isolab_core::{Artifact, Cause, Function, Laps};
+use isolab_guest::javascript::Javascript;
 use isolab_guest::node::{self, Node};
+use isolab_guest::v8::{MISSING, V8Server};
+use isolab_guest::zygote;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, Spawn};
 
-/// V8 and its libraries allocate this much before a handler does, most of it for the stacks of threads.
+/// Node's V8 and its libraries allocate this much before a handler does, most of it for the stacks of threads.
 const NODE_BYTES: u64 = 192 << 20;
 
-/// Where Node finds its libraries, its scripts and its configuration.
+/// The lab's V8 also makes all addresses of its machine code writable at once: 512 MiB, which it uses as it needs them.
+const V8_BYTES: u64 = NODE_BYTES + (512 << 20);
+
+/// Where Node and the lab's binary find their libraries, their scripts and their configuration.
 const LIBRARIES: [&str; 4] = ["/usr", "/lib", "/lib64", "/etc/ssl"];
 
 /// A server laid out.
@@ -39,30 +46,37 @@ pub(crate) struct Server {
 pub(crate) fn make(
     function: &Function,
     (variant, source): (Variant, &Path),
-    settings: Settings,
+    (settings, v8): (Settings, Option<&V8Server>),
     folder: &Path,
     laps: &mut Laps,
 ) -> Result<Server, Cause> {
-    if variant == Variant::Rust {
-        let built = guest::build(source, Target::Server(settings.instructions))
-            .map_err(|error| Cause::Artifact(error.to_string()))?;
-        laps.mark("compile");
-        native(&built, folder)
-    } else {
-        let node = Node::find().map_err(|reason| Cause::Unavailable(reason.to_owned()))?;
-        javascript(function, source, node, folder)
+    let unavailable = |reason: &str| Cause::Unavailable(reason.to_owned());
+    match (variant, settings.javascript) {
+        (Variant::Js, Javascript::Node) => {
+            in_node(function, source, Node::find().map_err(unavailable)?, folder)
+        }
+        (Variant::Js, Javascript::V8) => {
+            in_v8(function, source, v8.ok_or_else(|| unavailable(MISSING))?, folder, laps)
+        }
+        _ => {
+            let built = guest::build(source, Target::Server(settings.instructions))
+                .map_err(|error| Cause::Artifact(error.to_string()))?;
+            laps.mark("compile");
+            native(&built, settings.spawn, folder)
+        }
     }
 }
 
-fn native(built: &Path, folder: &Path) -> Result<Server, Cause> {
+fn native(built: &Path, spawn: Spawn, folder: &Path) -> Result<Server, Cause> {
     let server = read(built)?;
     let program = folder.join("server");
     lay_out(folder, &[("server", &server, 0o755)])?;
     let artifact = artifact("native server", &server, server.len());
-    Ok(Server { program, arguments: Vec::new(), reads: Vec::new(), extra_bytes: 0, artifact })
+    let extra_bytes = if spawn == Spawn::Fork { zygote::STACK_BYTES as u64 } else { 0 };
+    Ok(Server { program, arguments: Vec::new(), reads: Vec::new(), extra_bytes, artifact })
 }
 
-fn javascript(function: &Function, handler: &Path, node: &Node, folder: &Path) -> Result<Server, Cause> {
+fn in_node(function: &Function, handler: &Path, node: &Node, folder: &Path) -> Result<Server, Cause> {
     let code = read(handler)?;
     let files = node::SERVER.iter().map(|(name, bytes)| (*name, *bytes, 0o644));
     let files: Vec<_> = files.chain([("handler.js", code.as_slice(), 0o644)]).collect();
@@ -71,9 +85,46 @@ fn javascript(function: &Function, handler: &Path, node: &Node, folder: &Path) -
     let arguments = vec![format!("--max-old-space-size={heap_mib}").into(), folder.join(node::MAIN).into()];
     let bytes = files.iter().map(|(_, bytes, _)| bytes.len()).sum();
     let artifact = artifact("handler with its server", &code, bytes);
-    let reads =
-        LIBRARIES.iter().map(PathBuf::from).chain([node.program.clone(), folder.to_owned()]).collect();
+    let reads = libraries().chain([node.program.clone(), folder.to_owned()]).collect();
     Ok(Server { program: node.program.clone(), arguments, reads, extra_bytes: NODE_BYTES, artifact })
+}
+
+fn in_v8(
+    function: &Function,
+    handler: &Path,
+    server: &V8Server,
+    folder: &Path,
+    laps: &mut Laps,
+) -> Result<Server, Cause> {
+    let (code, snapshot) = (read(handler)?, snapshot(function, handler, server)?);
+    laps.mark("snapshot");
+    lay_out(folder, &[("snapshot", &snapshot, 0o644)])?;
+    let program = folder.join("isolab");
+    // A second name of the same file costs nothing.
+    fs::hard_link(&server.program, &program)
+        .or_else(|_| fs::copy(&server.program, &program).map(drop))
+        .map_err(|error| Cause::Internal(format!("the V8 server cannot be laid out: {error}")))?;
+    let arguments = V8Server::serve(&folder.join("snapshot"));
+    let artifact = artifact("snapshot", &code, snapshot.len());
+    let reads = libraries().collect();
+    Ok(Server { program, arguments, reads, extra_bytes: V8_BYTES, artifact })
+}
+
+/// The snapshot that the lab's binary makes of a handler.
+fn snapshot(function: &Function, handler: &Path, server: &V8Server) -> Result<Vec<u8>, Cause> {
+    let mut command = Command::new(&server.program);
+    let output = command.args(V8Server::snapshot(function, handler)).stdin(Stdio::null()).output();
+    let output = output
+        .map_err(|error| Cause::Internal(format!("{} cannot be run: {error}", server.program.display())))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Cause::Artifact(format!("no snapshot can be made of {}: {words}", handler.display())))
+}
+
+fn libraries() -> impl Iterator<Item = PathBuf> {
+    LIBRARIES.iter().map(PathBuf::from)
 }
 
 fn artifact(kind: &'static str, source: &[u8], bytes: usize) -> Artifact {

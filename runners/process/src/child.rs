@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use async_trait::async_trait;
-use isolab_core::{Cause, Limits};
+use isolab_core::Cause;
 use isolab_guest::child::{self, Surroundings};
 use isolab_guest::session;
 use isolab_guest::socket::HostSocket;
@@ -19,6 +20,7 @@ use nix::unistd::{Pid, getppid};
 
 use crate::artifact::Server;
 use crate::confine::{Confinement, Group, Line};
+use crate::shared::Shared;
 
 /// A process with its socket.
 pub(crate) type Child = child::Child<Kin>;
@@ -72,37 +74,50 @@ fn children(process: u32) -> Vec<u32> {
     list.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
+/// Environment variables.
+pub(crate) type Variables = Vec<(OsString, OsString)>;
+
 /// Runs a server that will connect to `socket`.
 pub(crate) async fn spawn(
+    shared: &Shared,
     server: &Server,
-    environment: Vec<(OsString, OsString)>,
-    more_arguments: &[String],
-    confinement: &Confinement,
-    (socket, limits, cpu): (HostSocket, Limits, Option<usize>),
+    variables: Variables,
+    socket: HostSocket,
 ) -> Result<Child, Cause> {
-    let (program, mut arguments) = match confinement {
-        Confinement::Bubblewrap(bubblewrap) => bubblewrap.command_line(server, socket.folder()),
+    let line = shared.confinement.line(server, shared.limits)?;
+    let is_wrapped = matches!(*shared.confinement, Confinement::Bubblewrap(_));
+    let kin = Kin { is_wrapped, group: line.group() };
+    let command = command(shared, server, variables, line, Some(socket.folder()));
+    Child::spawn(command, kin, socket, shared.limits).await
+}
+
+/// The command that runs a server behind its line. A zygote has no socket.
+pub(crate) fn command(
+    shared: &Shared,
+    server: &Server,
+    variables: Variables,
+    mut line: Line,
+    socket: Option<&Path>,
+) -> Command {
+    let Shared { confinement, limits, grants, guest_cpu, .. } = shared;
+    let (program, mut arguments) = match &**confinement {
+        Confinement::Bubblewrap(bubblewrap) => bubblewrap.command_line(server, socket),
         _ => (server.program.clone(), Vec::new()),
     };
-    arguments.extend(server.arguments.iter().cloned().chain(more_arguments.iter().map(OsString::from)));
-    let mut line = confinement.line(server, limits)?;
-    let group = match &line {
-        Line::Cgroup(group) => Some(group.host_side()),
-        _ => None,
-    };
+    arguments.extend(server.arguments.iter().cloned().chain(grants.args.iter().map(OsString::from)));
     // A control group bounds all memory of its processes.
-    let bytes = group.is_none().then(|| limits.memory_bytes.saturating_add(server.extra_bytes));
+    let is_bounded = matches!(line, Line::Cgroup(_));
+    let bytes = (!is_bounded).then(|| limits.memory_bytes.saturating_add(server.extra_bytes));
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(environment).current_dir("/");
+    command.args(arguments).env_clear().envs(variables).current_dir("/");
     if nix::unistd::geteuid().is_root() {
         let (user, group) = session::user();
         command.uid(user).gid(group);
     }
-    let host = nix::unistd::getpid();
+    let (host, cpu) = (nix::unistd::getpid(), *guest_cpu);
     // SAFETY: between fork and exec the closure only makes system calls: it takes no lock and no memory.
     unsafe { command.pre_exec(move || confine(bytes, cpu, host).and_then(|()| line.enter())) };
-    let kin = Kin { is_wrapped: matches!(confinement, Confinement::Bubblewrap(_)), group };
-    Child::spawn(command, kin, socket, limits).await
+    command
 }
 
 /// The little that confines every process.

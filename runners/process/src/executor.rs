@@ -8,15 +8,20 @@ use async_trait::async_trait;
 use isolab_core::function::{Grant, Grants};
 use isolab_core::{Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant};
 use isolab_guest::environment;
+use isolab_guest::javascript::Javascript;
 use isolab_guest::node::Node;
 use isolab_guest::session::{self, Access, Session};
+use isolab_guest::v8::{self, MISSING, V8Server};
 use isolab_outbound::Outbound;
 
 use crate::artifact;
 use crate::confine::Confinement;
 use crate::prepared::PreparedProcess;
-use crate::settings::Settings;
+use crate::settings::{Settings, Spawn};
 use crate::shared::Shared;
+
+/// The reason for a variant that cannot be forked.
+const THREADS: &str = "`spawn=fork` copies one thread of a process, and a server of `js` has several";
 
 /// Plain processes.
 pub struct Process {
@@ -25,6 +30,7 @@ pub struct Process {
     session: Arc<Session>,
     confinement: Arc<Confinement>,
     environment: Environment,
+    v8: Option<V8Server>,
     /// Numbers the folders of prepared functions.
     next: AtomicU64,
 }
@@ -43,13 +49,45 @@ impl Process {
         let session = Session::open(Access::Everybody)?;
         let settings = Settings::of(&spec);
         let confinement = Arc::new(Confinement::open(spec.get("confine"), &session.name)?);
+        if settings.spawn == Spawn::Fork {
+            let checked = confinement.check_fork();
+            checked.map_err(|reason| Cause::Unavailable(format!("`spawn=fork`: {reason}")))?;
+        }
         let (session, environment) = (Arc::new(session), environment.clone());
-        Ok(Self { spec, settings, session, confinement, environment, next: AtomicU64::new(0) })
+        Ok(Self { spec, settings, session, confinement, environment, v8: None, next: AtomicU64::new(0) })
     }
 
-    fn make(&self, function: &Function, variant: Variant, laps: &mut Laps) -> Result<PreparedProcess, Cause> {
-        let source = source_of(function, variant).map_err(Cause::Artifact)?;
-        let server = artifact::make(function, (variant, source), self.settings, &self.folder(), laps)?;
+    /// With a server for `javascript=v8`.
+    #[must_use]
+    pub fn with_v8(mut self, server: V8Server) -> Self {
+        self.v8 = Some(server);
+        self
+    }
+
+    /// The file that a variant is made from; a reason if a process cannot run it.
+    fn source_of<'a>(&self, function: &'a Function, variant: Variant) -> Result<&'a Path, String> {
+        let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
+        let Settings { javascript, spawn, .. } = self.settings;
+        let obstacle = match (variant, javascript) {
+            (Variant::Rust, _) => None,
+            (Variant::Js, _) if spawn == Spawn::Fork => Some(THREADS),
+            (Variant::Js, Javascript::Node) => Node::find().err(),
+            (Variant::Js, Javascript::V8) => self.v8.is_none().then_some(MISSING),
+            (Variant::Module, _) => Some("a process runs servers, and a Wasm module is not one"),
+            (Variant::Command, _) => Some("a process runs servers, and a WASI command is not one"),
+        };
+        obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))
+    }
+
+    async fn make(
+        &self,
+        function: &Function,
+        variant: Variant,
+        laps: &mut Laps,
+    ) -> Result<PreparedProcess, Cause> {
+        let source = self.source_of(function, variant).map_err(Cause::Artifact)?;
+        let how = (self.settings, self.v8.as_ref());
+        let server = artifact::make(function, (variant, source), how, &self.folder(), laps)?;
         laps.mark("files");
         let grants = function.grants();
         let outbound = (!grants.hosts.is_empty()).then(|| Arc::new(Outbound::new(grants, &self.environment)));
@@ -64,7 +102,18 @@ impl Process {
             outbound,
             guest_cpu: self.environment.guest_cpu,
         });
-        Ok(PreparedProcess { shared, server })
+        PreparedProcess::new(shared, server, laps).await
+    }
+
+    /// Fails if a process cannot honour a grant, with the reason as a sentence without a full stop.
+    fn check(&self, grants: &Grants, variant: Variant) -> Result<(), String> {
+        grants.only(&[Grant::Hosts, Grant::Env, Grant::Args], crate::NAME).map_err(|reason| {
+            format!("{reason}: a plain process sees the folders of its host, and none at another path")
+        })?;
+        if (variant, self.settings.javascript) == (Variant::Js, Javascript::V8) {
+            v8::check(grants, crate::NAME)?;
+        }
+        environment::check(grants)
     }
 
     /// A new name for the folder of a prepared function.
@@ -81,13 +130,18 @@ impl Executor for Process {
     }
 
     fn supports(&self, function: &Function, variant: Variant) -> Result<(), String> {
-        source_of(function, variant)?;
-        check(function.grants())
+        self.source_of(function, variant)?;
+        self.check(function.grants(), variant)
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        let node = Node::find().ok().map(|node| ("node-server".to_owned(), node.version.clone()));
-        node.into_iter().chain(self.confinement.version()).collect()
+        let server = match self.settings.javascript {
+            Javascript::Node => {
+                Node::find().ok().map(|node| ("node-server".to_owned(), node.version.clone()))
+            }
+            Javascript::V8 => self.v8.as_ref().map(|v8| ("v8-server".to_owned(), v8.version.clone())),
+        };
+        server.into_iter().chain(self.confinement.version()).collect()
     }
 
     async fn prepare(
@@ -96,7 +150,7 @@ impl Executor for Process {
         variant: Variant,
         laps: &mut Laps,
     ) -> Result<Arc<dyn Prepared>, Error> {
-        let made = self.make(function, variant, laps);
+        let made = self.make(function, variant, laps).await;
         made.map(|prepared| Arc::new(prepared) as Arc<dyn Prepared>)
             .map_err(|cause| Error::new(Phase::Prepare, &self.spec, function.name(), cause))
     }
@@ -106,24 +160,4 @@ impl Executor for Process {
         self.session.close();
         Ok(())
     }
-}
-
-/// The file that a variant is made from; a reason if a process cannot run it.
-fn source_of(function: &Function, variant: Variant) -> Result<&Path, String> {
-    let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
-    let obstacle = match variant {
-        Variant::Rust => None,
-        Variant::Js => Node::find().err(),
-        Variant::Module => Some("a process runs servers, and a Wasm module is not one"),
-        Variant::Command => Some("a process runs servers, and a WASI command is not one"),
-    };
-    obstacle.map_or(Ok(source), |reason| Err(reason.to_owned()))
-}
-
-/// Fails if a process cannot honour a grant, with the reason as a sentence without a full stop.
-fn check(grants: &Grants) -> Result<(), String> {
-    grants.only(&[Grant::Hosts, Grant::Env, Grant::Args], crate::NAME).map_err(|reason| {
-        format!("{reason}: a plain process sees the folders of its host, and none at another path")
-    })?;
-    environment::check(grants)
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Response, Streams};
 use isolab_guest::caller::{Caller, Fault};
 use isolab_guest::outbound::Proxy;
+use isolab_guest::zygote::Zygote;
 
 use crate::child::Child;
 use crate::shared::Shared;
@@ -18,6 +19,8 @@ pub(crate) struct ProcessInstance {
     pub(crate) processes: Vec<u32>,
     /// Sends the process's outbound requests, as long as it lives.
     pub(crate) _outbound: Option<Proxy>,
+    /// The zygote that has forked it, with which it would end.
+    pub(crate) _zygote: Option<Arc<Zygote>>,
 }
 
 impl ProcessInstance {
@@ -71,7 +74,7 @@ impl Instance for ProcessInstance {
     }
 
     async fn stop(self: Box<Self>, laps: &mut Laps) -> Result<(), Error> {
-        let Self { shared, caller, .. } = *self;
+        let Self { shared, caller, _zygote, .. } = *self;
         let (child, connections) = caller.into_parts();
         let killed = child.kill().await;
         laps.mark("kill");

@@ -3,13 +3,16 @@
 //! | phase | what happens | where |
 //! |---|---|---|
 //! | prepare | builds the server that a container would run, and lays it out in a folder | `artifact` |
-//! | start | runs it behind its line, and waits until it connects | `prepared`, `child`, `confine` |
+//! | start | runs or forks it behind its line, and waits until it connects | `prepared`, `child`, `fork`, `confine` |
 //! | invoke | one HTTP/1.1 exchange over a kept connection, streams included | `instance` |
 //! | stop | kills it, with every process of its group | `child` |
 //!
 //! The server and its socket are those of the executor `docker`, so that the difference between the two is
 //! the engine and its confinement. A process runs as nobody where the lab runs as root, cannot gain privileges, and
 //! ends with its host. Its memory has a bound on what it may allocate (`RLIMIT_DATA`), or that of its control group.
+//!
+//! With `spawn=fork` a zygote runs the function's initialisation in `prepare`, and each start copies it (`fork`). The
+//! copies share all that the zygote has made, such as random numbers and addresses.
 //!
 //! The setting `confine` draws one more line. The test `confinement` tries each of these from within:
 //!
@@ -25,12 +28,14 @@ mod artifact;
 mod child;
 mod confine;
 mod executor;
+mod fork;
 mod instance;
 mod prepared;
 mod settings;
 mod shared;
 
 pub use executor::Process;
+pub use isolab_guest::v8::V8Server;
 pub use settings::SETTINGS;
 
 /// Removes the control groups that processes which are gone have left behind, and counts them. Nothing else outlives

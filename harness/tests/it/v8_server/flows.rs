@@ -21,7 +21,11 @@ fn functions() -> Vec<Function> {
 
 #[tokio::test]
 async fn functions_that_wait_stream_or_send_requests_pass_their_cases() {
-    for spec in ["docker:javascript=v8,concurrency=8", "docker:javascript=v8,network=none"] {
+    for spec in [
+        "docker:javascript=v8,concurrency=8",
+        "docker:javascript=v8,network=none",
+        "process:javascript=v8,concurrency=8",
+    ] {
         let Some(lab) = Lab::open(spec).await else { return };
         let mut library = Library::default();
         for function in functions() {

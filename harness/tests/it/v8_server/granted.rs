@@ -1,7 +1,7 @@
 //! Grants of handlers in the V8 server.
 
 use futures_util::future::join_all;
-use isolab_core::{Executor as _, Variant};
+use isolab_core::Variant;
 
 use super::{Lab, stop, text};
 
@@ -42,7 +42,7 @@ const HOSTS: &str = "[grants]\nhosts = ['origin']\n";
 
 #[tokio::test]
 async fn a_handler_reaches_the_hosts_that_it_is_granted_and_no_others() {
-    for spec in ["docker:javascript=v8", "docker:javascript=v8,network=none"] {
+    for spec in ["docker:javascript=v8", "docker:javascript=v8,network=none", "process:javascript=v8"] {
         let Some(lab) = Lab::open(spec).await else { return };
         let instance = lab.start(&lab.handler("fetches", HOSTS, FETCHES)).await.unwrap();
         let head = r#""200 null PUT /head?y=1\ncontent-length: 3\ncontent-type: text/plain;charset=UTF-8\nhost: origin\n""#;
@@ -139,7 +139,7 @@ async fn grants_that_a_handler_could_not_use_are_refused_with_the_reason() {
         [("args = ['--fast']", "arguments"), ("folders = [{ path = 'data', at = '/data' }]", "folders")]
     {
         let function = lab.handler("refused", &format!("[grants]\n{grant}\n"), FETCHES);
-        let reason = lab.docker.supports(&function, Variant::Js).unwrap_err();
+        let reason = lab.executor.supports(&function, Variant::Js).unwrap_err();
         assert!(reason.contains(word) && reason.contains("docker:javascript=node"), "{reason}");
     }
     lab.close().await;

@@ -1,22 +1,25 @@
-//! `docker:javascript=v8`: this lab's V8 server in a container. The executor's crate cannot test
-//! it, because the server is the binary of this one.
+//! `javascript=v8`: this lab's V8 server in a container or in a plain process. The crates of these executors cannot
+//! test it, because the server is the binary of this one.
 
-#![cfg(all(feature = "docker", feature = "v8"))]
+#![cfg(all(feature = "docker", feature = "process", feature = "v8"))]
 
 mod flows;
 mod granted;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use isolab_core::function::Host;
 use isolab_core::{
-    Cache, Cause, Environment, Error, Executor as _, Function, Instance, Laps, Library, Request, Spec,
-    Variant, conformance,
+    Cache, Cause, Environment, Error, Executor, Function, Instance, Laps, Library, Request, Spec, Variant,
+    conformance,
 };
-use isolab_docker::{Docker, SETTINGS, V8Server};
+use isolab_docker::Docker;
+use isolab_guest::v8::V8Server;
 use isolab_outbound::origin::Origin;
+use isolab_process::Process;
 use tempfile::TempDir;
 
 use crate::support::{can_run, run};
@@ -26,7 +29,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// The executor with the binary under test, and a host that functions may be granted.
 struct Lab {
-    docker: Docker,
+    executor: Box<dyn Executor>,
     _origin: Origin,
     folder: TempDir,
 }
@@ -34,7 +37,8 @@ struct Lab {
 impl Lab {
     /// `None` where the executor cannot run.
     async fn open(spec: &str) -> Option<Self> {
-        if !can_run("docker") {
+        let spec = Spec::parse(spec).unwrap();
+        if !can_run(spec.name()) {
             return None;
         }
         let (origin, folder) = (Origin::start().unwrap(), tempfile::tempdir().unwrap());
@@ -45,11 +49,16 @@ impl Lab {
             guest_cpu: None,
             hosts: [(Host { name: "origin".into(), port: 80 }, origin.address())].into(),
         };
-        let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
         let program = env!("CARGO_BIN_EXE_isolab").into();
         let server = V8Server { program, version: "under test".into() };
-        let docker = Docker::open(spec, &environment).await.unwrap().with_v8(server);
-        Some(Self { docker, _origin: origin, folder })
+        let executor: Box<dyn Executor> = if spec.name() == "docker" {
+            let spec = spec.resolve(isolab_docker::SETTINGS).unwrap();
+            Box::new(Docker::open(spec, &environment).await.unwrap().with_v8(server))
+        } else {
+            let spec = spec.resolve(isolab_process::SETTINGS).unwrap();
+            Box::new(Process::open(spec, &environment).unwrap().with_v8(server))
+        };
+        Some(Self { executor, _origin: origin, folder })
     }
 
     /// A function of the test's own.
@@ -62,17 +71,17 @@ impl Lab {
     }
 
     async fn start(&self, function: &Function) -> Result<Box<dyn Instance>, Error> {
-        let prepared = self.docker.prepare(function, Variant::Js, &mut Laps::begin()).await?;
+        let prepared = self.executor.prepare(function, Variant::Js, &mut Laps::begin()).await?;
         prepared.start(&mut Laps::begin()).await
     }
 
     async fn close(self) {
-        self.docker.close().await.unwrap();
+        self.executor.close().await.unwrap();
     }
 
     /// Runs the suite over the handlers of these functions.
     async fn passes(self, library: &Library) {
-        let report = conformance::run_variants(&self.docker, library, &[Variant::Js]).await;
+        let report = conformance::run_variants(&*self.executor, library, &[Variant::Js]).await;
         self.close().await;
         println!("{report}");
         report.assert();
@@ -89,10 +98,27 @@ async fn stop(instance: Box<dyn Instance>) {
     instance.stop(&mut Laps::begin()).await.unwrap();
 }
 
-#[tokio::test]
-async fn every_handler_behaves_in_the_v8_server() {
-    let Some(lab) = Lab::open("docker:javascript=v8").await else { return };
+#[tokio::main(flavor = "current_thread")]
+async fn behaves(spec: &str) {
+    let Some(lab) = Lab::open(spec).await else { return };
     lab.passes(&conformance::library().unwrap()).await;
+}
+
+/// At the same time: the suite mostly waits.
+#[test]
+fn every_handler_behaves_in_the_v8_server() {
+    thread::scope(|scope| {
+        for spec in [
+            "docker:javascript=v8",
+            "process:javascript=v8",
+            "process:javascript=v8,confine=landlock",
+            "process:javascript=v8,confine=seccomp",
+            "process:javascript=v8,confine=bubblewrap",
+            "process:javascript=v8,confine=cgroup",
+        ] {
+            scope.spawn(move || behaves(spec));
+        }
+    });
 }
 
 #[tokio::test]

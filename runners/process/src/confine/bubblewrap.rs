@@ -48,12 +48,12 @@ impl Bubblewrap {
     }
 
     /// The command line that runs a server whose socket is in `socket`, up to the server's own arguments.
-    pub(crate) fn command_line(&self, server: &Server, socket: &Path) -> (PathBuf, Vec<OsString>) {
+    pub(crate) fn command_line(&self, server: &Server, socket: Option<&Path>) -> (PathBuf, Vec<OsString>) {
         // Its processes end with it, and it with the host.
         let namespaces = ["--unshare-all", "--die-with-parent", "--as-pid-1"];
         let mut arguments: Vec<OsString> = namespaces.map(OsString::from).into();
         let folders =
-            [server.program.parent(), Some(socket)].into_iter().flatten().map(|folder| ("--ro-bind", folder));
+            [server.program.parent(), socket].into_iter().flatten().map(|folder| ("--ro-bind", folder));
         let read = server.reads.iter().map(|path| ("--ro-bind-try", Path::new(path)));
         // A folder within another one must come after it.
         for (how, path) in read.chain(folders) {

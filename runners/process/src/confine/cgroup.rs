@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,6 +143,11 @@ impl Group {
         self.doors.iter_mut().try_for_each(|door| door.write_all(b"0"))
     }
 
+    /// The files that a process is written to.
+    pub(crate) fn into_doors(self) -> impl Iterator<Item = OwnedFd> {
+        self.doors.into_iter().map(OwnedFd::from)
+    }
+
     /// The same group for the host, which does not enter.
     pub(crate) fn host_side(&self) -> Self {
         Self { groups: Arc::clone(&self.groups), folders: self.folders.clone(), doors: Vec::new() }
@@ -158,6 +164,15 @@ impl Group {
     /// Kills every process in it, also those that have left their process group.
     pub(crate) fn kill(&self) {
         self.folders.iter().for_each(|folder| group::kill_all(folder));
+    }
+
+    /// Kills its processes and removes it, on a thread that may wait.
+    pub(crate) fn end(&self) {
+        self.kill();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        if let Err(error) = runtime.and_then(|runtime| runtime.block_on(self.remove())) {
+            tracing::warn!(%error, "the control group of a zygote could not be removed");
+        }
     }
 
     /// Removes it as soon as its processes are gone.

@@ -14,10 +14,12 @@ mod landlock;
 mod seccomp;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use isolab_core::{Cause, Limits};
 use isolab_guest::session::SessionName;
+use isolab_guest::zygote::Role;
 
 use self::bubblewrap::Bubblewrap;
 pub(crate) use self::cgroup::{Group, Groups, sweep};
@@ -48,6 +50,19 @@ impl Confinement {
             _ => Ok(Self::None),
         };
         opened.map_err(|reason| Cause::Unavailable(format!("`confine={word}`: {reason}")))
+    }
+
+    /// Fails with the reason if a zygote behind this line cannot fork, or its servers cannot step behind lines of their
+    /// own.
+    pub(crate) fn check_fork(&self) -> Result<(), String> {
+        match self {
+            Self::None | Self::Landlock | Self::Cgroup(_) => Ok(()),
+            Self::Seccomp(_) => Err("the filter of `confine=seccomp` refuses every fork".into()),
+            Self::Bubblewrap(_) => Err(
+                "servers that are forked inside of the namespaces of `confine=bubblewrap` would share them"
+                    .into(),
+            ),
+        }
     }
 
     /// Whether a process cannot write to the files of its host. A filter of system calls refuses every call that
@@ -85,6 +100,26 @@ pub(crate) enum Line {
 }
 
 impl Line {
+    /// The control group for the host, if it is one.
+    pub(crate) fn group(&self) -> Option<Group> {
+        match self {
+            Self::Cgroup(group) => Some(group.host_side()),
+            _ => None,
+        }
+    }
+
+    /// The line as descriptors, for a process that does not descend from this one's threads.
+    pub(crate) fn into_descriptors(self) -> Vec<(Role, OwnedFd)> {
+        match self {
+            Self::None | Self::Seccomp(_) => Vec::new(),
+            Self::Landlock(rules) => {
+                let rules = rules.and_then(Option::<OwnedFd>::from);
+                rules.into_iter().map(|rules| (Role::Rules, rules)).collect()
+            }
+            Self::Cgroup(group) => group.into_doors().map(|door| (Role::Group, door)).collect(),
+        }
+    }
+
     /// Steps behind the line. Makes system calls only: it takes no lock and no memory, unless it fails.
     pub(crate) fn enter(&mut self) -> io::Result<()> {
         match self {

@@ -2,11 +2,10 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use isolab_core::{Executor as _, Instance, Variant};
 
-use crate::support::{Lab, get_text, stop};
+use crate::support::{Lab, get_text, stop, until_gone};
 
 /// Answers whether it could do each thing, in the order of [`Tried`].
 const TRIES: &str = r#"
@@ -121,11 +120,7 @@ async fn a_control_group_and_a_namespace_take_every_process_along() {
         assert_eq!(get_text(&*instance, "/").await.unwrap(), "ok");
         let sleeper = sleeping(&*instance).expect("it sleeps");
         stop(instance).await;
-        let begun = Instant::now();
-        while is_running(sleeper) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{confine}: process {sleeper} goes on");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_gone(sleeper).await;
     }
 }
 
@@ -136,11 +131,6 @@ fn sleeping(instance: &dyn Instance) -> Option<u32> {
     let lists =
         threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
     lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<u32>>()).next()
-}
-
-fn is_running(process: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 #[tokio::test]

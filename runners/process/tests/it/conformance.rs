@@ -13,7 +13,7 @@ use crate::support::Lab;
 async fn behaves(spec: &str) {
     let origin = Origin::start().unwrap();
     let host = Host { name: "origin".into(), port: 80 };
-    let lab = Lab::open_with(spec, BTreeMap::from([(host, origin.address())]));
+    let lab = Lab::open_with(spec, BTreeMap::from([(host, origin.address())])).unwrap();
     let library = conformance::library().unwrap();
     let report = conformance::run(&lab.process, &library).await;
     println!("{spec}\n{report}");
@@ -30,6 +30,9 @@ fn every_function_behaves_in_a_process_behind_each_line() {
             "process:confine=seccomp",
             "process:confine=bubblewrap",
             "process:confine=cgroup",
+            "process:spawn=fork",
+            "process:spawn=fork,confine=landlock",
+            "process:spawn=fork,confine=cgroup",
         ] {
             scope.spawn(move || behaves(spec));
         }

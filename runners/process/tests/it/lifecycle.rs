@@ -1,14 +1,10 @@
 //! How processes are confined, how they die, and that nothing of them stays.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use isolab_core::{Cause, Executor as _, Instance, Laps, Prepared, Variant};
 
-use crate::support::{Lab, function, get, stop};
-
-/// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{Lab, function, get, is_running, stop, until_gone};
 
 fn id(instance: &dyn Instance) -> u32 {
     instance.outside().helpers[0]
@@ -18,18 +14,6 @@ fn status(process: u32, field: &str) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-fn is_running(process: u32) -> bool {
-    status(process, "State").is_some_and(|state| !state.starts_with('Z'))
-}
-
-async fn until_gone(process: u32) {
-    let begun = Instant::now();
-    while is_running(process) {
-        assert!(begun.elapsed() < PATIENCE, "process {process} goes on");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 #[tokio::test]

@@ -2,5 +2,6 @@
 
 mod confinement;
 mod conformance;
+mod fork;
 mod lifecycle;
 mod support;

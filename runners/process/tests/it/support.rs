@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
@@ -20,11 +21,15 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn open(spec: &str) -> Self {
+        Self::try_open(spec).unwrap()
+    }
+
+    pub(crate) fn try_open(spec: &str) -> Result<Self, Cause> {
         Self::open_with(spec, BTreeMap::new())
     }
 
     /// The same, with addresses of granted hosts.
-    pub(crate) fn open_with(spec: &str, hosts: BTreeMap<Host, SocketAddr>) -> Self {
+    pub(crate) fn open_with(spec: &str, hosts: BTreeMap<Host, SocketAddr>) -> Result<Self, Cause> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment {
@@ -35,7 +40,7 @@ impl Lab {
             hosts,
         };
         let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
-        Self { process: Process::open(spec, &environment).unwrap(), folder }
+        Ok(Self { process: Process::open(spec, &environment)?, folder })
     }
 
     /// A function with one variant, `js`.
@@ -76,4 +81,21 @@ pub(crate) async fn get_text(instance: &dyn Instance, uri: &str) -> Result<Strin
 
 pub(crate) async fn stop(instance: Box<dyn Instance>) {
     instance.stop(&mut Laps::begin()).await.unwrap();
+}
+
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether a process lives.
+pub(crate) fn is_running(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
+pub(crate) async fn until_gone(process: u32) {
+    let begun = Instant::now();
+    while is_running(process) {
+        assert!(begun.elapsed() < PATIENCE, "process {process} goes on");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
