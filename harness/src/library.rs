@@ -37,6 +37,11 @@ pub fn own_folder() -> PathBuf {
     guest::workspace().join("functions")
 }
 
+/// The function that tries to reach its host, for the experiment `confinement`.
+pub fn attempts() -> PathBuf {
+    own_folder().join("instruments/attempts")
+}
+
 /// The lab's functions, and those that a user has at these paths: functions, or folders of
 /// them.
 pub fn open(paths: &[PathBuf]) -> Result<Library> {

@@ -40,8 +40,8 @@ pub struct BenchArgs {
     /// Reuse policies: `fresh`, `warm`, `reuse:N` [default: fresh,warm]
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = WHAT)]
     pub reuse: Vec<Reuse>,
-    /// Experiments: startup, memory, density, load, open, slo, burst, mix, contention, waiting, first-byte [default: all but
-    /// the last two; mix and contention only with --full]
+    /// Experiments: startup, confinement, memory, density, load, open, slo, burst, mix, contention, waiting, first-byte
+    /// [default: all but the last two; mix and contention only with --full]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',', value_parser = values::experiment, help_heading = WHAT)]
     pub only: Vec<Experiment>,
     /// Measure a little of everything: at most 2 minutes for the whole lab

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use isolab_core::Variant;
 use isolab_core::guest::{self, Built};
+use isolab_core::{Function, Variant};
 
 use super::values::SpecList;
 use crate::exit::DONE;
@@ -27,7 +27,10 @@ pub struct BuildArgs {
 
 /// Builds everything that is out of date, and prints a line for each.
 pub fn run(arguments: &BuildArgs) -> Result<u8> {
-    let (functions, _) = library::select(&arguments.function)?;
+    let (mut functions, _) = library::select(&arguments.function)?;
+    if arguments.function.is_empty() {
+        functions.push(Function::load(&library::attempts())?);
+    }
     let mut specs: Vec<_> = arguments.executor.iter().flat_map(|list| list.0.clone()).collect();
     if specs.is_empty() {
         specs = executors::by_default();

@@ -42,6 +42,8 @@ pub struct Machine {
     pub cgroup_version: u8,
     /// Whether the processor says that a hypervisor runs below.
     pub is_virtual: bool,
+    /// Whether it offers hardware virtualisation, which a virtual machine needs (`/dev/kvm`).
+    pub has_kvm: bool,
     /// The frequency governor, where there is one.
     pub governor: Option<String>,
     /// Whether the processors boost their frequency, where the kernel shows it.
@@ -83,6 +85,7 @@ impl Machine {
                 .ok()
                 .and_then(|cpu| cpu.flags(0).map(|flags| flags.contains(&"hypervisor")))
                 .unwrap_or(false),
+            has_kvm: Path::new("/dev/kvm").exists(),
             governor,
             is_boosting: is_boosting(),
             has_smt: line("/sys/devices/system/cpu/smt/active").map(|text| text == "1"),

@@ -3,6 +3,7 @@
 //! | experiment | child | result |
 //! |---|---|---|
 //! | [`startup`] | one without cache, one with it, and one for each cold host | `prepare`, `start`, first answers |
+//! | [`confinement`] | another, with a function of its own | attempts of a guest to reach its host |
 //! | [`memory`] | one for each count of invocations | bytes at several numbers of live instances |
 //! | [`density`] | another | the most live instances |
 //! | [`cell`]: [`identity`] and warm answers | one for each reuse policy | every case, compared byte by byte |
@@ -15,11 +16,12 @@
 //! [`outside`] finds what a block's instances have outside of the server, and [`steady`] warms
 //! instances up.
 //!
-//! The first three do not depend on reuse, and are measured once for all cells of a block. If a
+//! The first four do not depend on reuse, and are measured once for all cells of a block. If a
 //! step fails, its cells are `failed` and the run goes on.
 
 pub mod burst;
 pub mod cell;
+pub mod confinement;
 pub mod contention;
 pub mod cost;
 pub mod density;

@@ -102,7 +102,7 @@ impl Matrix {
             self.functions.iter().enumerate().flat_map(move |(index, function)| {
                 let mut experiments = self.experiments.clone();
                 experiments.retain(|it| index == representative || !narrow.contains(it));
-                experiments.retain(|it| index == representative || !it.is_of_all_functions());
+                experiments.retain(|it| index == representative || !it.has_own_functions());
                 variants(function).into_iter().map(move |variant| {
                     let mut block = Block {
                         spec: spec.clone(),

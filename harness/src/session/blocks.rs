@@ -13,7 +13,7 @@ use crate::exit::Interrupted;
 use crate::host::{affinity, calibration};
 use crate::interrupt;
 use crate::measure::rows::Rows;
-use crate::measure::{Bench, Lab, cell, density, memory, startup};
+use crate::measure::{Bench, Lab, cell, confinement, density, memory, startup};
 use crate::run::folder::FolderError;
 use crate::run::plan::Planned;
 use crate::run::record::RunRecord;
@@ -82,6 +82,9 @@ fn of_block(bench: &Bench<'_>, rows: &mut Rows<'_>) -> Result<Vec<(Reuse, Result
     let reuses = &bench.block.reuses;
     let name = bench.block.name();
     let shared = timed(&name, "startup", || startup::measure(bench, rows)).and_then(|profile| {
+        if bench.block.has(Experiment::Confinement) {
+            timed(&name, "confinement", || confinement::measure(bench, rows)).context("confinement")?;
+        }
         if bench.block.has(Experiment::Memory) {
             timed(&name, "memory", || memory::measure(bench, &profile, rows)).context("memory")?;
         }

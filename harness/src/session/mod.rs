@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use isolab_core::{Function, Variant};
 use isolab_outbound::origin::Origin;
-use isolab_reports::RunStatus;
+use isolab_reports::{Experiment, RunStatus};
 
 use self::caches::Caches;
 use self::survey::survey;
@@ -34,7 +34,7 @@ use crate::run::preset::{self, Preset};
 use crate::run::record::{FinishedRun, RunFacts, RunRecord, default_dir};
 use crate::run::request::RunRequest;
 use crate::server::origin;
-use crate::{executors, guests, interrupt};
+use crate::{executors, guests, interrupt, library};
 
 /// A run to measure, and where to write it.
 #[derive(Debug)]
@@ -149,7 +149,12 @@ fn announce(preset: &Preset, blocks: usize) {
 /// the children. Cells whose guest cannot be built fail with the same reason later.
 fn build_guests(matrix: &Matrix, executors: &[Availability], index: &Path) -> Result<()> {
     let available = executors.iter().filter(|executor| executor.versions.is_ok());
-    let steps = guests::steps(available.map(|executor| &executor.spec), &matrix.functions, &matrix.variants);
+    let mut functions = matrix.functions.clone();
+    if matrix.experiments.contains(&Experiment::Confinement) {
+        // Without it, the attempts fail, and their rows say why.
+        functions.extend(Function::load(&library::attempts()).ok());
+    }
+    let steps = guests::steps(available.map(|executor| &executor.spec), &functions, &matrix.variants);
     let bar = progress_bar(steps.len(), "building");
     let mut lines = String::new();
     for step in steps {

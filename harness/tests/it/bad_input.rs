@@ -73,7 +73,7 @@ fn an_option_that_makes_no_sense_is_refused() {
     refused(
         "bench --only memroy --executor direct",
         2,
-        &["`memroy`", "did you mean `memory`?", "startup, memory, density"],
+        &["`memroy`", "did you mean `memory`?", "startup, confinement, memory, density"],
     );
     refused("bench --resume /nowhere", 2, &["/nowhere", "cannot be resumed"]);
     refused("bench --resume /nowhere --quick", 2, &["--quick"]);

@@ -5,6 +5,7 @@ mod bench;
 mod bill;
 mod commands;
 mod compare;
+mod confinement;
 mod full_matrix;
 mod interrupt;
 mod load_burst;

@@ -4,6 +4,7 @@
 //! `None` if the run has no figures of it. Charts estimate nothing: every number is a figure
 //! that tables and exports show too, or a sample that is kept beside one.
 
+pub(crate) mod boundaries;
 pub(crate) mod cpu;
 pub(crate) mod edges;
 mod executors;
@@ -75,6 +76,8 @@ pub(crate) enum Chart {
     Bars { x: Axis, parts: Vec<&'static str>, panels: Vec<Panel<Bar>> },
     /// Executors side by side, one line for each thing that is compared.
     Dots { x: Axis, panels: Vec<Panel<DotRow>> },
+    /// Executors in a plane, one mark each, whose size is a third value.
+    Marks { x: Axis, y: Axis, size: Axis, panels: Vec<Panel<Mark>> },
 }
 
 /// One of a chart's small multiples.
@@ -152,6 +155,25 @@ pub(crate) struct Dot {
     pub(crate) value: f64,
     /// The 95 % confidence interval, where there is one.
     pub(crate) interval: Option<Interval>,
+    pub(crate) samples: usize,
+}
+
+/// One executor in a plane.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    /// The place in [`executors`].
+    pub(crate) executor: usize,
+    /// Where it is; the reason if it has no place.
+    pub(crate) spot: Result<Spot, String>,
+}
+
+/// The place and the size of a mark.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) size: f64,
+    /// The number of samples behind the value that has fewest.
     pub(crate) samples: usize,
 }
 

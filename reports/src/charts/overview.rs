@@ -29,7 +29,7 @@ impl Headline {
         }
     }
 
-    fn unit(self) -> AxisUnit {
+    pub(crate) fn unit(self) -> AxisUnit {
         match self {
             Self::Start => AxisUnit::Duration,
             Self::Memory => AxisUnit::Bytes,

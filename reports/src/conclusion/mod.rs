@@ -20,15 +20,12 @@ pub use ranking::Metric;
 pub use sentence::{Conclusion, End, FigureRef, Quoted, Sentence, Source, Subject};
 pub(crate) use table::{key, table};
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
-use crate::figures::{Group, Summary};
+use crate::figures::Summary;
 
 impl Conclusion {
     /// The conclusion from a run's figures.
     pub fn of(summary: &Summary) -> Self {
-        let groups = headline(summary);
+        let groups = summary.headline();
         let sentence = |subject, metrics: &[Metric]| standing::sentence(summary, &groups, subject, metrics);
         Self {
             sentences: [
@@ -40,24 +37,4 @@ impl Conclusion {
             ],
         }
     }
-}
-
-/// The variants of the run's smallest function: `hello` if it has figures, else the function
-/// that answers most requests per second, else the first by name.
-fn headline(summary: &Summary) -> Vec<&Group> {
-    let mut functions: BTreeMap<&str, Vec<&Group>> = BTreeMap::new();
-    for group in &summary.groups {
-        functions.entry(&group.function).or_default().push(group);
-    }
-    let rank = |groups: &[&Group]| {
-        let executors = || groups.iter().flat_map(|group| &group.executors);
-        let is_measured = executors().any(|one| Metric::ALL.iter().any(|metric| metric.of(one).is_some()));
-        let rates = executors().flat_map(|one| one.named("load_rate")).map(|rate| rate.estimate.value);
-        (is_measured, groups[0].function == "hello", rates.fold(0.0, f64::max))
-    };
-    let best = functions.into_values().rev().max_by(|one, other| {
-        let (one, other) = (rank(one), rank(other));
-        (one.0, one.1).cmp(&(other.0, other.1)).then(one.2.total_cmp(&other.2)).then(Ordering::Less)
-    });
-    best.unwrap_or_default()
 }

@@ -1,6 +1,5 @@
 //! The one table below the sentences: the headline function's executors by the same figures.
 
-use super::headline;
 use super::ranking::{Lead, Metric, Ranking, drift};
 use super::sentence::One;
 use crate::figures::{Figures, Group, Summary};
@@ -20,7 +19,7 @@ fn head(metric: Metric) -> &'static str {
 
 /// The meaning of the columns, for a reader who has not seen them before; empty without a table.
 pub(crate) fn key(summary: &Summary) -> String {
-    let groups = headline(summary);
+    let groups = summary.headline();
     let columns = columns(&groups);
     let Some(group) = groups.first().filter(|_| !columns.is_empty()) else { return String::new() };
     let explained = columns.iter().map(|metric| match metric {
@@ -47,7 +46,7 @@ pub(crate) fn key(summary: &Summary) -> String {
 
 /// The table; `None` if the run has nothing for it.
 pub(crate) fn table(summary: &Summary) -> Option<Table> {
-    let groups = headline(summary);
+    let groups = summary.headline();
     let columns = columns(&groups);
     let first = groups.first().filter(|_| !columns.is_empty())?;
     let lines = groups.iter().flat_map(|group| {

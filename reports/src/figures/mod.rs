@@ -5,9 +5,11 @@
 //! figures of experiments without rows.
 
 pub(crate) mod comparison;
+mod confinement;
 mod cost;
 mod family;
 mod figure;
+mod headline;
 mod host;
 mod latency;
 mod loads;
@@ -23,6 +25,7 @@ use rayon::prelude::*;
 
 pub(crate) use comparison::of_chance;
 pub use comparison::{Comparison, ComparisonTally, Verdict};
+pub use confinement::{Outcome, Outcomes};
 pub use cost::FORMULA as PRICE_FORMULA;
 pub(crate) use figure::MISFIT;
 pub use figure::{DENSITY, Figure, HANDLES, MEMORY_HELD, MEMORY_SLOPE, Settings, Unit};
@@ -87,6 +90,8 @@ pub struct Figures {
     pub laps: Vec<String>,
     /// The limits that ended the search for density, each once.
     pub limits: Vec<Limit>,
+    /// The outcomes of its guests' attempts to reach the host; empty if they did not try.
+    pub confinement: Outcomes,
     /// The highest count of invocations at which memory is compared: all executors of the group
     /// that have a slope have one there.
     pub invocations: Option<u64>,
@@ -176,15 +181,19 @@ impl Figures {
         let mut limits: Vec<Limit> = firsts.iter().filter_map(|row| row.limit).collect();
         limits.sort_unstable();
         limits.dedup();
+        let confinement = confinement::outcomes(&firsts);
+        let mut of_firsts = figures(&firsts, bootstrap);
+        of_firsts.extend(confinement::figures(&confinement));
         Self {
             name: executor.name.clone(),
             spec: executor.spec.clone(),
             place,
             is_baseline: executor.is_baseline(),
-            figures: figures(&firsts, bootstrap),
+            figures: of_firsts,
             twins: figures(&twins, bootstrap),
             laps: laps(&firsts),
             limits,
+            confinement,
             invocations: None,
         }
     }

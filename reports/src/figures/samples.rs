@@ -154,6 +154,8 @@ impl<'a> Key<'a> {
             },
             "memory" => Self { live_instances: row.live_instances, invocations: row.invocations, ..bare },
             "density" => Self { live_instances: row.live_instances, ..bare },
+            // Its rows are answers and not samples: see `confinement`.
+            "confinement" => return None,
             _ => bare,
         })
     }

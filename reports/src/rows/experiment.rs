@@ -12,6 +12,8 @@ pub enum Experiment {
     /// Phases and first responses, for three kinds of cold. Always measured: it shows how much
     /// time the others need.
     Startup,
+    /// Attempts of a guest to reach its host, one of each kind.
+    Confinement,
     /// The memory of live instances.
     Memory,
     /// The number of instances that can be live.
@@ -36,8 +38,9 @@ pub enum Experiment {
 
 impl Experiment {
     /// All of them, in the order in which a block is measured.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Startup,
+        Self::Confinement,
         Self::Memory,
         Self::Density,
         Self::Load,
@@ -53,13 +56,22 @@ impl Experiment {
     /// Whether it depends on the model more than on the function. A preset may measure such an
     /// experiment with one function only.
     pub fn is_of_model(self) -> bool {
-        matches!(self, Self::Density | Self::Open | Self::Slo | Self::Burst | Self::Mix | Self::Contention)
+        matches!(
+            self,
+            Self::Confinement
+                | Self::Density
+                | Self::Open
+                | Self::Slo
+                | Self::Burst
+                | Self::Mix
+                | Self::Contention
+        )
     }
 
-    /// Whether it is measured with one function only, whatever the preset: it has all of the run's
-    /// functions in it.
-    pub fn is_of_all_functions(self) -> bool {
-        self == Self::Mix
+    /// Whether it is measured beside one function only, whatever the preset: it has functions of its own, or all of
+    /// the run's.
+    pub fn has_own_functions(self) -> bool {
+        matches!(self, Self::Confinement | Self::Mix)
     }
 
     /// The experiment that measures a figure of this name, if one does.
@@ -74,6 +86,7 @@ impl Experiment {
     fn name(self) -> &'static str {
         match self {
             Self::Startup => "startup",
+            Self::Confinement => "confinement",
             Self::Memory => "memory",
             Self::Density => "density",
             Self::Load => "load",

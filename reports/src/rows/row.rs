@@ -15,6 +15,7 @@
 //! | `contention`: a closed loop over a server with several workers | as `load`; `processors_count` of the server, and `shared_processors_count` that the load generator used too | `reuse`, `connections`, `workers`; `sample` counts windows |
 //! | `waiting`: a closed loop over a function that waits | as `load`, and `in_flight_count`; `pss_bytes`, `page_tables_bytes`, `cgroup_bytes`, `helpers_pss_bytes` and `helpers_page_tables_bytes` at rest (`connections` is 0) and while all requests wait | `reuse`, `connections`: the requests in flight; `sample` counts windows |
 //! | `first-byte`: one request after the other | `first_byte_ns` from the request's first byte to the first of the answer's body, `duration_ns` to its last | `reuse`; `sample` counts requests |
+//! | `confinement`: what a guest could reach, once for each executor and variant, by the function `attempts` in its block | `succeeded_count`: 1 if the attempt had its effect, else 0 | `attempt`; `failed` if the attempt could not be made, and its value then says nothing |
 //! | `memory` | `pss_bytes`, `private_bytes` and `page_tables_bytes` of the server, `cgroup_bytes`, `helpers_pss_bytes`, `helpers_page_tables_bytes`, `helpers_resident_bytes` with all pages that helpers share, `model_bytes` | `live_instances`, `invocations` |
 //! | `density`: more and more instances | `held_bytes` by server, groups and helpers together, page tables included, `latency_count` and `latency_p99_ns` of answers from all of them in turn; `addresses_bytes`, `descriptors_count` and `threads_count` of server, groups and helpers together; in the end `instances_count` | `live_instances`; `limit` of the end |
 //! | `compare`: two servers in turn, see [`crate::paired`] | `responses_count`, `duration_ns`, `waited_ns` of the server for its processor, `idle_cpu_ns` of the other server, `latency_typical_ns` as the mean of the half that lie closest together, `latency_p50_ns` and `latency_p99_ns`, or `start_p50_ns`, `instructions_count`, `cycles_count`, `branches_count`, `cache_misses_count` where the machine counts them, and what it cost (below) | `pair`, `side`, `order`; `sample` counts quads |
@@ -163,8 +164,71 @@ pub struct Row {
     /// The place of the window in its quad, counted from 0, in a comparison of two sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<u64>,
+    /// The attempt of a guest to reach its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// The reason why an attempt could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// How the measuring binary was built.
     pub build: String,
+}
+
+/// An attempt of a guest to reach its host. The host sees the effect of each, or has a secret that the guest answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    /// To read a file that every user of the host may read.
+    ReadFile,
+    /// To write a file where every user of the host may.
+    WriteFile,
+    /// To connect to a TCP port of the host on loopback.
+    Connect,
+    /// To read the command line of a process of the host.
+    SeeProcess,
+    /// To kill a process of the host's user `nobody`.
+    Signal,
+    /// To start [`Attempt::PROCESSES`] processes.
+    StartProcesses,
+}
+
+impl Attempt {
+    /// All of them, in the order in which they are made and shown.
+    pub const ALL: [Self; 6] = [
+        Self::ReadFile,
+        Self::WriteFile,
+        Self::Connect,
+        Self::SeeProcess,
+        Self::Signal,
+        Self::StartProcesses,
+    ];
+
+    /// The number of processes that a guest tries to start.
+    pub const PROCESSES: usize = 100;
+
+    /// Its name in rows, in figures and in the answers of the function `attempts`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadFile => "read_file",
+            Self::WriteFile => "write_file",
+            Self::Connect => "connect",
+            Self::SeeProcess => "see_process",
+            Self::Signal => "signal",
+            Self::StartProcesses => "start_processes",
+        }
+    }
+
+    /// The guest's deed if it succeeds, as the head of a column.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ReadFile => "reads a host's file",
+            Self::WriteFile => "writes a host's file",
+            Self::Connect => "connects by TCP",
+            Self::SeeProcess => "sees a host's process",
+            Self::Signal => "kills a neighbour",
+            Self::StartProcesses => "starts 100 processes",
+        }
+    }
 }
 
 /// One of the two things that a comparison compares.

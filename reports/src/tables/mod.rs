@@ -2,7 +2,9 @@
 //!
 //! A table without lines is left out.
 
+mod boundaries;
 pub(crate) mod cells;
+pub(crate) mod left_out;
 mod load;
 pub(crate) mod memory;
 mod noise;
@@ -51,10 +53,10 @@ pub(crate) fn head(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The tables of a run: the overviews of all functions and variants, a section for each, and
-/// one on noise.
+/// The tables of a run: the overviews of all functions and variants, the boundaries, a section for each function and
+/// variant, and one on noise.
 pub fn sections(summary: &Summary) -> Vec<Section> {
-    let mut sections = vec![overview::section(&summary.groups)];
+    let mut sections = vec![overview::section(&summary.groups), boundaries::section(summary)];
     sections.extend(summary.groups.iter().map(|group| of_group(summary, group)));
     sections.push(noise::section(summary));
     sections.retain(|section| !section.tables.is_empty());

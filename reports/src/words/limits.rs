@@ -38,6 +38,8 @@ pub const LIMITS: &[&str] = &[
      otherwise. Platforms that send many requests to one container hold less memory per request than these figures \
      say. A V8 isolate answers other requests while one of its own waits: the setting `concurrency` of `v8` bounds \
      their number.",
+    "The attempts to reach the host are plain calls. They show what a boundary confines by design, and not how it \
+     withstands an attack on its errors.",
     "Speed says nothing about the strength of the isolation. `direct` isolates nothing: it shows what the front end \
      itself costs, and is not an executor to choose.",
 ];

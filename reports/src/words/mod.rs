@@ -1,6 +1,7 @@
 //! Formats numbers, facts and words for people.
 
 pub(crate) mod facts;
+pub(crate) mod left_out;
 pub mod limits;
 pub mod precision;
 pub mod units;

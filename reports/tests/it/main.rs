@@ -1,6 +1,7 @@
 //! This crate from outside, one module a subject.
 
 mod agreement;
+mod boundaries;
 mod claims;
 mod conclusion;
 mod first_byte;

@@ -16,13 +16,13 @@
 //!
 //! The setting `confine` draws one more line. The test `confinement` tries each of these from within:
 //!
-//! | `confine` | reads the host's files | writes to them | TCP | signals a neighbour | starts 100 processes |
-//! |---|---|---|---|---|---|
-//! | `none` | yes | yes | yes | yes | yes |
-//! | `landlock` | no | no | no | no | yes |
-//! | `seccomp` | yes | no | no | no | no |
-//! | `bubblewrap` | no | no | no | no | yes |
-//! | `cgroup` | yes | yes | yes | yes | no |
+//! | `confine` | reads the host's files | writes to them | TCP | sees processes | signals a neighbour | starts 100 processes |
+//! |---|---|---|---|---|---|---|
+//! | `none` | yes | yes | yes | yes | yes | yes |
+//! | `landlock` | no | no | no | no | no | yes |
+//! | `seccomp` | yes | no | no | yes | no | no |
+//! | `bubblewrap` | no | no | no | no | no | yes |
+//! | `cgroup` | yes | yes | yes | yes | yes | no |
 
 mod artifact;
 mod child;

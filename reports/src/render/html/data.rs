@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::figure::items;
-use crate::charts::{Axis, AxisUnit, Bar, Chart, DotRow, Executor, Line, Panel};
+use super::figure::{items, spots};
+use crate::charts::{Axis, AxisUnit, Bar, Chart, DotRow, Executor, Line, Mark, Panel};
 use crate::statistics::Ratio;
 use crate::tables::{NONE, Table, cells, head};
 
@@ -20,6 +20,7 @@ pub(super) fn samples(charts: &[Chart]) -> String {
             Chart::Dots { panels, .. } => {
                 items(panels).flat_map(|row| &row.dots).map(|dot| dot.samples).collect()
             }
+            Chart::Marks { panels, .. } => spots(panels).map(|spot| spot.samples).collect(),
         }
     });
     let counts: BTreeSet<usize> = counts.collect();
@@ -47,7 +48,27 @@ pub(super) fn table(chart: &Chart, executors: &[Executor]) -> Table {
         Chart::Lines { x, y, panels } => lines_grid(x, y, panels, executors),
         Chart::Bars { panels, .. } => bars_grid(panels, executors),
         Chart::Dots { x, panels } => dots_grid(x, panels, executors),
+        Chart::Marks { x, y, size, panels } => marks_grid([x, y, size], panels, executors),
     }
+}
+
+fn marks_grid(axes: [&Axis; 3], panels: &[Panel<Mark>], executors: &[Executor]) -> Table {
+    let [x, y, size] = axes;
+    let lines = panels.iter().flat_map(|panel| {
+        panel.items.iter().filter_map(move |mark| {
+            let spot = mark.spot.as_ref().ok()?;
+            Some(vec![
+                panel.title.clone(),
+                executors[mark.executor].name.clone(),
+                x.unit.show(spot.x),
+                y.unit.show(spot.y),
+                size.unit.show(spot.size),
+                spot.samples.to_string(),
+            ])
+        })
+    });
+    let head = head(&["panel", "executor", &x.title, &y.title, &size.title, "samples"]);
+    Table { head, names: 2, lines: lines.collect(), ..Table::default() }
 }
 
 fn lines_grid(x: &Axis, y: &Axis, panels: &[Panel<Line>], executors: &[Executor]) -> Table {

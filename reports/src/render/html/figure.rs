@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::legend::{legend, swatch};
 use super::{data, drawn, table};
-use crate::charts::{Chart, Executor, Line, Panel};
+use crate::charts::{Axis, Chart, Executor, Line, Mark, Panel, Spot};
 use crate::render::svg::{self, Drawing, Ruler};
 use crate::statistics::Interval;
 use crate::words;
@@ -84,6 +84,7 @@ fn count(charts: &[Chart]) -> usize {
         Chart::Lines { panels, .. } => panels.len(),
         Chart::Bars { panels, .. } => panels.len(),
         Chart::Dots { panels, .. } => panels.len(),
+        Chart::Marks { panels, .. } => panels.len(),
     });
     panels.sum()
 }
@@ -91,6 +92,11 @@ fn count(charts: &[Chart]) -> usize {
 /// The items of all panels.
 pub(super) fn items<T>(panels: &[Panel<T>]) -> impl Iterator<Item = &T> {
     panels.iter().flat_map(|panel| &panel.items)
+}
+
+/// The places of the marks of all panels.
+pub(super) fn spots(panels: &[Panel<Mark>]) -> impl Iterator<Item = &Spot> {
+    items(panels).filter_map(|mark| mark.spot.as_ref().ok())
 }
 
 fn panels(chart: &Chart, id: &str, executors: &[Executor]) -> Markup {
@@ -124,6 +130,15 @@ fn panels(chart: &Chart, id: &str, executors: &[Executor]) -> Markup {
             let ruler = Ruler::over(x, values, 6);
             each(panels, id, "", &|panel| svg::dots(&panel.items, &ruler, executors), &|_| html! {})
         }
+        Chart::Marks { x, y, size, panels } => {
+            let over = |axis: &Axis, value: fn(&Spot) -> f64| Ruler::over(axis, spots(panels).map(value), 6);
+            let (x_ruler, y_ruler) = (over(x, |spot| spot.x), over(y, |spot| spot.y));
+            let size_ruler = over(size, |spot| spot.size);
+            let rulers = [&x_ruler, &y_ruler, &size_ruler];
+            each(panels, id, &y.title, &|panel| svg::marks(&panel.items, rulers, executors), &|panel| {
+                left_out(&panel.items, executors)
+            })
+        }
     }
 }
 
@@ -147,6 +162,19 @@ fn each<T>(
                     (drawn(&elements))
                 }
                 (below(panel))
+            }
+        }
+    }
+}
+
+/// The executors without a mark, and why.
+fn left_out(marks: &[Mark], executors: &[Executor]) -> Markup {
+    html! {
+        @if marks.iter().any(|mark| mark.spot.is_err()) {
+            ul.notes {
+                @for (executor, reason) in marks.iter().filter_map(|mark| Some((mark.executor, mark.spot.as_ref().err()?))) {
+                    li { (swatch(&executors[executor])) (executors[executor].name) " is left out: " (reason) }
+                }
             }
         }
     }

@@ -46,7 +46,7 @@ fn keys_of(chart: &Chart) -> Vec<Key> {
         Chart::Bars { parts, .. } => {
             PARTS.into_iter().zip(parts.iter().map(|part| (*part).to_owned())).collect()
         }
-        Chart::Dots { .. } => Vec::new(),
+        Chart::Dots { .. } | Chart::Marks { .. } => Vec::new(),
     }
 }
 
@@ -68,5 +68,7 @@ fn shown(chart: &Chart) -> Vec<usize> {
         Chart::Dots { panels, .. } => {
             items(panels).flat_map(|row| row.dots.iter().map(|dot| dot.executor)).collect()
         }
+        // Each mark has its name beside it.
+        Chart::Marks { .. } => Vec::new(),
     }
 }

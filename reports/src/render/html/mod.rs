@@ -65,6 +65,7 @@ fn render_page(page: &Page<'_>) -> String {
                         @for section in &sections { (figure::section(section, &executors)) }
                         (tables(page.sections))
                         (settings::absent(run))
+                        (settings::left_out(run))
                         (settings::settings(run))
                         (limits(page.limits))
                     }
@@ -84,6 +85,7 @@ fn contents(sections: &[figure::ChartSection], page: &Page<'_>) -> Markup {
                 @for section in sections { li { a href={ "#" (section.id) } { (section.title) } } }
                 @if !page.sections.is_empty() { li { a href="#figures" { "All figures" } } }
                 li { a href="#absent" { "Not measured" } }
+                li { a href="#left-out" { "Left out" } }
                 li { a href="#settings" { "Settings" } }
                 @if !page.limits.is_empty() { li { a href="#limits" { "Limits" } } }
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::figure::{ChartFigure, ChartSection};
-use crate::charts::{Chart, cpu, edges, latency, load, memory, noise, reuses, startup};
+use crate::charts::{Chart, boundaries, cpu, edges, latency, load, memory, noise, reuses, startup};
 use crate::figures::{SATURATED, Summary};
 use crate::rows::Run;
 
@@ -13,6 +13,12 @@ const HALF: u64 = 50;
 pub(super) fn all(summary: &Summary) -> Vec<ChartSection> {
     let settings = settings(&summary.run);
     let mut sections = vec![
+        section(
+            "boundaries",
+            "Boundaries",
+            "The costs of all boundaries side by side. The tables among all figures say what each confines.",
+            vec![costs(summary)],
+        ),
         section(
             "startup",
             "Startup",
@@ -90,6 +96,19 @@ pub(super) fn settings(run: &Run) -> String {
         repetitions.map(|count| format!("{count} repetition{}", if count == 1 { "" } else { "s" }));
     let known: Vec<_> = name.into_iter().chain(repetitions).collect();
     if known.is_empty() { String::new() } else { format!("{}. ", known.join(", ")) }
+}
+
+fn costs(summary: &Summary) -> Option<ChartFigure> {
+    figure(
+        "boundaries-costs",
+        "Start, memory and throughput of each boundary",
+        boundaries::costs(summary),
+        "One mark for each executor, with its name beside it: further left starts faster, further down holds less \
+         memory, and a larger mark answers more requests per second. Both axes and the sizes are logarithmic. An \
+         executor without one of the three values is named below.",
+        "Medians of `start`, the slope of the host's memory over live instances, and warm instances in a closed loop at \
+         the number of connections with the highest rate.",
+    )
 }
 
 fn starts(summary: &Summary) -> Vec<Option<ChartFigure>> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::rich;
 use super::table;
 use crate::rows::{ExecutorInfo, Run};
-use crate::tables::{Table, head};
+use crate::tables::{Table, head, left_out};
 use crate::words::facts;
 
 /// The cells without figures, grouped by reason.
@@ -26,6 +26,16 @@ pub(super) fn absent(run: &Run) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The engines and features that no run has.
+pub(super) fn left_out(run: &Run) -> Markup {
+    html! {
+        section #left-out {
+            h2 { (left_out::TITLE) }
+            div.wrapped { (table::bare(&left_out::table(run))) }
         }
     }
 }

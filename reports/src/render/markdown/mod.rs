@@ -9,7 +9,7 @@ use crate::conclusion::{self, Conclusion};
 use crate::figures::Summary;
 use crate::render::reading;
 use crate::rows::Run;
-use crate::tables;
+use crate::tables::{self, left_out};
 use crate::words::limits::LIMITS;
 use crate::words::{self, facts};
 
@@ -37,6 +37,8 @@ fn write(out: &mut String, summary: &Summary) -> fmt::Result {
         table::section(out, &section)?;
     }
     absent(out, run)?;
+    writeln!(out, "## {}\n", left_out::TITLE)?;
+    table::bare(out, &left_out::table(run))?;
     settings::write(out, run)?;
     writeln!(out, "## What these numbers do not say\n")?;
     for limit in LIMITS {

@@ -12,15 +12,7 @@ const HEIGHT: i32 = 236;
 
 /// Draws one panel.
 pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, executors: &[Executor]) -> Drawing {
-    draw(HEIGHT, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(8 * SCALE)
-            .margin_right(14 * SCALE)
-            .x_label_area_size(40 * SCALE)
-            .y_label_area_size(56 * SCALE)
-            .build_cartesian_2d(x.clone(), y.clone())?;
-        mesh(&mut chart.configure_mesh(), x)?;
-        let at = |point: (f64, f64)| chart.backend_coord(&point);
+    let draw_lines = |area: &Area<'_>, at: &dyn Fn((f64, f64)) -> (i32, i32)| -> Drawn {
         let shown = |point: &Point| x.takes(point.x) && y.takes(point.y);
         for line in lines {
             let slot = slot(line, executors);
@@ -45,7 +37,30 @@ pub(crate) fn lines(lines: &[Line], x: &Ruler, y: &Ruler, executors: &[Executor]
             }
         }
         Ok(())
-    })
+    };
+    draw(HEIGHT, |area| plane(area, x, y, |at| draw_lines(area, at)))
+}
+
+/// The room around a plane, in pixels of the page: above, at the right, below with the labels, and at the left with
+/// the labels.
+pub(super) const AROUND: [i32; 4] = [8, 14, 40, 56];
+
+/// Two axes and a grid, on which `then` draws.
+pub(super) fn plane(
+    area: &Area<'_>,
+    x: &Ruler,
+    y: &Ruler,
+    then: impl FnOnce(&dyn Fn((f64, f64)) -> (i32, i32)) -> Drawn,
+) -> Drawn {
+    let [above, right, below, left] = AROUND.map(|pixels| pixels * SCALE);
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(above)
+        .margin_right(right)
+        .x_label_area_size(below)
+        .y_label_area_size(left)
+        .build_cartesian_2d(x.clone(), y.clone())?;
+    mesh(&mut chart.configure_mesh(), x)?;
+    then(&|point| chart.backend_coord(&point))
 }
 
 fn slot(line: &Line, executors: &[Executor]) -> u8 {

@@ -7,8 +7,10 @@ mod axis_unit;
 mod bars;
 mod dots;
 mod ink;
+mod labels;
 mod lines;
 mod marker;
+mod marks;
 mod ruler;
 
 use plotters::coord::Shift;
@@ -20,6 +22,7 @@ pub(crate) use dots::dots;
 pub(crate) use ink::Ink;
 pub(crate) use lines::lines;
 pub(crate) use marker::swatch;
+pub(crate) use marks::marks;
 pub(crate) use ruler::Ruler;
 
 /// Units of a drawing for one pixel of the page: the library draws at whole numbers.

@@ -48,6 +48,11 @@ impl Ruler {
         place(self.axis.scale, value).is_finite()
     }
 
+    /// How far along the axis a value lies, from 0 to 1.
+    pub(super) fn part(&self, value: f64) -> f64 {
+        (self.place(value) - self.ends.start) / (self.ends.end - self.ends.start)
+    }
+
     /// The place of a value; the low end if it has none.
     fn place(&self, value: f64) -> f64 {
         let place = place(self.axis.scale, value);
@@ -60,8 +65,7 @@ impl Ranged for Ruler {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
-        let part = (self.place(*value) - self.ends.start) / (self.ends.end - self.ends.start);
-        first + (part * f64::from(last - first)).round() as i32
+        first + (self.part(*value) * f64::from(last - first)).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {

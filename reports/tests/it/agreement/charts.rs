@@ -170,6 +170,25 @@ impl Shown<'_> {
         self.is_with_interval(of, name, &settings);
     }
 
+    /// Start, memory and highest rate are the figures, and stand in the table of boundaries.
+    pub(super) fn check_boundary(&self, line: &[String]) {
+        let number = |text| Number { group: &line[0], executor: &line[1], text };
+        let invocations = self.invocations(&line[0]);
+        let memory = Settings { invocations, ..Settings::default() };
+        self.is(&number(&line[2]), "start_p50", &Settings::default());
+        self.is(&number(&line[3]), "memory_slope", &memory);
+        self.is(&number(&line[4]), "load_rate", &self.best(&number(&line[4]), "warm"));
+        let tables = self.sections.iter().flat_map(|section| &section.tables);
+        let (function, variant) = line[0].split_once(" · ").unwrap();
+        let title = format!("The cost of each boundary: `{function}`, variant `{variant}`");
+        let table = tables.into_iter().find(|table| table.title == title).expect("a chart has its table");
+        let is_same = |cells: &&Vec<String>| {
+            let start = cells[1].split(" [").next();
+            cells[0] == format!("`{}`", line[1]) && start == Some(&line[2]) && cells[2..4] == line[3..5]
+        };
+        assert!(table.lines.iter().any(|cells| is_same(&cells)), "{line:?} is not in {table:?}");
+    }
+
     /// The ratio stands in the table of A/A pairs.
     pub(super) fn check_twins(&self, chart: &ChartTable, of: &Number<'_>) {
         let pairs =

@@ -108,6 +108,7 @@ impl<'a> Shown<'a> {
             "glance" => check_columns(chart, |of, line| self.check_glance(chart, of, line)),
             "cold" => check_columns(chart, |of, line| self.check_cold(of, line)),
             "twins" => check_columns(chart, |of, _| self.check_twins(chart, of)),
+            "boundaries-costs" => check_lines(chart, |line| self.check_boundary(line)),
             "growth" => self.check_growth(chart),
             "calibration" => self.check_calibration(chart),
             "first-answer" => check_lines(chart, |line| {

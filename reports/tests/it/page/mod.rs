@@ -146,7 +146,7 @@ fn warnings_come_before_all_figures() {
 #[test]
 fn a_run_without_rows_says_so_in_each_section() {
     let page = render(&part(|_| false), "");
-    assert_eq!(page.matches("it has no rows of this experiment").count(), 7);
+    assert_eq!(page.matches("it has no rows of this experiment").count(), 8);
     assert!(!page.contains("<figure"));
 }
 

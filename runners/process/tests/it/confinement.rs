@@ -5,78 +5,38 @@ use std::path::Path;
 
 use isolab_core::{Executor as _, Instance, Variant};
 
-use crate::support::{Lab, get_text, stop, until_gone};
+use crate::support::{Lab, function, get_text, stop, until_gone};
 
-/// Answers whether it could do each thing, in the order of [`Tried`].
-const TRIES: &str = r#"
-import { spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+/// The attempts of the function `attempts`, in the order of the columns in the front page of this crate.
+const ATTEMPTS: [&str; 6] =
+    ["read_file", "write_file", "connect", "see_process", "signal", "start_processes"];
 
-const can = (what) => { try { what(); return true; } catch { return false; } };
-
-function connects(port) {
-    return new Promise((resolve) => {
-        const socket = connect(port, "127.0.0.1");
-        socket.on("connect", () => { socket.destroy(); resolve(true); });
-        socket.on("error", () => resolve(false));
-    });
-}
-
-function starts() {
-    return new Promise((resolve) => {
-        const child = can(() => 0) && spawn("/usr/bin/sleep", ["1000"], { stdio: "ignore" });
-        child.on("spawn", () => resolve(child));
-        child.on("error", () => resolve(null));
-    });
-}
-
-async function startsMany(wanted) {
-    const started = [];
-    while (started.length < wanted) {
-        const child = await starts().catch(() => null);
-        if (!child) break;
-        started.push(child);
-    }
-    const isEnough = started.length === wanted;
-    started.forEach((child) => child.kill("SIGKILL"));
-    return isEnough;
-}
-
-export default {
-    async fetch(request) {
-        const query = new URL(request.url).searchParams;
-        const file = query.get("file");
-        return new Response([
-            can(() => readFileSync("/etc/hostname")),
-            can(() => { writeFileSync(file, "x"); rmSync(file); }),
-            await connects(Number(query.get("port"))),
-            can(() => process.kill(Number(query.get("neighbour")), "SIGKILL")),
-            await startsMany(100),
-        ].join(" "));
-    },
-};
-"#;
-
-/// Whether a function reads a file of the host, writes one, connects by TCP, signals its neighbour, starts 100 processes.
-type Tried = [bool; 5];
-
-async fn tried(confine: &str) -> Tried {
-    let lab = Lab::open(&format!("process:confine={confine}"));
-    let function = lab.handler("tries", "[limits]\ndeadline_ms = 30000", TRIES);
+/// Whether each of [`ATTEMPTS`] succeeded, by the answer of the guest.
+async fn tried(settings: &str, variant: Variant) -> [bool; 6] {
+    let lab = Lab::open(&format!("process:{settings}"));
+    let function = function("instruments/attempts");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let neighbour = lab.start(&function, Variant::Js).await.unwrap();
-    let instance = lab.start(&function, Variant::Js).await.unwrap();
-    let file = std::env::temp_dir().join(format!("isolab-tried-{}-{confine}", std::process::id()));
+    let neighbour = lab.start(&function, variant).await.unwrap();
+    let instance = lab.start(&function, variant).await.unwrap();
+    let file = format!("isolab-tried-{}-{settings}-{variant}", std::process::id());
+    let file = std::env::temp_dir().join(file);
     let id = neighbour_id(&*neighbour);
-    let uri = format!("/?port={port}&neighbour={id}&file={}", file.display());
-    let answer = get_text(&*instance, &uri).await;
+    let query = format!(
+        "mark=600.5&read=/etc/hostname&port={port}&process={id}&processes=100&write={}",
+        file.display()
+    );
+    let answer = get_text(&*instance, &format!("/?{query}")).await.unwrap();
+    assert_eq!(get_text(&*instance, "/?end").await.unwrap(), "");
     stop(instance).await;
     stop(neighbour).await;
-    assert!(!file.exists());
-    let answers: Vec<bool> = answer.unwrap().split(' ').map(|word| word.parse().unwrap()).collect();
-    answers.try_into().unwrap()
+    let is_written = std::fs::remove_file(&file).is_ok();
+    let has_succeeded = |attempt: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix(attempt));
+        line.expect("a line for each attempt").starts_with(" yes")
+    };
+    assert_eq!(is_written, has_succeeded("write_file"), "{answer}");
+    ATTEMPTS.map(has_succeeded)
 }
 
 /// The server of an instance. Its control group names it if it has one of its own.
@@ -94,13 +54,29 @@ fn members(group: &Path) -> Vec<u32> {
 #[tokio::test]
 async fn each_line_confines_what_the_documentation_says() {
     for (confine, expected) in [
-        ("none", [true, true, true, true, true]),
-        ("landlock", [false, false, false, false, true]),
-        ("seccomp", [true, false, false, false, false]),
-        ("bubblewrap", [false, false, false, false, true]),
-        ("cgroup", [true, true, true, true, false]),
+        ("none", [true, true, true, true, true, true]),
+        ("landlock", [false, false, false, false, false, true]),
+        ("seccomp", [true, false, false, true, false, false]),
+        ("bubblewrap", [false, false, false, false, false, true]),
+        ("cgroup", [true, true, true, true, true, false]),
     ] {
-        assert_eq!(tried(confine).await, expected, "{confine}");
+        for variant in [Variant::Rust, Variant::Js] {
+            let tried = tried(&format!("confine={confine}"), variant).await;
+            assert_eq!(tried, expected, "{confine} {variant}");
+        }
+    }
+}
+
+/// Its neighbours descend from the same zygote, and are behind lines of their own.
+#[tokio::test]
+async fn a_forked_server_is_confined_as_others_are() {
+    for (confine, expected) in [
+        ("none", [true, true, true, true, true, true]),
+        ("landlock", [false, false, false, false, false, true]),
+        ("cgroup", [true, true, true, true, true, false]),
+    ] {
+        let tried = tried(&format!("spawn=fork,confine={confine}"), Variant::Rust).await;
+        assert_eq!(tried, expected, "{confine}");
     }
 }
 

@@ -1,0 +1,3 @@
+//! The native server of `attempts`, which a container runs.
+
+isolab_sdk::serve!(function_attempts::handle);
