@@ -6,6 +6,9 @@
 //! | [`socket`] | the host's socket for one instance: the server connects to it |
 //! | [`caller`] | the calls of one server: its connections, and why it does not answer |
 //! | [`child`] | a server that runs as a child of this process |
+//! | [`bounds`] | the user, the memory and the end of such a process |
+//! | [`files`] | a function's files in a folder that its processes can enter |
+//! | [`resident`] | the resident set of a process |
 //! | [`connection`] | HTTP/1.1 over one kept connection, streams included |
 //! | [`failure`] | the reasons for a missing response |
 //! | [`death`] | the cause of a server's death |
@@ -18,12 +21,14 @@
 //! | [`outbound`] | the host's side of the server's requests to granted hosts |
 //! | [`server`] | a server around an instance of another executor |
 
+pub mod bounds;
 pub mod caller;
 pub mod child;
 pub mod connection;
 pub mod death;
 pub mod environment;
 pub mod failure;
+pub mod files;
 pub mod folders;
 pub mod group;
 pub mod hierarchy;
@@ -31,6 +36,7 @@ mod incoming;
 pub mod node;
 pub mod outbound;
 pub mod program;
+pub mod resident;
 pub mod server;
 pub mod session;
 pub mod socket;

@@ -8,14 +8,9 @@ use std::process::{Command, ExitStatus};
 
 use async_trait::async_trait;
 use isolab_core::{Cause, Limits};
+use isolab_guest::bounds;
 use isolab_guest::child::{self, Surroundings};
-use isolab_guest::session;
 use isolab_guest::socket::HostSocket;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getppid};
 
 use crate::artifact::Server;
 use crate::confine::{Confinement, Group, Line};
@@ -94,32 +89,9 @@ pub(crate) async fn spawn(
     let bytes = group.is_none().then(|| limits.memory_bytes.saturating_add(server.extra_bytes));
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment).current_dir("/");
-    if nix::unistd::geteuid().is_root() {
-        let (user, group) = session::user();
-        command.uid(user).gid(group);
-    }
-    let host = nix::unistd::getpid();
+    bounds::set(&mut command, bytes, cpu);
     // SAFETY: between fork and exec the closure only makes system calls: it takes no lock and no memory.
-    unsafe { command.pre_exec(move || confine(bytes, cpu, host).and_then(|()| line.enter())) };
+    unsafe { command.pre_exec(move || line.enter()) };
     let kin = Kin { is_wrapped: matches!(confinement, Confinement::Bubblewrap(_)), group };
     Child::spawn(command, kin, socket, limits).await
-}
-
-/// The little that confines every process.
-fn confine(bytes: Option<u64>, cpu: Option<usize>, host: Pid) -> io::Result<()> {
-    bytes.map_or(Ok(()), |bytes| setrlimit(Resource::RLIMIT_DATA, bytes, bytes))?;
-    // A core dump takes longer than the rest of a crash.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    prctl::set_no_new_privs()?;
-    let mut cpus = CpuSet::new();
-    match cpu {
-        Some(cpu) => cpus.set(cpu)?,
-        // The host may be kept on one processor. The engine of a container would choose from all.
-        None => (0..CpuSet::count()).try_for_each(|cpu| cpus.set(cpu))?,
-    }
-    sched_setaffinity(Pid::from_raw(0), &cpus)?;
-    // The thread that starts an instance stays as long as the instance.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // It may be gone already.
-    if getppid() == host { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
 }
