@@ -24,6 +24,12 @@ pub fn set(command: &mut Command, bytes: Option<u64>, cpu: Option<usize>) {
     unsafe { command.pre_exec(move || enter(bytes, cpu, host)) };
 }
 
+/// Has the kernel refuse every byte that the command's process would write to a file. Sockets and pipes take them.
+pub fn refuse_files(command: &mut Command) {
+    // SAFETY: between fork and exec the closure only makes a system call.
+    unsafe { command.pre_exec(|| Ok(setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?)) };
+}
+
 fn enter(bytes: Option<u64>, cpu: Option<usize>, host: Pid) -> io::Result<()> {
     bytes.map_or(Ok(()), |bytes| setrlimit(Resource::RLIMIT_DATA, bytes, bytes))?;
     // A core dump takes longer than the rest of a crash.

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::caller::Server;
 use crate::connection::Connection;
 use crate::death;
-use crate::socket::HostSocket;
+use crate::meeting::Meeting;
 
 /// How long a server may take to die after it has closed its connection, or was killed.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,14 +60,14 @@ pub trait Surroundings {
     }
 }
 
-/// A server with the socket that it connects to. It is killed when it is dropped.
+/// A server with the socket at which it meets the host. It is killed when it is dropped.
 pub struct Child<S: Surroundings> {
     id: u32,
     surroundings: S,
     running: Mutex<Running>,
     /// Whether it has ended, and its group was killed. Its number may belong to another process then.
     is_over: Cell<bool>,
-    socket: HostSocket,
+    meeting: Meeting,
     limits: Limits,
     words: Arc<Words>,
 }
@@ -81,14 +81,15 @@ struct Words {
 }
 
 impl<S: Surroundings> Child<S> {
-    /// Runs a command, in a process group of its own. Its server will connect to `socket`.
+    /// Runs a command, in a process group of its own. Its server will connect to a socket of the host, or listen at
+    /// one of its own.
     ///
     /// # Errors
     /// [`Cause::Internal`] if it cannot be run.
     pub async fn spawn(
         mut command: StdCommand,
         surroundings: S,
-        socket: HostSocket,
+        socket: impl Into<Meeting>,
         limits: Limits,
     ) -> Result<Self, Cause> {
         let program = command.get_program().to_owned();
@@ -107,8 +108,8 @@ impl<S: Surroundings> Child<S> {
         if let Some(stderr) = running.stderr.take() {
             tokio::spawn(listen(stderr, Arc::clone(&words)));
         }
-        let (running, is_over) = (Mutex::new(running), Cell::new(false));
-        Ok(Self { id, surroundings, running, is_over, socket, limits, words })
+        let (running, is_over, meeting) = (Mutex::new(running), Cell::new(false), socket.into());
+        Ok(Self { id, surroundings, running, is_over, meeting, limits, words })
     }
 
     /// The number of the process that this one has started.
@@ -176,7 +177,7 @@ impl<S: Surroundings> Server for Child<S> {
         let is_guest = |process| self.surroundings.includes(self.id, process);
         tokio::select! {
             biased;
-            connected = Connection::accept(&self.socket, is_guest, self.limits) => connected,
+            connected = self.meeting.connect(is_guest) => Connection::over(connected?, self.limits),
             cause = self.death() => Err(cause),
         }
     }

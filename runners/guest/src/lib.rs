@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`session`] | the folder of one executor's sockets, which is swept when its process is gone |
 //! | [`socket`] | the host's socket for one instance: the server connects to it |
+//! | [`server_socket`] | the same for a server that listens itself: the host connects to it |
+//! | [`meeting`] | either of the two |
 //! | [`caller`] | the calls of one server: its connections, and why it does not answer |
 //! | [`child`] | a server that runs as a child of this process |
 //! | [`bounds`] | the user, the memory and the end of such a process |
@@ -33,10 +35,12 @@ pub mod folders;
 pub mod group;
 pub mod hierarchy;
 mod incoming;
+pub mod meeting;
 pub mod node;
 pub mod outbound;
 pub mod program;
 pub mod resident;
 pub mod server;
+pub mod server_socket;
 pub mod session;
 pub mod socket;
