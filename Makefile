@@ -22,6 +22,7 @@ bench: setup ## set up, then measure: cargo run -- bench $(ARGS)
 
 test: setup ## set up, then run every test
 	@scripts/setup-chromium
+	@scripts/setup-foreign
 	@scripts/tests/setup-v8
 	cargo test --workspace $(features) --no-fail-fast $(ARGS)
 

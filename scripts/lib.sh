@@ -51,3 +51,24 @@ install_packages() { # subject package…
     rm -f "$log"
     return 1
 }
+
+# Installs the npm packages of scripts/NAME/package-lock.json into the cache folder, and prints their folder on stdout.
+# Returns 1 where node or npm is missing, or npm fails.
+install_npm() { # name
+    local source=$ISOLAB_ROOT/scripts/$1 folder partial
+    folder=$ISOLAB_CACHE/$1/$(sha256sum "$source/package-lock.json" | cut -c 1-16)
+    if [[ ! -d $folder/node_modules ]]; then
+        has node npm || install_packages "$1" nodejs npm >&2 || return 1
+        # npm fills a folder of its own first: an interrupted installation must not look like a whole one.
+        partial=$folder.partial.$$
+        if ! {
+            mkdir -p "$partial" && cp "$source/package.json" "$source/package-lock.json" "$partial" &&
+                npm ci --prefix "$partial" --ignore-scripts --no-audit --no-fund --loglevel error >&2 &&
+                rm -rf "$folder" && mv "$partial" "$folder"
+        }; then
+            rm -rf "$partial"
+            return 1
+        fi
+    fi
+    printf '%s\n' "$folder"
+}

@@ -24,7 +24,7 @@ pub struct Registration {
     pub deadline: &'static str,
     /// Whether a command that names no executor takes it. The default run compares models, so it
     /// takes one engine of each; others of the same model are measured where they are named, and so are plain
-    /// processes, which confine nothing.
+    /// processes, which confine nothing, and foreign runtimes, which are not this lab's.
     pub by_default: bool,
     /// The cargo feature with which it is compiled in.
     pub feature: Option<&'static str>,
@@ -90,6 +90,9 @@ impl From<isolab_core::Error> for OpenError {
 type Opened = Result<Arc<dyn Executor>, OpenError>;
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
+/// The model of a runtime that others make, with its own server and its own sandbox.
+const FOREIGN: &str = "foreign runtime in a process";
+
 /// All executors, in the order in which they are shown and served.
 pub const ALL: &[Registration] = &[
     Registration {
@@ -136,6 +139,24 @@ pub const ALL: &[Registration] = &[
         feature: Some("process"),
         build: PROCESS,
         guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
+    },
+    Registration {
+        name: "workerd",
+        model: FOREIGN,
+        deadline: "a deadline kills the function's process",
+        by_default: false,
+        feature: Some("workerd"),
+        build: WORKERD,
+        guests: |_, _| None,
+    },
+    Registration {
+        name: "deno",
+        model: FOREIGN,
+        deadline: "a deadline kills the function's process",
+        by_default: false,
+        feature: Some("deno"),
+        build: DENO,
+        guests: |_, _| None,
     },
     Registration {
         name: "direct",
@@ -327,6 +348,43 @@ const PROCESS: Option<Build> = Some(Build {
 
 #[cfg(not(feature = "process"))]
 const PROCESS: Option<Build> = None;
+
+#[cfg(feature = "workerd")]
+const WORKERD: Option<Build> = Some(Build {
+    settings: isolab_foreign::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| open_foreign(&isolab_foreign::WORKERD, spec, environment),
+});
+
+#[cfg(not(feature = "workerd"))]
+const WORKERD: Option<Build> = None;
+
+#[cfg(feature = "deno")]
+const DENO: Option<Build> = Some(Build {
+    settings: isolab_foreign::SETTINGS,
+    daemons: &[],
+    helpers: &[],
+    beside: &[],
+    sweep: None,
+    open: |spec, environment| open_foreign(&isolab_foreign::DENO, spec, environment),
+});
+
+#[cfg(not(feature = "deno"))]
+const DENO: Option<Build> = None;
+
+#[cfg(any(feature = "workerd", feature = "deno"))]
+fn open_foreign(runtime: &'static isolab_foreign::Runtime, spec: Spec, environment: Environment) -> Opening {
+    Box::pin(async move {
+        let executor = spec.to_string();
+        match isolab_foreign::Foreign::open(runtime, spec, &environment) {
+            Ok(foreign) => Ok(Arc::new(foreign) as _),
+            Err(cause) => Err(OpenError { executor, cause, hint: None }),
+        }
+    })
+}
 
 #[cfg(feature = "wasmi")]
 const WASMI: Option<Build> = Some(Build {
@@ -568,18 +626,19 @@ mod tests {
         assert_eq!(exit::code(&error), exit::BAD_INPUT);
         let text = error.to_string();
         assert!(
-            text.contains("did you mean `wasm`?") && text.contains("wasm, v8, docker, oci, process, direct"),
+            text.contains("did you mean `wasm`?")
+                && text.contains("wasm, v8, docker, oci, process, workerd, deno, direct"),
             "{text}"
         );
     }
 
     /// A default run compares models, and a model is measured once. A server would run functions in plain
-    /// processes unasked, so that model has to be named.
+    /// processes unasked, so that model has to be named, and so have foreign runtimes.
     #[test]
     fn every_model_is_taken_once_where_no_executor_is_named() {
         let taken: Vec<_> = ALL.iter().filter(|known| known.by_default).map(|known| known.model).collect();
-        let models: BTreeSet<_> =
-            ALL.iter().map(|known| known.model).filter(|model| *model != "OS process").collect();
+        let models = ALL.iter().map(|known| known.model);
+        let models: BTreeSet<_> = models.filter(|model| !["OS process", FOREIGN].contains(model)).collect();
         assert_eq!((taken.len(), taken.into_iter().collect::<BTreeSet<_>>()), (models.len(), models));
         let names: Vec<_> = by_default().iter().map(|spec| spec.name().to_owned()).collect();
         for known in ALL.iter().filter(|known| known.build.is_some()) {

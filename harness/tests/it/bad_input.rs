@@ -39,7 +39,7 @@ fn an_unknown_name_is_refused_with_the_nearest_one_and_a_list() {
         refused(
             &format!("{command} --executor wasn"),
             2,
-            &["did you mean `wasm`?", "wasm, v8, docker, oci, process, direct"],
+            &["did you mean `wasm`?", "wasm, v8, docker, oci, process, workerd, deno, direct"],
         );
         refused(&format!("{command} --executor wasm:compilr=winch"), 2, &["did you mean `compiler`?"]);
         refused(&format!("{command} --executor wasm:compiler=gcc"), 2, &["cranelift, winch"]);

@@ -12,17 +12,33 @@ use isolab::http1::Wire;
 use isolab_frontend::admin::api;
 use nix::sys::signal::Signal;
 
-use crate::support::{Serving, can_run, finish, isolab, run};
+use crate::support::{Serving, can_run, can_run_as, finish, isolab, run};
 
 const GREETING: &str = r#"{"message":"Hello World"}"#;
 
-/// Every executor. One that is not compiled in cannot run.
-const EXECUTORS: [&str; 9] = ["direct", "wasm", "v8", "docker", "oci", "process", "wasmi", "wasm3", "wasmer"];
+/// Every executor, with a variant that it runs. One that is not compiled in cannot run.
+const EXECUTORS: [(&str, &str); 11] = [
+    ("direct", "rust"),
+    ("wasm", "rust"),
+    ("v8", "rust"),
+    ("docker", "rust"),
+    ("oci", "rust"),
+    ("process", "rust"),
+    ("workerd", "js"),
+    ("deno", "js"),
+    ("wasmi", "rust"),
+    ("wasm3", "rust"),
+    ("wasmer", "rust"),
+];
+
+fn runnable() -> impl Iterator<Item = (&'static str, &'static str)> {
+    EXECUTORS.into_iter().filter(|(executor, variant)| can_run_as(executor, variant))
+}
 
 #[test]
 fn every_executor_serves_hello_and_drains() {
-    for executor in EXECUTORS.into_iter().filter(|executor| can_run(executor)) {
-        let server = Serving::start(&["--executor", executor, "--variant", "rust"]);
+    for (executor, variant) in runnable() {
+        let server = Serving::start(&["--executor", executor, "--variant", variant]);
         let answer = server.connect().get("/hello").unwrap().response;
         assert_eq!(answer.body(), GREETING, "{executor}");
         assert_eq!(answer.headers()["x-isolab-executor"], executor);
@@ -222,8 +238,9 @@ fn a_server_ends_with_its_parent() {
 
 #[test]
 fn invoke_prints_the_body_and_nothing_else_on_stdout() {
-    for executor in EXECUTORS.into_iter().filter(|executor| can_run(executor)) {
-        let finished = run(["invoke", executor, "hello", "--variant", "rust", "--query", "myName=Ada & Bob"]);
+    for (executor, variant) in runnable() {
+        let finished =
+            run(["invoke", executor, "hello", "--variant", variant, "--query", "myName=Ada & Bob"]);
         assert_eq!(finished.stdout, r#"{"message":"Hello Ada & Bob"}"#, "{finished:?}");
         for phase in ["prepare", "start", "invoke", "stop", "200"] {
             assert!(finished.stderr.contains(phase), "{phase}: {}", finished.stderr);
@@ -276,9 +293,8 @@ fn an_error_page_is_not_loaded() {
 #[test]
 fn doctor_shows_every_executor() {
     let finished = run(["doctor"]);
-    for word in
-        EXECUTORS.into_iter().chain(["processor", "cgroups", "advice", "opt-level 3", "costs its thread"])
-    {
+    let executors = EXECUTORS.into_iter().map(|(executor, _)| executor);
+    for word in executors.chain(["processor", "cgroups", "advice", "opt-level 3", "costs its thread"]) {
         assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
     }
     let without = finish(isolab().arg("doctor").env("DOCKER_HOST", "unix:///nowhere/docker.sock"));

@@ -8,7 +8,7 @@ use isolab_reports::{RunStatus, Status, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Serving, can_run, isolab, one_run_at_a_time};
+use crate::support::{Serving, can_run, can_run_as, isolab, one_run_at_a_time};
 
 /// Processes of a run: every child has its id on its command line.
 fn processes_of(id: &str) -> Vec<i32> {
@@ -184,16 +184,18 @@ fn a_server_sweeps_the_leftovers_of_one_that_was_killed() {
 /// Nothing but the kernel can end them then.
 #[test]
 fn the_processes_of_a_server_that_was_killed_end_with_it() {
-    if !can_run("process") {
-        return;
+    for (executor, variant) in [("process", "rust"), ("workerd", "js"), ("deno", "js")] {
+        if !can_run_as(executor, variant) {
+            continue;
+        }
+        let mut killed = Serving::start(&["--executor", executor, "--variant", variant]);
+        assert_eq!(killed.connect().get("/hello").unwrap().response.status(), 200);
+        let instances = children_of(killed.pid());
+        assert_eq!(instances.len(), 1, "{executor}: {instances:?}");
+        killed.signal(Signal::SIGKILL);
+        wait_until("the end of the killed server", || killed.ended().is_some());
+        wait_until("the end of its processes", || instances.iter().all(|id| !is_running(*id)));
     }
-    let mut killed = Serving::start(&["--executor", "process", "--variant", "rust"]);
-    assert_eq!(killed.connect().get("/hello").unwrap().response.status(), 200);
-    let instances = children_of(killed.pid());
-    assert_eq!(instances.len(), 1, "{instances:?}");
-    killed.signal(Signal::SIGKILL);
-    wait_until("the end of the killed server", || killed.ended().is_some());
-    wait_until("the end of its processes", || instances.iter().all(|id| !is_running(*id)));
 }
 
 fn children_of(parent: Pid) -> Vec<i32> {

@@ -29,7 +29,7 @@ impl Endpoint {
             match self {
                 Self::Socket(socket) => {
                     let is_guest = |process| outside::is_in_container(process, &container.id);
-                    Connection::accept(socket, is_guest, limits).await
+                    Connection::over(socket.accept(is_guest).await?, limits)
                 }
                 Self::Bridge(address) => {
                     let stream = connect_to(address).await?;

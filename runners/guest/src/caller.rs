@@ -50,6 +50,11 @@ impl Fault {
         let is_spared = self.is_spared || error.spares_instance;
         error.sparing(is_spared)
     }
+
+    /// Its cause.
+    pub fn into_cause(self) -> Cause {
+        self.cause
+    }
 }
 
 impl<S: Server> Caller<S> {

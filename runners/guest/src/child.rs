@@ -20,7 +20,7 @@ use crate::caller::Server;
 use crate::connection::Connection;
 use crate::death;
 use crate::forked::Forked;
-use crate::socket::HostSocket;
+use crate::meeting::Meeting;
 
 /// How long a server may take to die after it has closed its connection, or was killed.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,14 +62,14 @@ pub trait Surroundings {
     }
 }
 
-/// A server with the socket that it connects to. It is killed when it is dropped.
+/// A server with the socket at which it meets the host. It is killed when it is dropped.
 pub struct Child<S: Surroundings> {
     id: u32,
     surroundings: S,
     running: Mutex<Running>,
     /// Whether it has ended, and its group was killed. Its number may belong to another process then.
     is_over: Cell<bool>,
-    socket: HostSocket,
+    meeting: Meeting,
     limits: Limits,
     words: Arc<Words>,
 }
@@ -99,14 +99,15 @@ struct Words {
 }
 
 impl<S: Surroundings> Child<S> {
-    /// Runs a command, in a process group of its own. Its server will connect to `socket`.
+    /// Runs a command, in a process group of its own. Its server will connect to a socket of the host, or listen at
+    /// one of its own.
     ///
     /// # Errors
     /// [`Cause::Internal`] if it cannot be run.
     pub async fn spawn(
         mut command: StdCommand,
         surroundings: S,
-        socket: HostSocket,
+        socket: impl Into<Meeting>,
         limits: Limits,
     ) -> Result<Self, Cause> {
         let program = command.get_program().to_owned();
@@ -122,7 +123,7 @@ impl<S: Surroundings> Child<S> {
         })?;
         let id = running.id().ok_or_else(|| Cause::Internal("the process has no id".into()))?;
         let stderr = running.stderr.take().expect("stderr is piped");
-        Ok(Self::new((id, Running::Spawned(running)), stderr, surroundings, socket, limits))
+        Ok(Self::new((id, Running::Spawned(running)), stderr, surroundings, socket.into(), limits))
     }
 
     /// Takes a process that a zygote has forked, in a process group of its own. Its server will connect to `socket`.
@@ -130,23 +131,23 @@ impl<S: Surroundings> Child<S> {
         forked: Forked,
         stderr: pipe::Receiver,
         surroundings: S,
-        socket: HostSocket,
+        socket: impl Into<Meeting>,
         limits: Limits,
     ) -> Self {
-        Self::new((forked.id(), Running::Forked(forked)), stderr, surroundings, socket, limits)
+        Self::new((forked.id(), Running::Forked(forked)), stderr, surroundings, socket.into(), limits)
     }
 
     fn new(
         (id, running): (u32, Running),
         stderr: impl AsyncRead + Send + Unpin + 'static,
         surroundings: S,
-        socket: HostSocket,
+        meeting: Meeting,
         limits: Limits,
     ) -> Self {
         let words = Arc::<Words>::default();
         tokio::spawn(listen(stderr, Arc::clone(&words)));
         let (running, is_over) = (Mutex::new(running), Cell::new(false));
-        Self { id, surroundings, running, is_over, socket, limits, words }
+        Self { id, surroundings, running, is_over, meeting, limits, words }
     }
 
     /// The number of its process.
@@ -214,7 +215,7 @@ impl<S: Surroundings> Server for Child<S> {
         let is_guest = |process| self.surroundings.includes(self.id, process);
         tokio::select! {
             biased;
-            connected = Connection::accept(&self.socket, is_guest, self.limits) => connected,
+            connected = self.meeting.connect(is_guest) => Connection::over(connected?, self.limits),
             cause = self.death() => Err(cause),
         }
     }

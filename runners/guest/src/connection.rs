@@ -15,10 +15,11 @@ use isolab_core::streams::{Broken, Outlet, Pieces};
 use isolab_core::{Cause, Limits, Request, Response, Streams};
 use isolab_sdk::server::UnixLine;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 use crate::failure::{Answer, Failure};
 use crate::incoming::Incoming;
-use crate::socket::{self, HostSocket, State};
+use crate::socket::{self, State};
 
 /// A line to the server in a container: a Unix socket, or TCP.
 pub trait Line: AsyncRead + AsyncWrite + AsFd + Unpin {}
@@ -40,14 +41,9 @@ impl Connection {
         Self { line: Box::new(line), output: Vec::new(), receiver, limits }
     }
 
-    /// The next usable connection of a process that `is_guest` knows.
-    pub async fn accept(
-        socket: &HostSocket,
-        is_guest: impl Fn(u32) -> bool,
-        limits: Limits,
-    ) -> Result<Self, Cause> {
-        let line = UnixLine::new(socket.accept(is_guest).await?);
-        let line = line.map_err(|error| {
+    /// The same over a Unix socket.
+    pub fn over(stream: UnixStream, limits: Limits) -> Result<Self, Cause> {
+        let line = UnixLine::new(stream).map_err(|error| {
             Cause::Internal(format!("the connection of an instance cannot be used: {error}"))
         })?;
         Ok(Self::new(line, limits))

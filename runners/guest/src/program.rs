@@ -12,11 +12,16 @@ use std::process::{Command, Stdio};
 /// # Errors
 /// The reason with advice, if PATH has no such program.
 pub fn find(name: &str, install: &str) -> Result<PathBuf, String> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| {
+    on_path(name).into_iter().next().ok_or_else(|| {
         format!("there is no `{name}` on PATH: install it (Debian: apt-get install {install})")
     })
+}
+
+/// All files of this name on PATH.
+pub fn on_path(name: &str) -> Vec<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let files = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    files.filter(|path| path.is_file()).collect()
 }
 
 /// A program with all that it loads. Every file has its own path wherever the program is put.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use isolab_core::Cause;
 
+use crate::server_socket::ServerSocket;
 use crate::socket::{self, HostSocket};
 
 /// The name of every session's folder begins with this.
@@ -156,8 +157,18 @@ impl Session {
 
     /// A socket for one instance.
     pub fn socket(&self) -> Result<HostSocket, Cause> {
+        HostSocket::listen(self.next())
+    }
+
+    /// A place for the socket of one instance whose server listens itself.
+    pub fn server_socket(&self) -> Result<ServerSocket, Cause> {
+        ServerSocket::make(self.next(), user())
+    }
+
+    /// A new path in the folder.
+    fn next(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HostSocket::listen(self.folder.join(number.to_string()))
+        self.folder.join(number.to_string())
     }
 
     /// Removes the folder. Instances that were never stopped may keep the session from

@@ -53,9 +53,7 @@ impl HostSocket {
     /// Listens at another socket in the same folder, for outbound requests. Dropping this socket
     /// removes that one's file too.
     pub fn listen_beside(&self, file: &str) -> Result<UnixListener, Cause> {
-        let path = self.folder.join(file);
-        check_length(&path)?;
-        make(&path, OUTBOUND_BACKLOG).map_err(|error| failed(&path, &error))
+        listen_in(&self.folder, file)
     }
 
     /// The folder, which the instance is shown.
@@ -93,6 +91,13 @@ impl Drop for HostSocket {
     }
 }
 
+/// Listens at a socket for outbound requests.
+pub(crate) fn listen_in(folder: &Path, file: &str) -> Result<UnixListener, Cause> {
+    let path = folder.join(file);
+    check_length(&path)?;
+    make(&path, OUTBOUND_BACKLOG).map_err(|error| failed(&path, &error))
+}
+
 /// Removes a folder with the sockets in it.
 pub fn remove(folder: &Path) {
     if let Err(error) = fs::remove_dir_all(folder)
@@ -124,7 +129,7 @@ fn make(path: &Path, backlog: i32) -> io::Result<UnixListener> {
 /// unix(7)); whether it can. The host takes none, so it would close each while it reads,
 /// and for as long as the guest likes: `close` waits for a TCP connection with `SO_LINGER`
 /// (socket(7)). Linux can do this since 6.16; the connections inherit it.
-fn refuse_descriptors(socket: &Socket) -> io::Result<bool> {
+pub(crate) fn refuse_descriptors(socket: &Socket) -> io::Result<bool> {
     /// From include/uapi/asm-generic/socket.h.
     const SO_PASSRIGHTS: libc::c_int = 83;
     let off: libc::c_int = 0;
@@ -149,7 +154,7 @@ fn failed(path: &Path, error: &io::Error) -> Cause {
     Cause::Internal(format!("no socket could be made at {}: {error}", path.display()))
 }
 
-fn check_length(socket: &Path) -> Result<(), Cause> {
+pub(crate) fn check_length(socket: &Path) -> Result<(), Cause> {
     let len = socket.as_os_str().len();
     if len <= MAX_PATH_BYTES {
         return Ok(());

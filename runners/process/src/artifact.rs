@@ -4,9 +4,7 @@
 //! folder of the session.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,6 +12,7 @@ use isolab_core::Variant;
 use isolab_core::cache::digest;
 use isolab_core::guest::{self, Target};
 use isolab_core::{Artifact, Cause, Function, Laps};
+use isolab_guest::files::{lay_out, read};
 use isolab_guest::javascript::Javascript;
 use isolab_guest::node::{self, Node};
 use isolab_guest::v8::{MISSING, V8Server};
@@ -129,23 +128,4 @@ fn libraries() -> impl Iterator<Item = PathBuf> {
 
 fn artifact(kind: &'static str, source: &[u8], bytes: usize) -> Artifact {
     Artifact { kind, source_digest: digest([source]), bytes: bytes as u64, cached: false }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Cause> {
-    fs::read(path).map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", path.display())))
-}
-
-/// Writes files with their modes into a new folder that every user may enter.
-fn lay_out(folder: &Path, files: &[(&str, &[u8], u32)]) -> Result<(), Cause> {
-    let failed = |error: io::Error| {
-        Cause::Internal(format!("the server cannot be laid out in {}: {error}", folder.display()))
-    };
-    DirBuilder::new().mode(0o700).create(folder).map_err(failed)?;
-    fs::set_permissions(folder, Permissions::from_mode(0o711)).map_err(failed)?;
-    for (name, bytes, mode) in files {
-        let path = folder.join(name);
-        fs::write(&path, bytes).map_err(failed)?;
-        fs::set_permissions(&path, Permissions::from_mode(*mode)).map_err(failed)?;
-    }
-    Ok(())
 }

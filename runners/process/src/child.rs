@@ -9,14 +9,9 @@ use std::process::{Command, ExitStatus};
 
 use async_trait::async_trait;
 use isolab_core::Cause;
+use isolab_guest::bounds;
 use isolab_guest::child::{self, Surroundings};
-use isolab_guest::session;
 use isolab_guest::socket::HostSocket;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getppid};
 
 use crate::artifact::Server;
 use crate::confine::{Confinement, Group, Line};
@@ -110,31 +105,8 @@ pub(crate) fn command(
     let bytes = (!is_bounded).then(|| limits.memory_bytes.saturating_add(server.extra_bytes));
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(variables).current_dir("/");
-    if nix::unistd::geteuid().is_root() {
-        let (user, group) = session::user();
-        command.uid(user).gid(group);
-    }
-    let (host, cpu) = (nix::unistd::getpid(), *guest_cpu);
+    bounds::set(&mut command, bytes, *guest_cpu);
     // SAFETY: between fork and exec the closure only makes system calls: it takes no lock and no memory.
-    unsafe { command.pre_exec(move || confine(bytes, cpu, host).and_then(|()| line.enter())) };
+    unsafe { command.pre_exec(move || line.enter()) };
     command
-}
-
-/// The little that confines every process.
-fn confine(bytes: Option<u64>, cpu: Option<usize>, host: Pid) -> io::Result<()> {
-    bytes.map_or(Ok(()), |bytes| setrlimit(Resource::RLIMIT_DATA, bytes, bytes))?;
-    // A core dump takes longer than the rest of a crash.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    prctl::set_no_new_privs()?;
-    let mut cpus = CpuSet::new();
-    match cpu {
-        Some(cpu) => cpus.set(cpu)?,
-        // The host may be kept on one processor. The engine of a container would choose from all.
-        None => (0..CpuSet::count()).try_for_each(|cpu| cpus.set(cpu))?,
-    }
-    sched_setaffinity(Pid::from_raw(0), &cpus)?;
-    // The thread that starts an instance stays as long as the instance.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // It may be gone already.
-    if getppid() == host { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
 }

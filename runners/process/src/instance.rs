@@ -1,12 +1,12 @@
 //! A running process that answers.
 
-use std::fs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use isolab_core::{Cause, Error, Instance, Laps, Outside, Phase, Request, Response, Streams};
 use isolab_guest::caller::{Caller, Fault};
 use isolab_guest::outbound::Proxy;
+use isolab_guest::resident;
 use isolab_guest::zygote::Zygote;
 
 use crate::child::Child;
@@ -48,19 +48,12 @@ impl Instance for ProcessInstance {
         self.caller.stream(&request, streams).await.map_err(|fault| self.error(fault))
     }
 
-    /// Has the kernel begin a new peak of the resident set (`clear_refs` in proc(5)).
     fn watch_memory(&self) {
-        // The peak then includes what the process held before, which it may.
-        let _ = fs::write(format!("/proc/{}/clear_refs", self.server_id()), "5");
+        resident::watch(self.server_id());
     }
 
-    /// The peak of the resident set: `VmHWM` of `/proc/PID/status` (proc(5)).
     fn peak_memory(&self) -> Result<u64, &'static str> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server_id())).unwrap_or_default();
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kib.map(|kib| kib << 10).ok_or("its process has ended")
+        resident::peak(self.server_id())
     }
 
     fn outside(&self) -> Outside {

@@ -62,7 +62,12 @@ pub(crate) fn finish(command: &mut Command) -> Finished {
 /// Whether an executor can run here. If not, the test fails if `ISOLAB_REQUIRE` names the
 /// executor, and otherwise prints why it skips it.
 pub(crate) fn can_run(executor: &str) -> bool {
-    let tried = run(["invoke", executor, "hello", "--variant", "rust"]);
+    can_run_as(executor, "rust")
+}
+
+/// The same for an executor that runs this variant.
+pub(crate) fn can_run_as(executor: &str, variant: &str) -> bool {
+    let tried = run(["invoke", executor, "hello", "--variant", variant]);
     if tried.code == Some(0) {
         return true;
     }
