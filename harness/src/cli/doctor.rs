@@ -10,7 +10,7 @@ use crate::compare::callgrind;
 use crate::executors::{self, Registration};
 use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
-use crate::host::machine::{Build, Machine};
+use crate::host::machine::{Build, Machine, Virtualisation};
 use crate::host::probes::counters;
 use crate::library;
 
@@ -47,6 +47,14 @@ fn print_machine(machine: &Machine) {
     print_fact("system", &format!("{}, Linux {}", machine.os, machine.kernel));
     print_fact("cgroups", &format!("version {}", machine.cgroup_version));
     print_fact("governor", machine.governor.as_deref().unwrap_or("not shown by the kernel"));
+    let virtualisation = match machine.virtualisation {
+        Virtualisation::None => "emulated only: there is no /dev/kvm",
+        Virtualisation::Paravirtual => {
+            "paravirtual: there is a /dev/kvm, and the processor shows no instructions for it"
+        }
+        Virtualisation::Hardware => "by the processor",
+    };
+    print_fact("guests", virtualisation);
     let [one, five, fifteen] = machine.load_average;
     print_fact("load", &format!("{one:.2} {five:.2} {fifteen:.2}"));
 }

@@ -42,8 +42,8 @@ pub struct Machine {
     pub cgroup_version: u8,
     /// Whether the processor says that a hypervisor runs below.
     pub is_virtual: bool,
-    /// Whether it offers hardware virtualisation, which a virtual machine needs (`/dev/kvm`).
-    pub has_kvm: bool,
+    /// The way in which a virtual machine would run.
+    pub virtualisation: Virtualisation,
     /// The frequency governor, where there is one.
     pub governor: Option<String>,
     /// Whether the processors boost their frequency, where the kernel shows it.
@@ -81,11 +81,8 @@ impl Machine {
             os: [System::name(), System::os_version()].into_iter().flatten().collect::<Vec<_>>().join(" "),
             uptime_s: System::uptime().unwrap_or_default(),
             cgroup_version: cgroup_version(Path::new("/sys/fs/cgroup")),
-            is_virtual: CpuInfo::current()
-                .ok()
-                .and_then(|cpu| cpu.flags(0).map(|flags| flags.contains(&"hypervisor")))
-                .unwrap_or(false),
-            has_kvm: Path::new("/dev/kvm").exists(),
+            is_virtual: has_flag(&["hypervisor"]),
+            virtualisation: Virtualisation::look(),
             governor,
             is_boosting: is_boosting(),
             has_smt: line("/sys/devices/system/cpu/smt/active").map(|text| text == "1"),
@@ -98,6 +95,35 @@ impl Machine {
                 .unwrap_or_default(),
         }
     }
+}
+
+/// The way in which a virtual machine runs on a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Virtualisation {
+    /// There is no `/dev/kvm`, so only by emulation.
+    None,
+    /// There is one, and the processor shows no instructions for it: guests must know their hypervisor.
+    Paravirtual,
+    /// By the processor.
+    Hardware,
+}
+
+impl Virtualisation {
+    fn look() -> Self {
+        match (Path::new("/dev/kvm").exists(), has_flag(&["vmx", "svm"])) {
+            (false, _) => Self::None,
+            (true, false) => Self::Paravirtual,
+            (true, true) => Self::Hardware,
+        }
+    }
+}
+
+/// Whether the first processor has one of these flags.
+fn has_flag(wanted: &[&str]) -> bool {
+    let processors = CpuInfo::current().ok();
+    let flags = processors.as_ref().and_then(|processors| processors.flags(0));
+    flags.is_some_and(|flags| flags.iter().any(|flag| wanted.contains(flag)))
 }
 
 /// The build of this binary: figures of a debug build would be worth little.

@@ -28,7 +28,7 @@ const ALWAYS: [LeftOut; 6] = [
 ];
 
 /// The fact about a machine that decides whether a virtual machine could run on it.
-const KVM: &str = "has_kvm";
+const VIRTUALISATION: &str = "virtualisation";
 
 /// Everything that is left out of a run.
 pub(crate) fn all(run: &Run) -> impl Iterator<Item = LeftOut> {
@@ -37,15 +37,19 @@ pub(crate) fn all(run: &Run) -> impl Iterator<Item = LeftOut> {
 }
 
 fn of_micro_vms(run: &Run) -> &'static str {
-    match run.machine.get(KVM).and_then(serde_json::Value::as_bool) {
-        Some(false) => {
+    match run.machine.get(VIRTUALISATION).and_then(serde_json::Value::as_str) {
+        Some("none") => {
             "They need hardware virtualisation, and this machine offers none: `/dev/kvm` is not there. The lab has no \
              executor for them."
         }
-        Some(true) => {
+        Some("paravirtual") => {
+            "They need hardware virtualisation. This machine has a `/dev/kvm`, and its processor shows no such \
+             virtualisation: an unmodified guest would not run. The lab has no executor for them."
+        }
+        Some("hardware") => {
             "The lab has no executor for them. This machine offers the hardware virtualisation that they need."
         }
-        None => {
+        _ => {
             "They need hardware virtualisation, and the lab has no executor for them. The run does not say whether its \
              machine offers it."
         }

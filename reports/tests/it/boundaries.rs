@@ -67,14 +67,15 @@ fn an_executor_without_a_mark_is_named_with_the_reason() {
 
 #[test]
 fn the_reason_for_leaving_virtual_machines_out_is_that_of_the_machine() {
-    let reason = |has_kvm: Option<bool>| {
+    let reason = |virtualisation: Option<&str>| {
         let mut folder = folder();
-        folder.run.machine.extend(has_kvm.map(|has| ("has_kvm".to_owned(), has.into())));
+        folder.run.machine.extend(virtualisation.map(|it| ("virtualisation".to_owned(), it.into())));
         let report = render(&Summary::of(&folder), Format::Markdown);
         let line = report.lines().find(|line| line.starts_with("| microVMs")).map(str::to_owned);
         line.expect("the table of what is left out has them")
     };
-    assert!(reason(Some(false)).contains("this machine offers none"));
-    assert!(reason(Some(true)).contains("This machine offers"));
+    assert!(reason(Some("none")).contains("this machine offers none"));
+    assert!(reason(Some("paravirtual")).contains("an unmodified guest would not run"));
+    assert!(reason(Some("hardware")).contains("This machine offers"));
     assert!(reason(None).contains("does not say"));
 }
