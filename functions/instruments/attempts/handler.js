@@ -31,7 +31,7 @@ const ATTEMPTS = {
   read: { read_file: async (path) => (await node("fs")).readFileSync(path, "utf8") },
   write: { write_file: async (path, mark) => (await node("fs")).writeFileSync(path, mark) },
   port: { connect: async (port, mark) => (await socketTo(port, mark)) ?? fetched(port, mark) },
-  process: {
+  neighbour: {
     see_process: async (id) => (await node("fs")).readFileSync(`/proc/${id}/cmdline`, "utf8").replaceAll("\0", " "),
     signal: async (id) => void (await node("process")).kill(Number(id), "SIGKILL"),
   },

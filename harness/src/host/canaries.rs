@@ -67,7 +67,7 @@ impl Canaries {
             ("read", path(readable(folder))),
             ("write", path(writable(folder))),
             ("port", self.port.address.port().to_string()),
-            ("process", self.process.child.id().to_string()),
+            ("neighbour", self.process.child.id().to_string()),
             ("processes", Attempt::PROCESSES.to_string()),
         ] {
             write!(query, "&{name}={value}").expect("writing to a string cannot fail");

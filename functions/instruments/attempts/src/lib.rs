@@ -5,7 +5,7 @@
 //! | `read` | `read_file` | reads the file at this path |
 //! | `write` | `write_file` | writes a file at this path |
 //! | `port` | `connect` | connects to this TCP port on loopback |
-//! | `process` | `see_process`, `signal` | reads the command line of this process, and then kills it |
+//! | `neighbour` | `see_process`, `signal` | reads the command line of this process, and then kills it |
 //! | `processes` | `start_processes` | starts this number of processes that do nothing |
 //!
 //! `mark` is the text that it writes and sends, and that names its processes, so that the host can tell its doing from

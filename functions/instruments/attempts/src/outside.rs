@@ -37,7 +37,7 @@ pub(crate) fn attempts(request: &Request<'_>) -> String {
     if let Some(port) = number(asked("port")) {
         add("connect", connect(port, &mark));
     }
-    if let Some(process) = number(asked("process")) {
+    if let Some(process) = number(asked("neighbour")) {
         add("see_process", command_line(process));
         let killed = kill(Pid::from_raw(process), Signal::SIGKILL);
         add("signal", killed.map(|()| String::new()).map_err(Into::into));

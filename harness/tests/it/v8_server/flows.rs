@@ -62,7 +62,8 @@ const paths = {
   "/head-first": () => from(() => sleep(100_000)),
   "/stuck": () => from(() => new Promise(() => {})),
   "/midway": () => { let begun = false; return from(async (controller) => {
-    await sleep(1);
+    // The server sends what it has before it learns of the break.
+    await sleep(begun ? 50 : 1);
     if (begun) throw new RangeError("midway");
     begun = true;
     controller.enqueue(encoder.encode("begun"));

@@ -23,7 +23,7 @@ async fn tried(settings: &str, variant: Variant) -> [bool; 6] {
     let file = std::env::temp_dir().join(file);
     let id = neighbour_id(&*neighbour);
     let query = format!(
-        "mark=600.5&read=/etc/hostname&port={port}&process={id}&processes=100&write={}",
+        "mark=600.5&read=/etc/hostname&port={port}&neighbour={id}&processes=100&write={}",
         file.display()
     );
     let answer = get_text(&*instance, &format!("/?{query}")).await.unwrap();
