@@ -35,7 +35,7 @@ impl Foreign {
     /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
     ///
     /// # Errors
-    /// [`Cause::Unavailable`] if there is no such program, or no folder can be made.
+    /// [`Cause::Unavailable`] if the program is missing, or if its folder cannot be made.
     pub fn open(runtime: &'static Runtime, spec: Spec, environment: &Environment) -> Result<Self, Cause> {
         if let Err(error) = session::sweep_folders() {
             tracing::warn!(%error, "the folders of earlier runs could not be listed");

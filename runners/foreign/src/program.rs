@@ -27,7 +27,7 @@ impl Program {
             program::on_path(name).into_iter().chain([installed.clone()]).find(|path| is_binary(path));
         let path = found.ok_or_else(|| {
             Cause::Unavailable(format!(
-                "there is no program `{name}` on PATH and none at {}: install it with scripts/setup-foreign",
+                "the program `{name}` is neither on PATH nor at {}: install it with scripts/setup-foreign",
                 installed.display()
             ))
         })?;

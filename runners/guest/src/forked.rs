@@ -26,7 +26,7 @@ impl Forked {
     /// Takes a child of this process that nobody has waited for.
     ///
     /// # Errors
-    /// If there is no such process.
+    /// If the process does not exist.
     pub(crate) fn new(id: Pid) -> io::Result<Self> {
         // SAFETY: the call takes a number and flags. It makes the descriptor, which has no other owner.
         let process = unsafe {

@@ -42,7 +42,7 @@ impl Rect {
 }
 
 /// A place in the frame for the name of each mark, by the widths of the names: the free one nearest to the mark, or
-/// nearest to its right. No name covers another. A name covers a mark only where there is no other place.
+/// nearest to its right. Names never cover each other. A name covers a mark only if all other places are taken.
 ///
 /// Names stand in rows. So there is a place for each, if the frame has at least a row for each name and is wider than
 /// the names.
