@@ -90,9 +90,16 @@ fn hold(bench: &Bench<'_>, child: &Child, client: &mut Client, live: u64) -> Res
 
 /// Invokes the live instances in turn. Returns the durations in nanoseconds, in ascending order.
 fn exercise(bench: &Bench<'_>, client: &mut Client, live: u64) -> Result<Vec<u64>> {
-    let exercised = control::exercised(client, bench.function(), live, ROUNDS);
-    exercised.with_context(|| format!("{live} live instances"))?;
-    answers(&control::phases(client)?, live)
+    let mut durations_ns = Vec::new();
+    for _ in 0..ROUNDS {
+        interrupt::check()?;
+        // Each round is read by itself, because the server's record has a bound.
+        let exercised = control::exercised(client, bench.function(), live, 1);
+        exercised.with_context(|| format!("{live} live instances"))?;
+        durations_ns.extend(answers(&control::phases(client)?, live)?);
+    }
+    durations_ns.sort_unstable();
+    Ok(durations_ns)
 }
 
 fn is_slow(p99_ns: u64, bounds: &preset::Density) -> bool {
@@ -116,15 +123,13 @@ fn next(point: Point, bounds: &preset::Density) -> Result<u64, Limit> {
     Err(if fit < bounds.instances { Limit::Memory } else { Limit::Instances })
 }
 
-/// The durations of the last answers of all live instances in turn, in ascending order.
+/// The durations of the last answers of all live instances.
 fn answers(lines: &[PhaseLine], live: u64) -> Result<Vec<u64>> {
     let invoked = lines.iter().filter(|line| line.phase == Phase::Invoke);
     let mut durations: Vec<_> = invoked.map(|line| line.duration_ns).collect();
-    let counted = (live * ROUNDS) as usize;
+    let counted = live as usize;
     ensure!(durations.len() >= counted, "{} answers instead of {counted}", durations.len());
-    let mut last = durations.split_off(durations.len() - counted);
-    last.sort_unstable();
-    Ok(last)
+    Ok(durations.split_off(durations.len() - counted))
 }
 
 /// The 99th percentile by nearest rank.

@@ -9,8 +9,8 @@ use isolab_core::{Artifact, Error, Laps, Phase};
 
 use crate::route::Route;
 
-/// The most phases that are kept; beyond it the oldest are dropped.
-const CAPACITY: usize = 65_536;
+/// The most phases that are kept; beyond it the oldest are dropped. An answer of each of 100,000 instances fits.
+const CAPACITY: usize = 131_072;
 
 /// One phase. Small, because a server whose memory is measured keeps many.
 pub(crate) struct Entry {

@@ -70,10 +70,10 @@ async fn every_phase_is_listed_once_with_the_duration_of_the_response() {
 #[tokio::test]
 async fn phases_beyond_the_capacity_of_the_record_are_counted_as_lost() {
     let server = Running::direct(controlled(Reuse::Warm));
-    put(&server, "hello", r#"{"live":1,"rounds":65540}"#).await;
+    put(&server, "hello", r#"{"live":1,"rounds":131076}"#).await;
     let answer = server.get("/-/phases").await;
-    // The server has run one `prepare` and 65,540 invocations.
-    assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (65_536, Some("5")));
+    // The server has run one `prepare` and 131,076 invocations.
+    assert_eq!((answer.text().lines().count(), answer.header("x-isolab-lost")), (131_072, Some("5")));
     assert_eq!(server.get("/-/phases").await.header("x-isolab-lost"), Some("0"));
     server.stop().await;
 }
