@@ -1,13 +1,16 @@
 //! Loads a function's native library, and calls it.
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use isolab_sdk::library::{self, Header, Headers};
 use isolab_sdk::wire;
 use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
+use tempfile::TempDir;
 
 use crate::{Cause, Request, Response, message};
 
@@ -22,14 +25,16 @@ pub(super) struct Library {
 
 impl Library {
     /// Loads a library that [`guest::build`](crate::guest::build) has made, and initialises its
-    /// function. A library that is loaded again stays as it is.
-    pub(super) fn load(path: &Path) -> Result<Self, Cause> {
-        let failed = |error: libloading::Error| {
+    /// function. `bytes` are those of the file. The same library that is loaded again stays as it is.
+    pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Self, Cause> {
+        let failed = |error: &dyn std::error::Error| {
             Cause::Artifact(format!("{} cannot be loaded: {error}", path.display()))
         };
+        let version = Version::of(path, bytes).map_err(|error| failed(&error))?;
         // SAFETY: `direct` isolates nothing, so the library may do in this process whatever its
         // function does.
-        let loaded = unsafe { Loaded::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(failed)?;
+        let loaded = unsafe { Loaded::open(Some(version.path()), RTLD_NOW | RTLD_LOCAL) };
+        let loaded = loaded.map_err(|error| failed(&error))?;
         // SAFETY: `isolab_sdk::export!`, which alone exports the symbol, gives it this type.
         let call = unsafe { loaded.get::<library::Call>(symbol(library::SYMBOL_PREFIX, path).as_bytes()) };
         let call = *call.map_err(|_| {
@@ -75,6 +80,38 @@ impl Library {
         // SAFETY: everything in the request is borrowed from values that outlive the call.
         unsafe { (self.call)(&request) };
         answer.response.unwrap_or_else(|| Err(Cause::Internal("the library returned no response".into())))
+    }
+}
+
+/// The file to load a library from.
+enum Version {
+    /// The library itself.
+    First(PathBuf),
+    /// A copy under another path. Given a path that it has loaded before, the loader answers with the library that lay
+    /// there then.
+    Later { path: PathBuf, _folder: TempDir },
+}
+
+impl Version {
+    fn of(path: &Path, bytes: &[u8]) -> std::io::Result<Self> {
+        /// The digests of all libraries that were loaded first from their paths.
+        static FIRST: Mutex<BTreeMap<PathBuf, blake3::Hash>> = Mutex::new(BTreeMap::new());
+        let digest = blake3::hash(bytes);
+        // No code that can panic runs under the lock.
+        let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+        if *first.entry(path.to_owned()).or_insert(digest) == digest {
+            return Ok(Self::First(path.to_owned()));
+        }
+        let folder = tempfile::tempdir()?;
+        let copy = folder.path().join(path.file_name().unwrap_or_default());
+        std::fs::write(&copy, bytes)?;
+        Ok(Self::Later { path: copy, _folder: folder })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::First(path) | Self::Later { path, .. } => path,
+        }
     }
 }
 
@@ -182,13 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_has_changed_is_loaded_beside_its_earlier_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, library) = (folder.path().join("lib.rs"), folder.path().join("libversions.so"));
+        let load = |version: u32| {
+            let symbol = format!("{}versions", library::SYMBOL_PREFIX);
+            let code = format!("#[unsafe(no_mangle)] pub extern \"C\" fn {symbol}() -> u32 {{ {version} }}");
+            std::fs::write(&source, code).unwrap();
+            let mut rustc = std::process::Command::new("rustc");
+            rustc.args(["--edition", "2024", "--crate-type", "cdylib", "-o"]).args([&library, &source]);
+            assert!(rustc.status().unwrap().success());
+            let loaded = Library::load(&library, &std::fs::read(&library).unwrap()).unwrap();
+            // SAFETY: the code above gives the symbol this type.
+            unsafe { std::mem::transmute::<library::Call, extern "C" fn() -> u32>(loaded.call) }
+        };
+        let versions = [load(1), load(2), load(1)];
+        assert_eq!(versions.map(|version| version()), [1, 2, 1]);
+    }
+
+    #[test]
     fn a_file_that_is_not_a_library_of_a_function_says_what_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("text.so");
         std::fs::write(&text, "text").unwrap();
-        let error = Library::load(&text).err().unwrap().to_string();
+        let error = Library::load(&text, b"text").err().unwrap().to_string();
         assert!(error.contains("text.so cannot be loaded"), "{error}");
-        let foreign = Library::load(Path::new("libc.so.6")).err().unwrap().to_string();
+        let foreign = Library::load(Path::new("libc.so.6"), b"").err().unwrap().to_string();
         assert!(foreign.contains("isolab_sdk::export!"), "{foreign}");
     }
 }

@@ -70,7 +70,7 @@ impl Direct {
         let bytes = std::fs::read(&path)
             .map_err(|error| Cause::Artifact(format!("{} cannot be read: {error}", path.display())))?;
         laps.mark("build");
-        let library = Library::load(&path)?;
+        let library = Library::load(&path, &bytes)?;
         laps.mark("load");
         Ok((Code::Library(library), artifact("native library", &bytes, bytes.len() as u64)))
     }
