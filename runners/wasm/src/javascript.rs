@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use isolab_core::guest::{self, BuildError, Built};
 
@@ -15,11 +16,22 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const TOOLS: [&str; 2] = ["clang", "llvm-ar"];
 
 /// Builds the engine unless it is up to date, and returns the path of the module. An engine in
-/// [`guest::INDEX`] is used without asking Cargo.
+/// [`guest::INDEX`] is used without asking Cargo. A process asks once: Cargo takes 200 ms to find that
+/// nothing has changed, and each function in JavaScript would wait for it.
 ///
 /// # Errors
 /// If no C compiler for Wasm is installed, or Cargo fails.
 pub fn engine() -> Result<PathBuf, BuildError> {
+    static ENGINE: Mutex<Option<PathBuf>> = Mutex::new(None);
+    // A build that panics leaves nothing behind that another could not build again.
+    let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(engine) = &*engine {
+        return Ok(engine.clone());
+    }
+    Ok(engine.insert(build()?).clone())
+}
+
+fn build() -> Result<PathBuf, BuildError> {
     let folder = folder();
     let manifest = folder.join("Cargo.toml");
     if let Some(built) = guest::indexed(&manifest, TARGET) {
