@@ -11,6 +11,7 @@ pub mod report;
 pub mod reproduce;
 pub mod serve;
 pub mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

@@ -19,10 +19,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::values::{self, LimitArgs, SpecList};
+use super::watch;
+use crate::executors;
 use crate::exit::{DONE, INTERRUPTED, Interrupted};
 use crate::host::affinity;
 use crate::server::child::LISTENING;
-use crate::{executors, library};
 
 /// More than any machine holds.
 pub(super) const INSTANCES_MAX: usize = 10_000_000;
@@ -31,7 +32,7 @@ pub(super) const INSTANCES_MAX: usize = 10_000_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  isolab serve --executor wasm,v8 --functions ./mine
+  isolab serve --executor wasm,v8 --functions ./mine --watch
   curl -H 'X-Isolab-Executor: v8' 'http://127.0.0.1:8080/hello?myName=Ada'
   curl -i -H 'X-Isolab-Bill: 1' 'http://127.0.0.1:8080/hello?myName=Ada'
 
@@ -63,6 +64,9 @@ pub struct ServeArgs {
     /// More functions: a folder with handler.js or a crate, a file `NAME.js`, a WASI command `NAME.wasm`, or a folder of such
     #[arg(long, value_name = "PATH")]
     pub functions: Vec<PathBuf>,
+    /// Take up functions that change, appear or go while the server runs
+    #[arg(long, conflicts_with = "control")]
+    pub watch: bool,
     /// Threads that serve connections and run functions that answer quickly [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
     pub workers: Option<usize>,
@@ -129,8 +133,8 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
     // First of all: a signal during a slow start must not end the process half-way.
     let (shutdown, hurry) = signals()?;
     let config = config(&arguments);
-    let mut library = library::open(&arguments.functions)?;
-    library.set_default_limits(arguments.limits.limits());
+    let source = watch::Served { paths: arguments.functions, limits: arguments.limits.limits() };
+    let library = source.read()?;
     let environment = Environment {
         cache: super::cache(arguments.cache),
         run_id: arguments.run_id.unwrap_or_else(super::run_id),
@@ -148,11 +152,21 @@ async fn serve(arguments: ServeArgs) -> Result<()> {
         executors::prepare_process(&specs);
         open_all(specs, &environment).await?
     };
+    let watcher = arguments.watch.then(|| watch::Watcher::begin(source, &library)).transpose()?;
     let server = Server::bind(config, executors, library)?;
     println!("{LISTENING}{}", server.local_addr());
     std::io::stdout().flush()?;
-    server.run(shutdown, hurry).await?;
-    Ok(())
+    let updater = server.updater();
+    let changes = async {
+        match watcher {
+            Some(watcher) => watcher.take_up_changes(updater).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = server.run(shutdown, hurry) => Ok(ended?),
+        never = changes => match never {},
+    }
 }
 
 fn config(arguments: &ServeArgs) -> Config {

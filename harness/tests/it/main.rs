@@ -18,3 +18,4 @@ mod same_bytes;
 mod snapshots;
 mod support;
 mod v8_server;
+mod watch;

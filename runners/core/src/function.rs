@@ -85,6 +85,8 @@ impl LoadError {
 /// A function and its variants.
 #[derive(Clone, Debug)]
 pub struct Function {
+    /// The folder or file as it was given.
+    home: PathBuf,
     name: String,
     code_name: String,
     sources: Sources,
@@ -140,6 +142,7 @@ impl Function {
         let default_limits = Limits::default();
         let cases_folder = (!cases.is_empty()).then_some(cases_folder);
         Ok(Self {
+            home: path.to_owned(),
             name,
             code_name,
             sources,
@@ -168,6 +171,7 @@ impl Function {
         }
         let name = name(path, path.file_stem())?;
         Ok(Self {
+            home: path.to_owned(),
             code_name: name.clone(),
             name,
             sources: Sources::from([(variant, path.to_owned())]),
@@ -215,6 +219,19 @@ impl Function {
     /// The file a variant is made from: `Cargo.toml`, the handler, the module or the command.
     pub fn source(&self, variant: Variant) -> Option<&Path> {
         self.sources.get(&variant).map(PathBuf::as_path)
+    }
+
+    /// Whether a change of this file or folder changes the function: its code, its settings or its cases. A function
+    /// may change a folder that it is granted, and that changes nothing.
+    pub fn is_changed_by(&self, path: &Path) -> bool {
+        if self.grants.folders.iter().any(|folder| path.starts_with(&folder.path)) {
+            return false;
+        }
+        // The code may be that of a function in another folder, and so may the cases.
+        let is_file = self.sources.values().any(|source| *source == self.home);
+        let code = self.sources.values().filter_map(|source| source.parent()).filter(|_| !is_file);
+        let mut places = code.chain([&*self.home]).chain(self.cases_folder.as_deref());
+        places.any(|place| path.starts_with(place))
     }
 
     /// The requests and responses that hold in every cell; a user's function may have none.

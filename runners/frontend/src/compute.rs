@@ -70,7 +70,7 @@ pub(crate) async fn here(worker: Rc<WorkerState>, job: Job) {
     let Job { route, request, rest, billing, grant, reply, gone } = job;
     let registry = &worker.server.threads()[worker.index].registry;
     // Metered in any case: the route proves its pace.
-    let mut exchange = Exchange::new(worker.pool(&route), billing, request, rest, true);
+    let mut exchange = Exchange::new(&worker.pool(&route), billing, request, rest, true);
     let step = {
         let work = Noted { future: pin!(exchange.step()), registry, grant: &grant, has_waited: false };
         tokio::select! {

@@ -25,6 +25,7 @@ use crate::http::problem::{self, Problem};
 use crate::http::timing::{BILL, EXECUTOR, Timings};
 use crate::lifecycle::Clock;
 use crate::mount::{Mount, mounted, remove_own_headers, with_bill};
+use crate::pool::Pool;
 use crate::pool::lease::Lease;
 use crate::route::{self, Route};
 use crate::state::WorkerState;
@@ -40,23 +41,22 @@ pub(crate) async fn answer(
         return Ok(Box::pin(pages::answer(&worker, request)).await.map(AnswerBody::from));
     }
     let mut timings = Timings::default();
-    let (route, mount) = match find(&worker, &request) {
+    let (pool, mount) = match find(&worker, &request) {
         Ok(found) => found,
         Err(problem) => {
             body::linger(request, &worker.server.config.bounds, in_work);
             return Ok(sent(&worker, None, &timings, Err(problem)));
         }
     };
-    let pool = worker.pool(route);
     let answered = match pool.prepare().await {
         Ok(paid) => {
             timings.prepare = paid;
             if pool.streams() {
-                let streaming = streaming::answer(&worker, route, mount, request, in_work, &mut timings);
+                let streaming = streaming::answer(&worker, &pool, mount, request, in_work, &mut timings);
                 let answered = Box::pin(streaming).await;
-                return Ok(sent(&worker, Some(route), &timings, answered));
+                return Ok(sent(&worker, Some(&pool), &timings, answered));
             }
-            invoke(&worker, route, mount, &mut request, &mut timings).await
+            invoke(&worker, &pool, mount, &mut request, &mut timings).await
         }
         Err(error) => Err(error.into()),
     };
@@ -64,16 +64,17 @@ pub(crate) async fn answer(
         body::linger(request, &worker.server.config.bounds, in_work);
     }
     let answered = answered.map(|response| response.map(AnswerBody::from));
-    Ok(sent(&worker, Some(route), &timings, answered))
+    Ok(sent(&worker, Some(&pool), &timings, answered))
 }
 
 /// The response as it is sent, counted.
 fn sent(
     worker: &WorkerState,
-    route: Option<&Arc<Route>>,
+    pool: Option<&Pool>,
     timings: &Timings,
     answered: Result<Response<AnswerBody>, Problem>,
 ) -> Response<AnswerBody> {
+    let route = pool.map(|pool| &pool.route);
     let mut response = answered.unwrap_or_else(|problem| {
         let problem = match route {
             Some(route) => problem.for_cell(&route.served.spec, route.function.name()),
@@ -82,19 +83,16 @@ fn sent(
         Response::from(problem).map(AnswerBody::from)
     });
     timings.write(response.headers_mut(), route.map(|route| &route.served.header));
-    match route {
-        Some(route) => worker.pool(route).metrics.responses.count(response.status()),
+    match pool {
+        Some(pool) => pool.metrics.responses.count(response.status()),
         None => worker.metrics.unrouted.count(response.status()),
     }
     response
 }
 
-/// The request's route, and how the function is mounted there. Refuses requests that
+/// The instances for the request, and how the function is mounted there. Refuses requests that
 /// executors cannot take, or would take differently.
-fn find<'a>(
-    worker: &'a WorkerState,
-    request: &Request<Incoming>,
-) -> Result<(&'a Arc<Route>, Mount), Problem> {
+fn find(worker: &WorkerState, request: &Request<Incoming>) -> Result<(Rc<Pool>, Mount), Problem> {
     let bad = |detail: String| Err(Problem::new(&problem::BAD_REQUEST, detail));
     let (mut hosts, mut executor, mut has_hop_by_hop) = (0, None, false);
     let mut billing = Billing { is_asked: false, is_constant: worker.is_bill_due() };
@@ -120,22 +118,21 @@ fn find<'a>(
         return bad(format!("a request must have exactly one Host header; this request has {hosts}"));
     }
     let (name, len) = route::split(request.uri().path());
-    Ok((worker.server.routes.find(&name, executor)?, Mount { len, billing, has_hop_by_hop }))
+    Ok((worker.find(&name, executor)?, Mount { len, billing, has_hop_by_hop }))
 }
 
 /// Has an instance answer, and notes how long each phase took.
 async fn invoke(
     worker: &WorkerState,
-    route: &Arc<Route>,
+    pool: &Rc<Pool>,
     mount: Mount,
     request: &mut Request<Incoming>,
     timings: &mut Timings,
 ) -> Result<Response<Bytes>, Problem> {
-    let (server, billing) = (&worker.server, mount.billing);
+    let (server, route, billing) = (&worker.server, &pool.route, mount.billing);
     // The body counts as held until the function has answered.
     let body::Received { bytes: body, held: _held } =
         body::receive(request.body_mut(), &server.config.bounds, &server.bodies).await?;
-    let pool = worker.pool(route);
     if route.pace.is_slow() {
         let request = mounted(request, body, mount);
         return Box::pin(compute(worker, route, billing, request, timings)).await;

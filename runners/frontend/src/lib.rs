@@ -40,14 +40,15 @@
 //!
 //! - [`Config`] and [`Bounds`]: the settings.
 //! - [`Server`]: binds, accepts, drains. [`RunError`] says how it ended.
+//! - [`Updater`]: takes up functions that have changed while the server runs.
 //! - [`lifecycle`]: the clock; also for `isolab invoke`, which needs no server.
 //! - [`admin::api`]: what the server's own pages take and answer, for clients.
 //!
 //! Inside, every module uses only modules to its left:
 //!
 //! ```text
-//! config, text, pace, processor ◄ bill ◄ lifecycle, route ◄ answer, telemetry ◄ registry ◄ pool ◄ state, http, exchange ◄
-//! admin, compute, mount ◄ streaming ◄ dispatch ◄ worker ◄ threads, overdue ◄ supervisor, shutdown ◄ server
+//! config, text, pace, processor, by_route ◄ bill ◄ lifecycle, route ◄ answer, telemetry ◄ registry ◄ pool ◄ state, http, exchange ◄
+//! admin, compute, mount, updater ◄ streaming ◄ dispatch ◄ worker ◄ threads, overdue ◄ supervisor, shutdown ◄ server
 //! ```
 //!
 //! # The answers of the server
@@ -110,6 +111,7 @@ pub mod admin;
 mod answer;
 mod backoff;
 mod bill;
+mod by_route;
 mod compute;
 mod config;
 mod dispatch;
@@ -133,8 +135,10 @@ mod supervisor;
 mod telemetry;
 mod text;
 mod threads;
+mod updater;
 mod worker;
 
 pub use config::{Bounds, Config};
 pub use run_error::{Guest, RunError, StuckWorker};
 pub use server::{BindError, Server};
+pub use updater::Updater;

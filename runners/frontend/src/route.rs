@@ -1,9 +1,9 @@
 //! From a path and a header to the function and the executor that answer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use http::HeaderValue;
 use isolab_core::{Cause, Error, Executor, Function, Library, Phase, Spec, Variant};
@@ -21,9 +21,10 @@ pub(crate) struct Served {
     pub(crate) header: HeaderValue,
 }
 
-/// One function on one executor, in the one variant that is served.
+/// One function on one executor, in the one variant that is served. A function that changes while the
+/// server runs gets new routes.
 pub(crate) struct Route {
-    /// The index among all pairs of executor and function.
+    /// The index among all routes that the server has had.
     pub(crate) index: usize,
     /// The executor's index among those served.
     pub(crate) executor_index: usize,
@@ -34,9 +35,16 @@ pub(crate) struct Route {
     pub(crate) backoff: Backoff,
     /// The threads that it holds for ever.
     pub(crate) lost: Lost,
+    /// Whether requests no longer come here, because the function has changed.
+    is_replaced: AtomicBool,
 }
 
 impl Route {
+    /// Whether requests no longer come here, because the function has changed or is gone.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(Ordering::Relaxed)
+    }
+
     /// The error of a phase of this route.
     pub(crate) fn error(&self, phase: Phase, cause: Cause) -> Error {
         Error::new(phase, &self.served.spec, self.function.name(), cause)
@@ -87,60 +95,94 @@ pub(crate) enum RouteError {
     UnsupportedCell { executor: String, function: String, reason: String },
 }
 
-/// All routes. Fixed when the server is bound.
+/// How routes are made from functions.
+#[derive(Clone, Copy)]
+pub(crate) struct Making {
+    /// The variant of all functions; without one, the first that the executor can run.
+    pub(crate) variant: Option<Variant>,
+    pub(crate) has_compute_threads: bool,
+    pub(crate) queue: usize,
+}
+
+/// All routes. They change only as a whole: see [`Routes::with`].
 pub(crate) struct Routes {
     pub(crate) executors: Vec<Arc<Served>>,
     pub(crate) library: Library,
-    /// The index of each function, by name.
-    functions: BTreeMap<String, usize>,
-    /// Executor by executor, all functions; the reason if a pair cannot run.
-    pairs: Vec<Result<Arc<Route>, String>>,
+    making: Making,
+    /// The pairs of each function with every executor, by the function's name; the reason if a pair cannot run.
+    pairs: BTreeMap<String, Vec<Result<Arc<Route>, String>>>,
+    /// The routes of earlier versions of functions, of which some still answer.
+    replaced: Vec<Weak<Route>>,
+    /// The index of the next route.
+    next_index: usize,
 }
 
 impl Routes {
-    pub(crate) fn new(
-        executors: Vec<Arc<Served>>,
-        library: Library,
-        variant: Option<Variant>,
-        has_compute_threads: bool,
-        queue: usize,
-    ) -> Self {
-        let all: Vec<_> = library.iter().cloned().map(Arc::new).collect();
-        let functions =
-            all.iter().enumerate().map(|(index, function)| (function.name().to_owned(), index)).collect();
-        let mut pairs = Vec::with_capacity(executors.len() * all.len());
-        for (executor_index, served) in executors.iter().enumerate() {
-            for function in &all {
-                let index = pairs.len();
-                pairs.push(choose_variant(&*served.executor, function, variant).map(|variant| {
-                    let (served, function) = (Arc::clone(served), Arc::clone(function));
-                    let (pace, lost) = (Pace::new(has_compute_threads), Lost::default());
-                    let backoff = Backoff::new(queue);
-                    Arc::new(Route { index, executor_index, served, function, variant, pace, backoff, lost })
-                }));
-            }
+    pub(crate) fn new(executors: Vec<Arc<Served>>, library: Library, making: Making) -> Self {
+        let none = Self {
+            executors,
+            library: Library::default(),
+            making,
+            pairs: BTreeMap::new(),
+            replaced: Vec::new(),
+            next_index: 0,
+        };
+        none.with(library, &BTreeSet::new())
+    }
+
+    /// The routes to the functions of this library. Those of functions that are in both libraries stay, unless they
+    /// have changed.
+    pub(crate) fn with(&self, library: Library, changed: &BTreeSet<String>) -> Self {
+        let mut next_index = self.next_index;
+        let mut pairs = BTreeMap::new();
+        for function in library.iter() {
+            let name = function.name().to_owned();
+            let known = self.pairs.get(&name).filter(|_| !changed.contains(&name));
+            let cells = known.cloned().unwrap_or_else(|| {
+                let function = Arc::new(function.clone());
+                let executors = self.executors.iter().enumerate();
+                executors.map(|executor| self.making.route(executor, &function, &mut next_index)).collect()
+            });
+            pairs.insert(name, cells);
         }
-        Self { executors, library, functions, pairs }
+        let mut with = Self {
+            executors: self.executors.clone(),
+            library,
+            making: self.making,
+            pairs,
+            replaced: Vec::new(),
+            next_index,
+        };
+        with.replaced = self.without(&with).map(Arc::downgrade).collect();
+        with.replaced.extend(self.replaced.iter().filter(|route| route.strong_count() > 0).cloned());
+        with
     }
 
-    /// The number of pairs of executor and function.
-    pub(crate) fn len(&self) -> usize {
-        self.pairs.len()
+    /// The routes that the others lack.
+    pub(crate) fn without<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<Route>> {
+        let others: BTreeSet<_> = other.iter().map(|route| route.index).collect();
+        self.iter().filter(move |route| !others.contains(&route.index))
     }
 
-    /// The pairs that can run.
+    /// Notes that requests come to these routes no longer, and to their successors instead.
+    pub(crate) fn give_way_to(&self, successors: &Self) {
+        self.without(successors).for_each(|route| route.is_replaced.store(true, Ordering::Relaxed));
+    }
+
+    /// The pairs that can run, executor by executor.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.pairs.iter().flatten()
+        (0..self.executors.len()).flat_map(|executor_index| self.of_executor(executor_index))
     }
 
-    /// The pair with this index, if it can run.
-    pub(crate) fn by_index(&self, index: usize) -> Option<&Arc<Route>> {
-        self.pairs.get(index)?.as_ref().ok()
+    /// The route with this index, if it can still answer.
+    pub(crate) fn by_index(&self, index: usize) -> Option<Arc<Route>> {
+        let current = self.iter().find(|route| route.index == index).cloned();
+        current.or_else(|| self.replaced.iter().filter_map(Weak::upgrade).find(|route| route.index == index))
     }
 
     /// The pairs of one executor that can run.
     pub(crate) fn of_executor(&self, executor_index: usize) -> impl Iterator<Item = &Arc<Route>> {
-        self.iter().filter(move |route| route.executor_index == executor_index)
+        self.pairs.values().filter_map(move |cells| cells[executor_index].as_ref().ok())
     }
 
     /// The function of this name on the executor that the header chooses; without a
@@ -150,16 +192,14 @@ impl Routes {
             None => 0,
             Some(value) => self.executor(value)?,
         };
-        let Some(function) = self.functions.get(name) else {
+        let Some(cells) = self.pairs.get(name) else {
             let unknown = self.library.get(name).map(|_| ()).map_err(|unknown| unknown.to_string());
             return Err(RouteError::UnknownFunction(unknown.err().unwrap_or_default()));
         };
-        self.pairs[executor * self.functions.len() + function].as_ref().map_err(|reason| {
-            RouteError::UnsupportedCell {
-                executor: self.executors[executor].spec.clone(),
-                function: name.to_owned(),
-                reason: reason.clone(),
-            }
+        cells[executor].as_ref().map_err(|reason| RouteError::UnsupportedCell {
+            executor: self.executors[executor].spec.clone(),
+            function: name.to_owned(),
+            reason: reason.clone(),
         })
     }
 
@@ -178,6 +218,31 @@ impl Routes {
             let specs = specs.join("; ");
             RouteError::BadSpec(format!("executor `{text}` is not served; the served executors are: {specs}"))
         })
+    }
+}
+
+impl Making {
+    /// The route of a function on an executor, or the reason why it cannot run there.
+    fn route(
+        self,
+        (executor_index, served): (usize, &Arc<Served>),
+        function: &Arc<Function>,
+        next_index: &mut usize,
+    ) -> Result<Arc<Route>, String> {
+        let variant = choose_variant(&*served.executor, function, self.variant)?;
+        let index = *next_index;
+        *next_index += 1;
+        Ok(Arc::new(Route {
+            index,
+            executor_index,
+            served: Arc::clone(served),
+            function: Arc::clone(function),
+            variant,
+            pace: Pace::new(self.has_compute_threads),
+            backoff: Backoff::new(self.queue),
+            lost: Lost::default(),
+            is_replaced: AtomicBool::new(false),
+        }))
     }
 }
 

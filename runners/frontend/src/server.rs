@@ -16,22 +16,22 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
 use crate::bill::meter;
+use crate::by_route::ByRoute;
 use crate::config::Config;
-use crate::http::body::HeldBodies;
 use crate::http::connection::Connections;
 use crate::pool;
 use crate::pool::capacity::Capacity;
 use crate::pool::computing::Computing;
 use crate::pool::inbox::{Message, Role, ThreadHandle};
-use crate::pool::prepare::Preparation;
 use crate::registry::Admission;
-use crate::route::{Routes, Served};
+use crate::route::{Making, Routes, Served};
 use crate::run_error::RunError;
 use crate::shutdown;
 use crate::state::ServerState;
 use crate::supervisor;
 use crate::telemetry::record::Recorder;
 use crate::threads::Threads;
+use crate::updater::Updater;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
@@ -96,28 +96,36 @@ impl Server {
 
         let bounds = &config.bounds;
         let capacities = executors.iter().map(|_| Capacity::new(bounds.instances, bounds.queue)).collect();
-        let routes =
-            Routes::new(executors, library, config.variant, config.compute_threads > 0, config.bounds.queue);
-        let preparations = (0..routes.len()).map(|_| Preparation::new(bounds.queue)).collect();
-        let (threads, inboxes) = (0..seats(&config)).map(|_| ThreadHandle::vacant(routes.len())).unzip();
+        let making = Making {
+            variant: config.variant,
+            has_compute_threads: config.compute_threads > 0,
+            queue: bounds.queue,
+        };
+        let routes = Routes::new(executors, library, making);
+        let (threads, inboxes) = (0..seats(&config)).map(|_| ThreadHandle::vacant()).unzip();
         let pools = pool::Shared {
             reuse: config.reuse,
             bill: config.bill_every.is_some(),
             queue_wait: bounds.queue_wait,
-            preparations,
+            preparations: ByRoute::default(),
+            queue: bounds.queue,
             capacities,
             computing: Computing::new(config.compute_threads, bounds.queue),
             threads,
             recorder: config.control.then(Recorder::begin),
         };
-        let state =
-            Arc::new(ServerState { config, routes, pools: Arc::new(pools), bodies: HeldBodies::default() });
+        let state = Arc::new(ServerState::new(config, routes, pools));
         Ok(Self { listener, address, state, inboxes })
     }
 
     /// Where the server listens, with the port that the system chose.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Takes up functions that change while the server runs.
+    pub fn updater(&self) -> Updater {
+        Updater::new(&self.state)
     }
 
     /// Serves until `shutdown`, and then ends in this order:

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::pool::inbox::Role;
+use crate::route::Route;
 use crate::route::Served;
 use crate::run_error::{Guest, RunError, StuckWorker};
 use crate::state::ServerState;
@@ -107,7 +108,7 @@ impl Ended {
 fn stuck(state: &ServerState, index: usize, thread: &Thread) -> StuckWorker {
     let known = &state.threads()[index];
     let guest = known.lost_in.get().copied().or_else(|| known.activity.read()).and_then(|execution| {
-        let route = state.routes.by_index(execution.route)?;
+        let route = state.routes().by_index(execution.route)?;
         Some(Guest {
             executor: route.served.spec.clone(),
             function: route.function.name().to_owned(),
@@ -121,12 +122,16 @@ fn stuck(state: &ServerState, index: usize, thread: &Thread) -> StuckWorker {
 /// Closes all executors at once. Returns the errors of those that failed or took too
 /// long.
 pub(crate) async fn close(state: &ServerState) -> Vec<Error> {
-    for route in state.routes.iter().filter(|route| state.pools.preparations[route.index].is_running()) {
+    let routes = state.routes();
+    let is_running = |route: &&Arc<Route>| {
+        state.pools.preparations.get(route.index).is_some_and(|preparation| preparation.is_running())
+    };
+    for route in routes.iter().filter(is_running) {
         let (function, executor) = (route.function.name(), &route.served.spec);
         tracing::warn!("`{function}` is still being prepared on {executor} while the server ends");
     }
     let bound = state.config.bounds.cleanup;
-    let closed = join_all(state.routes.executors.iter().map(|served| close_one(served, bound))).await;
+    let closed = join_all(routes.executors.iter().map(|served| close_one(served, bound))).await;
     closed.into_iter().filter_map(Result::err).collect()
 }
 

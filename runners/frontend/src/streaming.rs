@@ -2,7 +2,6 @@
 //! leaves as the function makes it.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use http::header::TRAILER;
 use http::{HeaderValue, Request, Response};
@@ -19,13 +18,13 @@ use crate::http::outgoing::AnswerBody;
 use crate::http::problem::Problem;
 use crate::http::timing::{BILL, Timings};
 use crate::mount::{Mount, mounted, problem_with_bill, remove_own_headers, with_bill};
-use crate::route::Route;
+use crate::pool::Pool;
 use crate::state::WorkerState;
 
 /// Answers a request, or begins to.
 pub(crate) async fn answer(
     worker: &Rc<WorkerState>,
-    route: &Arc<Route>,
+    pool: &Rc<Pool>,
     mount: Mount,
     request: Request<Incoming>,
     in_work: InWork,
@@ -33,6 +32,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<AnswerBody>, Problem> {
     let (parts, body) = request.into_parts();
     let bounds = &worker.server.config.bounds;
+    let route = &pool.route;
     let request_bytes = route.function.limits().request_bytes;
     let Opened { first, rest, broke } =
         body::open(body, &parts.headers, request_bytes, bounds, &worker.server.bodies).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn answer(
     let Computed { answered, bill, times } = if route.pace.is_slow() {
         compute::elsewhere(&worker.server.pools, route, mount.billing, request, rest).await?
     } else {
-        here(worker, route, mount.billing, request, rest).await
+        here(worker, pool, mount.billing, request, rest).await
     };
     timings.add(times);
     match answered {
@@ -66,12 +66,12 @@ pub(crate) async fn answer(
 /// Has an instance on this thread answer, or begin to.
 async fn here(
     worker: &Rc<WorkerState>,
-    route: &Arc<Route>,
+    pool: &Rc<Pool>,
     billing: Billing,
     request: isolab_core::Request,
     rest: Option<Pieces>,
 ) -> Computed {
-    let mut exchange = Exchange::new(worker.pool(route), billing, request, rest, !route.pace.is_settled());
+    let mut exchange = Exchange::new(pool, billing, request, rest, !pool.route.pace.is_settled());
     match exchange.step().await {
         Step::Ended(ended) => Computed::from(ended),
         Step::Begun(begun) => {

@@ -82,7 +82,8 @@ async fn look(threads: &Threads, index: usize, seen: &mut Option<Seen>) {
         thread.is_stalled.store(false, Ordering::Relaxed);
         return;
     };
-    let Some(route) = state.routes.by_index(before.execution.route) else { return };
+    let Some(route) = state.routes().by_index(before.execution.route) else { return };
+    let route = &*route;
     if role == Role::Worker && !before.is_relieved && state.pools.computing.is_on() {
         before.is_relieved = true;
         relieve(threads, index, before.number, route).await;
@@ -153,7 +154,8 @@ async fn lose(threads: &Threads, index: usize, seen: &Seen, route: &Route, role:
     } else {
         route.lost.workers.fetch_add(1, Ordering::Relaxed);
         move_idle(threads, index);
-        let counts = thread.metrics.existing(route.index).map(|cell| &cell.responses);
+        let cell = thread.metrics.existing(route.index);
+        let counts = cell.as_ref().map(|cell| &cell.responses);
         thread.registry.close_all(|is_guilty| {
             let response = Response::from(problem_of(route, seen.execution, is_guilty));
             // The routes of the other requests are known to the lost thread only.

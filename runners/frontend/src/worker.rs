@@ -78,6 +78,7 @@ async fn serve(worker: &Rc<WorkerState>, mut inbox: UnboundedReceiver<Message>) 
                 }
                 Message::Evict(executor_index) => worker.evict(executor_index),
                 Message::Leave(route) => worker.leave(route),
+                Message::Reroute => worker.reroute(),
                 Message::Sweep => connections.sweep(),
                 Message::Drain(until) => {
                     draining = true;

@@ -17,12 +17,12 @@ use crate::state::WorkerState;
 
 /// Answers a request for a page.
 pub(crate) async fn answer(worker: &Rc<WorkerState>, request: Request<Incoming>) -> Response<Bytes> {
-    let routes = &worker.server.routes;
+    let routes = worker.server.routes();
     let uri = request.uri().clone();
     let result = match uri.path() {
         api::HEALTHZ => get(&request, || Ok(text(api::HEALTHY.into()))),
-        api::FUNCTIONS => get(&request, || Ok(json(&functions(routes)))),
-        api::EXECUTORS => get(&request, || Ok(json(&executors(routes)))),
+        api::FUNCTIONS => get(&request, || Ok(json(&functions(&routes)))),
+        api::EXECUTORS => get(&request, || Ok(json(&executors(&routes)))),
         api::METRICS => get(&request, || Ok(metrics(worker))),
         api::PROBLEMS => get(&request, || Ok(text(problems()))),
         path => {

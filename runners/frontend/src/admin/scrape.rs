@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::bill::Usage;
 use crate::pool::inbox::Role;
-use crate::route::Route;
+use crate::route::{Route, Routes};
 use crate::state::ServerState;
 use crate::telemetry::metrics::{BillCounts, CellMetrics, Count, Durations, Histogram, PHASES};
 
@@ -25,17 +25,20 @@ pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0
 /// All metrics, now.
 pub(crate) fn text(server: &Arc<ServerState>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("isolab");
-    registry.register_collector(Box::new(Scrape(Arc::clone(server))));
+    registry.register_collector(Box::new(Scrape { server: Arc::clone(server), routes: server.routes() }));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-struct Scrape(Arc<ServerState>);
+struct Scrape {
+    server: Arc<ServerState>,
+    routes: Arc<Routes>,
+}
 
 impl fmt::Debug for Scrape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Scrape").finish_non_exhaustive()
+        f.debug_struct("Scrape").finish_non_exhaustive()
     }
 }
 
@@ -66,7 +69,7 @@ impl Collector for Scrape {
             MetricType::Gauge,
         )?)?;
         let open: usize =
-            self.0.threads().iter().map(|thread| thread.metrics.open.load(Ordering::Relaxed)).sum();
+            self.server.threads().iter().map(|thread| thread.metrics.open.load(Ordering::Relaxed)).sum();
         let metric = encoder.encode_descriptor("connections", "Open connections", None, MetricType::Gauge)?;
         gauge(metric, open as u64)?;
         self.threads(&mut encoder)
@@ -75,29 +78,33 @@ impl Collector for Scrape {
 
 impl Scrape {
     /// A cell's counts, one for each thread that has served it.
-    fn cells(&self, route: &Route) -> impl Iterator<Item = &CellMetrics> {
-        self.0.threads().iter().filter_map(move |thread| thread.metrics.existing(route.index))
+    fn cells(&self, route: &Route) -> impl Iterator<Item = Arc<CellMetrics>> {
+        self.server.threads().iter().filter_map(move |thread| thread.metrics.existing(route.index))
     }
 
     fn responses(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             let mut statuses = BTreeMap::new();
-            for (status, count) in self.cells(route).flat_map(|cell| cell.responses.iter()) {
-                *statuses.entry(status).or_insert(0) += count;
+            for cell in self.cells(route) {
+                for (status, count) in cell.responses.iter() {
+                    *statuses.entry(status).or_insert(0) += count;
+                }
             }
             responses(&mut metric, &route.served.spec, route.function.name(), &statuses)?;
         }
         let mut statuses = BTreeMap::new();
-        for (status, count) in self.0.threads().iter().flat_map(|thread| thread.metrics.unrouted.iter()) {
+        for (status, count) in self.server.threads().iter().flat_map(|thread| thread.metrics.unrouted.iter())
+        {
             *statuses.entry(status).or_insert(0) += count;
         }
         responses(&mut metric, "", "", &statuses)
     }
 
     fn phases(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             for phase in PHASES {
-                let mut durations = self.0.pools.preparations[route.index].durations(phase);
+                let preparation = self.server.pools.preparations.get(route.index);
+                let mut durations = preparation.map_or_else(Durations::default, |it| it.durations(phase));
                 for cell in self.cells(route) {
                     durations += cell.phase(phase).read();
                 }
@@ -115,7 +122,7 @@ impl Scrape {
     fn bills(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Answers that were billed";
         let mut metric = encoder.encode_descriptor("billed_answers", help, None, MetricType::Counter)?;
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             let answers: u64 = self.cells(route).map(|cell| cell.bill.answers.get()).sum();
             if answers > 0 {
                 ConstCounter::new(answers).encode(metric.encode_family(&labels(route))?)?;
@@ -140,7 +147,7 @@ impl Scrape {
 
     /// The usage of each billed cell: by phase, and outside of this process.
     fn usages(&self, mut encode: impl FnMut(&[(&str, &str); 3], Usage) -> fmt::Result) -> fmt::Result {
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             let sum = |of: &dyn Fn(&BillCounts) -> Usage| {
                 self.cells(route).map(|cell| of(&cell.bill)).fold(Usage::default(), |mut sum, usage| {
                     sum += usage;
@@ -163,13 +170,13 @@ impl Scrape {
     fn threads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut metric = encoder.encode_descriptor("threads", "Threads", None, MetricType::Gauge)?;
         for (name, role) in [("worker", Role::Worker), ("compute", Role::Compute), ("lost", Role::Lost)] {
-            let count = self.0.pools.in_role(role).count();
+            let count = self.server.pools.in_role(role).count();
             gauge(metric.encode_family(&[("role", name)])?, count as u64)?;
         }
         let help = "Threads that the function held although its deadline had passed; an instance on such \
                     a thread stays live and keeps its place";
         let mut metric = encoder.encode_descriptor("lost_threads", help, None, MetricType::Counter)?;
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             for (thread, lost) in [("worker", &route.lost.workers), ("compute", &route.lost.compute_threads)]
             {
                 let lost = lost.load(Ordering::Relaxed);
@@ -181,9 +188,8 @@ impl Scrape {
         }
         let help = "Functions whose requests run on compute threads";
         let mut metric = encoder.encode_descriptor("slow_functions", help, None, MetricType::Gauge)?;
-        for (executor_index, served) in self.0.routes.executors.iter().enumerate() {
+        for (executor_index, served) in self.routes.executors.iter().enumerate() {
             let slow = self
-                .0
                 .routes
                 .of_executor(executor_index)
                 .filter(|route| route.pace.is_slow() && self.cells(route).next().is_some());
@@ -193,9 +199,9 @@ impl Scrape {
     }
 
     fn instances(&self, mut metric: MetricEncoder<'_>, count: fn(&CellMetrics) -> &Count) -> fmt::Result {
-        for route in self.0.routes.iter() {
+        for route in self.routes.iter() {
             if self.cells(route).next().is_some() {
-                let sum: u64 = self.cells(route).map(|cell| count(cell).get()).sum();
+                let sum: u64 = self.cells(route).map(|cell| count(&cell).get()).sum();
                 gauge(metric.encode_family(&labels(route))?, sum)?;
             }
         }
@@ -203,17 +209,18 @@ impl Scrape {
     }
 
     fn queue(&self, mut metric: MetricEncoder<'_>) -> fmt::Result {
-        for (executor_index, served) in self.0.routes.executors.iter().enumerate() {
+        for (executor_index, served) in self.routes.executors.iter().enumerate() {
             let preparing: usize = self
-                .0
                 .routes
                 .of_executor(executor_index)
                 .map(|route| {
-                    let pools = &self.0.pools;
-                    pools.preparations[route.index].waiting() + pools.computing.waiting(route.index)
+                    let pools = &self.server.pools;
+                    let preparation = pools.preparations.get(route.index);
+                    let waiting = preparation.map_or(0, |preparation| preparation.waiting());
+                    waiting + pools.computing.waiting(route.index)
                 })
                 .sum();
-            let waiting = preparing + self.0.pools.capacities[executor_index].waiting();
+            let waiting = preparing + self.server.pools.capacities[executor_index].waiting();
             let labels = [("executor", served.spec.as_str())];
             gauge(metric.encode_family(&labels)?, waiting as u64)?;
         }

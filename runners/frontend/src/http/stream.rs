@@ -159,7 +159,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let stream = listener.accept().await.unwrap().0;
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let admission = Admission::new(permit, &Arc::new(WorkerMetrics::new(0)));
+        let admission = Admission::new(permit, &Arc::<WorkerMetrics>::default());
         let registration = Arc::new(Registry::default()).register(&stream, admission, 0);
         (SharedStream::new(stream, registration), client)
     }

@@ -23,6 +23,8 @@ pub(crate) enum Message {
     Evict(usize),
     /// Stop the idle instances of the route with this index: its requests now run elsewhere.
     Leave(usize),
+    /// Send requests to the server's present routes from now on.
+    Reroute,
     /// Close the connections that have been quiet for too long. The acceptor sends it:
     /// a worker without timers of its own sleeps and wakes faster.
     Sweep,
@@ -61,12 +63,12 @@ pub(crate) struct ThreadHandle {
 }
 
 impl ThreadHandle {
-    /// A thread that does not run yet, of a server with this number of routes.
-    pub(crate) fn vacant(routes: usize) -> (Self, UnboundedReceiver<Message>) {
+    /// A thread that does not run yet.
+    pub(crate) fn vacant() -> (Self, UnboundedReceiver<Message>) {
         let (inbox, receiver) = unbounded_channel();
         let handle = Self {
             inbox,
-            metrics: Arc::new(WorkerMetrics::new(routes)),
+            metrics: Arc::default(),
             activity: Arc::default(),
             registry: Arc::default(),
             role: AtomicU8::new(Role::Vacant as u8),

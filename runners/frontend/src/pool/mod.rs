@@ -98,7 +98,7 @@ impl Pool {
         Self {
             route: Arc::clone(route),
             shared: Arc::clone(shared),
-            metrics: Arc::clone(thread.metrics.cell(route.index)),
+            metrics: thread.metrics.cell(route.index),
             tasks: Rc::clone(tasks),
             activity: Arc::clone(&thread.activity),
             computes: thread.role() == Role::Compute,
@@ -199,7 +199,7 @@ impl Pool {
 
     /// Whether the route's requests come to this kind of thread.
     pub(crate) fn is_needed(&self) -> bool {
-        self.route.pace.is_slow() == self.computes
+        !self.route.is_replaced() && self.route.pace.is_slow() == self.computes
     }
 
     fn is_reusable(&self, uses: u64) -> bool {

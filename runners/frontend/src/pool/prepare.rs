@@ -57,6 +57,11 @@ impl Preparation {
         self.queue.len()
     }
 
+    /// Whether requests find the function prepared.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(&*self.state(), State::Ready(_))
+    }
+
     /// Whether a thread is preparing the function now.
     pub(crate) fn is_running(&self) -> bool {
         matches!(&*self.state(), State::Running(outcome) if outcome.has_changed().is_ok())
@@ -78,7 +83,7 @@ pub(crate) async fn prepared(
     shared: &Arc<Shared>,
     route: &Arc<Route>,
 ) -> Result<(Arc<dyn Prepared>, Option<Duration>), Error> {
-    let preparation = &shared.preparations[route.index];
+    let preparation = shared.preparation(route);
     let failed = |cause| route.error(Phase::Prepare, cause);
 
     let (mut outcome, began) = {
@@ -89,7 +94,7 @@ pub(crate) async fn prepared(
             State::Running(outcome) if outcome.has_changed().is_ok() => (outcome.clone(), false),
             State::Failed { error, until } if Instant::now() < *until => return Err(again(error, *until)),
             State::Running(_) | State::Failed { .. } | State::Untouched => {
-                let outcome = begin(shared, route)
+                let outcome = begin(shared, &preparation, route)
                     .map_err(|error| failed(Cause::Internal(format!("no thread to prepare on: {error}"))))?;
                 *state = State::Running(outcome.clone());
                 (outcome, true)
@@ -118,15 +123,18 @@ pub(crate) async fn prepared(
 
 /// Prepares on a thread of its own: preparing may compute for seconds, and goes on
 /// when the client that began it has left.
-fn begin(shared: &Arc<Shared>, route: &Arc<Route>) -> std::io::Result<watch::Receiver<Option<Outcome>>> {
+fn begin(
+    shared: &Arc<Shared>,
+    preparation: &Arc<Preparation>,
+    route: &Arc<Route>,
+) -> std::io::Result<watch::Receiver<Option<Outcome>>> {
     let (sender, receiver) = watch::channel(None);
-    let (shared, route) = (Arc::clone(shared), Arc::clone(route));
+    let (shared, preparation, route) = (Arc::clone(shared), Arc::clone(preparation), Arc::clone(route));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         let executor = &*route.served.executor;
         let timed = runtime.block_on(lifecycle::prepare(executor, &route.function, route.variant));
 
-        let preparation = &shared.preparations[route.index];
         preparation.histogram.record(timed.duration);
         if let Some(recorder) = &shared.recorder {
             let artifact = timed.value.as_ref().ok().map(|prepared| prepared.artifact());

@@ -1,5 +1,6 @@
 //! The state that the pools of all threads share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use isolab_core::Reuse;
@@ -8,7 +9,9 @@ use super::capacity::Capacity;
 use super::computing::Computing;
 use super::inbox::{Message, Role, ThreadHandle};
 use super::prepare::Preparation;
+use crate::by_route::ByRoute;
 use crate::pace::Change;
+use crate::route::Route;
 use crate::telemetry::record::Recorder;
 
 /// Shared by the pools of all threads.
@@ -18,8 +21,9 @@ pub(crate) struct Shared {
     pub(crate) bill: bool,
     /// How long a request waits for an instance, for a preparation or for a compute thread.
     pub(crate) queue_wait: Duration,
-    /// By the route's index.
-    pub(crate) preparations: Vec<Preparation>,
+    pub(crate) preparations: ByRoute<Preparation>,
+    /// The most requests that wait for one preparation.
+    pub(crate) queue: usize,
     /// By the executor's index.
     pub(crate) capacities: Vec<Capacity>,
     pub(crate) computing: Computing,
@@ -30,6 +34,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How far a route's function is prepared.
+    pub(crate) fn preparation(&self, route: &Route) -> Arc<Preparation> {
+        self.preparations.get_or_make(route.index, || Preparation::new(self.queue))
+    }
+
     /// The threads in this role.
     pub(crate) fn in_role(&self, role: Role) -> impl Iterator<Item = (usize, &ThreadHandle)> {
         self.threads.iter().enumerate().filter(move |(_, thread)| thread.role() == role)

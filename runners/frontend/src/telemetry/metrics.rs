@@ -5,8 +5,8 @@
 //! counters of all workers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -14,6 +14,7 @@ use isolab_core::Phase;
 use isolab_core::laps::nanoseconds;
 
 use crate::bill::Usage;
+use crate::by_route::ByRoute;
 
 /// The phases in the order in which they are counted.
 pub(crate) const PHASES: [Phase; 4] = [Phase::Prepare, Phase::Start, Phase::Invoke, Phase::Stop];
@@ -180,31 +181,24 @@ impl CellMetrics {
 }
 
 /// One worker's counts.
+#[derive(Default)]
 pub(crate) struct WorkerMetrics {
     /// Connections of the worker. The acceptor counts them up, the worker down.
     pub(crate) open: AtomicUsize,
     /// Responses to requests without a route.
     pub(crate) unrouted: Responses,
-    cells: Vec<OnceLock<Arc<CellMetrics>>>,
+    cells: ByRoute<CellMetrics>,
 }
 
 impl WorkerMetrics {
-    pub(crate) fn new(cells: usize) -> Self {
-        Self {
-            open: AtomicUsize::new(0),
-            unrouted: Responses::default(),
-            cells: (0..cells).map(|_| OnceLock::new()).collect(),
-        }
+    /// The counts of a route's cell. They are made at the first call.
+    pub(crate) fn cell(&self, index: usize) -> Arc<CellMetrics> {
+        self.cells.get_or_make(index, CellMetrics::default)
     }
 
-    /// The counts of a cell. They are made at the first call.
-    pub(crate) fn cell(&self, index: usize) -> &Arc<CellMetrics> {
-        self.cells[index].get_or_init(Arc::default)
-    }
-
-    /// The counts of a cell, if the worker has served it.
-    pub(crate) fn existing(&self, index: usize) -> Option<&CellMetrics> {
-        self.cells[index].get().map(|cell| &**cell)
+    /// The counts of a route's cell, if the worker has served it.
+    pub(crate) fn existing(&self, index: usize) -> Option<Arc<CellMetrics>> {
+        self.cells.get(index)
     }
 }
 
