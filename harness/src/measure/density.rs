@@ -11,7 +11,7 @@ use isolab_reports::{Latencies, Row};
 use super::rows::Rows;
 use super::{Bench, BlockProfile, Extent};
 use crate::host::probes::places::Held;
-use crate::host::probes::process::Handles;
+use crate::host::probes::process::{self, Handles};
 use crate::http1::Client;
 use crate::interrupt;
 use crate::run::preset;
@@ -40,6 +40,12 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
             Err(error) if kept.live > 0 => {
                 interrupt::check()?;
                 tracing::warn!(executor = %bench.block.spec, "density ends at {} instances: {error:#}", kept.live);
+                if let Some(bound) = process::mappings_bound(child.pid()) {
+                    tracing::warn!(
+                        "the kernel allows {bound} mappings in a process, and the server has used most of them; \
+                         `sysctl vm.max_map_count=1048576` allows more"
+                    );
+                }
                 break (kept, Limit::Refused);
             }
             held => held?,
@@ -75,6 +81,8 @@ pub fn measure(bench: &Bench<'_>, profile: &BlockProfile, rows: &mut Rows<'_>) -
     rows.add(&row, "instances_count", end.live);
     rows.add_duration(&row, begun.elapsed());
     rows.commit()?;
+    // The end of a server has a bound of time, in which 100,000 instances do not stop.
+    control::instances(&mut client, bench.function(), 0, 0)?;
     drop(client);
     child.stop()
 }

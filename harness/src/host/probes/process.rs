@@ -90,6 +90,13 @@ pub fn handles(pid: u32) -> Result<Handles> {
     read().with_context(|| format!("cannot read the handles of process {pid}"))
 }
 
+/// The kernel's bound on the mappings of a process (proc(5)), if this process has used up most of it.
+pub fn mappings_bound(pid: u32) -> Option<u64> {
+    let bound = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()?;
+    let mappings = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?.lines().count() as u64;
+    (mappings > bound / 2).then_some(bound)
+}
+
 /// CPU time of all threads of a process, even those that have ended. Children are not
 /// counted.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
