@@ -1,0 +1,3 @@
+module isolab/languages
+
+go 1.24
