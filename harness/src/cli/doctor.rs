@@ -12,6 +12,7 @@ use crate::exit::{DONE, FAILED};
 use crate::host::affinity::Pinning;
 use crate::host::machine::{Build, Machine, Virtualisation};
 use crate::host::probes::counters;
+use crate::host::virtual_machine;
 use crate::library;
 
 /// Opens every executor. The exit code says whether all of them can run.
@@ -55,8 +56,26 @@ fn print_machine(machine: &Machine) {
         Virtualisation::Hardware => "by the processor",
     };
     print_fact("guests", virtualisation);
+    if machine.virtualisation != Virtualisation::None {
+        print_fact("", &timed_guest());
+    }
     let [one, five, fifteen] = machine.load_average;
     print_fact("load", &format!("{one:.2} {five:.2} {fifteen:.2}"));
+}
+
+/// How a small guest ran.
+fn timed_guest() -> String {
+    match virtual_machine::time() {
+        Ok(timing) => {
+            let executed_by =
+                if timing.is_emulated() { "the kernel emulates them" } else { "the processor runs them" };
+            format!(
+                "a small guest was ready after {:.1?}; {:.1?} for each of its instructions: {executed_by}",
+                timing.start, timing.instruction
+            )
+        }
+        Err(error) => format!("a small guest cannot run: {error:#}"),
+    }
 }
 
 /// Prints what `compare` can count.

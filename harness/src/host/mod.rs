@@ -12,3 +12,4 @@ pub mod canaries;
 pub mod condition;
 pub mod machine;
 pub mod probes;
+pub mod virtual_machine;
