@@ -18,6 +18,9 @@ use crate::library;
 /// Files are read after none has changed for so long: an editor writes a file in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Files are read after so long even if some still change.
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// The functions of a server, as its command line names them.
 #[derive(Debug)]
 pub(super) struct Served {
@@ -52,15 +55,17 @@ impl Watcher {
     /// Watches from now on. `library` has the functions that are served.
     pub(super) fn begin(served: Served, library: &Library) -> Result<Self> {
         let (sender, changes) = unbounded_channel();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+        let tell = move |event: notify::Result<Event>| match event {
             Ok(event) if is_change(event.kind) => event.paths.into_iter().for_each(|path| {
                 // The receiver is gone if the server has ended.
                 let _ = sender.send(path);
             }),
             Ok(_) => {}
             Err(error) => tracing::warn!("a change of a function may be missed: {error}"),
-        })
-        .context("cannot watch files")?;
+        };
+        // A link may lead to all files of the host.
+        let config = notify::Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(tell, config).context("cannot watch files")?;
         for path in served.paths.iter().cloned().chain([library::own_folder()]) {
             let path = path.canonicalize().with_context(|| path.display().to_string())?;
             let (folder, mode) = match path.parent() {
@@ -76,12 +81,26 @@ impl Watcher {
     /// Has the server take up every change.
     pub(super) async fn take_up_changes(mut self, mut updater: Updater) -> Infallible {
         loop {
-            let Some(first) = self.changes.recv().await else { std::future::pending().await };
-            let mut paths = BTreeSet::from([first]);
-            while let Ok(Some(path)) = tokio::time::timeout(QUIET, self.changes.recv()).await {
+            let mut paths = BTreeSet::from([self.next().await]);
+            let end = tokio::time::Instant::now() + LONGEST;
+            loop {
+                let quiet = tokio::time::Instant::now() + QUIET;
+                let Ok(path) = tokio::time::timeout_at(quiet.min(end), self.next()).await else { break };
                 paths.insert(path);
             }
             self.take_up(&paths, &mut updater).await;
+        }
+    }
+
+    /// The next change of a file that is not data. A folder that a function is granted is data: the function itself
+    /// may change it without an end.
+    async fn next(&mut self) -> PathBuf {
+        loop {
+            let Some(path) = self.changes.recv().await else { std::future::pending().await };
+            let mut granted = self.library.iter().flat_map(|function| &function.grants().folders);
+            if !granted.any(|folder| path.starts_with(&folder.path)) {
+                return path;
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use isolab::http1::{Client, Wire};
 use isolab_core::Response;
 
-use crate::support::{Serving, can_run_as, finish, isolab, run};
+use crate::support::{Serving, can_run_as, finish, isolab, run, write_function};
 
 /// A server whose functions are those of a folder, and its stderr.
 struct Watched {
@@ -66,6 +66,15 @@ impl Watched {
     }
 }
 
+/// Says at its end, also that of a failed test, that threads may end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn handler(body: &str) -> String {
     format!("export default {{ fetch: () => new Response('{body}') }}")
 }
@@ -113,12 +122,12 @@ fn a_changed_function_is_taken_up_and_no_request_is_lost() {
                 }
             });
         }
+        let _over = Over(&is_over);
         for version in 1..=3 {
             let body = format!("version {version}");
             fs::write(watched.folder.join("greet.js"), handler(&body)).unwrap();
             watched.await_answer(&executors, "greet", &body);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     // The instance of the function that did not change has stayed.
     let uses = ask(&mut watched.server.connect(), "v8", "other").body().clone();
@@ -142,6 +151,32 @@ fn a_version_that_cannot_be_prepared_is_not_taken_up() {
     fs::write(watched.folder.join("greet.js"), handler("mended")).unwrap();
     watched.await_answer("v8", "greet", "mended");
     watched.await_answer("v8", "other", "new");
+}
+
+#[test]
+fn a_function_that_writes_without_end_holds_up_no_change() {
+    let watched = Watched::start("v8", |folder| {
+        fs::write(folder.join("greet.js"), handler("old")).unwrap();
+        let writer = folder.join("writer");
+        write_function(&writer, &handler("ok"));
+        fs::create_dir(writer.join("data")).unwrap();
+        let grant = "[grants]\nfolders = [{ path = \"data\", at = \"/data\", writable = true }]\n";
+        fs::write(writer.join("function.toml"), format!("description = \"of a test\"\n{grant}")).unwrap();
+    });
+    watched.await_answer("v8", "greet", "old");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for name in (0..4).cycle().take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                fs::write(watched.folder.join("writer/data").join(format!("{name}")), "more").unwrap();
+            }
+        });
+        let _over = Over(&is_over);
+        fs::write(watched.folder.join("greet.js"), handler("new")).unwrap();
+        watched.await_answer("v8", "greet", "new");
+    });
+    let log = fs::read_to_string(&watched.log).unwrap();
+    assert!(!log.contains("writer"), "{log}");
 }
 
 #[test]

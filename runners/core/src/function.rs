@@ -221,12 +221,8 @@ impl Function {
         self.sources.get(&variant).map(PathBuf::as_path)
     }
 
-    /// Whether a change of this file or folder changes the function: its code, its settings or its cases. A function
-    /// may change a folder that it is granted, and that changes nothing.
+    /// Whether a change of this file or folder changes the function: its code, its settings or its cases.
     pub fn is_changed_by(&self, path: &Path) -> bool {
-        if self.grants.folders.iter().any(|folder| path.starts_with(&folder.path)) {
-            return false;
-        }
         // The code may be that of a function in another folder, and so may the cases.
         let is_file = self.sources.values().any(|source| *source == self.home);
         let code = self.sources.values().filter_map(|source| source.parent()).filter(|_| !is_file);

@@ -1,6 +1,7 @@
 //! The pages for experiments: every phase since the last call, and an exact number of
 //! live instances.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -42,11 +43,12 @@ fn phases(worker: &WorkerState) -> Response<Bytes> {
     let recorder = server.pools.recorder.as_ref().expect("a server with control has a recorder");
     let (entries, lost) = recorder.drain();
     let routes = server.routes();
+    let routes: HashMap<_, _> = routes.iter().map(|route| (route.index, route)).collect();
     let mut lines = Vec::with_capacity(entries.len() * 256);
     for entry in &entries {
         // A function that has changed has no phases of interest.
-        let Some(route) = routes.by_index(entry.route) else { continue };
-        let line = line(recorder, entry, &route);
+        let Some(route) = routes.get(&entry.route) else { continue };
+        let line = line(recorder, entry, route);
         serde_json::to_writer(&mut lines, &line).expect("a struct of text and numbers serialises");
         lines.push(b'\n');
     }
