@@ -16,6 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio::sync::{Mutex, Notify};
 
+use crate::busy;
 use crate::caller::Server;
 use crate::connection::Connection;
 use crate::death;
@@ -30,10 +31,6 @@ const WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 const WORDS_BYTES: usize = 4096;
 /// Between two reads. A process that writes without end would otherwise keep its host's thread busy.
 const READ_PAUSE: Duration = Duration::from_millis(1);
-/// While another thread starts a process, that one may hold a server's file open for writing, and the kernel
-/// refuses to run the file (`ETXTBSY`, execve(2)).
-const BUSY_RETRIES: usize = 50;
-const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// The surroundings of a child: the processes in them, and the things that outlive it.
 #[async_trait(?Send)]
@@ -114,7 +111,7 @@ impl<S: Surroundings> Child<S> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut command = Command::from(command);
         command.kill_on_drop(true);
-        let mut running = spawn(&mut command).await.map_err(|error| {
+        let mut running = busy::spawn(&mut command).await.map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::PermissionDenied => "; set TMPDIR to a folder that every user may enter",
                 _ => "",
@@ -247,19 +244,6 @@ async fn listen(mut stderr: impl AsyncRead + Unpin, words: Arc<Words>) {
         tokio::time::sleep(READ_PAUSE).await;
     }
     words.ended.notify_one();
-}
-
-async fn spawn(command: &mut Command) -> io::Result<tokio::process::Child> {
-    let mut tries = 0;
-    loop {
-        match command.spawn() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_RETRIES => {
-                tries += 1;
-                tokio::time::sleep(BUSY_PAUSE).await;
-            }
-            spawned => return spawned,
-        }
-    }
 }
 
 /// A shell's exit code for a program that a signal has ended is this number and the signal's.

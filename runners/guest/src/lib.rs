@@ -27,6 +27,7 @@
 //! | [`server`] | a server around an instance of another executor |
 
 pub mod bounds;
+mod busy;
 pub mod caller;
 pub mod child;
 pub mod connection;

@@ -27,6 +27,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
+use crate::busy;
 use crate::forked::Forked;
 
 /// How long a zygote may take to make its function ready.
@@ -131,8 +132,7 @@ impl Zygote {
 fn run(mut command: Command, control: &OwnedFd, theirs: OwnedFd) -> Result<Child, Cause> {
     let program = command.get_program().to_owned();
     command.env(VARIABLE, "1").stdin(theirs).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command
-        .spawn()
+    let mut child = busy::spawn_blocking(&mut command)
         .map_err(|error| Cause::Internal(format!("{} cannot be run: {error}", program.display())))?;
     // The command holds the zygote's end of the socket.
     drop(command);
