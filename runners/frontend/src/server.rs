@@ -33,8 +33,9 @@ use crate::telemetry::record::Recorder;
 use crate::threads::Threads;
 use crate::updater::Updater;
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 1_024;
+/// Connections that the kernel keeps until they are accepted, or `net.core.somaxconn` if that is less. Of a burst beyond
+/// this, the kernel resets some connections, and no server can say why.
+const BACKLOG: i32 = 16_384;
 
 /// Threads that guests may hold for ever before a lost one is not replaced any more.
 const LOST_THREADS: usize = 16;
