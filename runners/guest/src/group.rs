@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
@@ -19,6 +20,27 @@ const ALL: &str = "isolab";
 /// The path of a session's group below the root of a hierarchy.
 pub fn path(kind: &str, session: &SessionName) -> PathBuf {
     Path::new(ALL).join(format!("{kind}-{session}"))
+}
+
+/// Makes a session's group for processors, with those of the group around it: the kernel gives a new group none (cpuset(7),
+/// version 1). runc and crun do the same for a container; gVisor does not, if it is told which processor to use.
+///
+/// # Errors
+/// If the group cannot be made.
+pub fn inherit_processors(path: &Path) -> io::Result<()> {
+    let root = hierarchy::root("cpuset", &hierarchy::mounts());
+    let Some(mut around) = root.filter(|root| root.join("cpuset.cpus").is_file()) else { return Ok(()) };
+    fs::create_dir_all(around.join(path))?;
+    for part in path {
+        let group = around.join(part);
+        for name in ["cpuset.cpus", "cpuset.mems"] {
+            if fs::read(group.join(name))?.trim_ascii().is_empty() {
+                fs::write(group.join(name), fs::read(around.join(name))?)?;
+            }
+        }
+        around = group;
+    }
+    Ok(())
 }
 
 /// Kills every process of a group.

@@ -50,6 +50,11 @@ impl Oci {
         let session = Session::open(Access::Everybody)?;
         let runtime =
             Runtime::find(spec.get("runtime"), embedded, &state(&session)).map_err(Cause::Unavailable)?;
+        if environment.guest_cpu.is_some()
+            && let Err(error) = group::inherit_processors(&group::path(crate::NAME, &session.name))
+        {
+            tracing::warn!(%error, "there is no control group for the processor of the containers");
+        }
         let settings = Settings::of(&spec);
         let (session, runtime, environment) = (Arc::new(session), Arc::new(runtime), environment.clone());
         Ok(Self { spec, settings, session, runtime, environment, next: AtomicU64::new(0) })

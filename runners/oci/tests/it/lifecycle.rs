@@ -50,6 +50,21 @@ async fn each_runtime_answers_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn each_runtime_starts_a_container_on_the_processor_of_a_measurement() {
+    for spec in RUNTIMES {
+        let Some(lab) = Lab::open_pinned(spec) else { continue };
+        let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();
+        assert!(!get(&*instance, "/").await.unwrap().body().is_empty(), "{spec}");
+        let outside = instance.outside();
+        for process in outside.cgroups.iter().flat_map(|group| members(group)) {
+            assert_eq!(status(process, "Cpus_allowed_list"), "0", "{spec}");
+        }
+        stop(instance).await;
+        lab.oci.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_container_has_the_confinement_of_an_engines_container() {
     let Some(lab) = Lab::open("oci") else { return };
     let instance = lab.start(&function("hello"), Variant::Rust).await.unwrap();

@@ -28,13 +28,22 @@ impl Lab {
 
     /// The same, with addresses of granted hosts.
     pub(crate) fn open_with(spec: &str, hosts: BTreeMap<Host, SocketAddr>) -> Option<Self> {
+        Self::make(spec, hosts, None)
+    }
+
+    /// The same, with the first processor for all containers.
+    pub(crate) fn open_pinned(spec: &str) -> Option<Self> {
+        Self::make(spec, BTreeMap::new(), Some(0))
+    }
+
+    fn make(spec: &str, hosts: BTreeMap<Host, SocketAddr>, guest_cpu: Option<usize>) -> Option<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment {
             cache: Cache::new(folder.path().join("cache")),
             run_id: format!("test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)),
             max_instances: 16,
-            guest_cpu: None,
+            guest_cpu,
             hosts,
         };
         let spec = Spec::parse(spec).unwrap().resolve(SETTINGS).unwrap();
