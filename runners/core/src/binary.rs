@@ -12,6 +12,8 @@
 //! Encoding: WebAssembly core specification 2.0, §5.5.2 (sections), §5.3.7 (limits),
 //! §5.2.2 (integers).
 
+use wasmparser::{Validator, WasmFeatures};
+
 /// Bytes of a page of Wasm memory.
 const PAGE: u64 = 1 << 16;
 
@@ -45,6 +47,15 @@ pub fn set_limits(module: &[u8], limit_bytes: u64) -> Result<Vec<u8>, String> {
         rest = after;
     }
     Err("it has no memory of its own".into())
+}
+
+/// The proposals of an engine without vector instructions.
+pub const WITHOUT_VECTORS: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
+
+/// Whether a module is valid with vector instructions, and with nothing less.
+pub fn needs_vectors(module: &[u8]) -> bool {
+    let is_valid = |features| Validator::new_with_features(features).validate_all(module).is_ok();
+    is_valid(WasmFeatures::WASM2) && !is_valid(WITHOUT_VECTORS)
 }
 
 const TRUNCATED: &str = "it ends in the middle of a section";

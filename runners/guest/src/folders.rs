@@ -1,4 +1,4 @@
-//! The folders of the host that a function in a container is granted.
+//! The folders of the host that a function is granted.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -35,7 +35,7 @@ fn check_folder(folder: &Folder, all: &[Folder]) -> Result<(), String> {
     if permissions(&metadata, user, group) & needed != needed {
         let change = if folder.is_writable { "write" } else { "read" };
         return Err(format!(
-            "containers run as user {user}, which may not {change} the folder {shown}; change its mode"
+            "guests run as user {user}, which may not {change} the folder {shown}; change its mode"
         ));
     }
     // The lab's own user may rename all of its folders, and the check would refuse each of them.
@@ -53,7 +53,7 @@ fn check_above(folder: &Path, user: u32, group: u32) -> Result<(), String> {
         let is_sticky = metadata.mode() & STICKY != 0 && metadata.uid() != user && read(below)?.uid() != user;
         if permissions(&metadata, user, group) & WRITE != 0 && !is_sticky {
             return Err(format!(
-                "containers may rename {}, because they run as user {user}; change the mode of {}",
+                "guests may rename {}, because they run as user {user}; change the mode of {}",
                 below.display(),
                 above.display()
             ));
@@ -63,9 +63,28 @@ fn check_above(folder: &Path, user: u32, group: u32) -> Result<(), String> {
     Ok(())
 }
 
+/// Fails if the user of the guests may not enter the folders around one of these, with the reason as a sentence without
+/// a full stop. An engine that runs as root mounts folders that the user cannot reach.
+pub fn check_reach(folders: &[Folder]) -> Result<(), String> {
+    let (user, group) = session::user();
+    for folder in folders {
+        for around in folder.path.ancestors().skip(1) {
+            let shown = around.display();
+            let metadata = around.metadata().map_err(|error| format!("{shown}: {error}"))?;
+            if permissions(&metadata, user, group) & ENTER == 0 {
+                return Err(format!(
+                    "guests run as user {user}, which may not enter {shown}; change its mode"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Bits of a mode: to list and to enter a folder, and to change its entries.
 const READ: u32 = 0o5;
 const WRITE: u32 = 0o2;
+const ENTER: u32 = 0o1;
 /// The bit of a folder in which everybody may write, but not rename what others own.
 const STICKY: u32 = 0o1000;
 
@@ -104,6 +123,23 @@ mod tests {
         let results = [(0o755, false), (0o777, true), (0o755, true), (0o770, false)]
             .map(|(mode, is_writable)| refuses(mode, is_writable));
         assert_eq!(results, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_folder_that_the_user_cannot_reach_is_refused() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: guests run as this user");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let reach = |mode: u32| {
+            fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+            check_reach(&[folder(&inner, false)])
+        };
+        assert_eq!(reach(0o711), Ok(()));
+        assert!(reach(0o700).unwrap_err().contains("may not enter"));
     }
 
     /// A function with a writable folder could put a link to any folder of the host into it.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use isolab_core::Variant;
 use isolab_core::cache::digest;
 use isolab_core::guest::{self, Target};
-use isolab_core::{Artifact, Cause, Function, Laps};
+use isolab_core::{Artifact, Cache, Cause, Function, Laps};
 use isolab_guest::files::{lay_out, read};
 use isolab_guest::javascript::Javascript;
 use isolab_guest::node::{self, Node};
@@ -19,12 +19,16 @@ use isolab_guest::v8::{MISSING, V8Server};
 use isolab_guest::zygote;
 
 use crate::settings::{Settings, Spawn};
+use crate::wasm2c::Wasm2c;
 
 /// Node's V8 and its libraries allocate this much before a handler does, most of it for the stacks of threads.
 const NODE_BYTES: u64 = 192 << 20;
 
 /// The lab's V8 also makes all addresses of its machine code writable at once: 512 MiB, which it uses as it needs them.
 const V8_BYTES: u64 = NODE_BYTES + (512 << 20);
+
+/// The server around a module allocates this much beside the module's memory.
+const WASM2C_BYTES: u64 = 16 << 20;
 
 /// Where Node and the lab's binary find their libraries, their scripts and their configuration.
 const LIBRARIES: [&str; 4] = ["/usr", "/lib", "/lib64", "/etc/ssl"];
@@ -41,15 +45,32 @@ pub(crate) struct Server {
     pub(crate) artifact: Artifact,
 }
 
+/// The means to make servers.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) settings: Settings,
+    pub(crate) v8: Option<&'a V8Server>,
+    /// With `sandbox=wasm2c`.
+    pub(crate) wasm2c: Option<&'a Wasm2c>,
+    pub(crate) cache: &'a Cache,
+}
+
 /// Builds the server of a variant, and lays it out in `folder`.
 pub(crate) fn make(
     function: &Function,
     (variant, source): (Variant, &Path),
-    (settings, v8): (Settings, Option<&V8Server>),
+    means: Means<'_>,
     folder: &Path,
     laps: &mut Laps,
 ) -> Result<Server, Cause> {
+    let Means { settings, v8, wasm2c, cache } = means;
     let unavailable = |reason: &str| Cause::Unavailable(reason.to_owned());
+    if let Some(wasm2c) = wasm2c {
+        let module = Wasm2c::module(variant, source, &function.limits())?;
+        let server = wasm2c.server(&module, settings.instructions, cache)?;
+        laps.mark("compile");
+        return native(("module as C", &module), &server, (settings.spawn, WASM2C_BYTES), folder);
+    }
     match (variant, settings.javascript) {
         (Variant::Js, Javascript::Node) => {
             in_node(function, source, Node::find().map_err(unavailable)?, folder)
@@ -61,17 +82,25 @@ pub(crate) fn make(
             let built = guest::build(source, Target::Server(settings.instructions))
                 .map_err(|error| Cause::Artifact(error.to_string()))?;
             laps.mark("compile");
-            native(&built, settings.spawn, folder)
+            let server = read(&built)?;
+            native(("native server", &server), &server, (settings.spawn, 0), folder)
         }
     }
 }
 
-fn native(built: &Path, spawn: Spawn, folder: &Path) -> Result<Server, Cause> {
-    let server = read(built)?;
+/// Lays a static server out. It may allocate `extra_bytes` beyond the function's limit.
+fn native(
+    (kind, source): (&'static str, &[u8]),
+    server: &[u8],
+    (spawn, mut extra_bytes): (Spawn, u64),
+    folder: &Path,
+) -> Result<Server, Cause> {
     let program = folder.join("server");
-    lay_out(folder, &[("server", &server, 0o755)])?;
-    let artifact = artifact("native server", &server, server.len());
-    let extra_bytes = if spawn == Spawn::Fork { zygote::STACK_BYTES as u64 } else { 0 };
+    lay_out(folder, &[("server", server, 0o755)])?;
+    let artifact = artifact(kind, source, server.len());
+    if spawn == Spawn::Fork {
+        extra_bytes += zygote::STACK_BYTES as u64;
+    }
     Ok(Server { program, arguments: Vec::new(), reads: Vec::new(), extra_bytes, artifact })
 }
 
@@ -122,7 +151,7 @@ fn snapshot(function: &Function, handler: &Path, server: &V8Server) -> Result<Ve
     Err(Cause::Artifact(format!("no snapshot can be made of {}: {words}", handler.display())))
 }
 
-fn libraries() -> impl Iterator<Item = PathBuf> {
+pub(crate) fn libraries() -> impl Iterator<Item = PathBuf> {
     LIBRARIES.iter().map(PathBuf::from)
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn command(
 ) -> Command {
     let Shared { confinement, limits, grants, guest_cpu, .. } = shared;
     let (program, mut arguments) = match &**confinement {
-        Confinement::Bubblewrap(bubblewrap) => bubblewrap.command_line(server, socket),
+        Confinement::Bubblewrap(bubblewrap) => bubblewrap.command_line(server, socket, &grants.folders),
         _ => (server.program.clone(), Vec::new()),
     };
     arguments.extend(server.arguments.iter().cloned().chain(grants.args.iter().map(OsString::from)));

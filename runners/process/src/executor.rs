@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use isolab_core::function::{Grant, Grants};
-use isolab_core::{Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant};
+use isolab_core::{
+    Cause, Environment, Error, Executor, Function, Laps, Phase, Prepared, Spec, Variant, binary,
+};
 use isolab_guest::environment;
 use isolab_guest::javascript::Javascript;
 use isolab_guest::node::Node;
@@ -14,14 +16,19 @@ use isolab_guest::session::{self, Access, Session};
 use isolab_guest::v8::{self, MISSING, V8Server};
 use isolab_outbound::Outbound;
 
-use crate::artifact;
+use crate::artifact::{self, Means};
 use crate::confine::Confinement;
 use crate::prepared::PreparedProcess;
-use crate::settings::{Settings, Spawn};
+use crate::settings::{Sandbox, Settings, Spawn};
 use crate::shared::Shared;
+use crate::wasm2c::{VECTORS, Wasm2c};
 
 /// The reason for a variant that cannot be forked.
 const THREADS: &str = "`spawn=fork` copies one thread of a process, and a server of `js` has several";
+
+/// The reason for a handler.
+const VECTORS_OF_JS: &str =
+    "the JavaScript engine's module has vector instructions, which wasm2c does not know";
 
 /// Plain processes.
 pub struct Process {
@@ -31,6 +38,8 @@ pub struct Process {
     confinement: Arc<Confinement>,
     environment: Environment,
     v8: Option<V8Server>,
+    /// With `sandbox=wasm2c`.
+    wasm2c: Option<Wasm2c>,
     /// Numbers the folders of prepared functions.
     next: AtomicU64,
 }
@@ -41,7 +50,8 @@ impl Process {
     /// `spec` is resolved against [`SETTINGS`](crate::SETTINGS).
     ///
     /// # Errors
-    /// [`Cause::Unavailable`] if no folder can be made, or if this host cannot draw the line of `confine`.
+    /// [`Cause::Unavailable`] if no folder can be made, if this host cannot draw the line of `confine`, or if
+    /// it lacks the programs of `sandbox=wasm2c`.
     pub fn open(spec: Spec, environment: &Environment) -> Result<Self, Cause> {
         if let Err(error) = session::sweep_folders() {
             tracing::warn!(%error, "the folders of earlier runs could not be listed");
@@ -53,8 +63,13 @@ impl Process {
             let checked = confinement.check_fork();
             checked.map_err(|reason| Cause::Unavailable(format!("`spawn=fork`: {reason}")))?;
         }
+        let wasm2c = match settings.sandbox {
+            Sandbox::None => None,
+            Sandbox::Wasm2c => Some(wasm2c(settings.concurrency).map_err(Cause::Unavailable)?),
+        };
         let (session, environment) = (Arc::new(session), environment.clone());
-        Ok(Self { spec, settings, session, confinement, environment, v8: None, next: AtomicU64::new(0) })
+        let next = AtomicU64::new(0);
+        Ok(Self { spec, settings, session, confinement, environment, v8: None, wasm2c, next })
     }
 
     /// With a server for `javascript=v8`.
@@ -69,6 +84,11 @@ impl Process {
         let source = function.source(variant).ok_or_else(|| format!("it has no variant `{variant}`"))?;
         let Settings { javascript, spawn, .. } = self.settings;
         let obstacle = match (variant, javascript) {
+            (Variant::Js, _) if self.wasm2c.is_some() => Some(VECTORS_OF_JS),
+            (Variant::Module, _) if self.wasm2c.is_some() => {
+                let wasm = std::fs::read(source).unwrap_or_default();
+                binary::needs_vectors(&wasm).then_some(VECTORS)
+            }
             (Variant::Rust, _) => None,
             (Variant::Js, _) if spawn == Spawn::Fork => Some(THREADS),
             (Variant::Js, Javascript::Node) => Node::find().err(),
@@ -86,8 +106,7 @@ impl Process {
         laps: &mut Laps,
     ) -> Result<PreparedProcess, Cause> {
         let source = self.source_of(function, variant).map_err(Cause::Artifact)?;
-        let how = (self.settings, self.v8.as_ref());
-        let server = artifact::make(function, (variant, source), how, &self.folder(), laps)?;
+        let server = artifact::make(function, (variant, source), self.means(), &self.folder(), laps)?;
         laps.mark("files");
         let grants = function.grants();
         let outbound = (!grants.hosts.is_empty()).then(|| Arc::new(Outbound::new(grants, &self.environment)));
@@ -105,11 +124,17 @@ impl Process {
         PreparedProcess::new(shared, server, laps).await
     }
 
+    fn means(&self) -> Means<'_> {
+        let (v8, wasm2c) = (self.v8.as_ref(), self.wasm2c.as_ref());
+        Means { settings: self.settings, v8, wasm2c, cache: &self.environment.cache }
+    }
+
     /// Fails if a process cannot honour a grant, with the reason as a sentence without a full stop.
     fn check(&self, grants: &Grants, variant: Variant) -> Result<(), String> {
-        grants.only(&[Grant::Hosts, Grant::Env, Grant::Args], crate::NAME).map_err(|reason| {
-            format!("{reason}: a plain process sees the folders of its host, and none at another path")
-        })?;
+        self.confinement.check_folders(&grants.folders)?;
+        if self.wasm2c.is_some() {
+            grants.only(&[Grant::Env, Grant::Args], "process:sandbox=wasm2c")?;
+        }
         if (variant, self.settings.javascript) == (Variant::Js, Javascript::V8) {
             v8::check(grants, crate::NAME)?;
         }
@@ -141,7 +166,8 @@ impl Executor for Process {
             }
             Javascript::V8 => self.v8.as_ref().map(|v8| ("v8-server".to_owned(), v8.version.clone())),
         };
-        server.into_iter().chain(self.confinement.version()).collect()
+        let wasm2c = self.wasm2c.iter().flat_map(|wasm2c| wasm2c.versions.clone());
+        server.into_iter().chain(self.confinement.version()).chain(wasm2c).collect()
     }
 
     async fn prepare(
@@ -160,4 +186,15 @@ impl Executor for Process {
         self.session.close();
         Ok(())
     }
+}
+
+/// Looks for the programs of `sandbox=wasm2c`.
+fn wasm2c(concurrency: u64) -> Result<Wasm2c, String> {
+    if concurrency > 1 {
+        return Err(
+            "`sandbox=wasm2c` has one memory, which answers one request at a time: leave `concurrency` at 1"
+                .into(),
+        );
+    }
+    Wasm2c::find().map_err(|reason| format!("`sandbox=wasm2c`: {reason}"))
 }

@@ -14,7 +14,10 @@
 //! With `spawn=fork` a zygote runs the function's initialisation in `prepare`, and each start copies it (`fork`). The
 //! copies share all that the zygote has made, such as random numbers and addresses.
 //!
-//! The setting `confine` draws one more line. The test `confinement` tries each of these from within:
+//! With `sandbox=wasm2c` the server holds a Wasm module that has become C (`wasm2c`): the bounds of a Wasm memory within
+//! those of a process, without an engine.
+//!
+//! The setting `confine` draws one more line; `bubblewrap` alone can show a process the folders that it is granted. The test `confinement` tries each of these from within:
 //!
 //! | `confine` | reads the host's files | writes to them | TCP | sees processes | signals a neighbour | starts 100 processes |
 //! |---|---|---|---|---|---|---|
@@ -33,6 +36,7 @@ mod instance;
 mod prepared;
 mod settings;
 mod shared;
+mod wasm2c;
 
 pub use executor::Process;
 pub use isolab_guest::v8::V8Server;

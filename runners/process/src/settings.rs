@@ -18,6 +18,12 @@ pub const SETTINGS: &[Setting] = &[
     },
     JAVASCRIPT,
     Setting {
+        name: "sandbox",
+        default: "none",
+        values: Values::OneOf(&["none", "wasm2c"]),
+        help: "the sandbox within a process: wasm2c runs a function's Wasm module as C, which clang has compiled",
+    },
+    Setting {
         name: "spawn",
         default: "exec",
         values: Values::OneOf(&["exec", "fork"]),
@@ -26,6 +32,14 @@ pub const SETTINGS: &[Setting] = &[
     },
     guest::INSTRUCTIONS,
 ];
+
+/// The sandbox within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    None,
+    /// The function is a Wasm module that has become C.
+    Wasm2c,
+}
 
 /// The start of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +56,7 @@ pub(crate) struct Settings {
     /// Requests that an instance answers at the same time.
     pub(crate) concurrency: u64,
     pub(crate) javascript: Javascript,
+    pub(crate) sandbox: Sandbox,
     pub(crate) spawn: Spawn,
     pub(crate) instructions: Instructions,
 }
@@ -51,6 +66,7 @@ impl Settings {
         Self {
             concurrency: spec.number("concurrency"),
             javascript: Javascript::of(spec),
+            sandbox: if spec.get("sandbox") == "wasm2c" { Sandbox::Wasm2c } else { Sandbox::None },
             spawn: if spec.get("spawn") == "fork" { Spawn::Fork } else { Spawn::Exec },
             instructions: Instructions::of(spec),
         }

@@ -23,8 +23,8 @@ use std::time::Instant;
 
 use isolab_core::guest::{Form, Simd, Stack};
 use isolab_core::wasi::Granted;
-use isolab_core::{Cause, Environment, Executor, Limits, Setting, Spec, Variant, wire};
-use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
+use isolab_core::{Cause, Environment, Executor, Limits, Setting, Spec, Variant, binary, wire};
+use wasmparser::{Parser, Payload, TypeRef, Validator};
 
 use self::guest::{Guest, Import};
 use self::native::{Function, Runtime};
@@ -59,15 +59,11 @@ pub(crate) struct Module {
     imports: Vec<Import>,
 }
 
-/// The proposals that Wasm3 knows.
-const FEATURES: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
-
 /// Fails if a module that somebody else has compiled has instructions that Wasm3 does not know. Other faults are found in
 /// `prepare`.
 fn check_module(source: &Path) -> Result<(), String> {
     let Ok(wasm) = std::fs::read(source) else { return Ok(()) };
-    let is_valid = |features| Validator::new_with_features(features).validate_all(&wasm).is_ok();
-    if is_valid(WasmFeatures::WASM2) && !is_valid(FEATURES) {
+    if binary::needs_vectors(&wasm) {
         return Err("this module has vector instructions, which Wasm3 does not know".into());
     }
     Ok(())
@@ -100,7 +96,7 @@ impl Engine for Wasm3 {
 
     fn compile(&self, wasm: &[u8]) -> Result<Arc<Module>, Cause> {
         // Wasm3 checks modules itself. A second opinion keeps an error of it from becoming one of the host.
-        Validator::new_with_features(FEATURES).validate_all(wasm).map_err(host::refused)?;
+        Validator::new_with_features(binary::WITHOUT_VECTORS).validate_all(wasm).map_err(host::refused)?;
         let imports = imports(wasm)?;
         let wasm = pauses::add(wasm).map_err(host::refused)?;
         let module = Arc::new(Module { wasm, imports });

@@ -1,7 +1,7 @@
 //! Namespaces of a process's own, made by the program `bwrap`.
 //!
 //! It runs as the process's user, in a user namespace. The process sees the files of its server and the folder of
-//! its socket, all of them read-only, and no network. It is the first process of its process namespace, so every
+//! its socket, all of them read-only, the folders that it is granted, and no network. It is the first process of its process namespace, so every
 //! process that it starts ends with it.
 
 use std::ffi::OsString;
@@ -9,9 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use isolab_guest::{program, session};
+use isolab_core::function::Folder;
+use isolab_guest::{folders, program, session};
 
-use crate::artifact::Server;
+use crate::artifact::{self, Server};
 
 const PROGRAM: &str = "bwrap";
 
@@ -47,8 +48,25 @@ impl Bubblewrap {
         Err(format!("`{PROGRAM}` may make no namespaces here: {words}"))
     }
 
+    /// Fails if a folder cannot be shown, with the reason as a sentence without a full stop.
+    pub(crate) fn check(granted: &[Folder]) -> Result<(), String> {
+        folders::check(granted)?;
+        folders::check_reach(granted)?;
+        let own: Vec<_> = artifact::libraries().chain([std::env::temp_dir()]).collect();
+        let overlaps = |at: &Path| own.iter().any(|own| at.starts_with(own) || own.starts_with(at));
+        match granted.iter().find(|folder| overlaps(Path::new(&folder.at))) {
+            Some(folder) => Err(format!("`{}` in these namespaces belongs to the server", folder.at)),
+            None => Ok(()),
+        }
+    }
+
     /// The command line that runs a server whose socket is in `socket`, up to the server's own arguments.
-    pub(crate) fn command_line(&self, server: &Server, socket: Option<&Path>) -> (PathBuf, Vec<OsString>) {
+    pub(crate) fn command_line(
+        &self,
+        server: &Server,
+        socket: Option<&Path>,
+        granted: &[Folder],
+    ) -> (PathBuf, Vec<OsString>) {
         // Its processes end with it, and it with the host.
         let namespaces = ["--unshare-all", "--die-with-parent", "--as-pid-1"];
         let mut arguments: Vec<OsString> = namespaces.map(OsString::from).into();
@@ -58,6 +76,10 @@ impl Bubblewrap {
         // A folder within another one must come after it.
         for (how, path) in read.chain(folders) {
             arguments.extend([how.into(), path.into(), path.into()]);
+        }
+        for folder in granted {
+            let how = if folder.is_writable { "--bind" } else { "--ro-bind" };
+            arguments.extend([how.into(), folder.path.clone().into(), folder.at.clone().into()]);
         }
         arguments.extend(["--proc", "/proc", "--dev", "/dev"].map(OsString::from));
         // Both are file systems of its own, which the process could fill.

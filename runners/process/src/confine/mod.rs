@@ -17,6 +17,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use isolab_core::function::Folder;
 use isolab_core::{Cause, Limits};
 use isolab_guest::session::SessionName;
 use isolab_guest::zygote::Role;
@@ -62,6 +63,18 @@ impl Confinement {
                 "servers that are forked inside of the namespaces of `confine=bubblewrap` would share them"
                     .into(),
             ),
+        }
+    }
+
+    /// Fails if these folders cannot be shown to a process at other paths, with the reason as a sentence without a full
+    /// stop.
+    pub(crate) fn check_folders(&self, granted: &[Folder]) -> Result<(), String> {
+        match self {
+            Self::Bubblewrap(_) => Bubblewrap::check(granted),
+            _ if granted.is_empty() => Ok(()),
+            _ => Err("a plain process sees the folders of its host, and none at another path: \
+                      `process:confine=bubblewrap` grants them"
+                .into()),
         }
     }
 

@@ -33,6 +33,7 @@ fn every_function_behaves_in_a_process_behind_each_line() {
             "process:spawn=fork",
             "process:spawn=fork,confine=landlock",
             "process:spawn=fork,confine=cgroup",
+            "process:sandbox=wasm2c",
         ] {
             scope.spawn(move || behaves(spec));
         }

@@ -1,10 +1,11 @@
 //! How processes are confined, how they die, and that nothing of them stays.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use isolab_core::{Cause, Executor as _, Instance, Laps, Prepared, Variant};
 
-use crate::support::{Lab, function, get, is_running, stop, until_gone};
+use crate::support::{Lab, function, get, get_text, is_running, stop, until_gone};
 
 fn id(instance: &dyn Instance) -> u32 {
     instance.outside().helpers[0]
@@ -113,6 +114,41 @@ async fn functions_are_refused_folders_and_variables_of_the_server() {
     assert!(folder.contains("none at another path"), "{folder}");
     let variable = refused("[grants]\nenv = { ISOLAB_SOCKET = \"/x\" }");
     assert!(variable.contains("`ISOLAB_SOCKET`"), "{variable}");
+}
+
+/// The folder is at the place that the grant names, and the host's own path is not there.
+#[tokio::test]
+async fn bubblewrap_shows_a_granted_folder_and_none_besides() {
+    let lab = Lab::open("process:confine=bubblewrap");
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["read", "write"] {
+        std::fs::create_dir(place.path().join(name)).unwrap();
+        let mode = std::fs::Permissions::from_mode(if name == "write" { 0o777 } else { 0o755 });
+        std::fs::set_permissions(place.path().join(name), mode).unwrap();
+        std::fs::write(place.path().join(name).join("file"), name).unwrap();
+    }
+    let toml = format!(
+        "[grants]\nfolders = [{{ path = \"{0}/read\", at = \"/data/in\" }}, \
+         {{ path = \"{0}/write\", at = \"/data/out\", writable = true }}]",
+        place.path().display()
+    );
+    let code = r#"
+        import { existsSync, readFileSync, writeFileSync } from "node:fs";
+        const writes = (path) => { try { writeFileSync(path, "new"); return true; } catch { return false; } };
+        export default { fetch(request) {
+            const host = new URL(request.url).searchParams.get("host");
+            return Response.json([readFileSync("/data/in/file", "utf8"), writes("/data/in/new"),
+                writes("/data/out/new"), existsSync(host)]);
+        } };"#;
+    let instance = lab.start(&lab.handler("folders", &toml, code), Variant::Js).await.unwrap();
+    let asked = format!("/?host={}", place.path().display());
+    assert_eq!(get_text(&*instance, &asked).await.unwrap(), r#"["read",false,true,false]"#);
+    stop(instance).await;
+    assert_eq!(std::fs::read_to_string(place.path().join("write/new")).unwrap(), "new");
+    let own = "[grants]\nfolders = [{ path = \"/opt\", at = \"/usr/data\" }]";
+    let refused = lab.process.supports(&lab.handler("own", own, code), Variant::Js).unwrap_err();
+    assert!(refused.contains("belongs to the server"), "{refused}");
 }
 
 #[tokio::test]

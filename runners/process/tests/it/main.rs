@@ -5,3 +5,4 @@ mod conformance;
 mod fork;
 mod lifecycle;
 mod support;
+mod wasm2c;

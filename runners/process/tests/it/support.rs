@@ -52,6 +52,15 @@ impl Lab {
         Function::load(&path).unwrap()
     }
 
+    /// A function with one variant, a module.
+    pub(crate) fn module(&self, name: &str, toml: &str, wasm: &[u8]) -> Function {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("function.toml"), format!("description = \"test\"\n{toml}")).unwrap();
+        std::fs::write(path.join("guest.wasm"), wasm).unwrap();
+        Function::load(&path).unwrap()
+    }
+
     pub(crate) async fn start(
         &self,
         function: &Function,
