@@ -31,7 +31,7 @@ microbench: setup ## run the criterion benches: start, invoke, start + invoke
 	cargo bench --profile dev --workspace $(features) --bench phases $(ARGS)
 
 targets: setup ## compare the front door with a bare hyper server, wrk and docker run
-	cargo bench --profile dev -p isolab $(features) --bench targets $(ARGS)
+	cargo bench --profile dev -p isolab $(features) --bench targets -- $(ARGS)
 
 image: ## build the lab's own image (docker/README.md)
 	@docker/lab/build

@@ -48,6 +48,8 @@ pub struct Build {
     /// Specs whose start a reader should see beside that of the default: they do work in `start`
     /// that the default does in `prepare`, or the other way round.
     pub beside: &'static [&'static str],
+    /// Specs that each draw another boundary, from the weakest to the strongest: those of `bench --boundaries`.
+    pub boundaries: &'static [&'static str],
     /// Removes what a run has left outside of its processes, and counts it; `None` if
     /// nothing outlives a process.
     sweep: Option<fn(&str) -> Result<usize>>,
@@ -138,7 +140,7 @@ pub const ALL: &[Registration] = &[
         by_default: false,
         feature: Some("process"),
         build: PROCESS,
-        guests: |spec, variant| of_rust(variant, Target::Server(Instructions::of(spec))),
+        guests: |spec, variant| of_rust(variant, for_process(spec)),
     },
     Registration {
         name: "workerd",
@@ -169,6 +171,7 @@ pub const ALL: &[Registration] = &[
             daemons: &[],
             helpers: &[],
             beside: &[],
+            boundaries: &["direct"],
             sweep: None,
             open: |spec, _| Box::pin(async { Ok(Arc::new(Direct::new(spec)) as Arc<dyn Executor>) }),
         }),
@@ -214,6 +217,14 @@ fn for_wasm(spec: &Spec, variant: Variant) -> Option<Guest> {
     }
 }
 
+/// The target of a function's crate for a process: a module, if that is to become C.
+fn for_process(spec: &Spec) -> Target {
+    match spec.get("sandbox") {
+        "wasm2c" => Target::Wasm(Form { stack: Stack::Tuned, simd: Simd::Off }),
+        _ => Target::Server(Instructions::of(spec)),
+    }
+}
+
 /// The guest of an executor that takes JavaScript as it stands.
 fn of_rust(variant: Variant, target: Target) -> Option<Guest> {
     (variant == Variant::Rust).then_some(Guest::Crate(target))
@@ -225,6 +236,7 @@ const WASM: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["wasm"],
     sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_wasm::Wasm::open(spec, &environment)?) as _) })
@@ -240,6 +252,7 @@ const V8: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["v8:boundary=context", "v8"],
     sweep: None,
     open: |spec, environment| {
         Box::pin(async move { Ok(Arc::new(isolab_v8::V8::open(spec, &environment)?) as _) })
@@ -255,6 +268,7 @@ const DOCKER: Option<Build> = Some(Build {
     daemons: &isolab_docker::DAEMONS,
     helpers: &isolab_docker::HELPERS,
     beside: &["docker:network=none", "docker:network=bridge"],
+    boundaries: &["docker"],
     sweep: Some(|run_id| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(isolab_docker::sweep(run_id))?)
@@ -290,6 +304,7 @@ const OCI: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["oci", "oci:runtime=runc", "oci:runtime=crun", "oci:runtime=runsc"],
     sweep: Some(|_| Ok(isolab_oci::sweep())),
     open: |spec, environment| {
         Box::pin(async move {
@@ -334,6 +349,16 @@ const PROCESS: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &[
+        "process",
+        "process:spawn=fork",
+        "process:javascript=v8",
+        "process:sandbox=wasm2c",
+        "process:confine=cgroup",
+        "process:confine=seccomp",
+        "process:confine=landlock",
+        "process:confine=bubblewrap",
+    ],
     sweep: Some(|_| Ok(isolab_process::sweep())),
     open: |spec, environment| {
         Box::pin(async move {
@@ -355,6 +380,7 @@ const WORKERD: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["workerd"],
     sweep: None,
     open: |spec, environment| open_foreign(&isolab_foreign::WORKERD, spec, environment),
 });
@@ -368,6 +394,7 @@ const DENO: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["deno"],
     sweep: None,
     open: |spec, environment| open_foreign(&isolab_foreign::DENO, spec, environment),
 });
@@ -392,6 +419,7 @@ const WASMI: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["wasmi"],
     sweep: None,
     open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasmi::open(spec, &environment)) }),
 });
@@ -405,6 +433,7 @@ const WASM3: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["wasm3"],
     sweep: None,
     open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasm3::open(spec, &environment)) }),
 });
@@ -418,6 +447,7 @@ const WASMER: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
+    boundaries: &["wasmer"],
     sweep: None,
     open: |spec, environment| Box::pin(async move { Ok(isolab_engines::wasmer::open(spec, &environment)?) }),
 });
@@ -479,8 +509,21 @@ pub fn by_default() -> Vec<Spec> {
 
 /// The specs whose start is shown beside that of the default specs.
 pub fn beside() -> Vec<Spec> {
+    registered(|build| build.beside)
+}
+
+/// Every boundary that this binary can draw.
+pub fn boundaries() -> Vec<Spec> {
+    let mut specs = registered(|build| build.boundaries);
+    // One of the runtimes that are named is that of the default spec.
+    let mut seen = BTreeSet::new();
+    specs.retain(|spec| seen.insert(spec.to_string()));
+    specs
+}
+
+fn registered(list: impl Fn(&Build) -> &'static [&'static str]) -> Vec<Spec> {
     let builds = ALL.iter().filter_map(|known| known.build);
-    let specs = builds.flat_map(|build| build.beside.iter().map(move |spec| (spec, build.settings)));
+    let specs = builds.flat_map(|build| list(&build).iter().map(move |spec| (spec, build.settings)));
     specs
         .map(|(spec, settings)| {
             let spec = Spec::parse(spec).and_then(|spec| spec.resolve(settings));
@@ -653,6 +696,15 @@ mod tests {
         let (beside, defaults) = (beside(), by_default());
         assert_eq!(beside.is_empty(), !cfg!(feature = "docker"));
         assert!(beside.iter().all(|spec| !defaults.contains(spec)), "{beside:?}");
+    }
+
+    #[test]
+    fn every_executor_draws_a_boundary_of_its_own() {
+        let all = boundaries();
+        all_differ(&all).unwrap();
+        for known in ALL.iter().filter(|known| known.build.is_some()) {
+            assert!(all.iter().any(|spec| spec.to_string() == known.name), "{}", known.name);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::executors;
 use crate::exit::BadInput;
 use crate::host::machine::Machine;
 use crate::load::open::Spread;
-use crate::run::plan::{Block, twins};
+use crate::run::plan::{Block, SMALLEST, twins};
 use crate::run::preset::{self, Preset};
 use crate::run::request::{Choice, RunRequest};
 use crate::session::{self, Session};
@@ -26,10 +26,15 @@ const WHERE: &str = "Folders";
 
 /// `isolab bench`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command")]
 pub struct BenchArgs {
     /// Executors with their settings, such as `wasm:compiler=winch,v8` [default: all that this machine can run]
     #[arg(long, value_name = "SPEC", help_heading = WHAT)]
     pub executor: Vec<SpecList>,
+    /// Every boundary that this machine can draw around one function, from none to a container, in one table and one
+    /// chart: start, memory, throughput, and what it confines
+    #[arg(long, conflicts_with = "executor", help_heading = WHAT)]
+    pub boundaries: bool,
     /// Functions by name or path: a folder, a .js file, a WASI command (.wasm). Responses of functions without
     /// cases are compared with nothing [default: all of the lab's]
     #[arg(long, value_name = "NAME|PATH", value_delimiter = ',', help_heading = WHAT)]
@@ -47,7 +52,7 @@ pub struct BenchArgs {
     /// Measure a little of everything: at most 2 minutes for the whole lab
     #[arg(long, conflicts_with = "full", help_heading = HOW)]
     pub quick: bool,
-    /// Measure for publication: at most 50 minutes for the whole lab [default: at most 15 minutes]
+    /// Measure for publication: at most 50 minutes for the whole lab [default: at most 25 minutes]
     #[arg(long, help_heading = HOW)]
     pub full: bool,
     /// Number of repetitions [default: 3; 1 with --quick, 5 with --full]
@@ -86,7 +91,7 @@ pub struct BenchArgs {
         long,
         value_name = "RUN",
         help_heading = WHERE,
-        conflicts_with_all = ["executor", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "arrivals", "slo", "instances", "workers", "placement", "out"]
+        conflicts_with_all = ["executor", "boundaries", "function", "variant", "reuse", "only", "quick", "full", "repetitions", "seed", "arrivals", "slo", "instances", "workers", "placement", "out"]
     )]
     pub resume: Option<PathBuf>,
     /// Folder for artifacts while measuring; each block gets a new one in it [default: a temporary folder]
@@ -131,6 +136,8 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
         Some(instances) => preset.dense(instances, Machine::look().available_memory_bytes / 10 * 9),
         None => preset,
     };
+    let has_boundaries = arguments.boundaries;
+    let arguments = if has_boundaries { with_boundaries(arguments) } else { arguments };
     let choice = Choice {
         specs: arguments.executor.into_iter().flat_map(|list| list.0).collect(),
         functions: arguments.function,
@@ -141,10 +148,30 @@ fn request(arguments: BenchArgs) -> Result<RunRequest> {
         placement: arguments.placement,
     };
     let request = RunRequest::new(choice, preset, arguments.seed.unwrap_or_else(rand::random))?;
+    if has_boundaries {
+        // The user named none of them, so the run goes on without those that this machine cannot draw.
+        return Ok(RunRequest { is_explicit: false, ..request });
+    }
     let has_beside = preset.has_beside
         && !request.is_explicit
         && request.matrix.experiments.contains(&Experiment::Startup);
     Ok(if has_beside { request.with_beside(executors::beside()) } else { request })
+}
+
+/// The experiments that show a boundary, unless the user chooses others.
+const OF_BOUNDARIES: [Experiment; 4] =
+    [Experiment::Startup, Experiment::Confinement, Experiment::Memory, Experiment::Load];
+
+/// Fills in the choice that `--boundaries` stands for.
+fn with_boundaries(mut arguments: BenchArgs) -> BenchArgs {
+    arguments.executor = vec![SpecList(executors::boundaries())];
+    if arguments.function.is_empty() {
+        arguments.function = vec![SMALLEST.to_owned()];
+    }
+    if arguments.only.is_empty() {
+        arguments.only = OF_BOUNDARIES.to_vec();
+    }
+    arguments
 }
 
 /// The chosen experiments; a choice of workers adds `contention`.

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 
 /// The function that does least. Its cost is that of the model, so it represents the others in
 /// experiments that are measured with one function only.
-const SMALLEST: &str = "hello";
+pub const SMALLEST: &str = "hello";
 
 /// The cells of one executor, function and variant. They are measured together, because
 /// `prepare`, `start` and memory do not depend on reuse and are measured once for all of them.

@@ -312,7 +312,7 @@ pub const QUICK: Preset = Preset {
 /// The default preset.
 pub const DEFAULT: Preset = Preset {
     name: PresetName::Default,
-    announced: Duration::from_mins(15),
+    announced: Duration::from_mins(25),
     repetitions: 3,
     narrow: NARROW,
     has_twins: true,

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod bill;
+mod boundaries;
 mod commands;
 mod compare;
 mod confinement;
