@@ -144,10 +144,15 @@ impl Connections {
     /// Counts a tick, and ends the connections that have been quiet for too long.
     pub(crate) fn sweep(&mut self) {
         self.now.set(self.now.get() + 1);
-        let quiet = |status: &Status| status.stream.traffic().quiet_since();
         for (handle, status) in self.statuses.values() {
+            let traffic = status.stream.traffic();
             // One tick more than the bound, as the first tick may have been shorter.
-            if quiet(status).is_some_and(|since| self.now.get() - since > u64::from(Self::TICKS)) {
+            let is_over =
+                traffic.quiet_since().is_some_and(|since| self.now.get() - since > u64::from(Self::TICKS));
+            // Other requests may hold the thread so long that it has not read this one's. A client that does not read
+            // its answer could keep its connection by another request.
+            let waits_for_thread = || !traffic.is_blocked() && status.stream.has_unread();
+            if is_over && !waits_for_thread() {
                 handle.abort();
             }
         }
@@ -237,5 +242,62 @@ where
             return this.poll_left(context).map(Ok);
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream as Client;
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
+    use tokio::task::{LocalSet, yield_now};
+
+    use super::*;
+    use crate::telemetry::metrics::WorkerMetrics;
+
+    /// A connection that answers every request, and the client's end of it.
+    async fn serve(connections: &mut Connections) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().await.unwrap().0;
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let admission = Admission::new(permit, &Arc::<WorkerMetrics>::default());
+        connections.serve(stream, admission, |_, work| async {
+            drop(work);
+            Ok(Response::new(AnswerBody::from(Bytes::from_static(b"ok"))))
+        });
+        client
+    }
+
+    /// Other requests hold the thread longer than a connection may be idle, and the request lies in the kernel.
+    #[tokio::test]
+    async fn a_connection_whose_request_waits_for_the_thread_is_not_quiet() {
+        let (registry, tasks) = (Arc::<Registry>::default(), Rc::<Tasks>::default());
+        let mut connections = Connections::new(8192, &tasks, &registry);
+        let served = async {
+            let mut quiet = serve(&mut connections).await;
+            let mut asks = serve(&mut connections).await;
+            asks.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            for _ in 0..=Connections::TICKS {
+                connections.sweep();
+            }
+            connections.one_ended().await;
+            assert_eq!(connections.len(), 1, "one of them was quiet");
+            asks.set_nonblocking(true).unwrap();
+            let mut answer = [0; 15];
+            let begun = Instant::now();
+            while asks.peek(&mut answer).is_err() {
+                assert!(begun.elapsed() < Duration::from_secs(10), "it answers");
+                yield_now().await;
+            }
+            asks.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+            assert_eq!(quiet.read(&mut answer).unwrap(), 0);
+        };
+        LocalSet::new().run_until(served).await;
     }
 }

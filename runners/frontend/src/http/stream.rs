@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use arrayvec::ArrayVec;
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -69,6 +71,12 @@ impl SharedStream {
     fn check(&self) -> io::Result<&Traffic> {
         let traffic = self.traffic();
         if traffic.is_taken() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(traffic) }
+    }
+
+    /// Whether the client has sent bytes that nobody has read.
+    pub(crate) fn has_unread(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.0.tcp.borrow().as_raw_fd(), &mut [0], flags).is_ok_and(|read| read > 0)
     }
 
     /// Ready when the client will send no more. Pending while there are unread bytes:

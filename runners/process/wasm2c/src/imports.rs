@@ -1,6 +1,6 @@
 //! The functions of WASI, under the names that wasm2c gives to a module's imports.
 //!
-//! A module calls a function with its first argument for the imported instance, which is none here.
+//! The first argument of each function stands for the imported instance, and these functions have none.
 
 use std::cell::RefCell;
 use std::ffi::c_void;

@@ -26,7 +26,7 @@ static ALLOCATOR: Allocator = Allocator;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn isolab_main(count: c_int, arguments: *const *const c_char) -> c_int {
     // Rust's own `main` would do this: a connection that is closed early is an error, and not the end.
-    // SAFETY: it is no handler.
+    // SAFETY: to ignore a signal runs no code of this process.
     if unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }.is_err() {
         return 1;
     }
