@@ -34,8 +34,7 @@ const paths = {
   "/head-first": () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })),
   "/midway": () => new Response(new ReadableStream({ async pull(controller) {
     controller.enqueue(encoder.encode("begun"));
-    await new Promise((resolve) => setImmediate(resolve));
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     controller.error(new Error("midway"));
   } })),
   "/dies": () => new Response(new ReadableStream({ async pull(controller) {
