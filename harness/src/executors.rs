@@ -304,7 +304,7 @@ const OCI: Option<Build> = Some(Build {
     daemons: &[],
     helpers: &[],
     beside: &[],
-    boundaries: &["oci", "oci:runtime=runc", "oci:runtime=crun", "oci:runtime=runsc"],
+    boundaries: &["oci:runtime=libcontainer", "oci", "oci:runtime=crun", "oci:runtime=runsc"],
     sweep: Some(|_| Ok(isolab_oci::sweep())),
     open: |spec, environment| {
         Box::pin(async move {
@@ -514,11 +514,7 @@ pub fn beside() -> Vec<Spec> {
 
 /// Every boundary that this binary can draw.
 pub fn boundaries() -> Vec<Spec> {
-    let mut specs = registered(|build| build.boundaries);
-    // One of the runtimes that are named is that of the default spec.
-    let mut seen = BTreeSet::new();
-    specs.retain(|spec| seen.insert(spec.to_string()));
-    specs
+    registered(|build| build.boundaries)
 }
 
 fn registered(list: impl Fn(&Build) -> &'static [&'static str]) -> Vec<Spec> {
