@@ -53,7 +53,7 @@ impl Oci {
         if environment.guest_cpu.is_some()
             && let Err(error) = group::inherit_processors(&group::path(crate::NAME, &session.name))
         {
-            tracing::warn!(%error, "there is no control group for the processor of the containers");
+            tracing::warn!(%error, "the control group that gives containers their processor cannot be made");
         }
         let settings = Settings::of(&spec);
         let (session, runtime, environment) = (Arc::new(session), Arc::new(runtime), environment.clone());
